@@ -1,0 +1,27 @@
+/**
+ * What a plan of Alpha Vantage allows, as of 2026. The provider changes these often (three times for the
+ * free plan since 2023), so each limit can be overridden by configuration.
+ */
+export interface Limits {
+  /** Requests in any second; 0: no limit. */
+  perSecond: number
+  /** Requests in any 60 seconds; 0: no limit. */
+  perMinute: number
+  /** Requests in any 24 hours; 0: no limit. */
+  perDay: number
+}
+
+export const PLANS = ['free', '75', '150', '300', '600', '1200'] as const
+export type Plan = (typeof PLANS)[number]
+
+/** Source: alphavantage.co/premium; the per-second burst of a premium plan is quoted as 10, 20 or 30: the least is taken. */
+export function limitsOf(plan: Plan): Limits {
+  return plan === 'free'
+    ? { perSecond: 1, perMinute: 0, perDay: 25 }
+    : { perSecond: 10, perMinute: Number(plan), perDay: 0 }
+}
+
+/** `outputsize=full` of TIME_SERIES_DAILY is refused on the free plan (dated reports from 2026-05 on). */
+export function allowsFullHistory(plan: Plan): boolean {
+  return plan !== 'free'
+}
