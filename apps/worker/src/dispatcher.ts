@@ -1,0 +1,62 @@
+import type { Logger } from 'pino'
+import type { Connection } from '@stockpile/db/connection'
+import { markDispatched, markWithdrawn, undispatchedItems, withdrawableItems } from '@stockpile/db/dispatch'
+import { enqueue, withdraw } from '@stockpile/queue/queue'
+import type { IngestQueue } from '@stockpile/queue/queue'
+import { tick } from './in-flight.js'
+
+const INTERVAL_MS = 1_000
+const BATCH = 1_000
+const QUEUE_DEADLINE_MS = 10_000
+/** The API dispatches its own runs right after the commit; what is older than this it did not reach. */
+const MINIMUM_AGE_MS = 2_000
+
+export interface DispatcherDependencies {
+  db: Connection['db']
+  queue: IngestQueue
+  logger: Logger
+}
+
+/**
+ * Makes the queue agree with PostgreSQL until `signal` aborts: pending items that the queue was never given are
+ * given to it, jobs of cancelled items are taken out. Any number of workers may do so at once, since a job's
+ * id is its item's. Survives the absence of either side.
+ */
+export async function runDispatcher(dependencies: DispatcherDependencies, signal: AbortSignal): Promise<void> {
+  const { logger } = dependencies
+  let failing = false
+  // The first round takes everything: nobody else dispatches what an earlier process left behind.
+  let minimumAgeMs = 0
+  do {
+    try {
+      await dispatchOnce(dependencies, minimumAgeMs)
+      minimumAgeMs = MINIMUM_AGE_MS
+      if (failing) logger.info('dispatching again')
+      failing = false
+    } catch (error) {
+      if (!failing) logger.warn({ err: error }, 'cannot dispatch; pending items stay in PostgreSQL until the queue is back')
+      failing = true
+    }
+  } while (await tick(INTERVAL_MS, signal))
+}
+
+/** One round, until nothing is left to dispatch or to withdraw. */
+export async function dispatchOnce({ db, queue, logger }: DispatcherDependencies, minimumAgeMs: number): Promise<void> {
+  for (;;) {
+    const items = await undispatchedItems(db, { limit: BATCH, minimumAgeMs })
+    if (items.length === 0) break
+    await enqueue(queue, items, QUEUE_DEADLINE_MS)
+    await markDispatched(
+      db,
+      items.map((item) => item.id),
+    )
+    logger.info({ items: items.length }, 'dispatched pending items')
+  }
+  for (;;) {
+    const ids = await withdrawableItems(db, BATCH)
+    if (ids.length === 0) break
+    await withdraw(queue, ids, QUEUE_DEADLINE_MS)
+    await markWithdrawn(db, ids)
+    logger.info({ items: ids.length }, 'took the jobs of cancelled items out of the queue')
+  }
+}

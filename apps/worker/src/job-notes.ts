@@ -1,0 +1,32 @@
+import type { IngestJob } from '@stockpile/queue/queue'
+import type { Logger } from 'pino'
+
+/**
+ * What the board shows of a job while it runs. Written behind the work, one after another (BullMQ's Postgres
+ * backend wants no two at once), so that neither a slow nor an absent queue holds up rows that are fetched.
+ */
+export class JobNotes {
+  readonly #job: IngestJob
+  readonly #logger: Logger
+  #writing: Promise<void> = Promise.resolve()
+
+  constructor(job: IngestJob, logger: Logger) {
+    this.#job = job
+    this.#logger = logger
+  }
+
+  /** @param percent of the way, when it moves on */
+  add(line: string, percent?: number): void {
+    this.#writing = this.#writing
+      .then(async () => {
+        await this.#job.log(line)
+        if (percent !== undefined) await this.#job.updateProgress(percent)
+      })
+      .catch((error: unknown) => this.#logger.debug({ err: error }, 'a note for the board was lost'))
+  }
+
+  /** Settles once all notes are written or lost. */
+  written(): Promise<void> {
+    return this.#writing
+  }
+}

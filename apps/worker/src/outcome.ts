@@ -1,0 +1,167 @@
+import { AlphaVantageError, DISPOSITIONS } from '@stockpile/alphavantage/refusal'
+import type { RefusalClass } from '@stockpile/alphavantage/refusal'
+import type { RejectedRow } from '@stockpile/alphavantage/daily-series'
+import { isUnavailable, withoutParameters } from '@stockpile/db/connection'
+import type { Connection } from '@stockpile/db/connection'
+import { ClaimLostError, failAttempt, releaseItem } from '@stockpile/db/items'
+import type { ClaimedItem, Failure } from '@stockpile/db/items'
+import { MAX_ATTEMPTS } from '@stockpile/queue/retry-policy'
+import { RetryLaterError } from '@stockpile/queue/queue'
+import type { IngestJob } from '@stockpile/queue/queue'
+import { DelayedError, RateLimitError, UnrecoverableError, WaitingError } from 'bullmq'
+import type { Logger } from 'pino'
+import { ShutdownError } from './in-flight.js'
+import type { JobNotes } from './job-notes.js'
+
+/** A body of which no row could be stored: a success that brought nothing would hide it. */
+export class AllRowsRejectedError extends Error {
+  override readonly name = 'AllRowsRejectedError'
+  readonly rejected: readonly RejectedRow[]
+  constructor(rejected: readonly RejectedRow[]) {
+    super(`all ${rejected.length} rows of the answer were rejected`)
+    this.rejected = rejected
+  }
+}
+
+export interface Outcomes {
+  /** How long to wait after the given failed attempt (from 1). Milliseconds. */
+  backoffMs: (attempt: number) => number
+  /** Keeps all workers from starting anything. */
+  pauseAll: (ms: number) => Promise<void>
+}
+
+interface Attempt {
+  job: IngestJob
+  token: string | undefined
+  item: ClaimedItem
+  signal: AbortSignal
+  notes: JobNotes
+}
+
+/** How long an item stays away from a database that is away. */
+const DATABASE_WAIT_MS = 5_000
+
+/**
+ * Turns what went wrong into one of the worker's outcomes (retry, snooze, fail, or nothing to do), records it
+ * in PostgreSQL first, and throws what makes BullMQ do the same.
+ * @returns a sentence for the board when the item is not this worker's any more
+ */
+export async function conclude(
+  dependencies: { db: Connection['db']; outcomes: Outcomes; logger: Logger },
+  attempt: Attempt,
+  thrown: unknown,
+): Promise<string> {
+  const { db, logger } = dependencies
+  const error: unknown = attempt.signal.aborted ? attempt.signal.reason : withoutParameters(thrown)
+  try {
+    if (error instanceof ClaimLostError) {
+      logger.info('the item was cancelled or taken over; nothing was written')
+      return 'the item was cancelled or taken over; nothing was written'
+    }
+    if (error instanceof ShutdownError) {
+      await releaseItem(db, attempt.item, null, 0)
+      attempt.notes.add('the worker stopped; the item is back in the queue')
+      await attempt.job.moveToWait(attempt.token)
+      throw new WaitingError()
+    }
+    if (error instanceof AlphaVantageError) return await concludeRefusal(dependencies, attempt, error)
+    if (error instanceof AllRowsRejectedError) return await fail(dependencies, attempt, allRowsRejected(error), error.rejected)
+    if (!isUnavailable(error)) return await retry(dependencies, attempt, internalFailure(error), MAX_ATTEMPTS, error)
+    throw error
+  } catch (concluded) {
+    if (concluded instanceof ClaimLostError) return 'the item was cancelled or taken over; nothing was written'
+    if (!isUnavailable(concluded)) throw withoutParameters(concluded)
+    return await postpone(logger, attempt.job, attempt.token, concluded)
+  }
+}
+
+/**
+ * Puts a job off because of the database, which costs no attempt: the item stays as it is, and is taken (over)
+ * when its job comes back.
+ */
+export async function postpone(logger: Logger, job: IngestJob, token: string | undefined, error: unknown): Promise<never> {
+  logger.error({ err: error, job: job.id, waitMs: DATABASE_WAIT_MS }, 'the database did not answer as it should; the job waits')
+  await job.moveToDelayed(Date.now() + DATABASE_WAIT_MS, token)
+  throw new DelayedError()
+}
+
+type Dependencies = Parameters<typeof conclude>[0]
+
+async function concludeRefusal(dependencies: Dependencies, attempt: Attempt, error: AlphaVantageError): Promise<never> {
+  const { disposition } = error
+  const failure: Failure = {
+    class: error.class,
+    detail: error.message,
+    advice: DISPOSITIONS[error.class].advice,
+    httpStatus: error.httpStatus,
+    evidence: error.evidence,
+  }
+  switch (disposition.outcome) {
+    case 'fail':
+      return fail(dependencies, attempt, failure)
+    case 'retry':
+      return retry(dependencies, attempt, failure, disposition.maxAttempts, error)
+    case 'snooze':
+      return snooze(dependencies, attempt, failure, disposition.waitMs)
+  }
+}
+
+async function fail(
+  { db, logger }: Dependencies,
+  { item, notes }: Attempt,
+  failure: Failure,
+  rejected: readonly RejectedRow[] = [],
+): Promise<never> {
+  await failAttempt(db, item, failure, { final: true, rejected })
+  logger.error({ class: failure.class, detail: failure.detail, advice: failure.advice }, 'failed for good')
+  notes.add(`failed for good (${failure.class}): ${failure.detail} ${failure.advice}`)
+  throw new UnrecoverableError(`${failure.class}: ${failure.detail}`)
+}
+
+async function retry(dependencies: Dependencies, attempt: Attempt, failure: Failure, maxAttempts: number, cause: unknown): Promise<never> {
+  const { item, notes } = attempt
+  const number = item.attempts + 1
+  if (number >= Math.min(maxAttempts, MAX_ATTEMPTS)) return fail(dependencies, attempt, failure)
+  const retryInMs = dependencies.outcomes.backoffMs(number)
+  await failAttempt(dependencies.db, item, failure, { retryInMs })
+  dependencies.logger.warn({ class: failure.class, detail: failure.detail, retryInMs, err: cause }, 'attempt failed, will be tried again')
+  notes.add(`attempt ${number} failed (${failure.class}): ${failure.detail} Next attempt in ${Math.ceil(retryInMs / 1000)} s.`)
+  throw new RetryLaterError(`${failure.class}: ${failure.detail}`, retryInMs)
+}
+
+async function snooze({ db, outcomes, logger }: Dependencies, { item, notes }: Attempt, failure: Failure, waitMs: number): Promise<never> {
+  const waitingFor = waitsForKey(failure.class) ? 'key' : 'quota'
+  await releaseItem(db, item, waitingFor, waitMs)
+  // Without the pause the others find out by themselves, one refused request each.
+  await outcomes.pauseAll(waitMs).catch((error: unknown) => logger.warn({ err: error }, 'cannot pause the other workers'))
+  logger[waitingFor === 'key' ? 'error' : 'warn']({ class: failure.class, detail: failure.detail, advice: failure.advice, waitMs }, 'all workers pause')
+  notes.add(`waits ${Math.ceil(waitMs / 1000)} s (${failure.class}): ${failure.detail} No attempt is spent.`)
+  throw new RateLimitError()
+}
+
+const KEY_CLASSES: readonly RefusalClass[] = ['invalid_key', 'demo_key']
+
+function waitsForKey(failureClass: string): boolean {
+  return KEY_CLASSES.some((key) => key === failureClass)
+}
+
+function allRowsRejected(error: AllRowsRejectedError): Failure {
+  return {
+    class: 'all_rows_rejected',
+    detail: `${error.message}.`,
+    advice: 'Look at the rows and their reasons under /api/rejected_rows.',
+    httpStatus: null,
+    evidence: null,
+  }
+}
+
+/** Not the provider's doing: a defect of ours, or a statement that PostgreSQL refused. */
+function internalFailure(error: unknown): Failure {
+  return {
+    class: 'internal',
+    detail: error instanceof Error ? `${error.name}: ${error.message}` : 'an unknown value was thrown',
+    advice: "Look at the worker's log; if it is not the configuration, it is a defect of Stockpile.",
+    httpStatus: null,
+    evidence: null,
+  }
+}

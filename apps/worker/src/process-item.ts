@@ -1,0 +1,88 @@
+import type { Logger } from 'pino'
+import type { Client } from '@stockpile/alphavantage'
+import type { DailySeries } from '@stockpile/alphavantage/daily-series'
+import type { Connection } from '@stockpile/db/connection'
+import { failAttempt, storeSeries, takeItem } from '@stockpile/db/items'
+import type { ClaimedItem, FetchedOutputsize } from '@stockpile/db/items'
+import { InvalidJobError, itemIdOf, parseJobData } from '@stockpile/queue/job'
+import type { IngestJob } from '@stockpile/queue/queue'
+import { UnrecoverableError } from 'bullmq'
+import type { InFlight } from './in-flight.js'
+import { JobNotes } from './job-notes.js'
+import { AllRowsRejectedError, conclude, postpone } from './outcome.js'
+import type { Outcomes } from './outcome.js'
+
+export interface ItemDependencies {
+  db: Connection['db']
+  client: Client
+  inFlight: InFlight
+  outcomes: Outcomes
+  /** Whether the plan serves `outputsize=full`. */
+  fullHistory: boolean
+  logger: Logger
+}
+
+/**
+ * The way of one symbol: take the item, fetch, check (the client does), store and finish in one transaction.
+ * @returns one sentence for the board
+ * @throws what tells BullMQ how to go on; `conclude` decides
+ */
+export async function processItem(dependencies: ItemDependencies, job: IngestJob, token: string | undefined): Promise<string> {
+  const { db, inFlight, logger } = dependencies
+  const item = await takeJob(dependencies, job, token)
+  if (item === null) return 'nothing to do: the item is finished or was cancelled'
+  const log = logger.child({ run: item.runId, item: item.id, symbol: item.symbol, attempt: item.attempts + 1 })
+  const notes = new JobNotes(job, log)
+  return inFlight.hold(item, async (signal) => {
+    try {
+      const outputsize = chooseOutputsize(item, dependencies.fullHistory)
+      notes.add(`attempt ${item.attempts + 1}: asking for the ${outputsize} history of ${item.symbol}`, 10)
+      const startedAt = performance.now()
+      const series = await dependencies.client.fetchDaily({ symbol: item.symbol, outputsize }, signal)
+      const fetchMs = Math.round(performance.now() - startedAt)
+      notes.add(`${describe(series)} in ${series.bytes} bytes after ${fetchMs} ms`, 60)
+      if (series.rows.length + series.provisional.length === 0) throw new AllRowsRejectedError(series.rejected)
+
+      const provisional = series.provisional.length
+      const stored = await storeSeries(db, item, { outputsize, bars: series.rows, rejected: series.rejected, provisional })
+      const summary = `${stored.inserted} inserted, ${stored.updated} updated, ${stored.unchanged} unchanged`
+      notes.add(summary, 100)
+      log.info({ outputsize, fetchMs, bytes: series.bytes, ...stored, rejected: series.rejected.length, provisional }, 'stored')
+      return summary
+    } catch (error) {
+      return await conclude({ ...dependencies, logger: log }, { job, token, item, signal, notes }, error)
+    } finally {
+      await notes.written()
+    }
+  })
+}
+
+/** A payload that cannot be understood ends its item for good, with the reason, and never blocks the queue. */
+async function takeJob({ db, logger }: ItemDependencies, job: IngestJob, token: string | undefined): Promise<ClaimedItem | null> {
+  try {
+    return await takeItem(db, parseJobData(job.data).itemId)
+  } catch (error) {
+    if (!(error instanceof InvalidJobError)) return postpone(logger, job, token, error)
+    logger.error({ job: job.id, class: error.class }, error.message)
+    const itemId = itemIdOf(job.id)
+    const item = itemId === null ? null : await takeItem(db, itemId)
+    if (item !== null) {
+      const advice = 'Let workers and API run the same version of Stockpile, then ask for the symbol again.'
+      await failAttempt(db, item, { class: error.class, detail: error.message, advice, httpStatus: null, evidence: null }, { final: true })
+    }
+    throw new UnrecoverableError(error.message)
+  }
+}
+
+/** `auto`: what the plan allows, and no more than is needed. */
+function chooseOutputsize(item: ClaimedItem, fullHistory: boolean): FetchedOutputsize {
+  if (item.outputsize !== 'auto') return item.outputsize
+  return fullHistory && item.storedRows === 0 ? 'full' : 'compact'
+}
+
+function describe(series: DailySeries): string {
+  const parts = [`${series.rows.length} rows`]
+  if (series.rejected.length > 0) parts.push(`${series.rejected.length} rejected`)
+  if (series.provisional.length > 0) parts.push(`${series.provisional.length} of an open session left out`)
+  return parts.join(', ')
+}

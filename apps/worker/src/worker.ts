@@ -1,0 +1,113 @@
+import { createClient } from '@stockpile/alphavantage'
+import { allowsFullHistory } from '@stockpile/alphavantage/plan'
+import { connect } from '@stockpile/db/connection'
+import { assertMigrated } from '@stockpile/db/migrate'
+import { createStartRun } from '@stockpile/db/runs'
+import { chooseBackend } from '@stockpile/queue/backend'
+import { openQueue, openWorker } from '@stockpile/queue/queue'
+import { backoffMs } from '@stockpile/queue/retry-policy'
+import type { Logger } from 'pino'
+import { apiKeySource } from './api-key.js'
+import type { Config } from './config.js'
+import { runDispatcher } from './dispatcher.js'
+import { InFlight, ShutdownError, tick, watchClaims } from './in-flight.js'
+import { processItem } from './process-item.js'
+import { gapMs } from './spacing.js'
+
+export interface RunningWorker {
+  /**
+   * Takes nothing new, gives what is in flight `graceMs` to finish, puts the rest back, and closes every connection.
+   */
+  stop(graceMs: number): Promise<void>
+}
+
+/** The time that putting items back may take, after the grace. */
+const PUT_BACK_MS = 2_000
+const STATEMENT_TIMEOUT_MS = 60_000
+
+/**
+ * Starts to work: dispatcher, claim watch and BullMQ worker. Needs the database, not yet the queue.
+ * @param retryAfterMs instead of the policy's backoff, for tests
+ * @throws SchemaVersionError, ConfigError, or the driver's error when the database is away
+ */
+export async function startWorker(config: Config, logger: Logger, retryAfterMs = backoffMs): Promise<RunningWorker> {
+  const apiKey = apiKeySource(config.key)
+  await apiKey()
+  const { db, close } = connect({
+    databaseUrl: config.databaseUrl,
+    applicationName: 'stockpile-worker',
+    maxConnections: config.concurrency + 2,
+    statementTimeoutMs: STATEMENT_TIMEOUT_MS,
+  })
+  try {
+    await assertMigrated(db)
+    const startRun = await createStartRun(db, config.symbols)
+    if (startRun !== null) logger.info({ run: startRun, symbols: config.symbols }, 'asked for the first symbols')
+  } catch (error) {
+    await close()
+    throw error
+  }
+
+  const backend = chooseBackend(config)
+  const common = { backend, prefix: config.queuePrefix, onError: logOnce(logger) }
+  const queue = openQueue(common)
+  const inFlight = new InFlight()
+  const dependencies = {
+    db,
+    client: createClient({ baseUrl: config.baseUrl, apiKey }),
+    inFlight,
+    outcomes: { backoffMs: retryAfterMs, pauseAll: (ms: number) => queue.handle.rateLimit(ms) },
+    fullHistory: allowsFullHistory(config.plan),
+    logger,
+  }
+  const spacingMs = gapMs(config.limits)
+  const worker = openWorker({
+    ...common,
+    process: (job, token) => processItem(dependencies, job, token),
+    concurrency: config.concurrency,
+    gapMs: spacingMs,
+  })
+  const stopping = new AbortController()
+  const background = Promise.all([
+    worker.handle.run(),
+    runDispatcher({ db, queue: queue.handle, logger }, stopping.signal),
+    watchClaims({ db, inFlight, logger }, stopping.signal),
+  ])
+  logger.info(
+    { queue: backend.kind, plan: config.plan, limits: config.limits, spacingMs, concurrency: config.concurrency },
+    'working',
+  )
+
+  return {
+    async stop(graceMs) {
+      const drained = worker.handle.pause()
+      await within(drained, graceMs)
+      inFlight.abortAll(new ShutdownError('the worker stops'))
+      await within(drained, PUT_BACK_MS)
+      stopping.abort()
+      await worker.close()
+      await within(background, PUT_BACK_MS)
+      await queue.close()
+      await close()
+    },
+  }
+}
+
+/** Waits for the work or the deadline, whichever is first. */
+async function within(work: Promise<unknown>, deadlineMs: number): Promise<void> {
+  const deadline = new AbortController()
+  await Promise.race([work, tick(deadlineMs, deadline.signal)])
+  deadline.abort()
+}
+
+/** A backend that is away reports the same error many times a second: each message counts once a minute. */
+function logOnce(logger: Logger): (error: Error) => void {
+  const loggedAt = new Map<string, number>()
+  return (error) => {
+    const message = error.message || error.name
+    if (Date.now() - (loggedAt.get(message) ?? 0) < 60_000) return
+    loggedAt.clear()
+    loggedAt.set(message, Date.now())
+    logger.warn({ err: error }, 'the queue reports an error')
+  }
+}

@@ -1,0 +1,59 @@
+import { DrizzleQueryError } from 'drizzle-orm'
+import { drizzle } from 'drizzle-orm/postgres-js'
+import type { PostgresJsDatabase } from 'drizzle-orm/postgres-js'
+import postgres from 'postgres'
+
+export type Database = PostgresJsDatabase<Record<string, never>>
+/** What a statement runs on: the pool, or one transaction of it. */
+export type Transaction = Parameters<Parameters<Database['transaction']>[0]>[0]
+
+export interface Connection {
+  db: Database
+  /** Waits up to 5 s for statements under way, then ends the connections. */
+  close(): Promise<void>
+}
+
+export interface ConnectionOptions {
+  databaseUrl: string
+  /** Shown in pg_stat_activity. */
+  applicationName: string
+  maxConnections: number
+  /** The server ends a statement that runs longer. */
+  statementTimeoutMs: number
+}
+
+/** Opens a bounded pool, lazily: the first statement connects, within 5 s or with an error. */
+export function connect(options: ConnectionOptions): Connection {
+  const sql = postgres(options.databaseUrl, {
+    max: options.maxConnections,
+    connect_timeout: 5,
+    onnotice: () => {},
+    connection: {
+      application_name: options.applicationName,
+      statement_timeout: options.statementTimeoutMs,
+      // A transaction whose process hangs must not keep its locks.
+      idle_in_transaction_session_timeout: 60_000,
+    },
+  })
+  return { db: drizzle(sql), close: () => sql.end({ timeout: 5 }) }
+}
+
+/** True for errors of the server's absence (refused, reset, shutting down, too many connections), not of a statement. */
+export function isUnavailable(error: unknown): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    const code = 'code' in cause ? String(cause.code) : ''
+    // Classes 08 (connection), 53 (resources) and 57 (shutdown, statement timeout) of PostgreSQL, the codes of postgres.js, Node's.
+    if (/^(08|53|57)/.test(code)) return true
+    if (/^(CONNECT_TIMEOUT|CONNECTION_(CLOSED|ENDED|DESTROYED)|ECONN|ETIMEDOUT|EPIPE|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH)/.test(code)) return true
+    if (cause instanceof AggregateError && cause.errors.some(isUnavailable)) return true
+  }
+  return false
+}
+
+/**
+ * The driver's error instead of drizzle's around it, whose message repeats the whole statement with its
+ * parameters: a megabyte for an upsert, and no text for a log or a board.
+ */
+export function withoutParameters(error: unknown): unknown {
+  return error instanceof DrizzleQueryError ? (error.cause ?? new Error('a statement failed')) : error
+}

@@ -1,0 +1,47 @@
+import { sql } from 'drizzle-orm'
+import type { Database } from './connection.js'
+import type { Priority } from './items.js'
+
+/** What the queue needs to know of an item. */
+export interface DispatchableItem {
+  id: number
+  runId: string
+  symbol: string
+  priority: Priority
+}
+
+/**
+ * Pending items that the queue was never given, oldest first.
+ * @param minimumAgeMs leaves the API the time to dispatch its own
+ */
+export async function undispatchedItems(db: Database, options: { limit: number; minimumAgeMs: number }): Promise<DispatchableItem[]> {
+  return db.execute<Record<string, unknown> & DispatchableItem>(sql`
+    SELECT item.id::float8 AS id, item.run_id AS "runId", item.symbol, run.priority
+      FROM ingest_items AS item JOIN ingest_runs AS run ON run.id = item.run_id
+     WHERE item.state = 'pending' AND item.dispatched_at IS NULL
+       AND run.requested_at < now() - ${options.minimumAgeMs} * interval '1 ms'
+     ORDER BY item.id LIMIT ${options.limit}`)
+}
+
+/** Notes that the queue has these items' jobs. Items that were cancelled meanwhile are noted too: their jobs are to be withdrawn. */
+export async function markDispatched(db: Database, ids: readonly number[]): Promise<void> {
+  await db.execute(sql`UPDATE ingest_items SET dispatched_at = now() WHERE id = ANY(${idArray(ids)}::text::bigint[])`)
+}
+
+/** Cancelled items whose jobs the queue may still hold. */
+export async function withdrawableItems(db: Database, limit: number): Promise<number[]> {
+  const rows = await db.execute<{ id: number }>(sql`
+    SELECT id::float8 AS id FROM ingest_items
+     WHERE state = 'cancelled' AND dispatched_at IS NOT NULL ORDER BY id LIMIT ${limit}`)
+  return rows.map((row) => row.id)
+}
+
+/** Notes that the queue does not hold these cancelled items' jobs any more. */
+export async function markWithdrawn(db: Database, ids: readonly number[]): Promise<void> {
+  await db.execute(sql`
+    UPDATE ingest_items SET dispatched_at = NULL WHERE state = 'cancelled' AND id = ANY(${idArray(ids)}::text::bigint[])`)
+}
+
+function idArray(ids: readonly number[]): string {
+  return `{${ids.join(',')}}`
+}

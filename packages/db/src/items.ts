@@ -1,0 +1,154 @@
+import { sql } from 'drizzle-orm'
+import type { Database, Transaction } from './connection.js'
+import type { FETCHED_OUTPUTSIZES, OUTPUTSIZES, PRIORITIES, WAITING_FOR } from './schema.js'
+import { upsertBars } from './upsert.js'
+import type { Bar, UpsertResult } from './upsert.js'
+
+export type { Bar, UpsertResult } from './upsert.js'
+export type Outputsize = (typeof OUTPUTSIZES)[number]
+export type FetchedOutputsize = (typeof FETCHED_OUTPUTSIZES)[number]
+export type Priority = (typeof PRIORITIES)[number]
+export type WaitingFor = (typeof WAITING_FOR)[number]
+
+/** An item in the hands of a worker. `claim` proves it: every write names it, and is refused once it is stale. */
+export interface ClaimedItem {
+  id: number
+  claim: number
+  runId: string
+  symbol: string
+  attempts: number
+  outputsize: Outputsize
+  force: boolean
+  /** Rows stored for the symbol before this fetch. */
+  storedRows: number
+}
+
+/** The item is not in this worker's hands any more: cancelled, finished, or taken by another. Nothing was written. */
+export class ClaimLostError extends Error {
+  override readonly name = 'ClaimLostError'
+  constructor(item: { id: number; claim: number }) {
+    super(`item ${item.id} is no longer held under claim ${item.claim}`)
+  }
+}
+
+/**
+ * Takes an item: raises its claim and marks it running. One that runs already is taken over, since the queue
+ * hands a job out again only after its worker was lost.
+ * @returns null when the item is finished, cancelled or unknown: there is nothing to do
+ */
+export async function takeItem(db: Database, id: number): Promise<ClaimedItem | null> {
+  const [item] = await db.execute<Record<string, unknown> & ClaimedItem>(sql`
+    UPDATE ingest_items AS item
+       SET state = 'running', claim = claim + 1, waiting_for = NULL, next_attempt_at = NULL,
+           started_at = coalesce(started_at, now())
+      FROM ingest_runs AS run
+     WHERE item.id = ${id} AND item.state IN ('pending', 'running') AND run.id = item.run_id
+    RETURNING item.id::float8 AS id, item.claim, item.run_id AS "runId", item.symbol, item.attempts, run.outputsize, run.force,
+      coalesce((SELECT row_count FROM symbols WHERE symbols.symbol = item.symbol), 0) AS "storedRows"`)
+  return item ?? null
+}
+
+export interface RejectedRow {
+  date: string | null
+  raw: unknown
+  reasons: readonly string[]
+}
+
+/** What a fetch brought: rows to store, rows to quarantine, and how many bars of an open session were left out. */
+export interface FetchedSeries {
+  outputsize: FetchedOutputsize
+  bars: readonly Bar[]
+  rejected: readonly RejectedRow[]
+  provisional: number
+}
+
+/**
+ * Stores what a fetch brought and finishes the item, in one transaction.
+ * @throws ClaimLostError when the item is not held any more; nothing is written then
+ */
+export async function storeSeries(db: Database, item: ClaimedItem, series: FetchedSeries): Promise<UpsertResult> {
+  return db.transaction(async (tx) => {
+    const result = await upsertBars(tx, item.symbol, series.bars)
+    await quarantine(tx, item, series.rejected)
+    await holdClaim(tx, item, sql`
+      state = 'succeeded', finished_at = now(), outputsize = ${series.outputsize},
+      rows_fetched = ${series.bars.length + series.rejected.length + series.provisional},
+      rows_inserted = ${result.inserted}, rows_updated = ${result.updated}, rows_unchanged = ${result.unchanged},
+      rows_rejected = ${series.rejected.length}, rows_provisional = ${series.provisional}`)
+    return result
+  })
+}
+
+async function quarantine(tx: Transaction, item: ClaimedItem, rows: readonly RejectedRow[]): Promise<void> {
+  if (rows.length === 0) return
+  await tx.execute(sql`
+    INSERT INTO rejected_rows (item_id, run_id, symbol, date, raw, reasons)
+    SELECT ${item.id}, ${item.runId}::uuid, ${item.symbol}, (row->>'date')::date, row->'raw',
+           ARRAY(SELECT jsonb_array_elements_text(row->'reasons'))
+      FROM jsonb_array_elements(${JSON.stringify(rows)}::text::jsonb) AS row`)
+}
+
+export interface Failure {
+  class: string
+  detail: string
+  /** One sentence that says what a person should do. */
+  advice: string
+  httpStatus: number | null
+  /** What the provider answered, without the key. */
+  evidence: string | null
+}
+
+/**
+ * Records a failed attempt. With `retryInMs` the item waits for its next attempt; without, it ends failed.
+ * `series` keeps the account of a body whose rows were all rejected.
+ * @throws ClaimLostError when the item is not held any more; nothing is written then
+ */
+export async function failAttempt(
+  db: Database,
+  item: ClaimedItem,
+  failure: Failure,
+  next: { retryInMs: number } | { final: true; rejected?: readonly RejectedRow[] },
+): Promise<void> {
+  await db.transaction(async (tx) => {
+    const final = 'final' in next
+    const rejected = final ? (next.rejected ?? []) : []
+    await quarantine(tx, item, rejected)
+    await tx.execute(sql`
+      INSERT INTO ingest_failures (item_id, run_id, symbol, attempt, final, class, detail, advice, http_status, evidence)
+      VALUES (${item.id}, ${item.runId}::uuid, ${item.symbol}, ${item.attempts + 1}, ${final}, ${failure.class},
+              ${failure.detail}, ${failure.advice}, ${failure.httpStatus}, ${failure.evidence})`)
+    await holdClaim(tx, item, final
+      ? sql`state = 'failed', attempts = attempts + 1, finished_at = now(), rows_fetched = ${rejected.length}, rows_rejected = ${rejected.length}`
+      : sql`state = 'pending', attempts = attempts + 1, next_attempt_at = now() + ${next.retryInMs} * interval '1 ms'`)
+  })
+}
+
+/**
+ * Puts an item back without charging an attempt: a limit of the provider, a key that does not work
+ * (`waitingFor`), or a worker that stops (null).
+ * @throws ClaimLostError when the item is not held any more
+ */
+export async function releaseItem(db: Database, item: ClaimedItem, waitingFor: WaitingFor | null, waitMs: number): Promise<void> {
+  await db.transaction((tx) =>
+    holdClaim(tx, item, sql`state = 'pending', waiting_for = ${waitingFor}, next_attempt_at = now() + ${waitMs} * interval '1 ms'`),
+  )
+}
+
+/** The fence: the item changes only for the holder of its current claim; otherwise the transaction rolls back. */
+async function holdClaim(tx: Transaction, item: ClaimedItem, assignments: ReturnType<typeof sql>): Promise<void> {
+  const updated = await tx.execute(sql`
+    UPDATE ingest_items SET ${assignments}
+     WHERE id = ${item.id} AND claim = ${item.claim} AND state = 'running' RETURNING id`)
+  if (updated.length === 0) throw new ClaimLostError(item)
+}
+
+/** Which of these items are no longer held under the claim given: their work may stop. */
+export async function lostClaims(db: Database, held: readonly { id: number; claim: number }[]): Promise<number[]> {
+  if (held.length === 0) return []
+  const rows = await db.execute<{ id: number }>(sql`
+    SELECT held.id::float8 AS id
+      FROM jsonb_to_recordset(${JSON.stringify(held)}::text::jsonb) AS held(id bigint, claim int)
+      LEFT JOIN ingest_items AS item ON item.id = held.id AND item.claim = held.claim AND item.state = 'running'
+     WHERE item.id IS NULL`)
+  return rows.map((row) => row.id)
+}

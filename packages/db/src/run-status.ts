@@ -1,0 +1,155 @@
+import { sql } from 'drizzle-orm'
+import type { Database } from './connection.js'
+import type { FetchedOutputsize, Outputsize, Priority, WaitingFor } from './items.js'
+import { isoInstant } from './instant.js'
+import type { RunTrigger } from './runs.js'
+import type { ITEM_STATES } from './schema.js'
+
+export type ItemState = (typeof ITEM_STATES)[number]
+
+export interface RunCounts extends Record<ItemState, number> {
+  total: number
+}
+
+export interface RowCounts {
+  fetched: number
+  inserted: number
+  updated: number
+  unchanged: number
+  rejected: number
+  provisional: number
+}
+
+export const RUN_STATUSES = [
+  'queued',
+  'running',
+  'waiting_quota',
+  'blocked',
+  'succeeded',
+  'partial',
+  'failed',
+  'cancelled',
+] as const
+export type RunStatus = (typeof RUN_STATUSES)[number]
+
+export interface Run {
+  id: string
+  status: RunStatus
+  trigger: RunTrigger
+  outputsize: Outputsize
+  force: boolean
+  priority: Priority
+  /** ISO 8601, UTC; so are all instants here. */
+  requestedAt: string
+  finishedAt: string | null
+  counts: RunCounts
+  rows: RowCounts
+  /** Why items ended failed: how many of each class. */
+  failures: { class: string; count: number }[]
+}
+
+/**
+ * A run's status, from its items alone.
+ * @param begun whether an item was ever taken
+ */
+export function runStatus(counts: RunCounts, waiting: Record<WaitingFor, number>, begun: boolean): RunStatus {
+  if (counts.pending + counts.running > 0) {
+    if (waiting.key > 0) return 'blocked'
+    if (counts.running > 0) return 'running'
+    if (waiting.quota > 0) return 'waiting_quota'
+    return begun ? 'running' : 'queued'
+  }
+  // Items are cancelled only with their whole run.
+  if (counts.cancelled > 0) return 'cancelled'
+  if (counts.failed === 0) return 'succeeded'
+  return counts.succeeded === 0 ? 'failed' : 'partial'
+}
+
+/** @returns null when there is no such run */
+export async function getRun(db: Database, id: string): Promise<Run | null> {
+  const [run] = await selectRuns(db, sql`WHERE id = ${id}::uuid`)
+  return run ?? null
+}
+
+/** Newest first. */
+export async function listRuns(db: Database, page: { limit: number; offset: number }): Promise<{ runs: Run[]; count: number }> {
+  const [total] = await db.execute<{ count: number }>(sql`SELECT count(*)::float8 AS count FROM ingest_runs`)
+  const runs = await selectRuns(db, sql`ORDER BY requested_at DESC, id DESC LIMIT ${page.limit} OFFSET ${page.offset}`)
+  return { runs, count: total?.count ?? 0 }
+}
+
+type RunRow = Record<string, unknown> &
+  Omit<Run, 'status' | 'failures'> & {
+    begun: boolean
+    waiting: Record<WaitingFor, number>
+    failures: Run['failures'] | null
+  }
+
+async function selectRuns(db: Database, which: ReturnType<typeof sql>): Promise<Run[]> {
+  const rows = await db.execute<RunRow>(sql`
+    SELECT run.id, run.trigger, run.outputsize, run.force, run.priority, ${isoInstant(sql`run.requested_at`)} AS "requestedAt",
+           item.*, failure.failures
+      FROM (SELECT * FROM ingest_runs ${which}) AS run
+      CROSS JOIN LATERAL (
+        SELECT coalesce(bool_or(claim > 0), false) AS begun,
+               CASE WHEN count(finished_at) = count(*) THEN ${isoInstant(sql`max(finished_at)`)} END AS "finishedAt",
+               jsonb_build_object('total', count(*),
+                 'pending', count(*) FILTER (WHERE state = 'pending'), 'running', count(*) FILTER (WHERE state = 'running'),
+                 'succeeded', count(*) FILTER (WHERE state = 'succeeded'), 'failed', count(*) FILTER (WHERE state = 'failed'),
+                 'cancelled', count(*) FILTER (WHERE state = 'cancelled')) AS counts,
+               jsonb_build_object('quota', count(*) FILTER (WHERE state = 'pending' AND waiting_for = 'quota'),
+                 'key', count(*) FILTER (WHERE state = 'pending' AND waiting_for = 'key')) AS waiting,
+               jsonb_build_object('fetched', coalesce(sum(rows_fetched), 0), 'inserted', coalesce(sum(rows_inserted), 0),
+                 'updated', coalesce(sum(rows_updated), 0), 'unchanged', coalesce(sum(rows_unchanged), 0),
+                 'rejected', coalesce(sum(rows_rejected), 0), 'provisional', coalesce(sum(rows_provisional), 0)) AS rows
+          FROM ingest_items WHERE run_id = run.id
+      ) AS item
+      LEFT JOIN LATERAL (
+        SELECT jsonb_agg(jsonb_build_object('class', class, 'count', count) ORDER BY count DESC, class) AS failures
+          FROM (SELECT class, count(*) FROM ingest_failures WHERE run_id = run.id AND final GROUP BY class) AS by_class
+      ) AS failure ON true
+     ORDER BY run.requested_at DESC, run.id DESC`)
+  return rows.map(({ begun, waiting, failures, ...run }) => ({
+    ...run,
+    failures: failures ?? [],
+    status: runStatus(run.counts, waiting, begun),
+  }))
+}
+
+export interface Item {
+  id: number
+  symbol: string
+  state: ItemState
+  attempts: number
+  outputsize: FetchedOutputsize | null
+  waitingFor: WaitingFor | null
+  nextAttemptAt: string | null
+  startedAt: string | null
+  finishedAt: string | null
+  rows: RowCounts
+  /** Of the newest failed attempt, final or not. */
+  error: { class: string; detail: string; advice: string } | null
+}
+
+/** In the order of the request. */
+export async function listItems(
+  db: Database,
+  runId: string,
+  page: { state?: ItemState | undefined; limit: number; offset: number },
+): Promise<{ items: Item[]; count: number }> {
+  const where = sql`run_id = ${runId}::uuid AND (${page.state ?? null}::text IS NULL OR state = ${page.state ?? null})`
+  const [total] = await db.execute<{ count: number }>(sql`SELECT count(*)::float8 AS count FROM ingest_items WHERE ${where}`)
+  const rows = await db.execute<Record<string, unknown> & Item>(sql`
+    SELECT item.id::float8 AS id, item.symbol, item.state, item.attempts, item.outputsize, item.waiting_for AS "waitingFor",
+           ${isoInstant(sql`item.next_attempt_at`)} AS "nextAttemptAt", ${isoInstant(sql`item.started_at`)} AS "startedAt", ${isoInstant(sql`item.finished_at`)} AS "finishedAt",
+           jsonb_build_object('fetched', rows_fetched, 'inserted', rows_inserted, 'updated', rows_updated,
+             'unchanged', rows_unchanged, 'rejected', rows_rejected, 'provisional', rows_provisional) AS rows,
+           failure.error
+      FROM (SELECT * FROM ingest_items WHERE ${where} ORDER BY id LIMIT ${page.limit} OFFSET ${page.offset}) AS item
+      LEFT JOIN LATERAL (
+        SELECT jsonb_build_object('class', class, 'detail', detail, 'advice', advice) AS error
+          FROM ingest_failures WHERE item_id = item.id ORDER BY id DESC LIMIT 1
+      ) AS failure ON true
+     ORDER BY item.id`)
+  return { items: [...rows], count: total?.count ?? 0 }
+}

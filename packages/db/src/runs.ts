@@ -1,0 +1,81 @@
+import { sql } from 'drizzle-orm'
+import type { Database } from './connection.js'
+import type { DispatchableItem } from './dispatch.js'
+import type { Outputsize, Priority } from './items.js'
+import type { RUN_TRIGGERS } from './schema.js'
+
+export type RunTrigger = (typeof RUN_TRIGGERS)[number]
+
+export interface RunRequest {
+  symbols: readonly string[]
+  trigger: RunTrigger
+  outputsize: Outputsize
+  force: boolean
+  priority: Priority
+}
+
+/** "START" in ASCII: of the workers that start at once, one makes the first run. */
+const START_RUN_LOCK = 0x5354415254
+
+/** Commits a run and its items: from then on nothing of it can be lost, whatever becomes of the queue. */
+export async function createRun(db: Database, request: RunRequest): Promise<{ id: string; items: DispatchableItem[] }> {
+  const rows = await db.execute<{ id: number; runId: string; symbol: string }>(sql`
+    WITH run AS (
+      INSERT INTO ingest_runs (trigger, outputsize, force, priority)
+      VALUES (${request.trigger}, ${request.outputsize}, ${request.force}, ${request.priority}) RETURNING id
+    )
+    INSERT INTO ingest_items (run_id, symbol)
+    SELECT run.id, requested.symbol
+      FROM run, jsonb_array_elements_text(${JSON.stringify(request.symbols)}::text::jsonb) WITH ORDINALITY AS requested(symbol, position)
+     ORDER BY requested.position
+    RETURNING id::float8 AS id, run_id AS "runId", symbol`)
+  const [first] = rows
+  if (first === undefined) throw new RangeError('a run needs at least one symbol')
+  return { id: first.runId, items: rows.map((row) => ({ ...row, priority: request.priority })) }
+}
+
+/**
+ * The first ingest: a run of those symbols that nobody has asked for yet.
+ * @returns null when there are none
+ */
+export async function createStartRun(db: Database, symbols: readonly string[]): Promise<string | null> {
+  return db.transaction(async (tx) => {
+    await tx.execute(sql`SELECT pg_advisory_xact_lock(${START_RUN_LOCK}::bigint)`)
+    const unknown = await tx.execute<{ symbol: string }>(sql`
+      SELECT wanted.symbol
+        FROM jsonb_array_elements_text(${JSON.stringify(symbols)}::text::jsonb) WITH ORDINALITY AS wanted(symbol, position)
+       WHERE NOT EXISTS (SELECT FROM ingest_items AS item WHERE item.symbol = wanted.symbol)
+       ORDER BY wanted.position`)
+    if (unknown.length === 0) return null
+    const run = await createRun(tx, {
+      symbols: unknown.map((row) => row.symbol),
+      trigger: 'start',
+      outputsize: 'auto',
+      force: false,
+      priority: 'normal',
+    })
+    return run.id
+  })
+}
+
+/**
+ * Cancels what is unfinished: pending items never start, running ones lose their claim. Asked again it changes
+ * nothing and answers the same.
+ * @returns 'unknown', 'finished' (every item had ended by itself) or 'cancelled'
+ */
+export async function cancelRun(db: Database, id: string): Promise<'unknown' | 'finished' | 'cancelled'> {
+  return db.transaction(async (tx) => {
+    const [run] = await tx.execute<{ cancelled: boolean }>(
+      sql`SELECT cancelled_at IS NOT NULL AS cancelled FROM ingest_runs WHERE id = ${id}::uuid FOR UPDATE`,
+    )
+    if (run === undefined) return 'unknown'
+    if (run.cancelled) return 'cancelled'
+    const cancelled = await tx.execute(sql`
+      UPDATE ingest_items SET state = 'cancelled', finished_at = now(), waiting_for = NULL, next_attempt_at = NULL
+       WHERE run_id = ${id}::uuid AND state IN ('pending', 'running') RETURNING id`)
+    if (cancelled.length === 0) return 'finished'
+    await tx.execute(sql`UPDATE ingest_runs SET cancelled_at = now() WHERE id = ${id}::uuid`)
+    return 'cancelled'
+  })
+}
+

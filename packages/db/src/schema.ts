@@ -1,0 +1,193 @@
+import { sql } from 'drizzle-orm'
+import {
+  bigint,
+
+  boolean,
+  check,
+  customType,
+  date,
+  index,
+  integer,
+  jsonb,
+  numeric,
+  pgTable,
+  primaryKey,
+  text,
+  timestamp,
+  uuid,
+} from 'drizzle-orm/pg-core'
+
+/** Symbols sort bytewise, whatever the locale of the database: pages and cursors depend on it. */
+const symbolText = customType<{ data: string }>({ dataType: () => 'text COLLATE "C"' })
+/** A bigint as its decimal digits: a volume passes JSON and JavaScript without loss. */
+const bigintText = customType<{ data: string }>({ dataType: () => 'bigint' })
+const instant = (name: string) => timestamp(name, { withTimezone: true, mode: 'date' })
+
+export const RUN_TRIGGERS = ['api', 'start'] as const
+export const OUTPUTSIZES = ['auto', 'compact', 'full'] as const
+export const FETCHED_OUTPUTSIZES = ['compact', 'full'] as const
+export const PRIORITIES = ['high', 'normal', 'low'] as const
+export const ITEM_STATES = ['pending', 'running', 'succeeded', 'failed', 'cancelled'] as const
+/** What a pending item that was taken before waits for: room in the quota, or a key that works. */
+export const WAITING_FOR = ['quota', 'key'] as const
+
+const oneOf = (values: readonly string[]) => sql.raw(`IN (${values.map((value) => `'${value}'`).join(', ')})`)
+
+/** Every symbol that has rows. Its row is the lock that writers of the symbol take first. */
+export const symbols = pgTable('symbols', {
+  symbol: symbolText('symbol').primaryKey(),
+  rowCount: integer('row_count').notNull().default(0),
+  firstDate: date('first_date', { mode: 'string' }),
+  lastDate: date('last_date', { mode: 'string' }),
+  lastFetchedAt: instant('last_fetched_at'),
+})
+
+/**
+ * Daily bars, raw as the provider wrote them: `numeric` without a scale keeps its decimals. The primary key
+ * INCLUDEs the values (by hand in the migration: drizzle-kit has no word for it), so that reads are
+ * index-only: five years of a symbol 0.7 ms instead of 30 ms in a table of 10 M rows.
+ */
+export const financialData = pgTable(
+  'financial_data',
+  {
+    symbol: symbolText('symbol').notNull(),
+    date: date('date', { mode: 'string' }).notNull(),
+    openPrice: numeric('open_price').notNull(),
+    highPrice: numeric('high_price').notNull(),
+    lowPrice: numeric('low_price').notNull(),
+    closePrice: numeric('close_price').notNull(),
+    volume: bigintText('volume').notNull(),
+    createdAt: instant('created_at').notNull().defaultNow(),
+  },
+  (table) => [
+    primaryKey({ name: 'financial_data_pkey', columns: [table.symbol, table.date] }),
+    // numeric sorts NaN above Infinity: an upper bound on the highest value keeps both out of all four.
+    check(
+      'financial_data_ohlc',
+      sql`${table.lowPrice} >= 0 AND ${table.lowPrice} <= ${table.openPrice} AND ${table.lowPrice} <= ${table.closePrice} AND ${table.openPrice} <= ${table.highPrice} AND ${table.closePrice} <= ${table.highPrice} AND ${table.highPrice} < 'Infinity'`,
+    ),
+    check('financial_data_volume', sql`${table.volume} >= 0`),
+  ],
+)
+
+export const ingestRuns = pgTable(
+  'ingest_runs',
+  {
+    id: uuid('id')
+      .primaryKey()
+      .default(sql`uuidv7()`),
+    trigger: text('trigger', { enum: RUN_TRIGGERS }).notNull(),
+    outputsize: text('outputsize', { enum: OUTPUTSIZES }).notNull(),
+    force: boolean('force').notNull(),
+    priority: text('priority', { enum: PRIORITIES }).notNull(),
+    requestedAt: instant('requested_at').notNull().defaultNow(),
+    cancelledAt: instant('cancelled_at'),
+  },
+  (table) => [
+    check('ingest_runs_trigger', sql`${table.trigger} ${oneOf(RUN_TRIGGERS)}`),
+    check('ingest_runs_outputsize', sql`${table.outputsize} ${oneOf(OUTPUTSIZES)}`),
+    check('ingest_runs_priority', sql`${table.priority} ${oneOf(PRIORITIES)}`),
+  ],
+)
+
+/** One symbol of a run: `pending → running → succeeded | failed | cancelled`. */
+export const ingestItems = pgTable(
+  'ingest_items',
+  {
+    id: bigint('id', { mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
+    runId: uuid('run_id')
+      .notNull()
+      .references(() => ingestRuns.id),
+    symbol: symbolText('symbol').notNull(),
+    state: text('state', { enum: ITEM_STATES }).notNull().default('pending'),
+    /** Failed attempts; a snooze costs none. */
+    attempts: integer('attempts').notNull().default(0),
+    /** Raised at every taking; only the holder of the current one may finish the item. */
+    claim: integer('claim').notNull().default(0),
+    /** What was asked of the provider, once something was. */
+    outputsize: text('outputsize', { enum: FETCHED_OUTPUTSIZES }),
+    waitingFor: text('waiting_for', { enum: WAITING_FOR }),
+    nextAttemptAt: instant('next_attempt_at'),
+    /** When the queue was given the item's job; null again once a cancelled item's job was taken back. */
+    dispatchedAt: instant('dispatched_at'),
+    startedAt: instant('started_at'),
+    finishedAt: instant('finished_at'),
+    rowsFetched: integer('rows_fetched').notNull().default(0),
+    rowsInserted: integer('rows_inserted').notNull().default(0),
+    rowsUpdated: integer('rows_updated').notNull().default(0),
+    rowsUnchanged: integer('rows_unchanged').notNull().default(0),
+    rowsRejected: integer('rows_rejected').notNull().default(0),
+    rowsProvisional: integer('rows_provisional').notNull().default(0),
+  },
+  (table) => [
+    index('ingest_items_run').on(table.runId, table.state),
+    index('ingest_items_symbol').on(table.symbol),
+    // The two lists that the dispatcher asks for every second: both are empty nearly always.
+    index('ingest_items_undispatched')
+      .on(table.id)
+      .where(sql`${table.state} = 'pending' AND ${table.dispatchedAt} IS NULL`),
+    index('ingest_items_withdrawable')
+      .on(table.id)
+      .where(sql`${table.state} = 'cancelled' AND ${table.dispatchedAt} IS NOT NULL`),
+    check('ingest_items_state', sql`${table.state} ${oneOf(ITEM_STATES)}`),
+    check('ingest_items_outputsize', sql`${table.outputsize} ${oneOf(FETCHED_OUTPUTSIZES)}`),
+    check('ingest_items_waiting_for', sql`${table.waitingFor} ${oneOf(WAITING_FOR)}`),
+    check(
+      'ingest_items_rows',
+      sql`${table.rowsFetched} = ${table.rowsInserted} + ${table.rowsUpdated} + ${table.rowsUnchanged} + ${table.rowsRejected} + ${table.rowsProvisional}`,
+    ),
+    check(
+      'ingest_items_finished',
+      sql`(${table.finishedAt} IS NOT NULL) = (${table.state} IN ('succeeded', 'failed', 'cancelled'))`,
+    ),
+  ],
+)
+
+/** One row a failed attempt; nothing that failed is dropped. */
+export const ingestFailures = pgTable(
+  'ingest_failures',
+  {
+    id: bigint('id', { mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
+    itemId: bigint('item_id', { mode: 'number' })
+      .notNull()
+      .references(() => ingestItems.id),
+    runId: uuid('run_id').notNull(),
+    symbol: symbolText('symbol').notNull(),
+    attempt: integer('attempt').notNull(),
+    /** Whether the item ended with it. */
+    final: boolean('final').notNull(),
+    class: text('class').notNull(),
+    detail: text('detail').notNull(),
+    advice: text('advice').notNull(),
+    httpStatus: integer('http_status'),
+    evidence: text('evidence'),
+    failedAt: instant('failed_at').notNull().defaultNow(),
+  },
+  (table) => [
+    index('ingest_failures_run').on(table.runId, table.id),
+    index('ingest_failures_item').on(table.itemId, table.id),
+    index('ingest_failures_symbol').on(table.symbol, table.id),
+  ],
+)
+
+/** Quarantine: rows of the provider that did not pass the checks, as they came and why. */
+export const rejectedRows = pgTable(
+  'rejected_rows',
+  {
+    id: bigint('id', { mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
+    itemId: bigint('item_id', { mode: 'number' })
+      .notNull()
+      .references(() => ingestItems.id),
+    runId: uuid('run_id').notNull(),
+    symbol: symbolText('symbol').notNull(),
+    /** Null when what stood in its place is no date. */
+    date: date('date', { mode: 'string' }),
+    raw: jsonb('raw').notNull(),
+    reasons: text('reasons').array().notNull(),
+    rejectedAt: instant('rejected_at').notNull().defaultNow(),
+  },
+  (table) => [
+    index('rejected_rows_run').on(table.runId, table.id),
+    index('rejected_rows_symbol').on(table.symbol, table.id),
+  ],
+)

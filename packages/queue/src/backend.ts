@@ -1,0 +1,52 @@
+import { runMigrations } from 'bullmq'
+import { Redis } from 'ioredis'
+import pg from 'pg'
+
+/** Where the queue lives: Redis when there is one, otherwise the same PostgreSQL as the data. */
+export type Backend = { kind: 'redis'; url: string } | { kind: 'postgres'; url: string }
+
+/** BullMQ's tables stay apart from Stockpile's. */
+const SCHEMA = 'bullmq'
+
+export function chooseBackend(urls: { redisUrl?: string | undefined; databaseUrl: string }): Backend {
+  return urls.redisUrl === undefined
+    ? { kind: 'postgres', url: urls.databaseUrl }
+    : { kind: 'redis', url: urls.redisUrl }
+}
+
+/**
+ * A Redis connection. A worker's never gives up (BullMQ requires it) and blocks while it waits for jobs; a
+ * producer's commands end after 5 s, so that a frozen Redis holds nobody.
+ */
+export function connectRedis(url: string, role: 'worker' | 'producer'): Redis {
+  return new Redis(url, {
+    connectionName: `stockpile-${role}`,
+    maxRetriesPerRequest: role === 'worker' ? null : 1,
+    connectTimeout: 5_000,
+    retryStrategy: (times) => Math.min(100 * 2 ** times, 2_000),
+    ...(role === 'producer' ? { commandTimeout: 5_000 } : {}),
+  })
+}
+
+/** BullMQ makes this pool itself, and one connection more that listens for new jobs; it closes both. */
+export function poolOptions(databaseUrl: string, maxConnections: number) {
+  return {
+    connectionString: databaseUrl,
+    schema: SCHEMA,
+    max: maxConnections,
+    connectionTimeoutMillis: 5_000,
+    keepAlive: true,
+    application_name: 'stockpile-queue',
+  }
+}
+
+/** Creates or upgrades BullMQ's tables in the database; nothing is to be done for a queue on Redis. */
+export async function migrateQueue(databaseUrl: string): Promise<void> {
+  const client = new pg.Client({ connectionString: databaseUrl, connectionTimeoutMillis: 5_000 })
+  await client.connect()
+  try {
+    await runMigrations(client, SCHEMA)
+  } finally {
+    await client.end()
+  }
+}

@@ -1,0 +1,170 @@
+import { createPostgresBackend, Queue, withBackend, Worker } from 'bullmq'
+import type {Job, JobsOptions, Processor, WorkerOptions } from 'bullmq'
+import { connectRedis, poolOptions } from './backend.js'
+import type { Backend } from './backend.js'
+import { JOB_KIND, jobData, jobIdOf, PRIORITIES, QUEUE_NAME } from './job.js'
+import type { JobData, Priority } from './job.js'
+import { MAX_ATTEMPTS, backoffMs } from './retry-policy.js'
+
+const onPostgres = withBackend(createPostgresBackend)
+
+/** What a job returns: one sentence for the board. */
+type RedisQueue = Queue<JobData, string>
+type PostgresQueue = InstanceType<typeof onPostgres.Queue<JobData, string>>
+export type IngestQueue = RedisQueue | PostgresQueue
+export type IngestWorker = Worker<JobData, string> | InstanceType<typeof onPostgres.Worker<JobData, string>>
+export type IngestJob = Job<JobData, string>
+
+export interface Opened<T> {
+  handle: T
+  /** Ends what was opened, connections included. Does not hang when the backend is unreachable. */
+  close(): Promise<void>
+}
+
+export interface OpenOptions {
+  backend: Backend
+  /** Keeps queues on one Redis apart. The Postgres backend is apart by its database. */
+  prefix?: string | undefined
+  /** Told of connection errors, of which BullMQ recovers by itself. */
+  onError: (error: Error) => void
+}
+
+const DEFAULT_PREFIX = 'stockpile'
+const CLOSE_DEADLINE_MS = 5_000
+
+/** Every job has these: written once, here. */
+const JOB_OPTIONS = {
+  attempts: MAX_ATTEMPTS,
+  backoff: { type: 'custom' },
+  removeOnComplete: { age: 24 * 3600, count: 5_000 },
+  removeOnFail: { age: 7 * 24 * 3600, count: 5_000 },
+  keepLogs: 50,
+  stackTraceLimit: 1,
+} satisfies JobsOptions
+
+/** Opens the producing side of the queue. Returns at once, whether or not the backend is up. */
+export function openQueue(options: OpenOptions): Opened<IngestQueue> {
+  const { backend, prefix = DEFAULT_PREFIX, onError } = options
+  if (backend.kind === 'redis') {
+    const connection = connectRedis(backend.url, 'producer')
+    connection.on('error', onError)
+    const queue: RedisQueue = new Queue<JobData, string>(QUEUE_NAME, { connection, prefix, defaultJobOptions: JOB_OPTIONS })
+    queue.on('error', onError)
+    return { handle: queue, close: () => closeWithin(queue.close(), () => connection.disconnect()) }
+  }
+  const connection = poolOptions(backend.url, 4)
+  const queue: PostgresQueue = new onPostgres.Queue<JobData, string>(QUEUE_NAME, { connection, defaultJobOptions: JOB_OPTIONS })
+  queue.on('error', onError)
+  return { handle: queue, close: () => closeWithin(queue.close()) }
+}
+
+export interface WorkOptions extends OpenOptions {
+  process: Processor<JobData, string>
+  concurrency: number
+  /** Starts are this far apart over all workers; 0: no spacing. Milliseconds. */
+  gapMs: number
+}
+
+/**
+ * Opens the consuming side; it takes jobs once `run()` is called. A job of a lost worker is handed out again within
+ * 20 s, as often as it takes: whether an item ends is decided by its attempts in PostgreSQL.
+ */
+export function openWorker(options: WorkOptions): Opened<IngestWorker> {
+  const { backend, prefix = DEFAULT_PREFIX, onError } = options
+  const shared = {
+    autorun: false,
+    concurrency: options.concurrency,
+    // A limiter must be set in any case: queue.rateLimit() pauses only workers that have one.
+    limiter: options.gapMs > 0 ? { max: 1, duration: options.gapMs } : { max: 1_000_000, duration: 1_000 },
+    lockDuration: 15_000,
+    stalledInterval: 5_000,
+    maxStalledCount: 1_000_000,
+    settings: {
+      backoffStrategy: (attemptsMade: number, _type?: string, error?: Error) =>
+        error instanceof RetryLaterError ? error.delayMs : backoffMs(attemptsMade),
+    },
+  } satisfies Partial<WorkerOptions>
+  if (backend.kind === 'redis') {
+    const connection = connectRedis(backend.url, 'worker')
+    connection.on('error', onError)
+    const worker = new Worker<JobData, string>(QUEUE_NAME, options.process, { ...shared, connection, prefix })
+    worker.on('error', onError)
+    return { handle: worker, close: () => closeWithin(worker.close(true), () => connection.disconnect()) }
+  }
+  const connection = poolOptions(backend.url, Math.max(4, options.concurrency))
+  const worker = new onPostgres.Worker<JobData, string>(QUEUE_NAME, options.process, { ...shared, connection })
+  worker.on('error', onError)
+  return { handle: worker, close: () => closeWithin(worker.close(true)) }
+}
+
+/** Thrown by a processor: the attempt failed, and the next one is due after `delayMs`. */
+export class RetryLaterError extends Error {
+  override readonly name = 'RetryLaterError'
+  readonly delayMs: number
+  constructor(message: string, delayMs: number) {
+    super(message)
+    this.delayMs = delayMs
+  }
+}
+
+export interface QueuedItem {
+  id: number
+  runId: string
+  symbol: string
+  priority: Priority
+}
+
+/**
+ * Gives the queue the items' jobs. An item whose job is there already is left alone.
+ * @throws QueueTimeoutError after `deadlineMs`; the jobs may still arrive
+ */
+export async function enqueue(queue: IngestQueue, items: readonly QueuedItem[], deadlineMs: number): Promise<void> {
+  const jobs = items.map((item) => ({
+    name: JOB_KIND,
+    data: jobData({ itemId: item.id, runId: item.runId, symbol: item.symbol }),
+    opts: { jobId: jobIdOf(item.id), priority: PRIORITIES[item.priority] },
+  }))
+  await within(queue.addBulk(jobs), deadlineMs, 'add jobs')
+}
+
+/**
+ * Takes the items' jobs out of the queue; those being worked on stay (their workers find the item cancelled).
+ * @throws QueueTimeoutError after `deadlineMs`
+ */
+export async function withdraw(queue: IngestQueue, itemIds: readonly number[], deadlineMs: number): Promise<void> {
+  await within(Promise.all(itemIds.map((id) => queue.remove(jobIdOf(id)))), deadlineMs, 'remove jobs')
+}
+
+/** @throws QueueTimeoutError, or the backend's own error, when the queue does not answer */
+export async function pingQueue(queue: IngestQueue, deadlineMs: number): Promise<void> {
+  await within(queue.getWaitingCount(), deadlineMs, 'answer')
+}
+
+/** The queue's backend gave no answer in time. */
+export class QueueTimeoutError extends Error {
+  override readonly name = 'QueueTimeoutError'
+}
+
+async function within<T>(work: Promise<T>, deadlineMs: number, what: string): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_resolve, reject) => {
+    const error = new QueueTimeoutError(`the queue did not ${what} within ${deadlineMs} ms`)
+    timer = setTimeout(() => reject(error), deadlineMs)
+  })
+  try {
+    return await Promise.race([work, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** BullMQ's close waits for ever for a backend that is away; the connection is then cut under it. */
+async function closeWithin(closing: Promise<void>, disconnect?: () => void): Promise<void> {
+  try {
+    await within(closing, CLOSE_DEADLINE_MS, 'close')
+  } catch (error) {
+    if (!(error instanceof QueueTimeoutError)) throw error
+  } finally {
+    disconnect?.()
+  }
+}
