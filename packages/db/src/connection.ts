@@ -27,6 +27,8 @@ export function connect(options: ConnectionOptions): Connection {
   const sql = postgres(options.databaseUrl, {
     max: options.maxConnections,
     connect_timeout: 5,
+    // Seconds. By default a server that was away is not asked again for up to 20 s after its return.
+    backoff: (retries: number) => Math.min(0.05 * 2 ** retries, 1),
     onnotice: () => {},
     connection: {
       application_name: options.applicationName,
@@ -36,6 +38,11 @@ export function connect(options: ConnectionOptions): Connection {
     },
   })
   return { db: drizzle(sql), close: () => sql.end({ timeout: 5 }) }
+}
+
+/** @throws when the server does not answer; see `isUnavailable` */
+export async function ping(db: Database): Promise<void> {
+  await db.execute(sql`SELECT 1`)
 }
 
 /** True for errors of the server's absence (refused, reset, shutting down, too many connections), not of a statement. */

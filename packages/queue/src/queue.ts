@@ -52,7 +52,7 @@ export function openQueue(options: OpenOptions): Opened<IngestQueue> {
     queue.on('error', onError)
     return { handle: queue, close: () => closeWithin(queue.close(), () => connection.disconnect()) }
   }
-  const connection = poolOptions(backend.url, 4)
+  const connection = { ...poolOptions(backend.url, 4), query_timeout: 5_000 }
   const queue: PostgresQueue = new onPostgres.Queue<JobData, string>(QUEUE_NAME, { connection, defaultJobOptions: JOB_OPTIONS })
   queue.on('error', onError)
   return { handle: queue, close: () => closeWithin(queue.close()) }
@@ -124,7 +124,7 @@ export async function enqueue(queue: IngestQueue, items: readonly QueuedItem[], 
     data: jobData({ itemId: item.id, runId: item.runId, symbol: item.symbol }),
     opts: { jobId: jobIdOf(item.id), priority: PRIORITIES[item.priority] },
   }))
-  await within(queue.addBulk(jobs), deadlineMs, 'add jobs')
+  await answer(queue, () => queue.addBulk(jobs), deadlineMs, 'add jobs')
 }
 
 /**
@@ -132,17 +132,39 @@ export async function enqueue(queue: IngestQueue, items: readonly QueuedItem[], 
  * @throws QueueTimeoutError after `deadlineMs`
  */
 export async function withdraw(queue: IngestQueue, itemIds: readonly number[], deadlineMs: number): Promise<void> {
-  await within(Promise.all(itemIds.map((id) => queue.remove(jobIdOf(id)))), deadlineMs, 'remove jobs')
+  await answer(queue, () => Promise.all(itemIds.map((id) => queue.remove(jobIdOf(id)))), deadlineMs, 'remove jobs')
 }
 
 /** @throws QueueTimeoutError, or the backend's own error, when the queue does not answer */
 export async function pingQueue(queue: IngestQueue, deadlineMs: number): Promise<void> {
-  await within(queue.getWaitingCount(), deadlineMs, 'answer')
+  await answer(queue, () => queue.getWaitingCount(), deadlineMs, 'answer')
 }
 
 /** The queue's backend gave no answer in time. */
 export class QueueTimeoutError extends Error {
   override readonly name = 'QueueTimeoutError'
+}
+
+/** Queues that still owe an answer whose deadline has passed. */
+const overdue = new WeakSet<IngestQueue>()
+
+/**
+ * What is asked of a queue that hangs would only pile up, and arrive all at once later: until it has given the
+ * answer it owes, it is asked nothing more.
+ */
+async function answer<T>(queue: IngestQueue, ask: () => Promise<T>, deadlineMs: number, what: string): Promise<T> {
+  if (overdue.has(queue)) throw new QueueTimeoutError(`the queue did not ${what}: it owes an earlier answer still`)
+  const work = ask()
+  try {
+    return await within(work, deadlineMs, what)
+  } catch (error) {
+    if (error instanceof QueueTimeoutError) {
+      overdue.add(queue)
+      const settled = () => overdue.delete(queue)
+      work.then(settled, settled)
+    }
+    throw error
+  }
 }
 
 async function within<T>(work: Promise<T>, deadlineMs: number, what: string): Promise<T> {

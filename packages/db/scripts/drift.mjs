@@ -1,0 +1,25 @@
+// Fails when src/schema.ts says something that no migration does yet: generates into a copy and looks for news.
+import { spawnSync } from 'node:child_process'
+import { cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+
+// Relative and inside the package: drizzle-kit takes no absolute output folder.
+const copy = mkdtempSync('.drift-')
+try {
+  cpSync('migrations', copy, { recursive: true })
+  const generated = spawnSync('drizzle-kit', ['generate', '--dialect', 'postgresql', '--schema', './src/schema.ts', '--out', copy], {
+    encoding: 'utf8',
+    shell: process.platform === 'win32',
+  })
+  const news = readdirSync(copy).filter((name) => !readdirSync('migrations').includes(name))
+  if (generated.status !== 0 || news.length > 0) {
+    console.error(generated.stdout, generated.stderr)
+    console.error(
+      news.length > 0
+        ? 'The schema has drifted from the migrations: run `pnpm --filter @stockpile/db generate` and commit what it writes.'
+        : 'drizzle-kit could not compare the schema with the migrations.',
+    )
+    process.exitCode = 1
+  }
+} finally {
+  rmSync(copy, { recursive: true, force: true })
+}

@@ -1,0 +1,51 @@
+import { afterEach } from 'vitest'
+import { useDatabase } from '@stockpile/test-harness/database'
+import { connect } from '../src/connection.js'
+import type { Connection } from '../src/connection.js'
+import { takeItem } from '../src/items.js'
+import type { Bar, ClaimedItem } from '../src/items.js'
+import { createRun } from '../src/runs.js'
+import type { RunRequest } from '../src/runs.js'
+
+/** A migrated database for each test, and the connections to it that the test opened. */
+export function useConnection(): { readonly url: string; open: () => Connection; readonly db: Connection['db'] } {
+  const database = useDatabase()
+  const opened: Connection[] = []
+  let first: Connection | undefined
+  const open = () => {
+    const connection = connect({ databaseUrl: database.url, applicationName: 'db-test', maxConnections: 4, statementTimeoutMs: 10_000 })
+    opened.push(connection)
+    return connection
+  }
+  afterEach(async () => {
+    first = undefined
+    await Promise.all(opened.splice(0).map((connection) => connection.close()))
+  })
+  return {
+    open,
+    get url() {
+      return database.url
+    },
+    get db() {
+      first ??= open()
+      return first.db
+    },
+  }
+}
+
+export function bar(date: string, values: Partial<Bar> = {}): Bar {
+  return { date, open: '10.0000', high: '12.0000', low: '9.0000', close: '11.0000', volume: '1000', ...values }
+}
+
+export function runOf(symbols: string[], values: Partial<RunRequest> = {}): RunRequest {
+  return { symbols, trigger: 'api', outputsize: 'auto', force: false, priority: 'normal', ...values }
+}
+
+/** The only item of a new run of one symbol, taken. */
+export async function takenItem(db: Connection['db'], symbol: string): Promise<ClaimedItem> {
+  const run = await createRun(db, runOf([symbol]))
+  const [item] = run.items
+  const taken = item === undefined ? null : await takeItem(db, item.id)
+  if (taken === null) throw new Error('the item could not be taken')
+  return taken
+}

@@ -1,0 +1,215 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { markDispatched, markWithdrawn, undispatchedItems, withdrawableItems } from '../src/dispatch.js'
+import { listFailures, listRejectedRows } from '../src/failures.js'
+import { ClaimLostError, failAttempt, lostClaims, releaseItem, storeSeries, takeItem } from '../src/items.js'
+import type { FetchedSeries } from '../src/items.js'
+import { getRun, listItems, listRuns, RUN_STATUSES, runStatus } from '../src/run-status.js'
+import { cancelRun, createRun, createStartRun } from '../src/runs.js'
+import { bar, runOf, takenItem, useConnection } from './database.js'
+
+const connection = useConnection()
+const series = (values: Partial<FetchedSeries> = {}): FetchedSeries => ({
+  outputsize: 'compact',
+  bars: [bar('2024-01-02'), bar('2024-01-03')],
+  rejected: [],
+  provisional: 0,
+  ...values,
+})
+const failure = { class: 'http_error', detail: 'HTTP 503.', advice: 'Wait.', httpStatus: 503, evidence: 'Service Unavailable' }
+
+describe('a run', () => {
+  test('is accepted with its items in the order of the request', async () => {
+    const { id, items } = await createRun(connection.db, runOf(['IBM', 'AAPL', 'MSFT'], { priority: 'high' }))
+    expect(items.map((item) => [item.symbol, item.priority])).toEqual([['IBM', 'high'], ['AAPL', 'high'], ['MSFT', 'high']])
+    const run = await getRun(connection.db, id)
+    expect(run).toMatchObject({ status: 'queued', trigger: 'api', finishedAt: null, counts: { total: 3, pending: 3 } })
+    expect(run?.requestedAt).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
+  })
+
+  test('of 10,000 symbols is one statement', async () => {
+    const symbols = Array.from({ length: 10_000 }, (_, index) => `S${index}`)
+    const { id } = await createRun(connection.db, runOf(symbols))
+    expect((await getRun(connection.db, id))?.counts.total).toBe(10_000)
+  })
+
+  test('sums the rows of its items and ends when the last of them does', async () => {
+    const item = await takenItem(connection.db, 'IBM')
+    await storeSeries(connection.db, item, series({ rejected: [{ date: null, raw: { open: 'x' }, reasons: ['not_a_date'] }], provisional: 1 }))
+    const run = await getRun(connection.db, item.runId)
+    expect(run).toMatchObject({
+      status: 'succeeded',
+      counts: { total: 1, pending: 0, running: 0, succeeded: 1, failed: 0, cancelled: 0 },
+      rows: { fetched: 4, inserted: 2, updated: 0, unchanged: 0, rejected: 1, provisional: 1 },
+    })
+    expect(run?.finishedAt).not.toBeNull()
+  })
+
+  test('with failed and succeeded items is partial and says why', async () => {
+    const { id, items } = await createRun(connection.db, runOf(['IBM', 'NOSUCH']))
+    const [ibm, unknown] = await Promise.all(items.map((item) => takeItem(connection.db, item.id)))
+    if (!ibm || !unknown) throw new Error('not taken')
+    await storeSeries(connection.db, ibm, series())
+    await failAttempt(connection.db, unknown, { ...failure, class: 'invalid_symbol' }, { final: true })
+    expect(await getRun(connection.db, id)).toMatchObject({ status: 'partial', failures: [{ class: 'invalid_symbol', count: 1 }] })
+    const { items: listed } = await listItems(connection.db, id, { limit: 10, offset: 0, state: 'failed' })
+    expect(listed).toMatchObject([{ symbol: 'NOSUCH', state: 'failed', attempts: 1, error: { class: 'invalid_symbol', detail: 'HTTP 503.' } }])
+  })
+
+  test('is listed newest first, a page at a time', async () => {
+    const ids = []
+    for (const symbol of ['A', 'B', 'C']) ids.push((await createRun(connection.db, runOf([symbol]))).id)
+    const { runs, count } = await listRuns(connection.db, { limit: 2, offset: 0 })
+    expect(count).toBe(3)
+    expect(runs.map((run) => run.id)).toEqual([ids[2], ids[1]])
+    expect(await getRun(connection.db, '00000000-0000-7000-8000-000000000000')).toBeNull()
+  })
+
+  test('always has exactly one status, and a finished one only when nothing is unfinished', () => {
+    const some = fc.nat({ max: 3 })
+    const counts = fc.record({ pending: some, running: some, succeeded: some, failed: some, cancelled: some })
+    fc.assert(
+      fc.property(counts, fc.boolean(), some, some, (states, begun, quota, key) => {
+        const total = states.pending + states.running + states.succeeded + states.failed + states.cancelled
+        fc.pre(total > 0)
+        const waiting = { quota: Math.min(quota, states.pending), key: Math.min(key, states.pending) }
+        const status = runStatus({ ...states, total }, waiting, begun)
+        expect(RUN_STATUSES).toContain(status)
+        const finished = ['succeeded', 'partial', 'failed', 'cancelled'].includes(status)
+        expect(finished).toBe(states.pending + states.running === 0)
+        if (status === 'succeeded') expect(states.succeeded).toBe(total)
+      }),
+    )
+  })
+})
+
+describe('the first run', () => {
+  test('asks only for symbols that nobody asked for before, and is made once however many workers start', async () => {
+    await createRun(connection.db, runOf(['IBM']))
+    const made = await Promise.all([1, 2, 3].map(() => createStartRun(connection.db, ['IBM', 'AAPL', 'MSFT'])))
+    const ids = made.filter((id) => id !== null)
+    expect(ids).toHaveLength(1)
+    const { items } = await listItems(connection.db, ids[0] ?? '', { limit: 10, offset: 0 })
+    expect(items.map((item) => item.symbol)).toEqual(['AAPL', 'MSFT'])
+    expect(await createStartRun(connection.db, [])).toBeNull()
+  })
+})
+
+describe('the fence', () => {
+  test('lets only the newest claim store rows', async () => {
+    const frozen = await takenItem(connection.db, 'IBM')
+    const rescuer = await takeItem(connection.db, frozen.id)
+    await expect(storeSeries(connection.db, frozen, series())).rejects.toThrow(ClaimLostError)
+    expect((await getRun(connection.db, frozen.runId))?.rows.inserted).toBe(0)
+    if (rescuer === null) throw new Error('not taken over')
+    expect(await storeSeries(connection.db, rescuer, series())).toEqual({ inserted: 2, updated: 0, unchanged: 0 })
+  })
+
+  test('rolls back rows, quarantine and failures of a lost claim', async () => {
+    const frozen = await takenItem(connection.db, 'IBM')
+    await takeItem(connection.db, frozen.id)
+    const rejected = [{ date: '2024-01-02', raw: {}, reasons: ['missing_close'] }]
+    await expect(storeSeries(connection.db, frozen, series({ rejected }))).rejects.toThrow(ClaimLostError)
+    await expect(failAttempt(connection.db, frozen, failure, { final: true, rejected })).rejects.toThrow(ClaimLostError)
+    await expect(releaseItem(connection.db, frozen, 'quota', 1_000)).rejects.toThrow(ClaimLostError)
+    expect((await listFailures(connection.db, { limit: 1, offset: 0 })).count).toBe(0)
+    expect((await listRejectedRows(connection.db, { limit: 1, offset: 0 })).count).toBe(0)
+  })
+
+  test('a finished item cannot be taken', async () => {
+    const item = await takenItem(connection.db, 'IBM')
+    await storeSeries(connection.db, item, series())
+    expect(await takeItem(connection.db, item.id)).toBeNull()
+  })
+
+  test('tells which claims are lost', async () => {
+    const [kept, cancelled, overtaken] = [await takenItem(connection.db, 'A'), await takenItem(connection.db, 'B'), await takenItem(connection.db, 'C')]
+    await cancelRun(connection.db, cancelled.runId)
+    await takeItem(connection.db, overtaken.id)
+    const lost = await lostClaims(connection.db, [kept, cancelled, overtaken])
+    expect(lost.toSorted()).toEqual([cancelled.id, overtaken.id])
+    expect(await lostClaims(connection.db, [])).toEqual([])
+  })
+})
+
+describe('a failed attempt', () => {
+  test('is recorded, costs an attempt and leaves the item pending with a time', async () => {
+    const item = await takenItem(connection.db, 'IBM')
+    await failAttempt(connection.db, item, failure, { retryInMs: 60_000 })
+    const { failures } = await listFailures(connection.db, { runId: item.runId, limit: 10, offset: 0 })
+    expect(failures).toMatchObject([{ symbol: 'IBM', attempt: 1, final: false, ...failure }])
+    const { items } = await listItems(connection.db, item.runId, { limit: 1, offset: 0 })
+    expect(items).toMatchObject([{ state: 'pending', attempts: 1, error: { class: 'http_error' } }])
+    expect(Date.parse(items[0]?.nextAttemptAt ?? '') - Date.now()).toBeGreaterThan(50_000)
+    expect((await takeItem(connection.db, item.id))?.attempts).toBe(1)
+  })
+
+  test('of a body without a sound row keeps the rows and the account', async () => {
+    const item = await takenItem(connection.db, 'IBM')
+    const rejected = [{ date: '2024-01-02', raw: { close: 'x\\u0000' }, reasons: ['not_a_number', 'missing_open'] }]
+    await failAttempt(connection.db, item, failure, { final: true, rejected })
+    const { rows } = await listRejectedRows(connection.db, { symbol: 'IBM', limit: 10, offset: 0 })
+    expect(rows).toMatchObject([{ date: '2024-01-02', raw: { close: 'x\\u0000' }, reasons: ['not_a_number', 'missing_open'] }])
+    expect(await getRun(connection.db, item.runId)).toMatchObject({ status: 'failed', rows: { fetched: 1, rejected: 1 } })
+  })
+})
+
+describe('a snoozed item', () => {
+  test.each([
+    ['quota', 'waiting_quota'],
+    ['key', 'blocked'],
+    [null, 'running'],
+  ] as const)('that waits for %s costs no attempt and its run is %s', async (waitingFor, status) => {
+    const item = await takenItem(connection.db, 'IBM')
+    await releaseItem(connection.db, item, waitingFor, 1_000)
+    expect(await getRun(connection.db, item.runId)).toMatchObject({ status, counts: { pending: 1 } })
+    expect(await takeItem(connection.db, item.id)).toMatchObject({ attempts: 0, claim: 2 })
+    expect((await getRun(connection.db, item.runId))?.status).toBe('running')
+  })
+})
+
+describe('cancelling', () => {
+  test('ends pending and running items, keeps finished ones, and answers the same twice', async () => {
+    const { id, items } = await createRun(connection.db, runOf(['A', 'B', 'C']))
+    const [first, second] = items
+    if (first === undefined || second === undefined) throw new Error('no items')
+    const done = await takeItem(connection.db, first.id)
+    const running = await takeItem(connection.db, second.id)
+    if (done === null || running === null) throw new Error('not taken')
+    await storeSeries(connection.db, done, series())
+    expect(await cancelRun(connection.db, id)).toBe('cancelled')
+    expect(await cancelRun(connection.db, id)).toBe('cancelled')
+    expect(await getRun(connection.db, id)).toMatchObject({ status: 'cancelled', counts: { succeeded: 1, cancelled: 2 } })
+    await expect(storeSeries(connection.db, running, series())).rejects.toThrow(ClaimLostError)
+  })
+
+  test('of a finished or unknown run is told apart', async () => {
+    const item = await takenItem(connection.db, 'IBM')
+    await storeSeries(connection.db, item, series())
+    expect(await cancelRun(connection.db, item.runId)).toBe('finished')
+    expect(await cancelRun(connection.db, '00000000-0000-7000-8000-000000000000')).toBe('unknown')
+  })
+})
+
+describe('dispatching', () => {
+  test('finds pending items until they are marked, oldest first, and leaves young ones to the API', async () => {
+    const { items } = await createRun(connection.db, runOf(['A', 'B', 'C']))
+    const find = (minimumAgeMs = 0) => undispatchedItems(connection.db, { limit: 2, minimumAgeMs })
+    expect((await find()).map((item) => item.symbol)).toEqual(['A', 'B'])
+    expect(await find(60_000)).toEqual([])
+    await markDispatched(connection.db, items.map((item) => item.id))
+    expect(await find()).toEqual([])
+  })
+
+  test('names the cancelled items whose jobs the queue still holds, until they are marked', async () => {
+    const { id, items } = await createRun(connection.db, runOf(['A', 'B']))
+    const ids = items.map((item) => item.id)
+    await cancelRun(connection.db, id)
+    expect(await withdrawableItems(connection.db, 10)).toEqual([])
+    // The queue got them while they were being cancelled.
+    await markDispatched(connection.db, ids)
+    expect(await withdrawableItems(connection.db, 10)).toEqual(ids)
+    await markWithdrawn(connection.db, ids)
+    expect(await withdrawableItems(connection.db, 10)).toEqual([])
+  })
+})

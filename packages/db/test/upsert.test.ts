@@ -1,0 +1,95 @@
+import { sql } from 'drizzle-orm'
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { listFinancialData } from '../src/financial-data.js'
+import type { Bar } from '../src/upsert.js'
+import { upsertBars } from '../src/upsert.js'
+import { bar, useConnection } from './database.js'
+
+const connection = useConnection()
+const store = (symbol: string, bars: Bar[]) => connection.db.transaction((tx) => upsertBars(tx, symbol, bars))
+
+/** Where each row lies: a row that was rewritten lies elsewhere. */
+const places = async () =>
+  (await connection.db.execute<{ ctid: string }>(sql`SELECT ctid::text FROM financial_data ORDER BY symbol, date`)).map((row) => row.ctid)
+
+describe('upserting the bars of a symbol', () => {
+  test('tells inserted, updated and unchanged rows apart', async () => {
+    expect(await store('IBM', [bar('2024-01-02'), bar('2024-01-03')])).toEqual({ inserted: 2, updated: 0, unchanged: 0 })
+    const changed = [bar('2024-01-02', { close: '11.5000' }), bar('2024-01-03'), bar('2024-01-04')]
+    expect(await store('IBM', changed)).toEqual({ inserted: 1, updated: 1, unchanged: 1 })
+    const { rows } = await listFinancialData(connection.db, {}, { limit: 10, offset: 0 })
+    expect(rows.map((row) => row.closePrice)).toEqual(['11.5000', '11.0000', '11.0000'])
+  })
+
+  test('does not touch a row that did not change', async () => {
+    const bars = [bar('2024-01-02'), bar('2024-01-03')]
+    await store('IBM', bars)
+    const before = await places()
+    expect(await store('IBM', bars)).toEqual({ inserted: 0, updated: 0, unchanged: 2 })
+    expect(await places()).toEqual(before)
+  })
+
+  test('takes the same value with other decimals for unchanged', async () => {
+    await store('IBM', [bar('2024-01-02', { open: '10.5000' })])
+    expect(await store('IBM', [bar('2024-01-02', { open: '10.5' })])).toEqual({ inserted: 0, updated: 0, unchanged: 1 })
+  })
+
+  test('writes nothing of bars with a repeated date', async () => {
+    await expect(store('IBM', [bar('2024-01-02'), bar('2024-01-02', { close: '9.5000' })])).rejects.toThrow()
+    expect((await listFinancialData(connection.db, {}, { limit: 1, offset: 0 })).count).toBe(0)
+  })
+
+  test.each([
+    ['NaN', { open: 'NaN', high: 'NaN', low: 'NaN', close: 'NaN' }],
+    ['an infinite high', { high: 'Infinity' }],
+    ['a negative price', { low: '-1' }],
+    ['high below low', { high: '8', low: '9' }],
+    ['an open outside of low..high', { open: '12.0001' }],
+    ['a negative volume', { volume: '-1' }],
+    ['a volume of 2^63', { volume: '9223372036854775808' }],
+  ])('the table itself refuses %s', async (_what, values) => {
+    await expect(store('IBM', [bar('2024-01-02', values)])).rejects.toThrow()
+  })
+
+  test('keeps the symbol’s totals exact under concurrent writers', async () => {
+    const days = (from: number) => Array.from({ length: 20 }, (_, day) => bar(`2024-01-${String(from + day).padStart(2, '0')}`))
+    await Promise.all([store('IBM', days(1)), store('IBM', days(5)), store('IBM', days(10)), store('AAPL', days(1))])
+    const totals = await connection.db.execute(sql`
+      SELECT symbol, row_count, first_date, last_date,
+             (SELECT count(*)::int FROM financial_data WHERE financial_data.symbol = symbols.symbol) AS counted
+        FROM symbols ORDER BY symbol`)
+    expect([...totals]).toEqual([
+      { symbol: 'AAPL', row_count: 20, first_date: '2024-01-01', last_date: '2024-01-20', counted: 20 },
+      { symbol: 'IBM', row_count: 29, first_date: '2024-01-01', last_date: '2024-01-29', counted: 29 },
+    ])
+  })
+
+  test('gives back every value digit for digit', async () => {
+    const price = fc.tuple(fc.bigInt(0n, 10n ** 12n), fc.integer({ min: 0, max: 8 }), fc.bigInt(0n, 10n ** 8n)).map(
+      ([whole, decimals, fraction]) => (decimals === 0 ? `${whole}` : `${whole}.${String(fraction % 10n ** BigInt(decimals)).padStart(decimals, '0')}`),
+    )
+    const volume = fc.bigInt(0n, 2n ** 63n - 1n).map(String)
+    await fc.assert(
+      fc.asyncProperty(price, volume, async (value, shares) => {
+        const same = { open: value, high: value, low: value, close: value, volume: shares }
+        await connection.db.execute(sql`TRUNCATE financial_data`)
+        await store('IBM', [bar('2024-01-02', same)])
+        const { rows } = await listFinancialData(connection.db, {}, { limit: 1, offset: 0 })
+        expect(rows).toEqual([{ symbol: 'IBM', date: '2024-01-02', openPrice: value, highPrice: value, lowPrice: value, closePrice: value, volume: shares }])
+      }),
+      { numRuns: 30 },
+    )
+  })
+})
+
+test('reads of a symbol are served by the index alone', async () => {
+  await store('IBM', [bar('2024-01-02')])
+  await connection.db.execute(sql`VACUUM ANALYZE financial_data`)
+  const plan = await connection.db.transaction(async (tx) => {
+    await tx.execute(sql`SET LOCAL enable_seqscan = off`)
+    await tx.execute(sql`SET LOCAL enable_bitmapscan = off`)
+    return tx.execute(sql`EXPLAIN SELECT open_price, high_price, low_price, close_price, volume FROM financial_data WHERE symbol = 'IBM'`)
+  })
+  expect(JSON.stringify(plan)).toContain('Index Only Scan using financial_data_pkey')
+})

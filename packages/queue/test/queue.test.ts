@@ -1,0 +1,163 @@
+import { createServer } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
+import { UnrecoverableError } from 'bullmq'
+import { useDatabase } from '@stockpile/test-harness/database'
+import { queueBackends, uniquePrefix } from '@stockpile/test-harness/redis'
+import { afterEach, describe, expect, test } from 'vitest'
+import { chooseBackend } from '../src/backend.js'
+import type { Backend } from '../src/backend.js'
+import { jobIdOf } from '../src/job.js'
+import { enqueue, openQueue, openWorker, pingQueue, QueueTimeoutError, RetryLaterError, withdraw } from '../src/queue.js'
+import type { IngestJob, QueuedItem, WorkOptions } from '../src/queue.js'
+
+const runId = '019a0000-0000-7000-8000-000000000000'
+const item = (id: number, values: Partial<QueuedItem> = {}): QueuedItem => ({ id, runId, symbol: `S${id}`, priority: 'normal', ...values })
+const DEADLINE_MS = 5_000
+
+describe.each(queueBackends())('the queue on $name', ({ redisUrl }) => {
+  const database = useDatabase()
+  const opened: { close(): Promise<void> }[] = []
+  afterEach(async () => {
+    await Promise.all(opened.splice(0).map((one) => one.close()))
+  })
+  const setUp = () => {
+    const common = { backend: chooseBackend({ redisUrl, databaseUrl: database.url }), prefix: uniquePrefix(), onError: () => {} }
+    const queue = openQueue(common)
+    opened.push(queue)
+    return {
+      queue: queue.handle,
+      work: (process: WorkOptions['process'], options: Partial<WorkOptions> = {}) => {
+        const worker = openWorker({ ...common, process, concurrency: 4, gapMs: 0, ...options })
+        opened.push(worker)
+        const running = worker.handle.run()
+        running.catch(() => {})
+        return worker.handle
+      },
+    }
+  }
+  /** Collects the results of that many jobs, in the order in which they ended. */
+  const finished = (worker: ReturnType<ReturnType<typeof setUp>['work']>, count: number) =>
+    new Promise<{ id: string | undefined; result: string }[]>((resolve) => {
+      const results: { id: string | undefined; result: string }[] = []
+      const add = (job: IngestJob | undefined, result: string) => {
+        results.push({ id: job?.id, result })
+        if (results.length === count) resolve(results)
+      }
+      worker.on('completed', (job, result) => add(job, result))
+      worker.on('failed', (job, error) => job?.finishedOn !== undefined && add(job, error.message))
+    })
+
+  test('hands each item out once, however often it was added', async () => {
+    const { queue, work } = setUp()
+    const items = [item(1), item(2), item(3)]
+    await enqueue(queue, items, DEADLINE_MS)
+    await enqueue(queue, items, DEADLINE_MS)
+    const worker = work((job) => Promise.resolve(`did ${job.data.symbol}`))
+    const results = await finished(worker, 3)
+    expect(results.map((one) => one.result).toSorted()).toEqual(['did S1', 'did S2', 'did S3'])
+    expect(await queue.getJobCountByTypes('wait', 'prioritized', 'active', 'delayed')).toBe(0)
+  })
+
+  test('serves high before normal before low, and equal ones in order', async () => {
+    const { queue, work } = setUp()
+    await enqueue(queue, [item(1, { priority: 'low' }), item(2), item(3, { priority: 'high' }), item(4), item(5, { priority: 'high' })], DEADLINE_MS)
+    const results = await finished(work(() => Promise.resolve('done'), { concurrency: 1 }), 5)
+    expect(results.map((one) => one.id)).toEqual([3, 5, 2, 4, 1].map(jobIdOf))
+  })
+
+  test('withdraws what waits, and leaves alone what is being worked on', async () => {
+    const { queue, work } = setUp()
+    await enqueue(queue, [item(1), item(2), item(3)], DEADLINE_MS)
+    const { promise: started, resolve: start } = gate()
+    const { promise: released, resolve: release } = gate()
+    const worker = work(async () => {
+      start()
+      await released
+      return 'done'
+    }, { concurrency: 1 })
+    const results = finished(worker, 1)
+    await started
+    await withdraw(queue, [1, 2, 3, 4], DEADLINE_MS)
+    release()
+    expect(await results).toEqual([{ id: 'item-1', result: 'done' }])
+    expect(await queue.getJobCountByTypes('wait', 'prioritized', 'active', 'delayed')).toBe(0)
+  })
+
+  test('tries a failed job again after the delay that the failure names', async () => {
+    const { queue, work } = setUp()
+    await enqueue(queue, [item(1)], DEADLINE_MS)
+    const starts: number[] = []
+    const worker = work((job) => {
+      starts.push(Date.now())
+      if (job.attemptsMade === 0) throw new RetryLaterError('http_error: HTTP 503.', 300)
+      return Promise.resolve('second time lucky')
+    })
+    expect(await finished(worker, 1)).toEqual([{ id: 'item-1', result: 'second time lucky' }])
+    expect((starts[1] ?? 0) - (starts[0] ?? 0)).toBeGreaterThanOrEqual(295)
+  })
+
+  test('does not try a job again that failed for good, and keeps its reason for the board', async () => {
+    const { queue, work } = setUp()
+    await enqueue(queue, [item(1)], DEADLINE_MS)
+    const worker = work(() => {
+      throw new UnrecoverableError('invalid_symbol: Invalid API call.')
+    })
+    expect(await finished(worker, 1)).toEqual([{ id: 'item-1', result: 'invalid_symbol: Invalid API call.' }])
+    const job = await queue.getJob('item-1')
+    expect(job).toMatchObject({ attemptsMade: 1, failedReason: 'invalid_symbol: Invalid API call.', data: { symbol: 'S1' } })
+  })
+
+  test('spaces the starts of all workers together', async () => {
+    const { queue, work } = setUp()
+    await enqueue(queue, [1, 2, 3, 4, 5].map((id) => item(id)), DEADLINE_MS)
+    const starts: number[] = []
+    const process = () => {
+      starts.push(Date.now())
+      return Promise.resolve('done')
+    }
+    const workers = [work(process, { gapMs: 100 }), work(process, { gapMs: 100 })]
+    await new Promise<void>((resolve) => {
+      for (const worker of workers) worker.on('completed', () => starts.length === 5 && resolve())
+    })
+    // Seen from here a start is as late as its worker was busy, so single gaps say nothing: four of them do.
+    expect((starts[4] ?? 0) - (starts[0] ?? 0)).toBeGreaterThanOrEqual(4 * 100 - 80)
+  })
+
+  test('answers a ping', async () => {
+    const { queue } = setUp()
+    await expect(pingQueue(queue, DEADLINE_MS)).resolves.toBeUndefined()
+  })
+})
+
+describe('a queue that is away', () => {
+  test.each([
+    ['refuses connections', 0],
+    ['accepts and says nothing', 1],
+  ])('neither fails to open nor holds anybody longer than asked: one that %s', async (_what, accepts) => {
+    const sockets: Socket[] = []
+    const server = createServer((socket) => sockets.push(socket))
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const { port } = server.address() as AddressInfo
+    if (accepts === 0) await new Promise((resolve) => server.close(resolve))
+    const backend: Backend = { kind: 'redis', url: `redis://127.0.0.1:${port}` }
+    const queue = openQueue({ backend, onError: () => {} })
+    try {
+      const startedAt = performance.now()
+      await expect(enqueue(queue.handle, [item(1)], 300)).rejects.toThrow(QueueTimeoutError)
+      await expect(pingQueue(queue.handle, 300)).rejects.toThrow()
+      expect(performance.now() - startedAt).toBeLessThan(1_500)
+    } finally {
+      await queue.close()
+      for (const socket of sockets) socket.destroy()
+      server.close()
+    }
+  })
+})
+
+function gate(): { promise: Promise<void>; resolve: () => void } {
+  let resolve = () => {}
+  const promise = new Promise<void>((done) => {
+    resolve = done
+  })
+  return { promise, resolve }
+}
