@@ -5,7 +5,7 @@ import * as z from 'zod'
 const given = <T extends z.ZodType>(schema: T) => z.preprocess((value) => (value === '' ? undefined : value), schema)
 const count = (what: string) =>
   given(z.string().regex(/^\d{1,6}$/, `takes ${what} as a whole number, 0 for none`).transform(Number).optional())
-const url = (protocols: RegExp, example: string) => given(z.url({ protocol: protocols, error: `takes an address such as ${example}` }))
+const url = (protocols: RegExp, example: string) => z.url({ protocol: protocols, error: `takes an address such as ${example}` })
 
 /** Of the symbols' alphabet only what would break the list is left to the API's own, stricter check. */
 const symbolList = z
@@ -17,11 +17,11 @@ const symbolList = z
 const schema = z
   .object({
     DATABASE_URL: url(/^postgres(ql)?$/, 'postgres://user:password@127.0.0.1:5432/stockpile'),
-    REDIS_URL: url(/^rediss?$/, 'redis://127.0.0.1:6379').optional(),
+    REDIS_URL: given(url(/^rediss?$/, 'redis://127.0.0.1:6379').optional()),
     QUEUE_PREFIX: given(z.string().regex(/^[\w-]+$/, 'takes letters, digits, - and _').optional()),
     ALPHAVANTAGE_API_KEY: given(z.string().optional()),
     ALPHAVANTAGE_API_KEY_FILE: given(z.string().optional()),
-    ALPHAVANTAGE_BASE_URL: url(/^https?$/, 'https://www.alphavantage.co/query').default('https://www.alphavantage.co/query'),
+    ALPHAVANTAGE_BASE_URL: given(url(/^https?$/, 'https://www.alphavantage.co').default('https://www.alphavantage.co')),
     ALPHAVANTAGE_PLAN: given(z.enum(PLANS, `takes one of ${PLANS.join(', ')}`).default('free')),
     ALPHAVANTAGE_REQUESTS_PER_SECOND: count('requests a second'),
     ALPHAVANTAGE_REQUESTS_PER_MINUTE: count('requests a minute'),

@@ -12,6 +12,7 @@ export class ShutdownError extends Error {
 /** The items this worker holds, and the way to stop each of them. */
 export class InFlight {
   readonly #held = new Map<number, { item: ClaimedItem; controller: AbortController }>()
+  readonly #waiting: (() => void)[] = []
 
   /** Runs `work` with a signal that aborts when the item's claim is lost or the worker stops. */
   async hold<T>(item: ClaimedItem, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
@@ -21,7 +22,13 @@ export class InFlight {
       return await work(controller.signal)
     } finally {
       if (this.#held.get(item.id)?.controller === controller) this.#held.delete(item.id)
+      if (this.#held.size === 0) for (const resolve of this.#waiting.splice(0)) resolve()
     }
+  }
+
+  /** Resolves when nothing is in flight. */
+  drained(): Promise<void> {
+    return this.#held.size === 0 ? Promise.resolve() : new Promise((resolve) => this.#waiting.push(resolve))
   }
 
   claims(): { id: number; claim: number }[] {

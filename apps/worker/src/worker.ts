@@ -80,12 +80,14 @@ export async function startWorker(config: Config, logger: Logger, retryAfterMs =
 
   return {
     async stop(graceMs) {
-      const drained = worker.handle.pause()
-      await within(drained, graceMs)
+      // From here on BullMQ takes nothing new, and waits for what is active. Pausing it would not do: a wait
+      // for jobs that is under way would still take one, and a pause for the provider's limits be sat out.
+      const closing = worker.handle.close()
+      await within(inFlight.drained(), graceMs)
       inFlight.abortAll(new ShutdownError('the worker stops'))
-      await within(drained, PUT_BACK_MS)
+      await within(inFlight.drained(), PUT_BACK_MS)
       stopping.abort()
-      await worker.close()
+      await Promise.all([worker.close(), within(closing, PUT_BACK_MS)])
       await within(background, PUT_BACK_MS)
       await queue.close()
       await close()

@@ -17,7 +17,7 @@ export type IngestJob = Job<JobData, string>
 
 export interface Opened<T> {
   handle: T
-  /** Ends what was opened, connections included. Does not hang when the backend is unreachable. */
+  /** Waits for jobs under way, at most 5 s, and ends what was opened, connections included. */
   close(): Promise<void>
 }
 
@@ -76,6 +76,8 @@ export function openWorker(options: WorkOptions): Opened<IngestWorker> {
     concurrency: options.concurrency,
     // A limiter must be set in any case: queue.rateLimit() pauses only workers that have one.
     limiter: options.gapMs > 0 ? { max: 1, duration: options.gapMs } : { max: 1_000_000, duration: 1_000 },
+    // Closing waits for the end of such a delay when it comes just before one: never longer than this.
+    maximumRateLimitDelay: 1_000,
     lockDuration: 15_000,
     stalledInterval: 5_000,
     maxStalledCount: 1_000_000,
@@ -89,12 +91,12 @@ export function openWorker(options: WorkOptions): Opened<IngestWorker> {
     connection.on('error', onError)
     const worker = new Worker<JobData, string>(QUEUE_NAME, options.process, { ...shared, connection, prefix })
     worker.on('error', onError)
-    return { handle: worker, close: () => closeWithin(worker.close(true), () => connection.disconnect()) }
+    return { handle: worker, close: () => closeWithin(worker.close(), () => connection.disconnect()) }
   }
   const connection = poolOptions(backend.url, Math.max(4, options.concurrency))
   const worker = new onPostgres.Worker<JobData, string>(QUEUE_NAME, options.process, { ...shared, connection })
   worker.on('error', onError)
-  return { handle: worker, close: () => closeWithin(worker.close(true)) }
+  return { handle: worker, close: () => closeWithin(worker.close()) }
 }
 
 /** Thrown by a processor: the attempt failed, and the next one is due after `delayMs`. */

@@ -1,0 +1,49 @@
+import type { Database } from '@stockpile/db/connection'
+import type { IngestQueue } from '@stockpile/queue/queue'
+import { createDispatch } from './dispatch.js'
+import type { Logger } from './logger.js'
+import { registerBoard } from './plugins/board.js'
+import { registerNotFound } from './plugins/not-found.js'
+import { registerOpenapi } from './plugins/openapi.js'
+import { registerRequests } from './plugins/requests.js'
+import { cancelRoutes } from './routes/cancel.js'
+import { failureRoutes } from './routes/failures.js'
+import { financialDataRoutes } from './routes/financial-data.js'
+import { healthRoutes } from './routes/health.js'
+import { ingestRoutes } from './routes/ingest.js'
+import { itemRoutes } from './routes/items.js'
+import { rejectedRowRoutes } from './routes/rejected-rows.js'
+import { statisticsRoutes } from './routes/statistics.js'
+import { createServer } from './server.js'
+import type { App, Timeouts } from './server.js'
+
+export interface AppOptions {
+  /** Closed by whoever opened it, after the app. */
+  db: Database
+  /** As `db`. It may be away: the app serves and accepts runs without it. */
+  queue: IngestQueue
+  logger: Logger
+  timeouts?: Partial<Timeouts>
+}
+
+/** The whole API, ready for `inject()` or `listen()`. */
+export async function buildApp({ db, queue, logger, timeouts }: AppOptions): Promise<App> {
+  const app = createServer({ logger, timeouts })
+  const dependencies = { db, queue, dispatch: createDispatch({ db, queue }) }
+
+  registerRequests(app)
+  registerNotFound(app)
+  await registerOpenapi(app)
+  await registerBoard(app, dependencies)
+  financialDataRoutes(app, dependencies)
+  statisticsRoutes(app, dependencies)
+  ingestRoutes(app, dependencies)
+  itemRoutes(app, dependencies)
+  cancelRoutes(app, dependencies)
+  failureRoutes(app, dependencies)
+  rejectedRowRoutes(app, dependencies)
+  healthRoutes(app, dependencies)
+
+  await app.ready()
+  return app
+}

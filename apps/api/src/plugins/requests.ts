@@ -1,0 +1,42 @@
+import type { FastifyRequest } from 'fastify'
+import { answerHeaders } from '../answer-headers.js'
+import { ProblemError } from '../problem.js'
+import type { App } from '../server.js'
+
+const MAX_URL_CHARACTERS = 8 * 1024
+
+/** Probes come every few seconds: their lines would bury the others. */
+const QUIET = new Set(['/healthz', '/readyz'])
+
+/** What holds for every request: headers, limits, and one log line at its end. */
+export function registerRequests(app: App): void {
+  app.addHook('onRequest', async (request, reply) => {
+    reply.headers(answerHeaders(request))
+    if (request.raw.url !== undefined && request.raw.url.length > MAX_URL_CHARACTERS) {
+      throw new ProblemError(414, 'The URL is longer than 8 KiB.')
+    }
+    requirePlainUtf8(request)
+  })
+  app.addHook('onResponse', async (request, reply) => {
+    const line = { method: request.method, path: pathOf(request), status: reply.statusCode, ms: Math.round(reply.elapsedTime) }
+    if (QUIET.has(line.path)) request.log.debug(line, 'request')
+    else request.log.info(line, 'request')
+  })
+}
+
+/** Without the query, which is the client's and no text for a log. */
+function pathOf(request: FastifyRequest): string {
+  return request.url.split('?', 1)[0] ?? ''
+}
+
+/** Fastify itself would read a compressed body, or one of another charset, as if it were plain UTF-8. */
+function requirePlainUtf8(request: FastifyRequest): void {
+  const encoding = request.headers['content-encoding']
+  if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
+    throw new ProblemError(415, 'The body must be sent without a Content-Encoding.', { headers: { 'accept-encoding': 'identity' } })
+  }
+  const charset = /;\s*charset\s*=\s*"?([^\s;"]*)/i.exec(request.headers['content-type'] ?? '')?.[1]
+  if (charset !== undefined && !/^utf-?8$/i.test(charset)) {
+    throw new ProblemError(415, 'The body must be sent as UTF-8.')
+  }
+}

@@ -1,0 +1,40 @@
+import { cancelRun } from '@stockpile/db/runs'
+import * as z from 'zod'
+import type { Dependencies } from '../dependencies.js'
+import { ProblemError } from '../problem.js'
+import { answerOf, INFO, problems } from '../schemas/answer.js'
+import { CANCELLED_RUN } from '../schemas/examples.js'
+import { runIdSchema } from '../schemas/query.js'
+import { runAnswer, runSchema } from '../schemas/run.js'
+import type { App } from '../server.js'
+import { requireRun } from './ingest.js'
+
+export function cancelRoutes(app: App, { db, dispatch }: Dependencies): void {
+  app.post(
+    '/api/ingest/:id/cancel',
+    {
+      schema: {
+        tags: ['ingest'],
+        summary: 'Cancel a run',
+        description:
+          'What waits never starts, what runs is stopped; rows stored already stay. Asked again, it answers the same. It takes no body.',
+        params: z.object({ id: runIdSchema }),
+        response: {
+          200: answerOf({ description: 'The run, cancelled.', data: runSchema, example: CANCELLED_RUN }),
+          ...problems(400, 404, 409, 413, 415),
+        },
+      },
+    },
+    async ({ params, log }) => {
+      const outcome = await cancelRun(db, params.id)
+      if (outcome === 'finished') {
+        const detail = 'The run has finished: there is nothing left to cancel.'
+        throw new ProblemError(409, detail, { errors: [{ pointer: '/path/id', code: 'run_finished', detail }] })
+      }
+      // 'unknown' ends here.
+      const run = await requireRun(db, params.id)
+      await dispatch.withdrawCancelled(log)
+      return { data: runAnswer(run), info: INFO }
+    },
+  )
+}

@@ -1,0 +1,117 @@
+import { createRun } from '@stockpile/db/runs'
+import { getRun, listRuns } from '@stockpile/db/run-status'
+import * as z from 'zod'
+import type { Dependencies } from '../dependencies.js'
+import { ProblemError } from '../problem.js'
+import { answerOf, INFO, pageAnswerOf, problems } from '../schemas/answer.js'
+import { FINISHED_RUN, QUEUED_RUN } from '../schemas/examples.js'
+import { hasOneLimit, pageOf, pageParameters, pagination, TWO_LIMITS } from '../schemas/pagination.js'
+import { runIdSchema, strict } from '../schemas/query.js'
+import { OUTPUTSIZES, PRIORITIES, runAnswer, runSchema } from '../schemas/run.js'
+import { symbolSchema } from '../schemas/symbol.js'
+import type { App } from '../server.js'
+
+const MAX_SYMBOLS = 10_000
+const STANDARD_LIMIT = 20
+
+const SYMBOLS_MESSAGE = `symbols is a list of 1 to ${MAX_SYMBOLS} symbols.`
+const bodySchema = strict({
+  symbols: z
+    .array(symbolSchema, SYMBOLS_MESSAGE)
+    .min(1, SYMBOLS_MESSAGE)
+    .max(MAX_SYMBOLS, SYMBOLS_MESSAGE)
+    .meta({ description: 'Trimmed and upper-cased; repeated ones are merged.', examples: [['IBM', 'AAPL']] }),
+  outputsize: z.enum(OUTPUTSIZES).default('auto').meta({
+    description:
+      'compact: the last 100 days; full: all. auto: compact on the free plan, else full for a symbol without rows, compact otherwise.',
+  }),
+  force: z.boolean().default(false).meta({ description: 'Fetch also what was fetched already.' }),
+  priority: z.enum(PRIORITIES).default('normal'),
+}).meta({ examples: [{ symbols: ['IBM', 'AAPL'], outputsize: 'compact' }] })
+
+/** Counted before each symbol is looked at, so that a body of half a million numbers costs nothing. */
+function refuseTooMany(body: unknown): void {
+  const symbols = z.object({ symbols: z.custom<unknown[]>(Array.isArray) }).safeParse(body)
+  if (!symbols.success || symbols.data.symbols.length <= MAX_SYMBOLS) return
+  const detail = `A run takes at most ${MAX_SYMBOLS} symbols.`
+  throw new ProblemError(422, detail, { errors: [{ pointer: '/body/symbols', code: 'too_big', detail }] })
+}
+
+export function ingestRoutes(app: App, { db, dispatch }: Dependencies): void {
+  for (const url of ['/api/ingest', '/ingest']) {
+    app.post(
+      url,
+      {
+        preValidation: async ({ body }) => refuseTooMany(body),
+        schema: {
+          hide: !url.startsWith('/api/'),
+          tags: ['ingest'],
+          summary: 'Ask for symbols',
+          description:
+            'The run is accepted once it is stored, whether or not the queue is up. Its address is in Location. Answers at /ingest too.',
+          body: bodySchema,
+          response: {
+            202: answerOf({ description: 'Accepted.', data: runSchema, example: QUEUED_RUN }),
+            ...problems(400, 413, 415, 422),
+          },
+        },
+      },
+      async ({ body, log }, reply) => {
+        const { symbols, ...request } = body
+        const { id, items } = await createRun(db, { ...request, trigger: 'api', symbols: [...new Set(symbols)] })
+        const run = await requireRun(db, id)
+        await dispatch.enqueueItems(items, log)
+        log.info({ run: id, items: items.length }, 'run accepted')
+        return reply.code(202).header('location', `/api/ingest/${id}`).send({ data: runAnswer(run), info: INFO })
+      },
+    )
+  }
+
+  app.get(
+    '/api/ingest',
+    {
+      schema: {
+        tags: ['ingest'],
+        summary: 'Runs, newest first',
+        querystring: strict(pageParameters({ standard: STANDARD_LIMIT, maximum: 100 })).refine(hasOneLimit, TWO_LIMITS),
+        response: {
+          200: pageAnswerOf({
+            description: 'A page of runs.',
+            entry: runSchema,
+            examples: [FINISHED_RUN],
+            pagination: { count: 1, page: 1, limit: STANDARD_LIMIT, pages: 1 },
+          }),
+          ...problems(400),
+        },
+      },
+    },
+    async ({ query }) => {
+      const page = pageOf(query, STANDARD_LIMIT)
+      const { runs, count } = await listRuns(db, page)
+      return { data: runs.map(runAnswer), pagination: pagination(page, count), info: INFO }
+    },
+  )
+
+  app.get(
+    '/api/ingest/:id',
+    {
+      schema: {
+        tags: ['ingest'],
+        summary: 'One run',
+        params: z.object({ id: runIdSchema }),
+        response: {
+          200: answerOf({ description: 'The run.', data: runSchema, example: FINISHED_RUN }),
+          ...problems(400, 404),
+        },
+      },
+    },
+    async ({ params }) => ({ data: runAnswer(await requireRun(db, params.id)), info: INFO }),
+  )
+}
+
+/** @throws ProblemError 404 */
+export async function requireRun(db: Dependencies['db'], id: string) {
+  const run = await getRun(db, id)
+  if (run === null) throw new ProblemError(404, 'There is no run with this id.')
+  return run
+}

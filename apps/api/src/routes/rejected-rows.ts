@@ -1,0 +1,71 @@
+import { listRejectedRows } from '@stockpile/db/failures'
+import * as z from 'zod'
+import type { Dependencies } from '../dependencies.js'
+import { INFO, pageAnswerOf, problems } from '../schemas/answer.js'
+import { hasOneLimit, pageOf, pageParameters, pagination, TWO_LIMITS } from '../schemas/pagination.js'
+import { runIdSchema, strict } from '../schemas/query.js'
+import { symbolSchema } from '../schemas/symbol.js'
+import type { App } from '../server.js'
+
+const STANDARD_LIMIT = 20
+
+const querySchema = strict({
+  run_id: runIdSchema.optional(),
+  symbol: symbolSchema.optional(),
+  ...pageParameters({ standard: STANDARD_LIMIT, maximum: 1_000 }),
+}).refine(hasOneLimit, TWO_LIMITS)
+
+const rejectedRowSchema = z.object({
+  id: z.int(),
+  run_id: z.uuid(),
+  symbol: z.string(),
+  date: z.string().nullable().meta({ description: 'null when what stood in its place is no date.' }),
+  raw: z.unknown().meta({ description: 'The record as the provider sent it.' }),
+  reasons: z.array(z.string()),
+  rejected_at: z.iso.datetime(),
+})
+
+const answerSchema = pageAnswerOf({
+  description: 'A page of rejected rows.',
+  entry: rejectedRowSchema,
+  examples: [
+    {
+      id: 1,
+      run_id: '01985fd0-7c1a-7b3e-9d52-3f2f8f1f6a10',
+      symbol: 'IBM',
+      date: '2026-05-15',
+      raw: { '1. open': '218.8700', '2. high': '210.0000', '3. low': '214.8100', '4. close': '218.0100', '5. volume': '7110812' },
+      reasons: ['high is below low'],
+      rejected_at: '2026-05-18T09:12:48.512Z',
+    },
+  ],
+  pagination: { count: 1, page: 1, limit: STANDARD_LIMIT, pages: 1 },
+})
+
+export function rejectedRowRoutes(app: App, { db }: Dependencies): void {
+  app.get(
+    '/api/rejected_rows',
+    {
+      schema: {
+        tags: ['ingest'],
+        summary: "The provider's rows that did not pass the checks, newest first",
+        querystring: querySchema,
+        response: { 200: answerSchema, ...problems(400) },
+      },
+    },
+    async ({ query }) => {
+      const page = pageOf(query, STANDARD_LIMIT)
+      const { rows, count } = await listRejectedRows(db, { ...page, runId: query.run_id, symbol: query.symbol })
+      const data = rows.map((row) => ({
+        id: row.id,
+        run_id: row.runId,
+        symbol: row.symbol,
+        date: row.date,
+        raw: row.raw,
+        reasons: row.reasons,
+        rejected_at: row.rejectedAt,
+      }))
+      return { data, pagination: pagination(page, count), info: INFO }
+    },
+  )
+}

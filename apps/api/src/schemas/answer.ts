@@ -1,0 +1,57 @@
+import * as z from 'zod'
+import { problemSchema } from '../problem.js'
+import { paginationSchema } from './pagination.js'
+
+const infoSchema = z.object({ error: z.literal('').meta({ description: 'Empty unless the request failed.' }) })
+
+/** What every success carries beside its data. */
+export const INFO = { error: '' } as const
+
+/** @param options.example what OpenAPI shows as `data` */
+export function answerOf<Data extends z.ZodType>(options: { description: string; data: Data; example: z.output<Data> }) {
+  return z
+    .object({ data: options.data, info: infoSchema })
+    .meta({ description: options.description, examples: [{ data: options.example, info: INFO }] })
+}
+
+/** The same for a list; `examples` are the entries of its first page. */
+export function pageAnswerOf<Entry extends z.ZodType>(options: {
+  description: string
+  entry: Entry
+  examples: z.output<Entry>[]
+  pagination: z.infer<typeof paginationSchema>
+}) {
+  return z
+    .object({ data: z.array(options.entry), pagination: paginationSchema, info: infoSchema })
+    .meta({
+      description: options.description,
+      examples: [{ data: options.examples, pagination: options.pagination, info: INFO }],
+    })
+}
+
+const PROBLEMS = {
+  400: 'The request is not valid; errors says where and why.',
+  404: 'There is no such thing.',
+  409: 'The run has finished.',
+  413: 'The body is larger than 1 MiB.',
+  415: 'The body is not plain JSON in UTF-8.',
+  422: 'More than 10,000 symbols.',
+  500: 'A fault of the server, which its log explains under the request id.',
+  503: 'The database does not answer; Retry-After says when to ask again, in seconds.',
+} as const
+type ProblemStatus = keyof typeof PROBLEMS
+
+interface ProblemResponse {
+  description: string
+  content: { 'application/problem+json': { schema: typeof problemSchema } }
+}
+
+/** The response schemas of a route's errors; 500 and 503 are every route's. */
+export function problems(...statuses: ProblemStatus[]): Partial<Record<ProblemStatus, ProblemResponse>> {
+  const responses: Partial<Record<ProblemStatus, ProblemResponse>> = {}
+  for (const status of [...statuses, 500, 503] as const) {
+    const content = { 'application/problem+json': { schema: problemSchema } }
+    responses[status] = { description: PROBLEMS[status], content }
+  }
+  return responses
+}

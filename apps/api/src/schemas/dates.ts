@@ -1,0 +1,24 @@
+import * as z from 'zod'
+
+/** Whether the text is a day of the calendar as ISO 8601 writes it, in the years that both ends know: 0001 to 9999. */
+export function isCalendarDate(text: string): boolean {
+  if (!/^\d{4}-\d{2}-\d{2}$/.test(text) || text.startsWith('0000')) return false
+  const date = new Date(`${text}T00:00:00Z`)
+  // JavaScript takes the 30th of February for the 1st of March.
+  return !Number.isNaN(date.getTime()) && date.toISOString().startsWith(text)
+}
+
+const MESSAGE = 'A date is a day of the calendar as YYYY-MM-DD, from 0001-01-01 to 9999-12-31.'
+
+/** A day, e.g. 2023-01-31. */
+export const dateSchema = z
+  .string({ error: MESSAGE })
+  .refine(isCalendarDate, MESSAGE)
+  .meta({ format: 'date', examples: ['2023-01-31'] })
+
+/** For refining a query: what is absent is in order. ISO dates sort as text. */
+export function isOrdered(range: { start_date?: string | undefined; end_date?: string | undefined }): boolean {
+  return range.start_date === undefined || range.end_date === undefined || range.start_date <= range.end_date
+}
+
+export const UNORDERED = { path: ['start_date'], error: 'start_date is after end_date.' }

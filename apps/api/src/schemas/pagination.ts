@@ -1,0 +1,52 @@
+import * as z from 'zod'
+import { wholeNumber } from './query.js'
+
+/** So that the offset stays an exact number, and PostgreSQL's bigint holds it. */
+const MAX_PAGE = 1_000_000_000
+
+/** The parameters of a page; `size` is another name of `limit`. */
+export function pageParameters(limits: { standard: number; maximum: number }) {
+  const limit = wholeNumber(1, limits.maximum).optional()
+  return {
+    limit: limit.meta({ description: 'Entries a page.', default: limits.standard }),
+    size: limit.meta({ description: 'Another name of limit; not both.' }),
+    page: wholeNumber(1, MAX_PAGE)
+      .optional()
+      .meta({ description: `From 1 to ${MAX_PAGE}; past the end: empty data.`, default: 1 }),
+  }
+}
+
+interface PageQuery {
+  limit?: number | undefined
+  size?: number | undefined
+  page?: number | undefined
+}
+
+/** For refining a query. */
+export function hasOneLimit(query: PageQuery): boolean {
+  return query.limit === undefined || query.size === undefined
+}
+
+export const TWO_LIMITS = { path: ['size'], error: 'size is another name of limit: give one of them.' }
+
+export interface Page {
+  page: number
+  limit: number
+  offset: number
+}
+
+export function pageOf(query: PageQuery, standardLimit: number): Page {
+  const { page = 1, limit = query.size ?? standardLimit } = query
+  return { page, limit, offset: (page - 1) * limit }
+}
+
+export const paginationSchema = z.object({
+  count: z.int().meta({ description: 'Entries on all pages.' }),
+  page: z.int(),
+  limit: z.int(),
+  pages: z.int().meta({ description: '0 when there are no entries.' }),
+})
+
+export function pagination(page: Page, count: number): z.infer<typeof paginationSchema> {
+  return { count, page: page.page, limit: page.limit, pages: Math.ceil(count / page.limit) }
+}

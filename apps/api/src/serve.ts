@@ -1,0 +1,73 @@
+import { once } from 'node:events'
+import { connect } from '@stockpile/db/connection'
+import { chooseBackend } from '@stockpile/queue/backend'
+import { openQueue } from '@stockpile/queue/queue'
+import { buildApp } from './app.js'
+import type { Config } from './config.js'
+import { waitForSchema } from './database-ready.js'
+import type { Logger } from './logger.js'
+import { StartError } from './start-error.js'
+
+/** Above what one page of symbols needs, below what `npm start`'s server has for all its clients. */
+const MAX_CONNECTIONS = 10
+/** Below the handlers' timeout, so that a slow statement ends before its request does. */
+const STATEMENT_TIMEOUT_MS = 10_000
+
+interface ServeOptions {
+  config: Config
+  logger: Logger
+  /** Aborted when the process is to stop. */
+  signal: AbortSignal
+  onListening(url: string): void
+}
+
+/**
+ * Opens the API, serves until the signal, then closes what was opened: requests under way are answered first.
+ * @throws StartError with a sentence for the person who started it
+ */
+export async function serve({ config, logger, signal, onListening }: ServeOptions): Promise<void> {
+  const backend = chooseBackend(config)
+  const connection = connect({
+    databaseUrl: config.databaseUrl,
+    applicationName: 'stockpile-api',
+    maxConnections: MAX_CONNECTIONS,
+    statementTimeoutMs: STATEMENT_TIMEOUT_MS,
+  })
+  const queue = openQueue({
+    backend,
+    prefix: config.queuePrefix,
+    onError: (error) => logger.warn({ err: error }, 'the queue reports an error'),
+  })
+  try {
+    await waitForSchema(connection.db, { logger, signal })
+    if (signal.aborted) return
+    const app = await buildApp({ db: connection.db, queue: queue.handle, logger })
+    try {
+      const url = await listen(app, config)
+      logger.info({ url, queue: backend.kind }, 'the API listens')
+      onListening(url)
+      if (!signal.aborted) await once(signal, 'abort')
+      logger.info('the API stops')
+    } finally {
+      await app.close()
+    }
+  } finally {
+    await Promise.all([queue.close(), connection.close()])
+  }
+}
+
+async function listen(app: Awaited<ReturnType<typeof buildApp>>, { host, port }: Config): Promise<string> {
+  try {
+    return await app.listen({ host, port })
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined
+    if (code === 'EADDRINUSE') {
+      throw new StartError(`Port ${port} of ${host} is taken by another program: end that one, or set PORT to a free port.`)
+    }
+    if (code === 'EACCES') throw new StartError(`Port ${port} needs more rights than this process has: set PORT to one above 1023.`)
+    if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') {
+      throw new StartError(`${host} is no address of this machine: set HOST, e.g. to 127.0.0.1.`)
+    }
+    throw error
+  }
+}

@@ -1,0 +1,51 @@
+import { randomUUID } from 'node:crypto'
+import fastify from 'fastify'
+import type { FastifyReply, FastifyRequest, RawServerDefault } from 'fastify'
+import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import type { Logger } from './logger.js'
+import { answerClientError } from './client-errors.js'
+import { answerError } from './answer-error.js'
+
+/** How long a client may take, and how long it may have to wait. Milliseconds. */
+export interface Timeouts {
+  /** For the whole request to arrive. */
+  requestMs: number
+  /** For its headers to arrive; must be less than `requestMs`, or a trickled body is never closed. */
+  headersMs: number
+  /** How often both are looked at. */
+  checkMs: number
+  /** For the answer to be made; then 503. Above the statement timeout, which ends the work itself. */
+  handlerMs: number
+}
+
+const DEFAULT_TIMEOUTS: Timeouts = { requestMs: 30_000, headersMs: 10_000, checkMs: 1_000, handlerMs: 15_000 }
+
+/** 10,000 symbols of 32 characters fit three times. */
+const BODY_LIMIT_BYTES = 1024 * 1024
+
+export type App = ReturnType<typeof createServer>
+
+/** A Fastify that validates and serializes with Zod, and is strict with slow and odd clients. It has no routes yet. */
+export function createServer(options: { logger: Logger; timeouts?: Partial<Timeouts> | undefined }) {
+  const timeouts = { ...DEFAULT_TIMEOUTS, ...options.timeouts }
+  const app = fastify<RawServerDefault>({
+    loggerInstance: options.logger,
+    disableRequestLogging: true,
+    genReqId: () => randomUUID(),
+    requestIdLogLabel: 'request_id',
+    bodyLimit: BODY_LIMIT_BYTES,
+    requestTimeout: timeouts.requestMs,
+    handlerTimeout: timeouts.handlerMs,
+    http: { headersTimeout: timeouts.headersMs, connectionsCheckingInterval: timeouts.checkMs },
+    clientErrorHandler: answerClientError,
+    // A URL that cannot be decoded, a parameter that is too long: found before there is a route.
+    frameworkErrors: (error, request: FastifyRequest, reply: FastifyReply) => answerError(error, request, reply),
+  })
+  // The other parser that Fastify comes with; the API takes JSON alone.
+  app.removeContentTypeParser('text/plain')
+  app.setErrorHandler(answerError)
+  app.setValidatorCompiler(validatorCompiler)
+  app.setSerializerCompiler(serializerCompiler)
+  return app.withTypeProvider<ZodTypeProvider>()
+}

@@ -1,0 +1,85 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { limitsOf, PLANS } from '@stockpile/alphavantage/plan'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { apiKeySource } from '../src/api-key.js'
+import { ConfigError, parseConfig } from '../src/config.js'
+import { gapMs } from '../src/spacing.js'
+
+const minimal = { DATABASE_URL: 'postgres://user:password@127.0.0.1/stockpile', ALPHAVANTAGE_API_KEY: 'key' }
+
+describe('the configuration', () => {
+  test('has a default for all but the database and the key', () => {
+    expect(parseConfig(minimal)).toMatchObject({
+      redisUrl: undefined,
+      baseUrl: 'https://www.alphavantage.co',
+      plan: 'free',
+      limits: { perSecond: 1, perMinute: 0, perDay: 25 },
+      concurrency: 4,
+      symbols: ['IBM', 'AAPL'],
+      logLevel: 'info',
+    })
+  })
+
+  test('overrides single limits of a plan, 0 meaning none', () => {
+    const config = parseConfig({ ...minimal, ALPHAVANTAGE_PLAN: '75', ALPHAVANTAGE_REQUESTS_PER_SECOND: '0', ALPHAVANTAGE_REQUESTS_PER_DAY: '500' })
+    expect(config.limits).toEqual({ perSecond: 0, perMinute: 75, perDay: 500 })
+  })
+
+  test('takes an empty list of symbols for none, and every other empty variable for unset', () => {
+    const config = parseConfig({ ...minimal, SYMBOLS: '', REDIS_URL: '', ALPHAVANTAGE_PLAN: '', WORKER_CONCURRENCY: '' })
+    expect(config).toMatchObject({ symbols: [], redisUrl: undefined, plan: 'free', concurrency: 4 })
+    expect(parseConfig({ ...minimal, SYMBOLS: ' ibm,IBM , brk-b,' }).symbols).toEqual(['IBM', 'BRK-B'])
+  })
+
+  test.each([
+    ['DATABASE_URL', 'mysql://127.0.0.1/x'],
+    ['REDIS_URL', '127.0.0.1:6379'],
+    ['ALPHAVANTAGE_PLAN', 'gold'],
+    ['ALPHAVANTAGE_REQUESTS_PER_DAY', '-1'],
+    ['WORKER_CONCURRENCY', '0'],
+    ['WORKER_CONCURRENCY', '4.5'],
+    ['SYMBOLS', 'IBM,\u0007'],
+    ['LOG_LEVEL', 'loud'],
+  ])('names %s when it is %j, and what it takes', (name, value) => {
+    expect(() => parseConfig({ ...minimal, [name]: value })).toThrow(new RegExp(`^${name}.*: (takes|Invalid)`))
+  })
+
+  test('names every wrong variable at once, and never a value', () => {
+    const wrong = () => parseConfig({ DATABASE_URL: 'secret', ALPHAVANTAGE_API_KEY: 'secret', LOG_LEVEL: 'secret' })
+    expect(wrong).toThrow(/DATABASE_URL.*\n.*LOG_LEVEL/)
+    expect(wrong).not.toThrow(/secret/)
+  })
+
+  test('wants a key from one place', () => {
+    const { DATABASE_URL } = minimal
+    expect(() => parseConfig({ DATABASE_URL })).toThrow(/ALPHAVANTAGE_API_KEY: give either/)
+    expect(() => parseConfig({ ...minimal, ALPHAVANTAGE_API_KEY_FILE: '/key' })).toThrow(/ALPHAVANTAGE_API_KEY: give either/)
+  })
+})
+
+describe('a key file', () => {
+  test('is read again for every request, so a rotated key counts at once', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'stockpile-key-'))
+    onTestFinished(() => rm(folder, { recursive: true }))
+    const file = join(folder, 'key')
+    const read = apiKeySource({ value: undefined, file })
+    await expect(read()).rejects.toThrow(ConfigError)
+    await writeFile(file, 'first\n')
+    expect(await read()).toBe('first')
+    await writeFile(file, 'second\n')
+    expect(await read()).toBe('second')
+    await writeFile(file, ' \n')
+    await expect(read()).rejects.toThrow(/is empty/)
+  })
+})
+
+test('requests are spaced so that no second and no minute holds more of them than the plan allows', () => {
+  for (const limits of PLANS.map(limitsOf)) {
+    const gap = gapMs(limits)
+    if (limits.perSecond > 0) expect(1_000 / gap).toBeLessThan(limits.perSecond)
+    if (limits.perMinute > 0) expect(60_000 / gap).toBeLessThan(limits.perMinute)
+  }
+  expect(gapMs({ perSecond: 0, perMinute: 0, perDay: 25 })).toBe(0)
+})

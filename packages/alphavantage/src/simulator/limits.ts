@@ -1,0 +1,43 @@
+import type { Limits } from '../plan.js'
+
+/** The lengths of the windows in milliseconds; tests compress a day. */
+export interface Windows {
+  secondMs: number
+  minuteMs: number
+  dayMs: number
+}
+
+export const REAL_WINDOWS: Windows = { secondMs: 1_000, minuteMs: 60_000, dayMs: 86_400_000 }
+
+export type LimitName = 'burst_limit' | 'minute_limit' | 'daily_limit'
+
+/**
+ * Sliding windows over all requests, whatever their key: the provider counts by address too. Returns a function that
+ * takes the time of an arrival (ms, never going back) and either counts it and returns undefined, or names the limit
+ * that refuses it. At most N requests are admitted in any half-open window [t, t + length).
+ *
+ * Whether the provider counts what it refused is not known; here a refused request is not counted. Where several
+ * limits are spent the longest is named: it is the one that waiting for the others does not lift.
+ */
+export function slidingWindows(limits: Limits, windows: Windows): (at: number) => LimitName | undefined {
+  const checks = (
+    [
+      { name: 'daily_limit', max: limits.perDay, lengthMs: windows.dayMs },
+      { name: 'minute_limit', max: limits.perMinute, lengthMs: windows.minuteMs },
+      { name: 'burst_limit', max: limits.perSecond, lengthMs: windows.secondMs },
+    ] as const
+  ).filter((check) => check.max > 0)
+  if (checks.length === 0) return () => undefined
+  const greatest = Math.max(...checks.map((check) => check.max))
+  let admitted: number[] = []
+
+  return (at) => {
+    for (const { name, max, lengthMs } of checks) {
+      const oldest = admitted[admitted.length - max]
+      if (oldest !== undefined && at - oldest < lengthMs) return name
+    }
+    admitted.push(at)
+    if (admitted.length > 2 * greatest + 1_000) admitted = admitted.slice(-greatest)
+    return undefined
+  }
+}

@@ -1,0 +1,146 @@
+import { z } from 'zod'
+import type { Query } from './query.js'
+import { REFUSALS, variantsOf } from './refusals.js'
+
+/** What can be wrong with a single row. */
+export const DEFECTS = [
+  'nan',
+  'infinity',
+  'negative',
+  'zero_close',
+  'high_below_low',
+  'close_outside',
+  'not_a_date',
+  'impossible_date',
+  'future_date',
+  'missing_field',
+  'empty_value',
+  'exponent',
+  'volume_2_63',
+  'volume_negative',
+  'volume_fraction',
+  'nul',
+] as const
+export type Defect = (typeof DEFECTS)[number]
+
+const milliseconds = z.number().min(0)
+const count = z.int().min(1)
+const isoDate = z.iso.date()
+
+const refusal = z
+  .strictObject({ kind: z.literal('refusal'), refusal: z.enum(REFUSALS), variant: z.string().optional() })
+  .refine((value) => value.variant === undefined || variantsOf(value.refusal).includes(value.variant), {
+    path: ['variant'],
+    error: (issue) => {
+      const known = z.object({ refusal: z.enum(REFUSALS) }).safeParse(issue.input)
+      return `this refusal's variants are ${known.success ? variantsOf(known.data.refusal).join(', ') : 'unknown'}`
+    },
+  })
+
+/** Everything that a rule can make the simulator answer instead of the series. */
+const answerSchema = z.discriminatedUnion('kind', [
+  refusal,
+  z.strictObject({
+    kind: z.literal('status'),
+    status: z.int().min(200).max(599),
+    headers: z.record(z.string(), z.string()).default({}),
+    body: z.string().default(''),
+  }),
+  // Any body with status 200, for what has no kind of its own.
+  z.strictObject({
+    kind: z.literal('raw'),
+    body: z.string(),
+    contentType: z.string().default('application/json'),
+  }),
+  z.strictObject({ kind: z.literal('html') }),
+  // The usual JSON, complete as HTTP but ending in the middle of a row.
+  z.strictObject({ kind: z.literal('invalid_json') }),
+  z.strictObject({ kind: z.literal('redirect'), location: z.string(), status: z.int().default(302) }),
+  // The usual answer, late.
+  z.strictObject({ kind: z.literal('delay'), ms: milliseconds }),
+  // The usual answer, `bytes` at a time.
+  z.strictObject({ kind: z.literal('drip'), bytes: count.default(1), everyMs: milliseconds.default(100) }),
+  // The usual head, then the connection is destroyed; by default half way through the body.
+  z.strictObject({ kind: z.literal('cut'), afterBytes: z.int().min(0).optional() }),
+  // The connection is reset (RST) without an answer.
+  z.strictObject({ kind: z.literal('reset') }),
+  // `bytes` of spaces once inflated.
+  z.strictObject({ kind: z.literal('gzip_bomb'), bytes: count }),
+  // `bytes` of spaces as they are.
+  z.strictObject({ kind: z.literal('huge_body'), bytes: count }),
+  // From here on: the usual series, altered.
+  z.strictObject({
+    kind: z.literal('restated'),
+    date: isoDate.optional(),
+    rowsAgo: z.int().min(0).default(5),
+    close: z.string().optional(),
+  }),
+  z.strictObject({ kind: z.literal('bad_row'), defect: z.enum(DEFECTS), row: z.int().min(0).default(1) }),
+  z.strictObject({ kind: z.literal('repeated_date'), row: z.int().min(0).default(1) }),
+  z.strictObject({ kind: z.literal('other_symbol'), symbol: z.string().default('OTHER') }),
+  z.strictObject({ kind: z.literal('empty_object') }),
+  z.strictObject({
+    kind: z.literal('open_session'),
+    time: z
+      .string()
+      .regex(/^\d{2}:\d{2}:\d{2}$/)
+      .default('11:32:07'),
+  }),
+])
+export type Answer = z.output<typeof answerSchema>
+
+/**
+ * Which requests get which answer. A rule counts the requests that match it and that no earlier rule answered; it
+ * answers from the `nth` of them on (1 by default), `times` times (for ever by default).
+ */
+const ruleSchema = z.strictObject({
+  function: z.string().optional(),
+  symbol: z.string().optional(),
+  outputsize: z.enum(['compact', 'full']).optional(),
+  nth: count.optional(),
+  times: count.optional(),
+  answer: answerSchema,
+})
+/** As it is written: what has a default may be left out. */
+export type Rule = z.input<typeof ruleSchema>
+
+const rulesSchema = z.array(ruleSchema)
+
+/** Checks what came as JSON. Throws an Error whose message says what is wrong where. */
+export function parseRules(value: unknown): Rule[] {
+  const parsed = rulesSchema.safeParse(value)
+  if (!parsed.success) throw new Error(`The rules do not parse:\n${z.prettifyError(parsed.error)}`)
+  return parsed.data
+}
+
+export interface RuleBook {
+  add: (rule: Rule) => void
+  clear: () => void
+  /** The answer that a rule gives to this request, which counts as one that matched. */
+  answerTo: (query: Query) => Answer | undefined
+}
+
+/** The rules in the order in which they were added: the first that applies answers. */
+export function ruleBook(): RuleBook {
+  let rules: { rule: z.output<typeof ruleSchema>; seen: number }[] = []
+  return {
+    add: (rule) => {
+      rules.push({ rule: ruleSchema.parse(rule), seen: 0 })
+    },
+    clear: () => {
+      rules = []
+    },
+    answerTo: (query) => {
+      for (const entry of rules) {
+        const { rule } = entry
+        if (rule.function !== undefined && rule.function !== query.function) continue
+        if (rule.symbol !== undefined && rule.symbol.toUpperCase() !== query.symbol) continue
+        if (rule.outputsize !== undefined && rule.outputsize !== query.outputsize) continue
+        entry.seen += 1
+        const turn = entry.seen - (rule.nth ?? 1)
+        if (turn >= 0 && turn < (rule.times ?? Infinity)) return rule.answer
+      }
+      return undefined
+    },
+  }
+}

@@ -1,0 +1,96 @@
+import type { SeriesFunction } from './functions.js'
+import type { Row, Series } from './series.js'
+import type { Answer, Defect } from './rules.js'
+
+const DAY_MS = 86_400_000
+const FUTURE_DAYS = 30
+
+export type Tampering = Extract<
+  Answer,
+  { kind: 'restated' | 'bad_row' | 'repeated_date' | 'other_symbol' | 'open_session' }
+>
+
+/** A row's values by the name of their column, so that adjusted series are altered in the same way. */
+function editor(fn: SeriesFunction, row: Row) {
+  const indexOf = (column: string) => fn.columns.indexOf(column) + 1
+  return {
+    get: (column: string): string => row[indexOf(column)] ?? '',
+    with: (changes: Record<string, string | undefined>): Row => {
+      const [date, ...values] = row
+      for (const [column, value] of Object.entries(changes)) values[indexOf(column) - 1] = value
+      return [date, ...values]
+    },
+  }
+}
+
+type Damage = (row: Row, edit: ReturnType<typeof editor>, now: Date) => Row
+
+const DAMAGES: Record<Defect, Damage> = {
+  nan: (_row, { with: change }) => change({ close: 'NaN' }),
+  infinity: (_row, { with: change }) => change({ high: 'Infinity' }),
+  negative: (_row, { with: change }) => change({ low: '-1.0000' }),
+  zero_close: (_row, { with: change }) => change({ close: '0.0000' }),
+  high_below_low: (_row, { get, with: change }) =>
+    change({ high: get('low'), low: (Number(get('high')) + 1).toFixed(4) }),
+  close_outside: (_row, { get, with: change }) => change({ close: (Number(get('high')) + 1).toFixed(4) }),
+  not_a_date: ([, ...values]) => ['not-a-date', ...values],
+  impossible_date: ([, ...values]) => ['2024-02-30', ...values],
+  future_date: ([, ...values], _edit, now) => [
+    new Date(now.getTime() + FUTURE_DAYS * DAY_MS).toISOString().slice(0, 10),
+    ...values,
+  ],
+  missing_field: (_row, { with: change }) => change({ close: undefined }),
+  empty_value: (_row, { with: change }) => change({ close: '' }),
+  exponent: (_row, { with: change }) => change({ close: '1e400' }),
+  volume_2_63: (_row, { with: change }) => change({ volume: '9223372036854775808' }),
+  volume_negative: (_row, { with: change }) => change({ volume: '-1' }),
+  volume_fraction: (_row, { with: change }) => change({ volume: '1.5' }),
+  nul: (_row, { get, with: change }) => change({ close: `${get('close')}\u0000` }),
+}
+
+function restated(fn: SeriesFunction, row: Row, close: string | undefined): Row {
+  const { get, with: change } = editor(fn, row)
+  if (close === undefined) return change({ close: get('close') === get('low') ? get('high') : get('low') })
+  return change({
+    close,
+    high: Number(close) > Number(get('high')) ? close : get('high'),
+    low: Number(close) < Number(get('low')) ? close : get('low'),
+  })
+}
+
+/** A bar in the middle of its session: it opened as it will have opened, the rest is not settled yet. */
+function unsettled(fn: SeriesFunction, row: Row): Row {
+  const { get, with: change } = editor(fn, row)
+  const volume = String(Math.floor(Number(get('volume')) / 3))
+  return change({ high: get('open'), low: get('low'), close: get('low'), volume })
+}
+
+function atRow(series: Series, index: number, replace: (row: Row) => Row[]): Series {
+  return { ...series, rows: series.rows.flatMap((row, at) => (at === index ? replace(row) : [row])) }
+}
+
+/**
+ * The series with one thing wrong with it. Rows are counted from the newest, 0; a row that the series does not have
+ * leaves it as it is. An open session is played on the newest completed one, so that it works at any hour.
+ */
+export function tamper(fn: SeriesFunction, series: Series, how: Tampering, now: Date): Series {
+  switch (how.kind) {
+    case 'restated': {
+      const index =
+        how.date === undefined ? how.rowsAgo : series.rows.findIndex(([date]) => date === how.date)
+      return atRow(series, index, (row) => [restated(fn, row, how.close)])
+    }
+    case 'bad_row':
+      return atRow(series, how.row, (row) => [DAMAGES[how.defect](row, editor(fn, row), now)])
+    case 'repeated_date':
+      return atRow(series, how.row, (row) => [row, restated(fn, row, undefined)])
+    case 'other_symbol':
+      return { ...series, symbol: how.symbol }
+    case 'open_session':
+      break
+  }
+  return {
+    ...atRow(series, 0, (row) => [unsettled(fn, row)]),
+    lastRefreshed: `${series.rows[0]?.[0] ?? series.lastRefreshed} ${how.time}`,
+  }
+}
