@@ -42,7 +42,7 @@ async function start(...args: string[]) {
 describe('alphavantage-simulator', () => {
   it('says where it listens, on stdout and to its parent, and stops on SIGTERM with a request open', async () => {
     const { child, ended, url } = await start('--latency', '3600000')
-    const open = fetch(`${url}?apikey=K`).catch((error: unknown) => String(error))
+    const open = fetch(`${url}/query?apikey=K`).catch((error: unknown) => String(error))
     await expect
       .poll(async () => (await fetch(new URL('/simulator/arrivals', url))).text())
       .toContain('unknown_function')
@@ -68,7 +68,7 @@ describe('alphavantage-simulator', () => {
     const { child, ended, url } = await start(...limits, ...files, '--now', '2026-05-15T22:00:00Z')
     const ask = async (symbol: string, size: string) =>
       (
-        await fetch(`${url}?function=TIME_SERIES_DAILY&symbol=${symbol}&outputsize=${size}&apikey=SECRETKEY`)
+        await fetch(`${url}/query?function=TIME_SERIES_DAILY&symbol=${symbol}&outputsize=${size}&apikey=SECRETKEY`)
       ).text()
     expect(await ask('AAPL', 'compact')).toContain('<html>')
     expect(await ask('IBM', 'compact')).toContain('"3. Last Refreshed": "2026-05-15"')

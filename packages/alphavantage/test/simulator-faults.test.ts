@@ -14,7 +14,7 @@ afterEach(() => simulator.clearRules())
 afterAll(() => simulator.close())
 
 const url = (symbol = 'IBM') =>
-  `${simulator.url}?function=TIME_SERIES_DAILY&symbol=${symbol}&apikey=SECRETKEY`
+  `${simulator.url}/query?function=TIME_SERIES_DAILY&symbol=${symbol}&apikey=SECRETKEY`
 const series = z.object({
   'Meta Data': z.record(z.string(), z.string()),
   'Time Series (Daily)': z.record(z.string(), z.record(z.string(), z.string())),

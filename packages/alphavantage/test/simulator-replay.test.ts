@@ -72,7 +72,7 @@ afterAll(async () => {
 
 async function ask(parameters: Record<string, string>): Promise<string> {
   const query = new URLSearchParams({ function: 'TIME_SERIES_DAILY', apikey: 'K', ...parameters })
-  return (await fetch(`${simulator.url}?${query.toString()}`)).text()
+  return (await fetch(`${simulator.url}/query?${query.toString()}`)).text()
 }
 
 describe('a replayed recording', () => {

@@ -19,7 +19,7 @@ async function ask(simulator: Simulator, parameters: Record<string, string> = {}
     apikey: 'SECRETKEY',
     ...parameters,
   })
-  const response = await fetch(`${simulator.url}?${query.toString()}`)
+  const response = await fetch(`${simulator.url}/query?${query.toString()}`)
   return { response, text: await response.text() }
 }
 
@@ -158,7 +158,7 @@ describe('the simulator', () => {
 
   it('is told rules and asked for arrivals by HTTP', async () => {
     const simulator = await start()
-    const put = (body: string) => fetch(`${simulator.origin}/simulator/rules`, { method: 'PUT', body })
+    const put = (body: string) => fetch(`${simulator.url}/simulator/rules`, { method: 'PUT', body })
     const rules = JSON.stringify([{ symbol: 'IBM', answer: { kind: 'status', status: 500 } }])
     expect((await put(rules)).status).toBe(200)
     expect((await ask(simulator)).response.status).toBe(500)
@@ -166,18 +166,18 @@ describe('the simulator', () => {
     expect([refused.status, await refused.text()]).toEqual([400, expect.stringContaining('answer.kind')])
     expect((await put('{')).status).toBe(400)
     expect((await ask(simulator)).response.status).toBe(500)
-    await fetch(`${simulator.origin}/simulator/rules`, { method: 'DELETE' })
+    await fetch(`${simulator.url}/simulator/rules`, { method: 'DELETE' })
     expect((await ask(simulator)).response.status).toBe(200)
-    const arrivals = await (await fetch(`${simulator.origin}/simulator/arrivals`)).json()
+    const arrivals = await (await fetch(`${simulator.url}/simulator/arrivals`)).json()
     expect(arrivals).toEqual(simulator.arrivals())
-    expect((await fetch(`${simulator.origin}/healthz`)).status).toBe(200)
-    expect((await fetch(`${simulator.origin}/elsewhere`)).status).toBe(404)
-    expect((await fetch(simulator.url, { method: 'POST' })).status).toBe(405)
+    expect((await fetch(`${simulator.url}/healthz`)).status).toBe(200)
+    expect((await fetch(`${simulator.url}/elsewhere`)).status).toBe(404)
+    expect((await fetch(`${simulator.url}/query`, { method: 'POST' })).status).toBe(405)
   })
 
   it('says that a port is taken by the code of the error', async () => {
-    const { origin } = await start()
-    await expect(startSimulator({ port: Number(new URL(origin).port) })).rejects.toMatchObject({
+    const { url } = await start()
+    await expect(startSimulator({ port: Number(new URL(url).port) })).rejects.toMatchObject({
       code: 'EADDRINUSE',
     })
   })

@@ -46,10 +46,8 @@ export interface SimulatorOptions {
 }
 
 export interface Simulator {
-  /** What ALPHAVANTAGE_BASE_URL takes: `${origin}/query`. */
+  /** `http://127.0.0.1:port`, what ALPHAVANTAGE_BASE_URL takes. */
   url: string
-  /** `http://127.0.0.1:port` */
-  origin: string
   /** Every request for data so far, in the order of arrival (the newest 100,000 at least). */
   arrivals: () => Arrival[]
   /** Adds a rule behind the others. Throws a ZodError when it does not parse. */
@@ -156,8 +154,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   const { origin, close } = await listen(server, options.port ?? 0, options.host ?? '127.0.0.1')
 
   return {
-    url: `${origin}/query`,
-    origin,
+    url: origin,
     arrivals: log.all,
     rule: rules.add,
     clearRules: rules.clear,

@@ -1,0 +1,37 @@
+/** Dates without a time are ISO strings (YYYY-MM-DD), which compare as text. */
+
+const DAYS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
+const HOUR_MS = 3_600_000
+const DASH = 45
+const ZERO = 48
+
+/** Whether the text is a date that exists in the Gregorian calendar, from 1900 (no daily series is older) to 9999. */
+export function isCalendarDate(text: string): boolean {
+  if (text.length !== 10 || text.charCodeAt(4) !== DASH || text.charCodeAt(7) !== DASH) return false
+  const year = numberAt(text, 0) * 100 + numberAt(text, 2)
+  const month = numberAt(text, 5)
+  const day = numberAt(text, 8)
+  const leap = month === 2 && year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0)
+  return year >= 1900 && day >= 1 && day <= (DAYS[month - 1] ?? 0) + (leap ? 1 : 0)
+}
+
+/** The two digits that start at `at`, or NaN, which fails every comparison. By code, as it runs for every row. */
+function numberAt(text: string, at: number): number {
+  const tens = text.charCodeAt(at) - ZERO
+  const ones = text.charCodeAt(at + 1) - ZERO
+  return tens >= 0 && tens <= 9 && ones >= 0 && ones <= 9 ? tens * 10 + ones : Number.NaN
+}
+
+/** The newest date that some place on Earth has at this instant (UTC+14): a later one is in the future everywhere. */
+export function newestDateOnEarth(now: Date): string {
+  return dateAtOffset(now, 14)
+}
+
+/** The oldest date that some place on Earth still has at this instant (UTC-12): an earlier one is over everywhere. */
+export function oldestDateOnEarth(now: Date): string {
+  return dateAtOffset(now, -12)
+}
+
+function dateAtOffset(now: Date, hours: number): string {
+  return new Date(now.getTime() + hours * HOUR_MS).toISOString().slice(0, 10)
+}

@@ -1,0 +1,41 @@
+/**
+ * Decimals as the provider writes them, compared as text: a float would have to round them first.
+ * A canonical decimal has no sign, no exponent and no leading zero; trailing zeros carry no value.
+ */
+
+/** A regular expression's source for a canonical price. The lengths are far beyond any price and keep numbers sane. */
+export const PRICE_SOURCE = String.raw`(?:0|[1-9]\d{0,14})(?:\.\d{1,18})?`
+
+const DOT = 46
+const ZERO = 48
+
+/** Compares two canonical decimals exactly: below 0 when `a` is less, 0 when they are equal in value, above 0 otherwise. */
+export function compareDecimals(a: string, b: string): number {
+  const dotA = a.indexOf('.')
+  // The same shape, as nearly always within a row: the order of the texts is that of the values.
+  if (a.length === b.length && b.charCodeAt(dotA) === DOT) return a < b ? -1 : a === b ? 0 : 1
+  const dotB = b.indexOf('.')
+  const wholeA = dotA === -1 ? a.length : dotA
+  const wholeB = dotB === -1 ? b.length : dotB
+  // Without leading zeros the one with more digits before the point is the greater.
+  if (wholeA !== wholeB) return wholeA - wholeB
+  const common = Math.min(a.length, b.length)
+  const headA = a.slice(0, common)
+  const headB = b.slice(0, common)
+  if (headA !== headB) return headA < headB ? -1 : 1
+  if (hasDigitAboveZero(a, common)) return 1
+  return hasDigitAboveZero(b, common) ? -1 : 0
+}
+
+/** Whether a canonical decimal is zero, however many zeros it is written with. */
+export function isZero(decimal: string): boolean {
+  return decimal.charCodeAt(0) === ZERO && !hasDigitAboveZero(decimal, 1)
+}
+
+function hasDigitAboveZero(decimal: string, from: number): boolean {
+  for (let i = from; i < decimal.length; i++) {
+    const code = decimal.charCodeAt(i)
+    if (code !== ZERO && code !== DOT) return true
+  }
+  return false
+}

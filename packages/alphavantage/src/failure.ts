@@ -1,0 +1,126 @@
+import { parseRetryAfter } from './retry-after.js'
+import { readBody } from './body.js'
+import type { Redact } from './redact.js'
+import {
+  AlphaVantageError,
+  classifyRefusal,
+  DISPOSITIONS,
+  type ErrorDetails,
+  type RefusalClass,
+} from './refusal.js'
+
+/**
+ * How much of a text is read and redacted for evidence. More than is kept, because it is redacted before it is cut:
+ * a cut through the key would leave half of it.
+ */
+const EVIDENCE_SOURCE = 64 * 1024
+
+/** Makes an AlphaVantageError of which every text is redacted, from the class's advice or from `what` happened. */
+export function makeError(
+  refusal: RefusalClass,
+  symbol: string,
+  redact: Redact,
+  details: ErrorDetails & { what?: string } = {},
+): AlphaVantageError {
+  const { what, evidence, ...rest } = details
+  const advice = DISPOSITIONS[refusal].advice
+  const message = what === undefined ? `${symbol}: ${advice}` : `${symbol}: ${what}. ${advice}`
+  return new AlphaVantageError(refusal, redact(message), {
+    ...rest,
+    evidence: evidence == null ? null : redact(evidence.slice(0, EVIDENCE_SOURCE)),
+  })
+}
+
+/** The same error of the parser, with `text`, the body that it is about, as redacted evidence. */
+export function errorOfBody(error: AlphaVantageError, text: string, redact: Redact): AlphaVantageError {
+  const evidence = redact(text.slice(0, EVIDENCE_SOURCE))
+  return new AlphaVantageError(error.class, redact(error.message), { httpStatus: 200, evidence })
+}
+
+/**
+ * What an answer with another status than 2xx means. A refusal in words says more than its status, but for 429 with a
+ * Retry-After that can be read: then the server has said when.
+ */
+export async function errorOfStatus(
+  response: Response,
+  symbol: string,
+  redact: Redact,
+  now: Date,
+): Promise<AlphaVantageError> {
+  const httpStatus = response.status
+  const what = `HTTP ${httpStatus}`
+  if (httpStatus >= 300 && httpStatus < 400) {
+    await response.body?.cancel()
+    return makeError('redirect', symbol, redact, {
+      what,
+      httpStatus,
+      evidence: response.headers.get('location'),
+    })
+  }
+  const evidence = await readEvidence(response)
+  const refusal = classifyText(evidence)
+  const waitMs = httpStatus === 429 ? parseRetryAfter(response.headers.get('retry-after'), now) : null
+  if (waitMs !== null) {
+    const disposition = { outcome: 'snooze' as const, waitMs }
+    return makeError('throttled', symbol, redact, { what, httpStatus, evidence, disposition })
+  }
+  return makeError(refusal ?? classOfStatus(httpStatus), symbol, redact, { what, httpStatus, evidence })
+}
+
+/** What it means that a request or its body broke off, or that its time was over. */
+export function errorOfTransport(
+  error: unknown,
+  symbol: string,
+  redact: Redact,
+  timeoutMs: number | null,
+): AlphaVantageError {
+  if (timeoutMs !== null) {
+    return makeError('timeout', symbol, redact, { what: `No complete answer within ${timeoutMs} ms` })
+  }
+  const code = codeOf(error)
+  if (code?.startsWith('Z_') === true) {
+    return makeError('bad_payload', symbol, redact, { what: `The body cannot be decompressed (${code})` })
+  }
+  // undici and the kernel have time limits of their own, such as 10 s for a connection.
+  const refusal = code !== null && /TIMEOUT|TIMEDOUT/.test(code) ? 'timeout' : 'network'
+  return makeError(refusal, symbol, redact, { what: `The request failed (${code ?? 'no code'})` })
+}
+
+async function readEvidence(response: Response): Promise<string> {
+  try {
+    const { chunks } = await readBody(response, EVIDENCE_SOURCE)
+    return Buffer.concat(chunks).toString()
+  } catch {
+    // The status has been received, and says enough.
+    return ''
+  }
+}
+
+function classifyText(text: string): RefusalClass | null {
+  try {
+    const refusal = classifyRefusal(JSON.parse(text))
+    return refusal === null || refusal.class === 'unrecognized' ? null : refusal.class
+  } catch {
+    return null
+  }
+}
+
+/** 408 and 425 are the only two of the 4xx, beside 429, by which a server asks for the same request again. */
+function classOfStatus(status: number): RefusalClass {
+  if (status === 429) return 'throttled'
+  return status >= 500 || status === 408 || status === 425 ? 'http_error' : 'http_rejected'
+}
+
+/** The code of an error of fetch or of its cause. Nothing else of them is used: their messages quote the URL. */
+function codeOf(error: unknown): string | null {
+  for (
+    let current = error, depth = 0;
+    current instanceof Error && depth < 4;
+    current = current.cause, depth++
+  ) {
+    if ('code' in current && typeof current.code === 'string' && /^[A-Z][A-Z0-9_]+$/.test(current.code)) {
+      return current.code
+    }
+  }
+  return null
+}

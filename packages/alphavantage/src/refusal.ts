@@ -1,0 +1,141 @@
+import { storableText } from './storable.js'
+
+export { classifyRefusal } from './wording.js'
+
+/** What can go wrong with a request, by what it means for us. The first eleven are what an answer says, the rest its transport. */
+export type RefusalClass =
+  | 'invalid_key'
+  | 'demo_key'
+  | 'invalid_symbol'
+  | 'unknown_function'
+  | 'provider_error'
+  | 'entitlement'
+  | 'burst_limit'
+  | 'minute_limit'
+  | 'daily_limit'
+  | 'no_data'
+  | 'unrecognized'
+  | 'network'
+  | 'timeout'
+  | 'http_error'
+  | 'http_rejected'
+  | 'throttled'
+  | 'bad_payload'
+  | 'too_large'
+  | 'redirect'
+
+/**
+ * What to do next. `retry`: again after a backoff, at most `maxAttempts` attempts in all, the first included.
+ * `snooze`: again after `waitMs`, which costs no attempt. `fail`: the same request will not get another answer.
+ */
+export type Disposition =
+  | { outcome: 'retry'; maxAttempts: number }
+  | { outcome: 'snooze'; waitMs: number }
+  | { outcome: 'fail' }
+
+/**
+ * The one table of refusals: what the worker does about each, and what a person should. The README repeats it.
+ * - A key is put right by a person, so the run waits (`blocked`) and asks again once a minute.
+ * - The hour at which the daily quota frees is disputed (00:00 or 04:00 UTC), so it is asked again hourly.
+ * - No data is asked for once more, since a series can be missing for a moment; a symbol without history stays
+ *   without, and each try costs one of 25 requests on the free plan.
+ * - A 4xx means that our request is wrong, or that a proxy in between was for a moment: one more try tells which.
+ * - A body over the cap (a full history is under 2 MB) would only be downloaded in vain again.
+ */
+export const DISPOSITIONS: Record<RefusalClass, Disposition & { advice: string }> = {
+  invalid_key: snooze(
+    60_000,
+    'Alpha Vantage does not accept the API key: set a valid one, the run goes on by itself.',
+  ),
+  demo_key: snooze(60_000, 'The demo key serves only the documented examples: set a key of your own.'),
+  invalid_symbol: fail(
+    'Alpha Vantage does not know this symbol, or not with this outputsize: check it with a symbol search, or try compact.',
+  ),
+  unknown_function: fail(
+    'The function that was asked for does not exist: this is a bug of Stockpile, please report it.',
+  ),
+  provider_error: retry(5, 'Alpha Vantage reports an error of its own: nothing to do but wait.'),
+  entitlement: fail(
+    'The plan of this key does not include this: ask for compact, or subscribe to a premium plan.',
+  ),
+  burst_limit: snooze(
+    2_500,
+    'Too many requests within a second: check ALPHAVANTAGE_PLAN, and what else uses this key or address.',
+  ),
+  minute_limit: snooze(
+    60_000,
+    'Too many requests within a minute: check ALPHAVANTAGE_PLAN, and what else uses this key or address.',
+  ),
+  daily_limit: snooze(
+    3_600_000,
+    'The daily quota is spent: the run goes on when it frees, or with a premium plan.',
+  ),
+  no_data: retry(2, 'Alpha Vantage has no daily series for this symbol: check that it is a listed one.'),
+  unrecognized: retry(3, 'Alpha Vantage answered with a text not seen before: read the evidence.'),
+  network: retry(
+    5,
+    'The request got no complete answer: check the network, the proxy and ALPHAVANTAGE_BASE_URL.',
+  ),
+  timeout: retry(5, 'The answer was not complete within the deadline: check the network.'),
+  http_error: retry(5, 'The server failed: nothing to do but wait.'),
+  http_rejected: retry(
+    2,
+    'The server refuses the request: check ALPHAVANTAGE_BASE_URL and what stands between.',
+  ),
+  throttled: snooze(
+    60_000,
+    'The server asks to slow down: check ALPHAVANTAGE_PLAN, and what else uses this key or address.',
+  ),
+  bad_payload: retry(3, 'The answer is not a sound daily series of this symbol: read the evidence.'),
+  too_large: fail('The answer is larger than any daily series: check ALPHAVANTAGE_BASE_URL.'),
+  redirect: fail('The server redirects elsewhere, where the key is not sent: check ALPHAVANTAGE_BASE_URL.'),
+}
+
+const MAX_EVIDENCE = 2_048
+
+/** Details of an AlphaVantageError; what is left out is null, and the disposition that of the table. */
+export interface ErrorDetails {
+  httpStatus?: number | null
+  evidence?: string | null
+  disposition?: Disposition
+}
+
+/**
+ * A request that brought no series. It carries no cause, since those of fetch quote the URL, and with it the key.
+ * Whoever makes one from a provider's words must have redacted them: client.ts does.
+ */
+export class AlphaVantageError extends Error {
+  override readonly name = 'AlphaVantageError'
+  readonly class: RefusalClass
+  readonly disposition: Disposition
+  readonly httpStatus: number | null
+  /** The beginning of the provider's own words, at most 2,048 characters, fit for a text column. */
+  readonly evidence: string | null
+
+  constructor(refusal: RefusalClass, message: string, details: ErrorDetails = {}) {
+    super(storableText(message))
+    this.class = refusal
+    this.disposition = details.disposition ?? dispositionOf(refusal)
+    this.httpStatus = details.httpStatus ?? null
+    const evidence = details.evidence ?? ''
+    this.evidence = evidence === '' ? null : storableText(evidence.slice(0, MAX_EVIDENCE))
+  }
+}
+
+/** One class's row of the table, without its advice. */
+function dispositionOf(refusal: RefusalClass): Disposition {
+  const { advice: _, ...disposition } = DISPOSITIONS[refusal]
+  return disposition
+}
+
+function retry(maxAttempts: number, advice: string) {
+  return { outcome: 'retry' as const, maxAttempts, advice }
+}
+
+function snooze(waitMs: number, advice: string) {
+  return { outcome: 'snooze' as const, waitMs, advice }
+}
+
+function fail(advice: string) {
+  return { outcome: 'fail' as const, advice }
+}

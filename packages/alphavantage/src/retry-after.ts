@@ -1,0 +1,19 @@
+const MIN_WAIT_MS = 1_000
+const MAX_WAIT_MS = 3_600_000
+
+/**
+ * Reads a Retry-After header (RFC 9110 10.2.3: seconds, or an HTTP date). Gives milliseconds to wait from `now`, at
+ * least a second and at most an hour, so that a wrong header stops nothing for good; null when it cannot be read.
+ */
+export function parseRetryAfter(header: string | null, now: Date): number | null {
+  const text = header?.trim() ?? ''
+  const waitMs = /^\d+$/.test(text)
+    ? Number(text) * 1_000
+    : HTTP_DATE.test(text)
+      ? Date.parse(text) - now.getTime()
+      : Number.NaN
+  return Number.isNaN(waitMs) ? null : Math.min(Math.max(waitMs, MIN_WAIT_MS), MAX_WAIT_MS)
+}
+
+/** The three forms of an HTTP date begin with a day's name; Date.parse alone would take `-5` for a year. */
+const HTTP_DATE = /^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)/

@@ -1,0 +1,121 @@
+import { isCalendarDate } from './calendar.js'
+import { compareDecimals, isZero, PRICE_SOURCE } from './decimal.js'
+
+/** One day's raw prices (not adjusted for splits) and volume, as text exactly as the provider wrote it. */
+export interface DailyRow {
+  /** The session's date at the exchange, YYYY-MM-DD. */
+  date: string
+  open: string
+  high: string
+  low: string
+  close: string
+  /** Shares traded, an integer up to 2^63 - 1. */
+  volume: string
+}
+
+/**
+ * Why a row is not stored. The codes are stable: they are kept in the database.
+ * A price of zero is refused because nothing trades at zero: Alpha Vantage was seen to write 0 for a value that it
+ * does not have, and one such close breaks every return and average computed over it.
+ */
+export type RejectReason =
+  | 'not_a_date'
+  | 'future_date'
+  | 'not_a_record'
+  | `missing_${Field}`
+  | 'repeated_field'
+  | 'not_text'
+  | 'not_a_number'
+  | 'negative'
+  | 'zero_price'
+  | 'price_out_of_range'
+  | 'volume_not_an_integer'
+  | 'volume_out_of_range'
+  | 'high_below_low'
+  | 'open_outside_range'
+  | 'close_outside_range'
+
+/** A record that is no sound row. */
+export interface RejectedRow {
+  /** Its date, or null when what stands there is no real date. */
+  date: string | null
+  /** The record as received: `{[date]: fields}` of JSON, the line of CSV. Fit for jsonb. */
+  raw: unknown
+  reasons: RejectReason[]
+}
+
+/** The fields of a row by name; what is missing is undefined. Unknown, because they come from a body. */
+export type RawFields = Partial<Record<Field, unknown>>
+
+export const FIELDS = ['open', 'high', 'low', 'close', 'volume'] as const
+export type Field = (typeof FIELDS)[number]
+
+const PRICE = new RegExp(`^${PRICE_SOURCE}$`)
+const INTEGER = /^(?:0|[1-9]\d*)$/
+const DECIMAL = /^(?:0|[1-9]\d*)(?:\.\d+)?$/
+const NEGATIVE = /^-\d+(?:\.\d+)?$/
+const MAX_BIGINT = '9223372036854775807'
+
+/**
+ * Checks one record of which nothing is known yet. Gives the row, or every reason against it.
+ * Written by hand because it runs for thousands of rows a body, where a schema library takes most of the time.
+ */
+export function checkRecord(date: string, fields: RawFields, newestDate: string): DailyRow | RejectReason[] {
+  const reasons = new Set<RejectReason>()
+  const row = { date, open: '', high: '', low: '', close: '', volume: '' }
+  for (const field of FIELDS) {
+    const value = fields[field]
+    if (value === undefined || value === null || value === '') reasons.add(`missing_${field}`)
+    // A JSON number has gone through a float: what the provider wrote is lost.
+    else if (typeof value !== 'string') reasons.add('not_text')
+    else {
+      row[field] = value
+      const reason = field === 'volume' ? reasonAgainstVolume(value) : reasonAgainstPrice(value)
+      if (reason !== null) reasons.add(reason)
+    }
+  }
+  if (reasons.size === 0) {
+    const found = checkValues(row, newestDate)
+    return found.length === 0 ? row : found
+  }
+  for (const reason of checkDate(date, newestDate)) reasons.add(reason)
+  return [...reasons]
+}
+
+/** Checks a row whose prices are known to be canonical decimals and whose volume is an integer: all reasons against it. */
+export function checkValues(row: DailyRow, newestDate: string): RejectReason[] {
+  const { open, high, low, close, volume } = row
+  const reasons = checkDate(row.date, newestDate)
+  if (isZero(open) || isZero(high) || isZero(low) || isZero(close)) reasons.push('zero_price')
+  const openOutside = compareDecimals(open, low) < 0 || compareDecimals(high, open) < 0
+  const closeOutside = compareDecimals(close, low) < 0 || compareDecimals(high, close) < 0
+  // Nothing is within an empty range, so this would only repeat itself for open and close.
+  if ((openOutside || closeOutside) && compareDecimals(high, low) < 0) reasons.push('high_below_low')
+  else {
+    if (openOutside) reasons.push('open_outside_range')
+    if (closeOutside) reasons.push('close_outside_range')
+  }
+  if (isBeyondBigint(volume)) reasons.push('volume_out_of_range')
+  return reasons
+}
+
+function checkDate(date: string, newestDate: string): RejectReason[] {
+  if (!isCalendarDate(date)) return ['not_a_date']
+  return date > newestDate ? ['future_date'] : []
+}
+
+function reasonAgainstPrice(value: string): RejectReason | null {
+  if (PRICE.test(value)) return null
+  if (NEGATIVE.test(value)) return 'negative'
+  return DECIMAL.test(value) ? 'price_out_of_range' : 'not_a_number'
+}
+
+function reasonAgainstVolume(value: string): RejectReason | null {
+  if (INTEGER.test(value)) return null
+  if (NEGATIVE.test(value)) return 'negative'
+  return DECIMAL.test(value) ? 'volume_not_an_integer' : 'not_a_number'
+}
+
+function isBeyondBigint(integer: string): boolean {
+  return integer.length >= MAX_BIGINT.length && (integer.length > MAX_BIGINT.length || integer > MAX_BIGINT)
+}

@@ -1,0 +1,113 @@
+import { newestDateOnEarth, oldestDateOnEarth } from './calendar.js'
+import { AlphaVantageError } from './refusal.js'
+import type { DailyRow, RejectedRow } from './row-check.js'
+
+/** The daily series of one symbol. Every record of the body is in exactly one of the three lists. */
+export interface DailySeries {
+  /** As it was asked for. */
+  symbol: string
+  /** `3. Last Refreshed` as written, or null when the body has none (CSV never has). */
+  lastRefreshed: string | null
+  /** `5. Time Zone` as written (`US/Eastern` for exchanges elsewhere too), or null. */
+  timeZone: string | null
+  /** The sound rows, oldest first. No two have the same date. */
+  rows: DailyRow[]
+  rejected: RejectedRow[]
+  /** Sound bars of a session that may still be open: not to be stored. */
+  provisional: DailyRow[]
+  /** Size of the decoded body. */
+  bytes: number
+}
+
+/** Every calendar day since 1750: a body with more records is no daily series, and would only fill the memory. */
+const MAX_RECORDS = 100_000
+
+/** What a body says about itself, beside its records. */
+export interface SeriesHead {
+  symbol: string
+  lastRefreshed: string | null
+  timeZone: string | null
+}
+
+/** Collects the records of one body in the order in which they come, newest first as a rule. */
+export interface SeriesBuilder {
+  /** A date later than this one is in the future everywhere on Earth. */
+  readonly newestDate: string
+  accept(row: DailyRow): void
+  reject(row: RejectedRow): void
+  /** Throws AlphaVantageError `bad_payload` when a date came twice: which of the two is right cannot be told. */
+  finish(bytes: number, body: string): DailySeries
+}
+
+export function buildSeries(head: SeriesHead, now: Date): SeriesBuilder {
+  const rows: DailyRow[] = []
+  const rejected: RejectedRow[] = []
+  const provisional: DailyRow[] = []
+  const provisionalFrom = firstProvisionalDate(head.lastRefreshed, now)
+  let previous = '~'
+  let newestFirst = true
+
+  /** Dates that fall strictly cannot repeat, which spares all but odd bodies the search for repeated ones. */
+  function follow(date: string): void {
+    if (date >= previous) newestFirst = false
+    previous = date
+    if (rows.length + rejected.length + provisional.length >= MAX_RECORDS) {
+      throw new AlphaVantageError('bad_payload', `${head.symbol}: more than ${MAX_RECORDS} records`)
+    }
+  }
+
+  return {
+    newestDate: newestDateOnEarth(now),
+    accept(row) {
+      follow(row.date)
+      if (row.date >= provisionalFrom) provisional.push(row)
+      else rows.push(row)
+    },
+    reject(row) {
+      follow(row.date ?? previous)
+      rejected.push(row)
+    },
+    finish(bytes, body) {
+      if (newestFirst) {
+        rows.reverse()
+        provisional.reverse()
+      } else {
+        const repeated = findRepeatedDate([...rows, ...rejected, ...provisional])
+        if (repeated !== null) {
+          const what = `${head.symbol}: the date ${repeated} comes twice`
+          throw new AlphaVantageError('bad_payload', what, { evidence: body })
+        }
+        rows.sort(byDate)
+        provisional.sort(byDate)
+      }
+      return { ...head, rows, rejected, provisional, bytes }
+    },
+  }
+}
+
+const CLOSED = /^\d{4}-\d{2}-\d{2}$/
+const WITH_TIME = /^(\d{4}-\d{2}-\d{2})[ T]\d{1,2}:\d{2}/
+
+/**
+ * The date from which on a bar is provisional. `3. Last Refreshed` with a time of day means that the session of its
+ * date is open, a bare date that it is closed. Where neither can be read, a bar is only final once its day is over
+ * everywhere on Earth.
+ */
+function firstProvisionalDate(lastRefreshed: string | null, now: Date): string {
+  if (lastRefreshed !== null && CLOSED.test(lastRefreshed)) return '~'
+  return WITH_TIME.exec(lastRefreshed ?? '')?.[1] ?? oldestDateOnEarth(now)
+}
+
+function findRepeatedDate(records: { date: string | null }[]): string | null {
+  const seen = new Set<string>()
+  for (const { date } of records) {
+    if (date === null) continue
+    if (seen.has(date)) return date
+    seen.add(date)
+  }
+  return null
+}
+
+function byDate(a: DailyRow, b: DailyRow): number {
+  return a.date < b.date ? -1 : 1
+}

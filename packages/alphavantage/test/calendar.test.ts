@@ -1,0 +1,43 @@
+import * as fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { isCalendarDate, newestDateOnEarth, oldestDateOnEarth } from '../src/calendar.js'
+
+describe('calendar dates', () => {
+  it('are all days that a Date knows, from 1900 to 9999', () => {
+    const day = fc.date({ min: new Date('1900-01-01'), max: new Date('9999-12-31'), noInvalidDate: true })
+    fc.assert(
+      fc.property(day, (date) => {
+        expect(isCalendarDate(date.toISOString().slice(0, 10))).toBe(true)
+      }),
+    )
+  })
+
+  it('are no other year, month and day', () => {
+    const part = fc.integer({ min: 0, max: 99 })
+    fc.assert(
+      fc.property(fc.integer({ min: 1900, max: 9999 }), part, part, (year, month, day) => {
+        const text = `${year}-${String(month).padStart(2, '0')}-${String(day).padStart(2, '0')}`
+        const date = new Date(`${text}T00:00:00Z`)
+        const real = !Number.isNaN(date.getTime()) && date.toISOString().startsWith(text)
+        expect(isCalendarDate(text)).toBe(real)
+      }),
+    )
+  })
+
+  it.each([
+    '',
+    '2026-5-15',
+    '2026-05-15 ',
+    '0000-01-01',
+    '1899-12-31',
+    '10000-01-01',
+    '2026/05/15',
+    '２０26-05-1',
+  ])('are not %j', (text) => expect(isCalendarDate(text)).toBe(false))
+
+  it('end first at UTC+14 and last at UTC-12', () => {
+    const now = new Date('2026-05-17T11:00:00Z')
+    expect(newestDateOnEarth(now)).toBe('2026-05-18')
+    expect(oldestDateOnEarth(now)).toBe('2026-05-16')
+  })
+})

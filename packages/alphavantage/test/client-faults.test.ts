@@ -1,0 +1,176 @@
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { createGzip, gzipSync } from 'node:zlib'
+import { describe, expect, it } from 'vitest'
+import { createClient } from '../src/client.js'
+import { dailyBody, NOW, record } from './bodies.js'
+import { failureOf, serve, serveBody } from './provider.js'
+
+const SOUND = dailyBody({ '2026-05-15': record() })
+
+async function fetchFrom(baseUrl: string, options: { timeoutMs?: number; bodyLimitBytes?: number } = {}) {
+  const client = createClient({ baseUrl, apiKey: () => 'CANARYKEY1234567', now: () => NOW, ...options })
+  return await client.fetchDaily({ symbol: 'IBM', outputsize: 'compact' })
+}
+
+describe('a status', () => {
+  it.each([
+    [500, 'http_error', { outcome: 'retry', maxAttempts: 5 }],
+    [502, 'http_error', { outcome: 'retry', maxAttempts: 5 }],
+    [503, 'http_error', { outcome: 'retry', maxAttempts: 5 }],
+    [408, 'http_error', { outcome: 'retry', maxAttempts: 5 }],
+    [400, 'http_rejected', { outcome: 'retry', maxAttempts: 2 }],
+    [403, 'http_rejected', { outcome: 'retry', maxAttempts: 2 }],
+    [404, 'http_rejected', { outcome: 'retry', maxAttempts: 2 }],
+    [429, 'throttled', { outcome: 'snooze', waitMs: 60_000 }],
+  ])('of %i is %s, with the page as evidence', async (httpStatus, expected, disposition) => {
+    const { baseUrl } = await serveBody('<title>no</title>', httpStatus)
+    const error = { class: expected, httpStatus, disposition, evidence: '<title>no</title>' }
+    await expect(fetchFrom(baseUrl)).rejects.toMatchObject(error)
+  })
+
+  it.each([
+    ['7', 7_000],
+    ['Sun, 17 May 2026 12:00:30 GMT', 30_000],
+    ['999999', 3_600_000],
+    ['later', 60_000],
+  ])('of 429 waits as Retry-After %j says', async (header, waitMs) => {
+    const { baseUrl } = await serveBody('{}', 429, { 'retry-after': header })
+    await expect(fetchFrom(baseUrl)).rejects.toMatchObject({
+      class: 'throttled',
+      disposition: { outcome: 'snooze', waitMs },
+    })
+  })
+
+  it.each([401, 429, 500])('of %i says less than a refusal in words', async (httpStatus) => {
+    const { baseUrl } = await serveBody(
+      '{"Error Message": "the parameter apikey is invalid or missing."}',
+      httpStatus,
+    )
+    await expect(fetchFrom(baseUrl)).rejects.toMatchObject({ class: 'invalid_key', httpStatus })
+  })
+
+  it.each([301, 302, 303, 307, 308])('of %i is refused, and the key is not sent there', async (status) => {
+    const elsewhere = await serveBody(SOUND)
+    const { baseUrl } = await serve((request, response) => {
+      response.writeHead(status, { location: `${elsewhere.baseUrl}${request.url}` }).end()
+    })
+    const error = await failureOf(fetchFrom(baseUrl))
+    expect(error).toMatchObject({ class: 'redirect', httpStatus: status, disposition: { outcome: 'fail' } })
+    expect(error.evidence).toContain('apikey=[redacted]')
+    expect(elsewhere.requests).toEqual([])
+  })
+})
+
+describe('a connection', () => {
+  it('that nobody accepts is network, by its code', async () => {
+    const gone = createServer().listen(0, '127.0.0.1')
+    await once(gone, 'listening')
+    const address = gone.address()
+    const port = typeof address === 'object' ? address?.port : address
+    gone.close()
+    await once(gone, 'close')
+    const error = await failureOf(fetchFrom(`http://127.0.0.1:${port}`))
+    expect(error).toMatchObject({ class: 'network', httpStatus: null, evidence: null })
+    expect(error.message).toContain('ECONNREFUSED')
+  })
+
+  it('that is closed without an answer is network', async () => {
+    const { baseUrl } = await serve((request) => request.socket.destroy())
+    expect(await failureOf(fetchFrom(baseUrl))).toMatchObject({ class: 'network', httpStatus: null })
+  })
+
+  it('that breaks in the middle of the body is network, without a row', async () => {
+    const { baseUrl } = await serve((_request, response) => {
+      response.writeHead(200, { 'content-length': SOUND.length })
+      response.write(SOUND.slice(0, 100), () => response.destroy())
+    })
+    await expect(fetchFrom(baseUrl)).rejects.toMatchObject({ class: 'network' })
+  })
+
+  it.each([
+    ['says nothing', ''],
+    ['stops in the middle of the body', SOUND.slice(0, 100)],
+  ])('that %s is timeout, and is closed', async (_what, start) => {
+    let closed: Promise<unknown> | undefined
+    const { baseUrl } = await serve((_request, response) => {
+      closed = once(response, 'close')
+      if (start !== '') response.write(start)
+    })
+    await expect(fetchFrom(baseUrl, { timeoutMs: 100 })).rejects.toMatchObject({ class: 'timeout' })
+    await closed
+  })
+
+  it('that drips is timeout, however steadily it drips', async () => {
+    const { baseUrl } = await serve((_request, response) => {
+      const drip = setInterval(() => response.write(' '), 5)
+      response.on('close', () => clearInterval(drip))
+    })
+    await expect(fetchFrom(baseUrl, { timeoutMs: 150 })).rejects.toMatchObject({ class: 'timeout' })
+  })
+})
+
+describe('a body', () => {
+  it('may be compressed, and its decoded size is told', async () => {
+    const { baseUrl } = await serve((_request, response) => {
+      response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync(SOUND))
+    })
+    expect(await fetchFrom(baseUrl)).toMatchObject({ bytes: SOUND.length, rows: [{ date: '2026-05-15' }] })
+  })
+
+  it('may be as large as the limit, and not a byte larger', async () => {
+    const { baseUrl } = await serveBody(SOUND)
+    expect((await fetchFrom(baseUrl, { bodyLimitBytes: SOUND.length })).rows).toHaveLength(1)
+    const tooLarge = fetchFrom(baseUrl, { bodyLimitBytes: SOUND.length - 1 })
+    await expect(tooLarge).rejects.toMatchObject({ class: 'too_large', disposition: { outcome: 'fail' } })
+  })
+
+  it('that is a gzip bomb is dropped at the limit, and its connection with it', async () => {
+    const total = 1_024
+    let produced = 0
+    let served: Promise<void> | undefined
+    const { baseUrl } = await serve((_request, response) => {
+      response.writeHead(200, { 'content-encoding': 'gzip' })
+      const zeros = Readable.from(
+        (function* () {
+          const mebibyte = Buffer.alloc(1024 * 1024)
+          while (produced++ < total) yield mebibyte
+        })(),
+      )
+      served = pipeline(zeros, createGzip({ level: 1 }), response)
+    })
+    await expect(fetchFrom(baseUrl, { bodyLimitBytes: 1024 * 1024 })).rejects.toMatchObject({
+      class: 'too_large',
+    })
+    await expect(served).rejects.toMatchObject({ code: 'ERR_STREAM_PREMATURE_CLOSE' })
+    expect(produced).toBeLessThan(total)
+  })
+
+  it('that cannot be decompressed is bad_payload', async () => {
+    const { baseUrl } = await serveBody('no gzip', 200, { 'content-encoding': 'gzip' })
+    await expect(fetchFrom(baseUrl)).rejects.toMatchObject({ class: 'bad_payload' })
+  })
+
+  it('that is HTML with status 200 is bad_payload, with the page as evidence', async () => {
+    const { baseUrl } = await serveBody('<title>Be right back</title>')
+    await expect(fetchFrom(baseUrl)).rejects.toMatchObject({
+      class: 'bad_payload',
+      httpStatus: 200,
+      evidence: '<title>Be right back</title>',
+    })
+  })
+
+  it('may start with a byte order mark, and hold bytes that are no UTF-8 where it does not matter', async () => {
+    const { baseUrl } = await serve((_request, response) => {
+      response.end(
+        Buffer.concat([
+          Buffer.from('\uFEFF'),
+          Buffer.from(SOUND.replace('Daily Prices', 'Prix Journ\u00E9es'), 'latin1'),
+        ]),
+      )
+    })
+    expect((await fetchFrom(baseUrl)).rows).toHaveLength(1)
+  })
+})

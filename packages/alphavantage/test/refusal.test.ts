@@ -1,0 +1,155 @@
+import { describe, expect, it } from 'vitest'
+import { AlphaVantageError, classifyRefusal, DISPOSITIONS, type RefusalClass } from '../src/refusal.js'
+
+const THANKS = 'Thank you for using Alpha Vantage!'
+const SUBSCRIBE = 'You may subscribe to any of the premium plans at https://www.alphavantage.co/premium/'
+
+/** Transcribed from public reports of 2017 to 2026. */
+const REPORTED: [RefusalClass, string, string][] = [
+  [
+    'invalid_key',
+    'Error Message',
+    'the parameter apikey is invalid or missing. Please claim your free API key on (https://www.alphavantage.co/support/#api-key). It should take less than 20 seconds.',
+  ],
+  [
+    'invalid_symbol',
+    'Error Message',
+    'Invalid API call. Please retry or visit the documentation (https://www.alphavantage.co/documentation/) for TIME_SERIES_DAILY.',
+  ],
+  ['unknown_function', 'Error Message', 'This API function () does not exist.'],
+  ['unknown_function', 'Error Message', 'This API function (TIME_SERIES_HOURLY) does not exist.'],
+  [
+    'provider_error',
+    'Error Message',
+    'The intraday time series encountered an internal or external error - we apologize for the inconvenience. If you would like to obtain the realtime stock quote for the current trading day, please refer to the latest data point of our DAILY and DAILY ADJUSTED functions (e.g., https://www.alphavantage.co/query?function=TIME_SERIES_DAILY&symbol=MSFT&apikey=demo).',
+  ],
+  [
+    'entitlement',
+    'Information',
+    `${THANKS} This is a premium endpoint. ${SUBSCRIBE} to instantly unlock all premium endpoints`,
+  ],
+  [
+    'entitlement',
+    'Information',
+    `${THANKS} The outputsize=full parameter value is a premium feature for the TIME_SERIES_DAILY endpoint. ${SUBSCRIBE} to instantly unlock all premium features`,
+  ],
+  [
+    'entitlement',
+    'Information',
+    `${THANKS} This is a premium endpoint. ${SUBSCRIBE}, up to 600 requests per minute`,
+  ],
+  [
+    'entitlement',
+    'message',
+    'This is a premium endpoint. ***THE SAMPLE DATA SCHEMA BELOW IS ARTIFICIAL AND FOR ILLUSTRATION PURPOSES ONLY***.',
+  ],
+  [
+    'burst_limit',
+    'Information',
+    `${THANKS} Please consider spreading out your free API requests more sparingly. ${SUBSCRIBE} to lift the free key rate limit (25 requests per day) and instantly unlock all premium endpoints`,
+  ],
+  [
+    'burst_limit',
+    'Information',
+    `${THANKS} Please consider spreading out your free API requests more sparingly (1 request per second). ${SUBSCRIBE} to lift the free key rate limit (25 requests per day), raise the per-second burst limit, and instantly unlock all premium endpoints`,
+  ],
+  ['burst_limit', 'Information', 'Burst pattern detected.'],
+  [
+    'minute_limit',
+    'Information',
+    'Minute-level rate limit exceed. Please stay under the number of API requests per minute for your premium subscription plan. Please contact support@alphavantage.co if you are targeting a higher API request volume.',
+  ],
+  ['minute_limit', 'Information', 'Please consider optimizing your API call frequency.'],
+  [
+    'minute_limit',
+    'Note',
+    `${THANKS} Our standard API call frequency is 5 calls per minute and 500 calls per day. Please visit https://www.alphavantage.co/premium/ if you would like to target a higher API call frequency.`,
+  ],
+  [
+    'daily_limit',
+    'Information',
+    'We have detected your API key as REDACTEDKEY00000 and our standard API rate limit is 25 requests per day. Please subscribe to any of the premium plans at https://www.alphavantage.co/premium/ to instantly remove all daily rate limits.',
+  ],
+  [
+    'demo_key',
+    'Information',
+    'The **demo** API key is for demo purposes only. Please claim your free API key at (https://www.alphavantage.co/support/#api-key) to explore our full API offerings. It takes fewer than 20 seconds.',
+  ],
+]
+
+describe('classifyRefusal', () => {
+  it.each(REPORTED)('finds %s under %j in: %s', (expected, key, text) => {
+    expect(classifyRefusal({ [key]: text })).toEqual({ class: expected, text })
+  })
+
+  it.each(REPORTED)('finds %s (%s) under any other refusal key too', (expected, _key, text) => {
+    for (const key of ['Error Message', 'Information', 'Note', 'message']) {
+      expect(classifyRefusal({ [key]: text })?.class).toBe(expected)
+    }
+  })
+
+  it.each(REPORTED)('finds %s (%s) whatever data stands beside it', (expected, key, text) => {
+    const body = { 'Meta Data': { '2. Symbol': 'IBM' }, 'Time Series (Daily)': {}, [key]: text }
+    expect(classifyRefusal(body)?.class).toBe(expected)
+  })
+
+  it('takes a wording never seen before for unrecognized, with its text', () => {
+    const text = 'We are on holiday until Monday.'
+    expect(classifyRefusal({ Information: text })).toEqual({ class: 'unrecognized', text })
+  })
+
+  it('takes a text under a key never seen before for a refusal', () => {
+    expect(classifyRefusal({ Notice: 'our rate limit is 25 requests per day' })?.class).toBe('daily_limit')
+    expect(classifyRefusal({ Notice: 'Good morning', code: 7 })?.class).toBe('unrecognized')
+  })
+
+  it('takes a refusal key whose value is no text for unrecognized', () => {
+    expect(classifyRefusal({ Information: { nested: 'text' } })?.class).toBe('unrecognized')
+    expect(classifyRefusal({ Note: null })?.class).toBe('unrecognized')
+  })
+
+  it.each([{}, { 'Global Quote': {} }, { 'Meta Data': {}, 'Time Series (Daily)': {} }, [], null, 'Note', 7])(
+    'takes %j for no refusal',
+    (body) => expect(classifyRefusal(body)).toBeNull(),
+  )
+})
+
+describe('the table of dispositions', () => {
+  it('gives each class an outcome in bounds and a sentence of advice', () => {
+    for (const disposition of Object.values(DISPOSITIONS)) {
+      expect(disposition.advice).toMatch(/^[A-Z].*\.$/)
+      expect(disposition.outcome === 'retry' ? disposition.maxAttempts : 2).toBeGreaterThanOrEqual(2)
+      expect(disposition.outcome === 'snooze' ? disposition.waitMs : 2_000).toBeGreaterThanOrEqual(2_000)
+    }
+  })
+
+  it('spends no attempt on a limit or a key', () => {
+    const free = [
+      'invalid_key',
+      'demo_key',
+      'burst_limit',
+      'minute_limit',
+      'daily_limit',
+      'throttled',
+    ] as const
+    for (const name of free) expect(DISPOSITIONS[name].outcome).toBe('snooze')
+  })
+
+  it('is what an error of the class says by default', () => {
+    const error = new AlphaVantageError('no_data', 'IBM: nothing')
+    expect(error).toMatchObject({
+      disposition: { outcome: 'retry', maxAttempts: 2 },
+      httpStatus: null,
+      evidence: null,
+    })
+  })
+
+  it('keeps of the evidence what a text column takes', () => {
+    const { evidence } = new AlphaVantageError('bad_payload', 'IBM', {
+      evidence: `a\0b${'😀'.repeat(2_000)}`,
+    })
+    expect(evidence).toMatch(/^a\\u0000b😀/)
+    expect(evidence?.length).toBeLessThan(2_060)
+    expect(evidence).not.toMatch(/\p{Surrogate}/u)
+  })
+})
