@@ -22,7 +22,8 @@ export function answerClientError(error: NodeJS.ErrnoException, socket: Socket):
 }
 
 function toProblem(code: string | undefined): ProblemError {
-  if (code === 'HPE_HEADER_OVERFLOW') return new ProblemError(431, 'The request line and headers are larger than 16 KiB.')
+  if (code === 'HPE_HEADER_OVERFLOW')
+    return new ProblemError(431, 'The request line and headers are larger than 16 KiB.')
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return new ProblemError(408, 'The request did not arrive in time.')
   return new ProblemError(400, 'This is not a valid HTTP request.')
 }

@@ -67,6 +67,8 @@ function explain(error: z.ZodError, environment: Record<string, string | undefin
   const wrong = new Set(error.issues.map((issue) => issue.path[0]))
   return Object.entries(TAKES)
     .filter(([name]) => wrong.has(name))
-    .map(([name, takes]) => `${name} ${environment[name] ? 'is not valid' : 'is not set'}. It takes ${takes}.`)
+    .map(
+      ([name, takes]) => `${name} ${environment[name] ? 'is not valid' : 'is not set'}. It takes ${takes}.`,
+    )
     .join('\n')
 }

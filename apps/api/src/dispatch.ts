@@ -39,13 +39,22 @@ export function createDispatch({ db, queue }: { db: Database; queue: IngestQueue
           while (left.length > 0 && remainingMs() > 0) {
             const chunk = left.slice(0, ENQUEUE_CHUNK)
             await enqueue(queue, chunk, remainingMs())
-            await markDispatched(db, chunk.map((item) => item.id))
+            await markDispatched(
+              db,
+              chunk.map((item) => item.id),
+            )
             left = left.slice(chunk.length)
           }
           if (left.length === 0) return
-          log.warn({ items: items.length, left: left.length }, 'the queue took only a part in time: the dispatcher of the worker does the rest')
+          log.warn(
+            { items: items.length, left: left.length },
+            'the queue took only a part in time: the dispatcher of the worker does the rest',
+          )
         } catch (error) {
-          log.warn({ err: error, items: items.length, left: left.length }, 'the queue is away: the dispatcher of the worker will give it the jobs')
+          log.warn(
+            { err: error, items: items.length, left: left.length },
+            'the queue is away: the dispatcher of the worker will give it the jobs',
+          )
         }
       }),
 

@@ -13,15 +13,15 @@ export function invalidRequest(
   error: Omit<FastifyError, 'validation'> & { validation: ZodFastifySchemaValidationError[] },
 ): ProblemError {
   const part = PARTS[error.validationContext ?? ''] ?? ''
-  const errors = error.validation.slice(0, MAX_ERRORS).map(
-    (issue): ProblemDetail => ({
-      pointer: part + issue.instancePath.replace(/\/$/, ''),
-      code: issue.keyword,
-      detail: issue.message ?? 'Not valid.',
-    }),
-  )
+  const errors = error.validation.slice(0, MAX_ERRORS).map((issue): ProblemDetail => ({
+    pointer: part + issue.instancePath.replace(/\/$/, ''),
+    code: issue.keyword,
+    detail: issue.message ?? 'Not valid.',
+  }))
   const [first] = errors
   const others = error.validation.length - 1
   const more = others === 0 ? '' : ` (and ${others} more ${others === 1 ? 'error' : 'errors'})`
-  return new ProblemError(400, `${first?.pointer ?? part}: ${first?.detail ?? 'Not valid.'}${more}`, { errors })
+  return new ProblemError(400, `${first?.pointer ?? part}: ${first?.detail ?? 'Not valid.'}${more}`, {
+    errors,
+  })
 }

@@ -20,7 +20,22 @@ export const problemSchema = z
     request_id: z.string(),
     info: z.object({ error: z.string().meta({ description: 'The same as detail.' }) }),
   })
-  .meta({ id: 'Problem', description: 'RFC 9457 problem details.' })
+  .meta({
+    id: 'Problem',
+    description: 'RFC 9457 problem details.',
+    examples: [
+      {
+        type: 'about:blank',
+        title: 'Bad Request',
+        status: 400,
+        detail: '/query/start_date: start_date is after end_date.',
+        instance: 'urn:uuid:7b71a705-f5ba-4396-8589-bcf119244c11',
+        errors: [{ pointer: '/query/start_date', code: 'custom', detail: 'start_date is after end_date.' }],
+        request_id: '7b71a705-f5ba-4396-8589-bcf119244c11',
+        info: { error: '/query/start_date: start_date is after end_date.' },
+      },
+    ],
+  })
 export type Problem = z.infer<typeof problemSchema>
 
 interface ProblemOptions {

@@ -6,6 +6,7 @@ import { buildApp } from './app.js'
 import type { Config } from './config.js'
 import { waitForSchema } from './database-ready.js'
 import type { Logger } from './logger.js'
+import type { App } from './server.js'
 import { StartError } from './start-error.js'
 
 /** Above what one page of symbols needs, below what `npm start`'s server has for all its clients. */
@@ -43,9 +44,7 @@ export async function serve({ config, logger, signal, onListening }: ServeOption
     if (signal.aborted) return
     const app = await buildApp({ db: connection.db, queue: queue.handle, logger })
     try {
-      const url = await listen(app, config)
-      logger.info({ url, queue: backend.kind }, 'the API listens')
-      onListening(url)
+      onListening(await listen(app, config, backend.kind))
       if (!signal.aborted) await once(signal, 'abort')
       logger.info('the API stops')
     } finally {
@@ -56,15 +55,22 @@ export async function serve({ config, logger, signal, onListening }: ServeOption
   }
 }
 
-async function listen(app: Awaited<ReturnType<typeof buildApp>>, { host, port }: Config): Promise<string> {
+async function listen(app: App, { host, port }: Config, queueKind: string): Promise<string> {
   try {
-    return await app.listen({ host, port })
+    const listenTextResolver = (address: string) =>
+      `the API listens at ${address}, its queue is in ${queueKind}`
+    return await app.listen({ host, port, listenTextResolver })
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined
     if (code === 'EADDRINUSE') {
-      throw new StartError(`Port ${port} of ${host} is taken by another program: end that one, or set PORT to a free port.`)
+      throw new StartError(
+        `Port ${port} of ${host} is taken by another program: end that one, or set PORT to a free port.`,
+      )
     }
-    if (code === 'EACCES') throw new StartError(`Port ${port} needs more rights than this process has: set PORT to one above 1023.`)
+    if (code === 'EACCES')
+      throw new StartError(
+        `Port ${port} needs more rights than this process has: set PORT to one above 1023.`,
+      )
     if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') {
       throw new StartError(`${host} is no address of this machine: set HOST, e.g. to 127.0.0.1.`)
     }

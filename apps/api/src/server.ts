@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import fastify from 'fastify'
+import fastify, { LogController } from 'fastify'
 import type { FastifyReply, FastifyRequest, RawServerDefault } from 'fastify'
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
@@ -31,16 +31,17 @@ export function createServer(options: { logger: Logger; timeouts?: Partial<Timeo
   const timeouts = { ...DEFAULT_TIMEOUTS, ...options.timeouts }
   const app = fastify<RawServerDefault>({
     loggerInstance: options.logger,
-    disableRequestLogging: true,
+    // plugins/requests.ts writes the line of a request.
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
     genReqId: () => randomUUID(),
-    requestIdLogLabel: 'request_id',
     bodyLimit: BODY_LIMIT_BYTES,
     requestTimeout: timeouts.requestMs,
     handlerTimeout: timeouts.handlerMs,
     http: { headersTimeout: timeouts.headersMs, connectionsCheckingInterval: timeouts.checkMs },
     clientErrorHandler: answerClientError,
     // A URL that cannot be decoded, a parameter that is too long: found before there is a route.
-    frameworkErrors: (error, request: FastifyRequest, reply: FastifyReply) => answerError(error, request, reply),
+    frameworkErrors: (error, request: FastifyRequest, reply: FastifyReply) =>
+      answerError(error, request, reply),
   })
   // The other parser that Fastify comes with; the API takes JSON alone.
   app.removeContentTypeParser('text/plain')

@@ -13,10 +13,12 @@ export class ShutdownError extends Error {
 export class InFlight {
   readonly #held = new Map<number, { item: ClaimedItem; controller: AbortController }>()
   readonly #waiting: (() => void)[] = []
+  #closed: Error | undefined
 
   /** Runs `work` with a signal that aborts when the item's claim is lost or the worker stops. */
   async hold<T>(item: ClaimedItem, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const controller = new AbortController()
+    if (this.#closed !== undefined) controller.abort(this.#closed)
     this.#held.set(item.id, { item, controller })
     try {
       return await work(controller.signal)
@@ -39,7 +41,9 @@ export class InFlight {
     this.#held.get(id)?.controller.abort(reason)
   }
 
-  abortAll(reason: Error): void {
+  /** Aborts what is in flight, and at once whatever still comes: a job can slip in while BullMQ closes. */
+  close(reason: Error): void {
+    this.#closed = reason
     for (const { controller } of this.#held.values()) controller.abort(reason)
   }
 }

@@ -35,6 +35,7 @@ export async function processItem(dependencies: ItemDependencies, job: IngestJob
   const notes = new JobNotes(job, log)
   return inFlight.hold(item, async (signal) => {
     try {
+      signal.throwIfAborted()
       const outputsize = chooseOutputsize(item, dependencies.fullHistory)
       notes.add(`attempt ${item.attempts + 1}: asking for the ${outputsize} history of ${item.symbol}`, 10)
       const startedAt = performance.now()

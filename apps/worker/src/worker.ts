@@ -84,7 +84,7 @@ export async function startWorker(config: Config, logger: Logger, retryAfterMs =
       // for jobs that is under way would still take one, and a pause for the provider's limits be sat out.
       const closing = worker.handle.close()
       await within(inFlight.drained(), graceMs)
-      inFlight.abortAll(new ShutdownError('the worker stops'))
+      inFlight.close(new ShutdownError('the worker stops'))
       await within(inFlight.drained(), PUT_BACK_MS)
       stopping.abort()
       await Promise.all([worker.close(), within(closing, PUT_BACK_MS)])

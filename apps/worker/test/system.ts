@@ -87,7 +87,7 @@ export function useSystem({ redisUrl }: { redisUrl?: string | undefined } = {}):
         ...(redisUrl === undefined ? {} : { REDIS_URL: redisUrl }),
         QUEUE_PREFIX: current().prefix,
         ALPHAVANTAGE_API_KEY: CANARY_KEY,
-        ALPHAVANTAGE_BASE_URL: current().simulator.origin,
+        ALPHAVANTAGE_BASE_URL: current().simulator.url,
         ALPHAVANTAGE_REQUESTS_PER_SECOND: '0',
         ALPHAVANTAGE_REQUESTS_PER_DAY: '0',
         SYMBOLS: '',

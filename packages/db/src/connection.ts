@@ -1,4 +1,4 @@
-import { DrizzleQueryError } from 'drizzle-orm'
+import { DrizzleQueryError, sql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/postgres-js'
 import type { PostgresJsDatabase } from 'drizzle-orm/postgres-js'
 import postgres from 'postgres'
@@ -24,7 +24,7 @@ export interface ConnectionOptions {
 
 /** Opens a bounded pool, lazily: the first statement connects, within 5 s or with an error. */
 export function connect(options: ConnectionOptions): Connection {
-  const sql = postgres(options.databaseUrl, {
+  const client = postgres(options.databaseUrl, {
     max: options.maxConnections,
     connect_timeout: 5,
     // Seconds. By default a server that was away is not asked again for up to 20 s after its return.
@@ -37,7 +37,7 @@ export function connect(options: ConnectionOptions): Connection {
       idle_in_transaction_session_timeout: 60_000,
     },
   })
-  return { db: drizzle(sql), close: () => sql.end({ timeout: 5 }) }
+  return { db: drizzle(client), close: () => client.end({ timeout: 5 }) }
 }
 
 /** @throws when the server does not answer; see `isUnavailable` */

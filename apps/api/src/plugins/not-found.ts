@@ -14,8 +14,11 @@ export function registerNotFound(app: App): void {
   app.addHook('onRequest', async (request) => {
     if (!request.is404) return
     const path = request.url.split('?', 1)[0] ?? ''
-    const allowed = new Set([...methodsOf].filter(([pattern]) => matches(pattern, path)).flatMap(([, methods]) => [...methods]))
-    if (allowed.size === 0) throw new ProblemError(404, 'There is nothing at this address. The routes are listed at /docs.')
+    const allowed = new Set(
+      [...methodsOf].filter(([pattern]) => matches(pattern, path)).flatMap(([, methods]) => [...methods]),
+    )
+    if (allowed.size === 0)
+      throw new ProblemError(404, 'There is nothing at this address. The routes are listed at /docs.')
     const allow = [...allowed].toSorted().join(', ')
     throw new ProblemError(405, `This address takes ${allow}.`, { headers: { allow } })
   })

@@ -1,7 +1,35 @@
 import swagger from '@fastify/swagger'
+import type { SwaggerTransformObject } from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
-import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod'
+import { createJsonSchemaTransform, createJsonSchemaTransformObject } from 'fastify-type-provider-zod'
+import * as z from 'zod'
 import type { App } from '../server.js'
+
+type SchemaConfig = NonNullable<
+  NonNullable<Parameters<typeof createJsonSchemaTransform>[0]>['zodToJsonConfig']
+>
+
+/** Leaves out what only a validator reads: the regular expression behind a format, the limits of a safe integer. */
+const zodToJsonConfig: SchemaConfig = {
+  override: ({ zodSchema, jsonSchema }) => {
+    // Zod drops these for a parameter that is parsed from text.
+    const described = z.globalRegistry.get(zodSchema)
+    if (Array.isArray(described?.examples)) jsonSchema.examples ??= described.examples
+    if (typeof described?.['default'] === 'number') jsonSchema.default = described['default']
+    if (jsonSchema.format !== undefined) delete jsonSchema.pattern
+    if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum
+    if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum
+  },
+}
+
+/** The type provider adds each component a second time, as an input; here all components are of answers. */
+function withoutInputs(document: ReturnType<SwaggerTransformObject>): ReturnType<SwaggerTransformObject> {
+  const schemas = 'components' in document ? document.components?.schemas : undefined
+  for (const name of Object.keys(schemas ?? {})) {
+    if (name.endsWith('Input')) delete schemas?.[name]
+  }
+  return document
+}
 
 /** /openapi.json and its UI at /docs. To be registered before the routes it should describe. */
 export async function registerOpenapi(app: App): Promise<void> {
@@ -23,14 +51,18 @@ export async function registerOpenapi(app: App): Promise<void> {
         { name: 'health', description: 'Probes' },
       ],
     },
-    transform: jsonSchemaTransform,
-    transformObject: jsonSchemaTransformObject,
+    transform: createJsonSchemaTransform({ zodToJsonConfig }),
+    transformObject: (document) =>
+      withoutInputs(createJsonSchemaTransformObject({ zodToJsonConfig })(document)),
   })
   await app.register(swaggerUi, {
     routePrefix: '/docs',
     // No validator badge: it would send the reader's address to a server elsewhere.
-    uiConfig: { validatorUrl: null, tryItOutEnabled: true },
-    theme: { title: 'Stockpile API' },
+    uiConfig: { validatorUrl: null, tryItOutEnabled: true, deepLinking: true },
+    theme: {
+      title: 'Stockpile API',
+      css: [{ filename: 'stockpile.css', content: '.swagger-ui .topbar { display: none }' }],
+    },
   })
   app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger())
   app.get('/', { schema: { hide: true } }, (_request, reply) => reply.redirect('/docs'))

@@ -18,7 +18,12 @@ export function registerRequests(app: App): void {
     requirePlainUtf8(request)
   })
   app.addHook('onResponse', async (request, reply) => {
-    const line = { method: request.method, path: pathOf(request), status: reply.statusCode, ms: Math.round(reply.elapsedTime) }
+    const line = {
+      method: request.method,
+      path: pathOf(request),
+      status: reply.statusCode,
+      ms: Math.round(reply.elapsedTime),
+    }
     if (QUIET.has(line.path)) request.log.debug(line, 'request')
     else request.log.info(line, 'request')
   })
@@ -33,7 +38,9 @@ function pathOf(request: FastifyRequest): string {
 function requirePlainUtf8(request: FastifyRequest): void {
   const encoding = request.headers['content-encoding']
   if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
-    throw new ProblemError(415, 'The body must be sent without a Content-Encoding.', { headers: { 'accept-encoding': 'identity' } })
+    throw new ProblemError(415, 'The body must be sent without a Content-Encoding.', {
+      headers: { 'accept-encoding': 'identity' },
+    })
   }
   const charset = /;\s*charset\s*=\s*"?([^\s;"]*)/i.exec(request.headers['content-type'] ?? '')?.[1]
   if (charset !== undefined && !/^utf-?8$/i.test(charset)) {

@@ -15,13 +15,14 @@ export function cancelRoutes(app: App, { db, dispatch }: Dependencies): void {
     {
       schema: {
         tags: ['ingest'],
+        operationId: 'cancelRun',
         summary: 'Cancel a run',
         description:
           'What waits never starts, what runs is stopped; rows stored already stay. Asked again, it answers the same. It takes no body.',
         params: z.object({ id: runIdSchema }),
         response: {
           200: answerOf({ description: 'The run, cancelled.', data: runSchema, example: CANCELLED_RUN }),
-          ...problems(400, 404, 409, 413, 415),
+          ...problems(400, 404, 409, 413, 415, 503),
         },
       },
     },
@@ -29,7 +30,9 @@ export function cancelRoutes(app: App, { db, dispatch }: Dependencies): void {
       const outcome = await cancelRun(db, params.id)
       if (outcome === 'finished') {
         const detail = 'The run has finished: there is nothing left to cancel.'
-        throw new ProblemError(409, detail, { errors: [{ pointer: '/path/id', code: 'run_finished', detail }] })
+        throw new ProblemError(409, detail, {
+          errors: [{ pointer: '/path/id', code: 'run_finished', detail }],
+        })
       }
       // 'unknown' ends here.
       const run = await requireRun(db, params.id)

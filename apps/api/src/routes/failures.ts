@@ -22,7 +22,7 @@ const querySchema = strict({
 
 const failureSchema = z.object({
   id: z.int(),
-  run_id: z.uuid(),
+  run_id: z.string().meta({ format: 'uuid' }),
   symbol: z.string(),
   attempt: z.int().meta({ description: 'From 1.' }),
   final: z.boolean().meta({ description: 'Whether the item ended with it.' }),
@@ -31,7 +31,7 @@ const failureSchema = z.object({
   advice: z.string().meta({ description: 'What a person should do.' }),
   http_status: z.int().nullable(),
   evidence: z.string().nullable().meta({ description: 'What the provider answered, without the key.' }),
-  failed_at: z.iso.datetime(),
+  failed_at: z.string().meta({ format: 'date-time' }),
 })
 
 const answerSchema = pageAnswerOf({
@@ -61,9 +61,10 @@ export function failureRoutes(app: App, { db }: Dependencies): void {
     {
       schema: {
         tags: ['ingest'],
+        operationId: 'listFailures',
         summary: 'Failed attempts, newest first',
         querystring: querySchema,
-        response: { 200: answerSchema, ...problems(400) },
+        response: { 200: answerSchema, ...problems(400, 503) },
       },
     },
     async ({ query }) => {

@@ -59,11 +59,12 @@ export function financialDataRoutes(app: App, { db }: Dependencies): void {
         schema: {
           hide: !url.startsWith('/api/'),
           tags: ['data'],
+          operationId: 'listFinancialData',
           summary: 'Daily bars',
           description:
             'Prices are strings exactly as the provider wrote them, raw, not adjusted for splits. An unknown symbol is an empty page. Answers at /financial_data too.',
           querystring: querySchema,
-          response: { 200: answerSchema, ...problems(400) },
+          response: { 200: answerSchema, ...problems(400, 503) },
         },
       },
       async ({ query }) => {

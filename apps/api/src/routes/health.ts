@@ -21,6 +21,7 @@ export function healthRoutes(app: App, { db, queue }: Dependencies): void {
     {
       schema: {
         tags: ['health'],
+        operationId: 'getLiveness',
         summary: 'Liveness: the process answers',
         response: {
           200: answerOf({
@@ -28,6 +29,7 @@ export function healthRoutes(app: App, { db, queue }: Dependencies): void {
             data: z.object({ status: z.literal('alive') }),
             example: { status: 'alive' },
           }),
+          ...problems(),
         },
       },
     },
@@ -39,6 +41,7 @@ export function healthRoutes(app: App, { db, queue }: Dependencies): void {
     {
       schema: {
         tags: ['health'],
+        operationId: 'getReadiness',
         summary: 'Readiness: what the API needs answers',
         description:
           'Without the queue it is degraded, and still ready: data is served, runs are accepted and start once the queue is back. Without the database it is not ready: 503.',
@@ -51,7 +54,7 @@ export function healthRoutes(app: App, { db, queue }: Dependencies): void {
             }),
             example: { status: 'ready', checks: { database: 'up', queue: 'up' } },
           }),
-          ...problems(),
+          ...problems(503),
         },
       },
     },

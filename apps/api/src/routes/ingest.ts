@@ -46,23 +46,31 @@ export function ingestRoutes(app: App, { db, dispatch }: Dependencies): void {
         schema: {
           hide: !url.startsWith('/api/'),
           tags: ['ingest'],
+          operationId: 'createRun',
           summary: 'Ask for symbols',
           description:
             'The run is accepted once it is stored, whether or not the queue is up. Its address is in Location. Answers at /ingest too.',
           body: bodySchema,
           response: {
             202: answerOf({ description: 'Accepted.', data: runSchema, example: QUEUED_RUN }),
-            ...problems(400, 413, 415, 422),
+            ...problems(400, 413, 415, 422, 503),
           },
         },
       },
       async ({ body, log }, reply) => {
         const { symbols, ...request } = body
-        const { id, items } = await createRun(db, { ...request, trigger: 'api', symbols: [...new Set(symbols)] })
+        const { id, items } = await createRun(db, {
+          ...request,
+          trigger: 'api',
+          symbols: [...new Set(symbols)],
+        })
         const run = await requireRun(db, id)
         await dispatch.enqueueItems(items, log)
         log.info({ run: id, items: items.length }, 'run accepted')
-        return reply.code(202).header('location', `/api/ingest/${id}`).send({ data: runAnswer(run), info: INFO })
+        return reply
+          .code(202)
+          .header('location', `/api/ingest/${id}`)
+          .send({ data: runAnswer(run), info: INFO })
       },
     )
   }
@@ -72,8 +80,12 @@ export function ingestRoutes(app: App, { db, dispatch }: Dependencies): void {
     {
       schema: {
         tags: ['ingest'],
+        operationId: 'listRuns',
         summary: 'Runs, newest first',
-        querystring: strict(pageParameters({ standard: STANDARD_LIMIT, maximum: 100 })).refine(hasOneLimit, TWO_LIMITS),
+        querystring: strict(pageParameters({ standard: STANDARD_LIMIT, maximum: 100 })).refine(
+          hasOneLimit,
+          TWO_LIMITS,
+        ),
         response: {
           200: pageAnswerOf({
             description: 'A page of runs.',
@@ -81,7 +93,7 @@ export function ingestRoutes(app: App, { db, dispatch }: Dependencies): void {
             examples: [FINISHED_RUN],
             pagination: { count: 1, page: 1, limit: STANDARD_LIMIT, pages: 1 },
           }),
-          ...problems(400),
+          ...problems(400, 503),
         },
       },
     },
@@ -97,11 +109,12 @@ export function ingestRoutes(app: App, { db, dispatch }: Dependencies): void {
     {
       schema: {
         tags: ['ingest'],
+        operationId: 'getRun',
         summary: 'One run',
         params: z.object({ id: runIdSchema }),
         response: {
           200: answerOf({ description: 'The run.', data: runSchema, example: FINISHED_RUN }),
-          ...problems(400, 404),
+          ...problems(400, 404, 503),
         },
       },
     },

@@ -22,6 +22,7 @@ export function itemRoutes(app: App, { db }: Dependencies): void {
     {
       schema: {
         tags: ['ingest'],
+        operationId: 'listItems',
         summary: "A run's items, one a symbol, in the order of the request",
         params: z.object({ id: runIdSchema }),
         querystring: querySchema,
@@ -32,7 +33,7 @@ export function itemRoutes(app: App, { db }: Dependencies): void {
             examples: [FAILED_ITEM],
             pagination: { count: 1, page: 1, limit: STANDARD_LIMIT, pages: 1 },
           }),
-          ...problems(400, 404),
+          ...problems(400, 404, 503),
         },
       },
     },

@@ -17,12 +17,12 @@ const querySchema = strict({
 
 const rejectedRowSchema = z.object({
   id: z.int(),
-  run_id: z.uuid(),
+  run_id: z.string().meta({ format: 'uuid' }),
   symbol: z.string(),
   date: z.string().nullable().meta({ description: 'null when what stood in its place is no date.' }),
   raw: z.unknown().meta({ description: 'The record as the provider sent it.' }),
   reasons: z.array(z.string()),
-  rejected_at: z.iso.datetime(),
+  rejected_at: z.string().meta({ format: 'date-time' }),
 })
 
 const answerSchema = pageAnswerOf({
@@ -34,7 +34,13 @@ const answerSchema = pageAnswerOf({
       run_id: '01985fd0-7c1a-7b3e-9d52-3f2f8f1f6a10',
       symbol: 'IBM',
       date: '2026-05-15',
-      raw: { '1. open': '218.8700', '2. high': '210.0000', '3. low': '214.8100', '4. close': '218.0100', '5. volume': '7110812' },
+      raw: {
+        '1. open': '218.8700',
+        '2. high': '210.0000',
+        '3. low': '214.8100',
+        '4. close': '218.0100',
+        '5. volume': '7110812',
+      },
       reasons: ['high is below low'],
       rejected_at: '2026-05-18T09:12:48.512Z',
     },
@@ -48,14 +54,19 @@ export function rejectedRowRoutes(app: App, { db }: Dependencies): void {
     {
       schema: {
         tags: ['ingest'],
+        operationId: 'listRejectedRows',
         summary: "The provider's rows that did not pass the checks, newest first",
         querystring: querySchema,
-        response: { 200: answerSchema, ...problems(400) },
+        response: { 200: answerSchema, ...problems(400, 503) },
       },
     },
     async ({ query }) => {
       const page = pageOf(query, STANDARD_LIMIT)
-      const { rows, count } = await listRejectedRows(db, { ...page, runId: query.run_id, symbol: query.symbol })
+      const { rows, count } = await listRejectedRows(db, {
+        ...page,
+        runId: query.run_id,
+        symbol: query.symbol,
+      })
       const data = rows.map((row) => ({
         id: row.id,
         run_id: row.runId,

@@ -47,7 +47,8 @@ const statisticsSchema = z.object({
 type StatisticsAnswer = z.infer<typeof statisticsSchema>
 
 const answerSchema = answerOf({
-  description: 'Averages over the days stored in the range, nulls when there are none; a list when symbols was given.',
+  description:
+    'Averages over the days stored in the range, nulls when there are none; a list when symbols was given.',
   data: z.union([statisticsSchema, z.array(statisticsSchema)]),
   example: {
     start_date: '2023-01-01',
@@ -67,11 +68,12 @@ export function statisticsRoutes(app: App, { db }: Dependencies): void {
         schema: {
           hide: !url.startsWith('/api/'),
           tags: ['data'],
+          operationId: 'getStatistics',
           summary: 'Averages over a range of days',
           description:
             'Of raw prices, not adjusted for splits. A symbol without any row is 404. Answers at /statistics too.',
           querystring: querySchema,
-          response: { 200: answerSchema, ...problems(400, 404) },
+          response: { 200: answerSchema, ...problems(400, 404, 503) },
         },
       },
       async ({ query }) => {
@@ -80,23 +82,30 @@ export function statisticsRoutes(app: App, { db }: Dependencies): void {
         const distinct = [...new Set(symbols)]
         const averages = await averageBySymbol(db, distinct, range)
         const known = averages.filter((average) => average !== null)
-        if (known.length < averages.length) throw unknownSymbols(distinct.filter((_, index) => averages[index] === null))
+        if (known.length < averages.length)
+          throw unknownSymbols(distinct.filter((_, index) => averages[index] === null))
         const data = known.map((average) => statisticsAnswer(average, range))
         const [only] = data
         return { data: query.symbols === undefined && only !== undefined ? only : data, info: INFO }
       },
     )
   }
-
-  /** Names the symbols: they have passed the check of a symbol's characters. */
-  function unknownSymbols(symbols: string[]): ProblemError {
-    const detail = 'Nothing is stored for this symbol.'
-    const errors = symbols.map((symbol) => ({ pointer: '/query', code: 'unknown_symbol', detail: `${detail} (${symbol})` }))
-    return new ProblemError(404, `Nothing is stored for ${symbols.join(', ')}.`, { errors })
-  }
 }
 
-function statisticsAnswer(average: Statistics, range: { startDate: string; endDate: string }): StatisticsAnswer {
+/** Names the symbols: they have passed the check of a symbol's characters. */
+function unknownSymbols(symbols: string[]): ProblemError {
+  const errors = symbols.map((symbol) => ({
+    pointer: '/query',
+    code: 'unknown_symbol',
+    detail: `Nothing is stored for ${symbol}.`,
+  }))
+  return new ProblemError(404, `Nothing is stored for ${symbols.join(', ')}.`, { errors })
+}
+
+function statisticsAnswer(
+  average: Statistics,
+  range: { startDate: string; endDate: string },
+): StatisticsAnswer {
   return {
     start_date: range.startDate,
     end_date: range.endDate,

@@ -2,13 +2,19 @@ import * as z from 'zod'
 import { problemSchema } from '../problem.js'
 import { paginationSchema } from './pagination.js'
 
-const infoSchema = z.object({ error: z.literal('').meta({ description: 'Empty unless the request failed.' }) })
+const infoSchema = z.object({
+  error: z.literal('').meta({ description: 'Empty unless the request failed.' }),
+})
 
 /** What every success carries beside its data. */
 export const INFO = { error: '' } as const
 
 /** @param options.example what OpenAPI shows as `data` */
-export function answerOf<Data extends z.ZodType>(options: { description: string; data: Data; example: z.output<Data> }) {
+export function answerOf<Data extends z.ZodType>(options: {
+  description: string
+  data: Data
+  example: z.output<Data>
+}) {
   return z
     .object({ data: options.data, info: infoSchema })
     .meta({ description: options.description, examples: [{ data: options.example, info: INFO }] })
@@ -21,12 +27,10 @@ export function pageAnswerOf<Entry extends z.ZodType>(options: {
   examples: z.output<Entry>[]
   pagination: z.infer<typeof paginationSchema>
 }) {
-  return z
-    .object({ data: z.array(options.entry), pagination: paginationSchema, info: infoSchema })
-    .meta({
-      description: options.description,
-      examples: [{ data: options.examples, pagination: options.pagination, info: INFO }],
-    })
+  return z.object({ data: z.array(options.entry), pagination: paginationSchema, info: infoSchema }).meta({
+    description: options.description,
+    examples: [{ data: options.examples, pagination: options.pagination, info: INFO }],
+  })
 }
 
 const PROBLEMS = {
@@ -38,6 +42,7 @@ const PROBLEMS = {
   422: 'More than 10,000 symbols.',
   500: 'A fault of the server, which its log explains under the request id.',
   503: 'The database does not answer; Retry-After says when to ask again, in seconds.',
+  default: 'Any other error, e.g. 405, 408, 414 or 431.',
 } as const
 type ProblemStatus = keyof typeof PROBLEMS
 
@@ -46,10 +51,10 @@ interface ProblemResponse {
   content: { 'application/problem+json': { schema: typeof problemSchema } }
 }
 
-/** The response schemas of a route's errors; 500 and 503 are every route's. */
+/** The response schemas of a route's errors; 500 and `default` are every route's. */
 export function problems(...statuses: ProblemStatus[]): Partial<Record<ProblemStatus, ProblemResponse>> {
   const responses: Partial<Record<ProblemStatus, ProblemResponse>> = {}
-  for (const status of [...statuses, 500, 503] as const) {
+  for (const status of [...statuses, 500, 'default'] as const) {
     const content = { 'application/problem+json': { schema: problemSchema } }
     responses[status] = { description: PROBLEMS[status], content }
   }

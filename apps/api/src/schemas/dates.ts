@@ -17,7 +17,10 @@ export const dateSchema = z
   .meta({ format: 'date', examples: ['2023-01-31'] })
 
 /** For refining a query: what is absent is in order. ISO dates sort as text. */
-export function isOrdered(range: { start_date?: string | undefined; end_date?: string | undefined }): boolean {
+export function isOrdered(range: {
+  start_date?: string | undefined
+  end_date?: string | undefined
+}): boolean {
   return range.start_date === undefined || range.end_date === undefined || range.start_date <= range.end_date
 }
 

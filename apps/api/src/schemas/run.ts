@@ -6,7 +6,7 @@ export const ITEM_STATES = ['pending', 'running', 'succeeded', 'failed', 'cancel
 export const OUTPUTSIZES = ['auto', 'compact', 'full'] as const
 export const PRIORITIES = ['high', 'normal', 'low'] as const
 
-const instantSchema = z.iso.datetime()
+const instantSchema = z.string().meta({ format: 'date-time' })
 const countSchema = z.int().min(0)
 
 const rowCountsSchema = z
@@ -18,11 +18,13 @@ const rowCountsSchema = z
     rejected: countSchema,
     provisional: countSchema,
   })
-  .meta({ description: 'fetched is the sum of the others; provisional bars are of an open session, and not stored.' })
+  .meta({
+    description: 'fetched is the sum of the others; provisional bars are of an open session, and not stored.',
+  })
 
 export const runSchema = z
   .object({
-    id: z.uuid(),
+    id: z.string().meta({ format: 'uuid' }),
     status: z.enum(RUN_STATUSES),
     trigger: z.enum(['api', 'start']),
     requested_at: instantSchema,
@@ -31,7 +33,9 @@ export const runSchema = z
       .object({ total: countSchema, ...perState() })
       .meta({ description: 'Items, one a symbol, by state.' }),
     rows: rowCountsSchema,
-    estimated_completion_at: instantSchema.nullable().meta({ description: 'null when there is no forecast.' }),
+    estimated_completion_at: instantSchema
+      .nullable()
+      .meta({ description: 'null when there is no forecast.' }),
     outputsize: z.enum(OUTPUTSIZES),
     force: z.boolean(),
     priority: z.enum(PRIORITIES),

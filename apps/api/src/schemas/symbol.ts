@@ -17,4 +17,9 @@ export const symbolSchema = z
   .min(1, stop)
   .max(32, stop)
   .regex(SYMBOL, stop)
-  .meta({ description: 'A symbol as Alpha Vantage writes it. It is trimmed and upper-cased.', examples: ['IBM'] })
+  .meta({
+    description: 'A symbol as Alpha Vantage writes it. It is trimmed and upper-cased.',
+    // For OpenAPI: what may be sent.
+    pattern: SYMBOL.source.replace('A-Z', 'A-Za-z'),
+    examples: ['IBM'],
+  })

@@ -1,0 +1,159 @@
+import { connect } from '@stockpile/db/connection'
+import type { Database } from '@stockpile/db/connection'
+import { failAttempt, storeSeries, takeItem } from '@stockpile/db/items'
+import type { Bar, Failure, RejectedRow } from '@stockpile/db/items'
+import { createRun } from '@stockpile/db/runs'
+import { chooseBackend } from '@stockpile/queue/backend'
+import { openQueue } from '@stockpile/queue/queue'
+import type { IngestQueue } from '@stockpile/queue/queue'
+import { useDatabase } from '@stockpile/test-harness/database'
+import { uniquePrefix } from '@stockpile/test-harness/redis'
+import { afterEach, beforeEach } from 'vitest'
+import * as z from 'zod'
+import { buildApp } from '../src/app.js'
+import { createLogger } from '../src/logger.js'
+import type { App, Timeouts } from '../src/server.js'
+
+export interface TestApp {
+  app: App
+  db: Database
+  queue: IngestQueue
+  /** What the app logged so far, one JSON line each. */
+  logLines: string[]
+}
+
+interface TestAppOptions {
+  /** Undefined: the queue is in the test's database. */
+  redisUrl?: string | undefined
+  timeouts?: Partial<Timeouts>
+  /** Replaces the database's URL: for a server that is away. */
+  databaseUrl?: (url: string) => string
+}
+
+/** A new database, queue and app for each test, closed after it. Its fields are the current test's. */
+export function useApp(options: TestAppOptions = {}): TestApp {
+  const database = useDatabase()
+  let current: TestApp | undefined
+  let close = async () => {}
+
+  beforeEach(async () => {
+    const databaseUrl = options.databaseUrl?.(database.url) ?? database.url
+    const connection = connect({
+      databaseUrl,
+      applicationName: 'api-test',
+      maxConnections: 4,
+      statementTimeoutMs: 5_000,
+    })
+    const queue = openQueue({
+      backend: chooseBackend({ redisUrl: options.redisUrl, databaseUrl }),
+      prefix: uniquePrefix(),
+      onError: () => {},
+    })
+    const logLines: string[] = []
+    const logger = createLogger('debug', { write: (line) => logLines.push(line) })
+    const { timeouts = {} } = options
+    const app = await buildApp({ db: connection.db, queue: queue.handle, logger, timeouts })
+    current = { app, db: connection.db, queue: queue.handle, logLines }
+    close = async () => {
+      await app.close()
+      await Promise.all([queue.close(), connection.close()])
+    }
+  })
+  afterEach(() => close())
+
+  const get = <Field extends keyof TestApp>(field: Field): TestApp[Field] => {
+    if (current === undefined) throw new Error('useApp: there is an app only while a test runs')
+    return current[field]
+  }
+  return {
+    get app() {
+      return get('app')
+    },
+    get db() {
+      return get('db')
+    },
+    get queue() {
+      return get('queue')
+    },
+    get logLines() {
+      return get('logLines')
+    },
+  }
+}
+
+/** Stores bars as a worker does, through a run of one symbol, and returns the run's id. */
+export async function store(
+  db: Database,
+  symbol: string,
+  bars: Bar[],
+  rejected: RejectedRow[] = [],
+): Promise<string> {
+  const item = await take(db, symbol)
+  await storeSeries(db, item, { outputsize: 'compact', bars, rejected, provisional: 0 })
+  return item.runId
+}
+
+/** Ends a run of one symbol with a failure, and returns its id. */
+export async function fail(db: Database, symbol: string, failure: Failure): Promise<string> {
+  const item = await take(db, symbol)
+  await failAttempt(db, item, failure, { final: true })
+  return item.runId
+}
+
+async function take(db: Database, symbol: string) {
+  const { items } = await createRun(db, {
+    symbols: [symbol],
+    trigger: 'api',
+    outputsize: 'compact',
+    force: false,
+    priority: 'normal',
+  })
+  const item = await takeItem(db, items[0]?.id ?? 0)
+  if (item === null) throw new Error('the item was taken already')
+  return item
+}
+
+/** IBM's days of January 2023, with volumes that name their day. */
+export function january(): Bar[] {
+  const days = ['03', '04', '05', '06', '09', '10', '11', '12', '13', '17', '18', '19', '20', '23', '24', '25']
+  return [...days, '26', '27', '30', '31'].map((day) => bar(`2023-01-${day}`, `1${day}.5000`, `40000${day}`))
+}
+
+export function bar(date: string, price: string, volume = '1000'): Bar {
+  return { date, open: price, high: price, low: price, close: price, volume }
+}
+
+export const problemShape = z.strictObject({
+  type: z.literal('about:blank'),
+  title: z.string().min(1),
+  status: z.int(),
+  detail: z.string().min(1),
+  instance: z.string().startsWith('urn:uuid:'),
+  errors: z.array(
+    z.strictObject({
+      pointer: z.string().regex(/^\/(body|query|path)/),
+      code: z.string().min(1),
+      detail: z.string().min(1),
+    }),
+  ),
+  request_id: z.uuid(),
+  info: z.strictObject({ error: z.string().min(1) }),
+})
+
+/** Reads an answer as a problem, complete and consistent, of the given status. */
+export function problemOf(
+  answer: { statusCode: number; headers: Record<string, unknown>; body: string },
+  status: number,
+): z.infer<typeof problemShape> {
+  const where = `${answer.statusCode} ${answer.body}`
+  if (answer.statusCode !== status) throw new Error(`expected ${status}, got ${where}`)
+  const contentType = String(answer.headers['content-type'])
+  if (!contentType.startsWith('application/problem+json')) throw new Error(`${contentType}: ${where}`)
+  const problem = problemShape.parse(JSON.parse(answer.body))
+  if (problem.status !== status || problem.info.error !== problem.detail) throw new Error(where)
+  return problem
+}
+
+export const runShape = z.object({
+  data: z.object({ id: z.uuid(), status: z.string(), counts: z.record(z.string(), z.int()) }),
+})

@@ -1,0 +1,113 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { open, readFile, rename, stat } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { dirname } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Binaries } from './binaries.js'
+import { EmbeddedPostgresError, messageOf } from './error.js'
+import { askDirectory, readPostmaster } from './postmaster.js'
+import { type Account, environment } from './program.js'
+
+export interface LaunchOptions {
+  binaries: Binaries
+  data: string
+  account: Account
+  logFile: string
+  settings: Record<string, string>
+  urlOf: (port: number) => string
+  /** On the clock of performance.now(), in ms. */
+  deadline: number
+  /** Whether to throw also for a reason that passes. */
+  lastAttempt: boolean
+}
+
+const POLL_MS = 20
+/** Between attempts while the processes of a crashed server still hold its memory. */
+const RETRY_MS = 200
+const LOG_TAIL_LINES = 12
+const MAX_LOG_BYTES = 10 * 1024 * 1024
+/** Another starter was quicker; somebody took the port; the children of a killed server are still ending. */
+const PASSING = /lock file "postmaster\.pid" already exists|could not bind|pre-existing shared memory block/
+
+/** Starts a server and waits until it answers; 'again' when it failed for a reason that passes. Throws EmbeddedPostgresError. */
+export async function launch(options: LaunchOptions): Promise<{ pid: number; port: number } | 'again'> {
+  const port = await freePort()
+  await rotate(options.logFile)
+  const log = await open(options.logFile, 'a', 0o600)
+  const logStart = (await log.stat()).size
+  const settings = {
+    listen_addresses: '127.0.0.1',
+    port: String(port),
+    unix_socket_directories: '',
+    password_encryption: 'scram-sha-256',
+    timezone: 'UTC',
+    log_timezone: 'UTC',
+    ...options.settings,
+  }
+  const args = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
+  const child = spawn(options.binaries.postgres, ['-D', options.data, ...args], {
+    ...environment,
+    ...options.account,
+    cwd: dirname(options.data),
+    // A session of its own, so that Ctrl-C in a terminal leaves the stop to us.
+    detached: true,
+    windowsHide: true,
+    stdio: ['ignore', log.fd, log.fd],
+  })
+  const outcome = watch(child)
+  child.unref()
+  await log.close()
+
+  while (outcome.failure === undefined) {
+    const found = await readPostmaster(options.data)
+    if (found?.ready === true && found.pid === child.pid) {
+      const answer = await askDirectory(options.urlOf(port))
+      if ('directory' in answer) return { pid: found.pid, port }
+    }
+    if (performance.now() > options.deadline) {
+      child.kill('SIGQUIT')
+      throw new EmbeddedPostgresError(
+        `PostgreSQL did not become ready in time; its log is ${options.logFile}.\n${await tail(options.logFile, logStart)}`,
+      )
+    }
+    await sleep(POLL_MS)
+  }
+
+  const said = await tail(options.logFile, logStart)
+  if (PASSING.test(said) && !options.lastAttempt) {
+    await sleep(RETRY_MS)
+    return 'again'
+  }
+  throw new EmbeddedPostgresError(
+    `PostgreSQL could not start (${outcome.failure}); its log is ${options.logFile}.\n${said}`,
+  )
+}
+
+function watch(child: ChildProcess): { failure: string | undefined } {
+  const outcome: { failure: string | undefined } = { failure: undefined }
+  child.once('error', (error) => (outcome.failure = messageOf(error)))
+  child.once('exit', (code, signal) => (outcome.failure = signal ?? `exit code ${code}`))
+  return outcome
+}
+
+/** Somebody may take it before PostgreSQL does: then the start is tried again with another. */
+async function freePort(): Promise<number> {
+  const listener = createServer().listen(0, '127.0.0.1')
+  await once(listener, 'listening')
+  const address = listener.address()
+  listener.close()
+  await once(listener, 'close')
+  if (address === null || typeof address === 'string') throw new Error('No TCP port to be had on 127.0.0.1')
+  return address.port
+}
+
+async function rotate(logFile: string): Promise<void> {
+  const found = await stat(logFile).catch(() => undefined)
+  if (found !== undefined && found.size > MAX_LOG_BYTES) await rename(logFile, `${logFile}.1`)
+}
+
+async function tail(logFile: string, fromByte: number): Promise<string> {
+  const bytes = await readFile(logFile)
+  return bytes.subarray(fromByte).toString('utf8').trim().split('\n').slice(-LOG_TAIL_LINES).join('\n')
+}

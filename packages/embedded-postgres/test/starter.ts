@@ -1,0 +1,8 @@
+import { startEmbeddedPostgres } from '../src/server.js'
+
+// A process that starts a server, says which, and stays until it is killed.
+const [directory] = process.argv.slice(2)
+if (directory === undefined) throw new Error('Usage: starter DIRECTORY')
+const { pid, adopted } = await startEmbeddedPostgres({ directory, settings: { fsync: 'off' } })
+process.stdout.write(`${JSON.stringify({ pid, adopted })}\n`)
+setInterval(() => undefined, 60_000)
