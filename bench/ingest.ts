@@ -11,9 +11,9 @@ import { financialData } from '@stockpile/db/schema'
 import { chooseBackend } from '@stockpile/queue/backend'
 import { enqueue, openQueue } from '@stockpile/queue/queue'
 import { startProgram } from '@stockpile/test/system'
+import { startTemporaryServer } from '@stockpile/test/temporary-server'
 import { waitFor } from '@stockpile/test-harness/process'
 import postgres from 'postgres'
-import { startBenchServer } from './database.js'
 import { summarize, table } from './statistics.js'
 
 const CONCURRENCY = 10
@@ -34,8 +34,19 @@ type Contestant = (databaseUrl: string, series: readonly Series[]) => Promise<Sa
  * Ingest, simulator → worker → PostgreSQL, against COPY of the same rows into the same table: both in each
  * round, in turn. Prints rows a second as ratios to COPY over one connection.
  */
-export async function benchIngest(options: { rounds: number; symbols: number; years: number; redisUrl: string | undefined }): Promise<void> {
-  const server = await startBenchServer()
+export async function benchIngest(options: {
+  rounds: number
+  symbols: number
+  years: number
+  redisUrl: string | undefined
+}): Promise<void> {
+  // Room enough that no checkpoint and no autovacuum falls into a round.
+  const server = await startTemporaryServer({
+    shared_buffers: '512MB',
+    max_wal_size: '8GB',
+    checkpoint_timeout: '30min',
+    autovacuum: 'off',
+  })
   const simulator = await startProgram('simulator', { args: ['--years', String(options.years)] })
   try {
     const series = await fetchAll(simulator.url, options.symbols)
@@ -44,11 +55,20 @@ export async function benchIngest(options: { rounds: number; symbols: number; ye
       ['COPY, one connection', copy(1)],
       [`COPY, ${CONCURRENCY} connections`, copy(CONCURRENCY)],
       ['worker, queue on PostgreSQL', worker(simulator.url, undefined)],
-      ...(options.redisUrl === undefined ? [] : [['worker, queue on Redis', worker(simulator.url, options.redisUrl)] satisfies [string, Contestant]]),
+      ...(options.redisUrl === undefined
+        ? []
+        : [
+            ['worker, queue on Redis', worker(simulator.url, options.redisUrl)] satisfies [
+              string,
+              Contestant,
+            ],
+          ]),
       ['drizzle .insert().values(), 1,000 rows each', drizzleInsert],
       ['row by row upsert', rowByRow],
     ]
-    console.log(`${options.symbols} symbols, ${rows} rows; ${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}; ${options.rounds} rounds, in turn`)
+    console.log(
+      `${options.symbols} symbols, ${rows} rows; ${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}; ${options.rounds} rounds, in turn`,
+    )
     if (options.redisUrl === undefined) console.log('REDIS_URL is not set: the queue on Redis is left out')
     const samples = new Map<string, Sample[]>(contestants.map(([name]) => [name, []]))
     for (let round = 1; round <= options.rounds; round += 1) {
@@ -71,7 +91,9 @@ function report(samples: Map<string, Sample[]>, rows: number, connections: numbe
   const one = samples.get('COPY, one connection') ?? []
   const many = samples.get(`COPY, ${connections} connections`) ?? []
   const ratio = (mine: Sample[], base: Sample[]) => {
-    const { median, spread } = summarize(mine.flatMap((sample, round) => (base[round] === undefined ? [] : [base[round].ms / sample.ms])))
+    const { median, spread } = summarize(
+      mine.flatMap((sample, round) => (base[round] === undefined ? [] : [base[round].ms / sample.ms])),
+    )
     return `${median.toFixed(2)} (±${((spread * 100) / 2).toFixed(0)} %)`
   }
   const lines = [...samples].map(([name, own]) => {
@@ -84,7 +106,9 @@ function report(samples: Map<string, Sample[]>, rows: number, connections: numbe
       memory.length === 0 ? '' : `${Math.max(...memory).toFixed(0)} MB`,
     ]
   })
-  console.log(`\n${table([['', 'rows/s', '÷ COPY × 1', `÷ COPY × ${connections}`, 'peak memory'], ...lines])}`)
+  console.log(
+    `\n${table([['', 'rows/s', '÷ COPY × 1', `÷ COPY × ${connections}`, 'peak memory'], ...lines])}`,
+  )
 }
 
 /** The rows that the simulator serves, which also fills its cache. */
@@ -103,7 +127,12 @@ function copy(connections: number): Contestant {
     // What is to be sent is made before the clock starts.
     const parts: Buffer[][] = Array.from({ length: connections }, () => [])
     for (const [index, { symbol, bars }] of series.entries()) {
-      const text = bars.map((bar) => `${symbol}\t${bar.date}\t${bar.open}\t${bar.high}\t${bar.low}\t${bar.close}\t${bar.volume}\n`).join('')
+      const text = bars
+        .map(
+          (bar) =>
+            `${symbol}\t${bar.date}\t${bar.open}\t${bar.high}\t${bar.low}\t${bar.close}\t${bar.volume}\n`,
+        )
+        .join('')
       parts[index % connections]?.push(Buffer.from(text))
     }
     const sql = postgres(databaseUrl, { max: connections })
@@ -111,7 +140,8 @@ function copy(connections: number): Contestant {
     const startedAt = performance.now()
     await Promise.all(
       parts.map(async (part) => {
-        const stream = await sql`COPY financial_data (symbol, date, open_price, high_price, low_price, close_price, volume) FROM STDIN`.writable()
+        const stream =
+          await sql`COPY financial_data (symbol, date, open_price, high_price, low_price, close_price, volume) FROM STDIN`.writable()
         await pipeline(Readable.from(part), stream)
       }),
     )
@@ -139,11 +169,22 @@ function worker(simulatorUrl: string, redisUrl: string | undefined): Contestant 
         LOG_LEVEL: 'info',
       },
     })
-    const connection = connect({ databaseUrl, applicationName: 'bench', maxConnections: 2, statementTimeoutMs: 60_000 })
+    const connection = connect({
+      databaseUrl,
+      applicationName: 'bench',
+      maxConnections: 2,
+      statementTimeoutMs: 60_000,
+    })
     const queue = openQueue({ backend: chooseBackend({ redisUrl, databaseUrl }), prefix, onError: () => {} })
     try {
       const ingest = async (symbols: string[]) => {
-        const { id, items } = await createRun(connection.db, { symbols, trigger: 'api', outputsize: 'full', force: true, priority: 'normal' })
+        const { id, items } = await createRun(connection.db, {
+          symbols,
+          trigger: 'api',
+          outputsize: 'full',
+          force: true,
+          priority: 'normal',
+        })
         await enqueue(queue.handle, items, DEADLINE_MS)
         return waitFor(
           async () => {
@@ -158,7 +199,10 @@ function worker(simulatorUrl: string, redisUrl: string | undefined): Contestant 
       const run = await ingest(series.map((one) => one.symbol))
       if (run.status !== 'succeeded') throw new Error(`the run ended ${run.status}:\n${running.output()}`)
       if (run.finishedAt === null) throw new Error('the run has no end')
-      return { ms: Date.parse(run.finishedAt) - Date.parse(run.requestedAt), peakMemoryMb: await peakMemoryMb(running.pid) }
+      return {
+        ms: Date.parse(run.finishedAt) - Date.parse(run.requestedAt),
+        peakMemoryMb: await peakMemoryMb(running.pid),
+      }
     } finally {
       await queue.close()
       await connection.close()
@@ -168,13 +212,30 @@ function worker(simulatorUrl: string, redisUrl: string | undefined): Contestant 
 }
 
 const drizzleInsert: Contestant = async (databaseUrl, series) => {
-  const connection = connect({ databaseUrl, applicationName: 'bench', maxConnections: 1, statementTimeoutMs: DEADLINE_MS })
+  const connection = connect({
+    databaseUrl,
+    applicationName: 'bench',
+    maxConnections: 1,
+    statementTimeoutMs: DEADLINE_MS,
+  })
   const startedAt = performance.now()
   for (const { symbol, bars } of series) {
     for (let from = 0; from < bars.length; from += 1_000) {
-      await connection.db.insert(financialData).values(
-        bars.slice(from, from + 1_000).map((bar) => ({ symbol, date: bar.date, openPrice: bar.open, highPrice: bar.high, lowPrice: bar.low, closePrice: bar.close, volume: bar.volume })),
-      )
+      await connection.db
+        .insert(financialData)
+        .values(
+          bars
+            .slice(from, from + 1_000)
+            .map((bar) => ({
+              symbol,
+              date: bar.date,
+              openPrice: bar.open,
+              highPrice: bar.high,
+              lowPrice: bar.low,
+              closePrice: bar.close,
+              volume: bar.volume,
+            })),
+        )
     }
   }
   const ms = performance.now() - startedAt

@@ -28,7 +28,12 @@ export async function startProgram(
   program: keyof typeof PROGRAMS,
   { args = [], env = {} }: { args?: string[]; env?: Record<string, string> } = {},
 ): Promise<RunningProgram> {
-  const child = fork(PROGRAMS[program], args, { env: { PATH: process.env['PATH'], ...env }, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] })
+  const child = fork(PROGRAMS[program], args, {
+    env: { PATH: process.env['PATH'], ...env },
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    // Not this process's own options: the programs run from their build.
+    execArgv: [],
+  })
   let output = ''
   child.stdout?.on('data', (chunk: Buffer) => (output += chunk.toString()))
   child.stderr?.on('data', (chunk: Buffer) => (output += chunk.toString()))
@@ -37,7 +42,8 @@ export async function startProgram(
     child.on('message', (message: unknown) => {
       if (typeof message === 'object' && message !== null && 'url' in message) resolve(String(message.url))
     })
-    if (program === 'worker') child.stdout?.on('data', () => output.includes('"msg":"working"') && resolve(''))
+    if (program === 'worker')
+      child.stdout?.on('data', () => output.includes('"msg":"working"') && resolve(''))
   })
   const early = exited.then(() => {
     throw new Error(`${program} ended before it served:\n${output}`)

@@ -6,7 +6,10 @@ import { ConfigError } from './config.js'
  * on and no restart is needed.
  * @returns a function that rejects with ConfigError when the file cannot be read or is empty
  */
-export function apiKeySource(key: { value: string | undefined; file: string | undefined }): () => Promise<string> {
+export function apiKeySource(key: {
+  value: string | undefined
+  file: string | undefined
+}): () => Promise<string> {
   const { value, file } = key
   if (file === undefined) {
     if (value === undefined) throw new ConfigError('ALPHAVANTAGE_API_KEY: is not set')

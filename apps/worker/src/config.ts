@@ -2,26 +2,54 @@ import { limitsOf, PLANS } from '@stockpile/alphavantage/plan'
 import * as z from 'zod'
 
 /** An empty variable counts as one that is not set, as compose files and shells produce them. */
-const given = <T extends z.ZodType>(schema: T) => z.preprocess((value) => (value === '' ? undefined : value), schema)
+const given = <T extends z.ZodType>(schema: T) =>
+  z.preprocess((value) => (value === '' ? undefined : value), schema)
 const count = (what: string) =>
-  given(z.string().regex(/^\d{1,6}$/, `takes ${what} as a whole number, 0 for none`).transform(Number).optional())
-const url = (protocols: RegExp, example: string) => z.url({ protocol: protocols, error: `takes an address such as ${example}` })
+  given(
+    z
+      .string()
+      .regex(/^\d{1,6}$/, `takes ${what} as a whole number, 0 for none`)
+      .transform(Number)
+      .optional(),
+  )
+const url = (protocols: RegExp, example: string) =>
+  z.url({ protocol: protocols, error: `takes an address such as ${example}` })
 
 /** Of the symbols' alphabet only what would break the list is left to the API's own, stricter check. */
 const symbolList = z
   .string()
   .default('IBM,AAPL')
-  .transform((list) => [...new Set(list.split(',').map((symbol) => symbol.trim().toUpperCase()))].filter((symbol) => symbol !== ''))
-  .pipe(z.array(z.string().regex(/^[\x20-\x7e]{1,32}$/, 'takes symbols of 1 to 32 printable ASCII characters, separated by commas')))
+  .transform((list) =>
+    [...new Set(list.split(',').map((symbol) => symbol.trim().toUpperCase()))].filter(
+      (symbol) => symbol !== '',
+    ),
+  )
+  .pipe(
+    z.array(
+      z
+        .string()
+        .regex(
+          /^[\x20-\x7e]{1,32}$/,
+          'takes symbols of 1 to 32 printable ASCII characters, separated by commas',
+        ),
+    ),
+  )
 
 const schema = z
   .object({
     DATABASE_URL: url(/^postgres(ql)?$/, 'postgres://user:password@127.0.0.1:5432/stockpile'),
     REDIS_URL: given(url(/^rediss?$/, 'redis://127.0.0.1:6379').optional()),
-    QUEUE_PREFIX: given(z.string().regex(/^[\w-]+$/, 'takes letters, digits, - and _').optional()),
+    QUEUE_PREFIX: given(
+      z
+        .string()
+        .regex(/^[\w-]+$/, 'takes letters, digits, - and _')
+        .optional(),
+    ),
     ALPHAVANTAGE_API_KEY: given(z.string().optional()),
     ALPHAVANTAGE_API_KEY_FILE: given(z.string().optional()),
-    ALPHAVANTAGE_BASE_URL: given(url(/^https?$/, 'https://www.alphavantage.co').default('https://www.alphavantage.co')),
+    ALPHAVANTAGE_BASE_URL: given(
+      url(/^https?$/, 'https://www.alphavantage.co').default('https://www.alphavantage.co'),
+    ),
     ALPHAVANTAGE_PLAN: given(z.enum(PLANS, `takes one of ${PLANS.join(', ')}`).default('free')),
     ALPHAVANTAGE_REQUESTS_PER_SECOND: count('requests a second'),
     ALPHAVANTAGE_REQUESTS_PER_MINUTE: count('requests a minute'),
@@ -37,16 +65,22 @@ const schema = z
     SYMBOLS: symbolList,
     LOG_LEVEL: given(z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info')),
   })
-  .refine((env) => (env.ALPHAVANTAGE_API_KEY === undefined) !== (env.ALPHAVANTAGE_API_KEY_FILE === undefined), {
-    path: ['ALPHAVANTAGE_API_KEY'],
-    error: 'give either this or ALPHAVANTAGE_API_KEY_FILE; a free key is at https://www.alphavantage.co/support/#api-key',
-  })
+  .refine(
+    (env) => (env.ALPHAVANTAGE_API_KEY === undefined) !== (env.ALPHAVANTAGE_API_KEY_FILE === undefined),
+    {
+      path: ['ALPHAVANTAGE_API_KEY'],
+      error:
+        'give either this or ALPHAVANTAGE_API_KEY_FILE; a free key is at https://www.alphavantage.co/support/#api-key',
+    },
+  )
 
 /** @throws ConfigError naming every wrong variable and what it takes */
 export function parseConfig(env: Record<string, string | undefined>) {
   const parsed = schema.safeParse(env)
   if (!parsed.success) {
-    throw new ConfigError(parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('\n'))
+    throw new ConfigError(
+      parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('\n'),
+    )
   }
   const { data } = parsed
   const limits = limitsOf(data.ALPHAVANTAGE_PLAN)

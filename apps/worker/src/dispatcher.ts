@@ -22,7 +22,10 @@ export interface DispatcherDependencies {
  * given to it, jobs of cancelled items are taken out. Any number of workers may do so at once, since a job's
  * id is its item's. Survives the absence of either side.
  */
-export async function runDispatcher(dependencies: DispatcherDependencies, signal: AbortSignal): Promise<void> {
+export async function runDispatcher(
+  dependencies: DispatcherDependencies,
+  signal: AbortSignal,
+): Promise<void> {
   const { logger } = dependencies
   let failing = false
   // The first round takes everything: nobody else dispatches what an earlier process left behind.
@@ -34,14 +37,21 @@ export async function runDispatcher(dependencies: DispatcherDependencies, signal
       if (failing) logger.info('dispatching again')
       failing = false
     } catch (error) {
-      if (!failing) logger.warn({ err: error }, 'cannot dispatch; pending items stay in PostgreSQL until the queue is back')
+      if (!failing)
+        logger.warn(
+          { err: error },
+          'cannot dispatch; pending items stay in PostgreSQL until the queue is back',
+        )
       failing = true
     }
   } while (await tick(INTERVAL_MS, signal))
 }
 
 /** One round, until nothing is left to dispatch or to withdraw. */
-export async function dispatchOnce({ db, queue, logger }: DispatcherDependencies, minimumAgeMs: number): Promise<void> {
+export async function dispatchOnce(
+  { db, queue, logger }: DispatcherDependencies,
+  minimumAgeMs: number,
+): Promise<void> {
   for (;;) {
     const items = await undispatchedItems(db, { limit: BATCH, minimumAgeMs })
     if (items.length === 0) break

@@ -65,11 +65,14 @@ export async function conclude(
       throw new WaitingError()
     }
     if (error instanceof AlphaVantageError) return await concludeRefusal(dependencies, attempt, error)
-    if (error instanceof AllRowsRejectedError) return await fail(dependencies, attempt, allRowsRejected(error), error.rejected)
-    if (!isUnavailable(error)) return await retry(dependencies, attempt, internalFailure(error), MAX_ATTEMPTS, error)
+    if (error instanceof AllRowsRejectedError)
+      return await fail(dependencies, attempt, allRowsRejected(error), error.rejected)
+    if (!isUnavailable(error))
+      return await retry(dependencies, attempt, internalFailure(error), MAX_ATTEMPTS, error)
     throw error
   } catch (concluded) {
-    if (concluded instanceof ClaimLostError) return 'the item was cancelled or taken over; nothing was written'
+    if (concluded instanceof ClaimLostError)
+      return 'the item was cancelled or taken over; nothing was written'
     if (!isUnavailable(concluded)) throw withoutParameters(concluded)
     return await postpone(logger, attempt.job, attempt.token, concluded)
   }
@@ -79,15 +82,27 @@ export async function conclude(
  * Puts a job off because of the database, which costs no attempt: the item stays as it is, and is taken (over)
  * when its job comes back.
  */
-export async function postpone(logger: Logger, job: IngestJob, token: string | undefined, error: unknown): Promise<never> {
-  logger.error({ err: error, job: job.id, waitMs: DATABASE_WAIT_MS }, 'the database did not answer as it should; the job waits')
+export async function postpone(
+  logger: Logger,
+  job: IngestJob,
+  token: string | undefined,
+  error: unknown,
+): Promise<never> {
+  logger.error(
+    { err: error, job: job.id, waitMs: DATABASE_WAIT_MS },
+    'the database did not answer as it should; the job waits',
+  )
   await job.moveToDelayed(Date.now() + DATABASE_WAIT_MS, token)
   throw new DelayedError()
 }
 
 type Dependencies = Parameters<typeof conclude>[0]
 
-async function concludeRefusal(dependencies: Dependencies, attempt: Attempt, error: AlphaVantageError): Promise<never> {
+async function concludeRefusal(
+  dependencies: Dependencies,
+  attempt: Attempt,
+  error: AlphaVantageError,
+): Promise<never> {
   const { disposition } = error
   const failure: Failure = {
     class: error.class,
@@ -118,23 +133,44 @@ async function fail(
   throw new UnrecoverableError(`${failure.class}: ${failure.detail}`)
 }
 
-async function retry(dependencies: Dependencies, attempt: Attempt, failure: Failure, maxAttempts: number, cause: unknown): Promise<never> {
+async function retry(
+  dependencies: Dependencies,
+  attempt: Attempt,
+  failure: Failure,
+  maxAttempts: number,
+  cause: unknown,
+): Promise<never> {
   const { item, notes } = attempt
   const number = item.attempts + 1
   if (number >= Math.min(maxAttempts, MAX_ATTEMPTS)) return fail(dependencies, attempt, failure)
   const retryInMs = dependencies.outcomes.backoffMs(number)
   await failAttempt(dependencies.db, item, failure, { retryInMs })
-  dependencies.logger.warn({ class: failure.class, detail: failure.detail, retryInMs, err: cause }, 'attempt failed, will be tried again')
-  notes.add(`attempt ${number} failed (${failure.class}): ${failure.detail} Next attempt in ${Math.ceil(retryInMs / 1000)} s.`)
+  dependencies.logger.warn(
+    { class: failure.class, detail: failure.detail, retryInMs, err: cause },
+    'attempt failed, will be tried again',
+  )
+  notes.add(
+    `attempt ${number} failed (${failure.class}): ${failure.detail} Next attempt in ${Math.ceil(retryInMs / 1000)} s.`,
+  )
   throw new RetryLaterError(`${failure.class}: ${failure.detail}`, retryInMs)
 }
 
-async function snooze({ db, outcomes, logger }: Dependencies, { item, notes }: Attempt, failure: Failure, waitMs: number): Promise<never> {
+async function snooze(
+  { db, outcomes, logger }: Dependencies,
+  { item, notes }: Attempt,
+  failure: Failure,
+  waitMs: number,
+): Promise<never> {
   const waitingFor = waitsForKey(failure.class) ? 'key' : 'quota'
   await releaseItem(db, item, waitingFor, waitMs)
   // Without the pause the others find out by themselves, one refused request each.
-  await outcomes.pauseAll(waitMs).catch((error: unknown) => logger.warn({ err: error }, 'cannot pause the other workers'))
-  logger[waitingFor === 'key' ? 'error' : 'warn']({ class: failure.class, detail: failure.detail, advice: failure.advice, waitMs }, 'all workers pause')
+  await outcomes
+    .pauseAll(waitMs)
+    .catch((error: unknown) => logger.warn({ err: error }, 'cannot pause the other workers'))
+  logger[waitingFor === 'key' ? 'error' : 'warn'](
+    { class: failure.class, detail: failure.detail, advice: failure.advice, waitMs },
+    'all workers pause',
+  )
   notes.add(`waits ${Math.ceil(waitMs / 1000)} s (${failure.class}): ${failure.detail} No attempt is spent.`)
   throw new RateLimitError()
 }

@@ -27,11 +27,20 @@ export interface ItemDependencies {
  * @returns one sentence for the board
  * @throws what tells BullMQ how to go on; `conclude` decides
  */
-export async function processItem(dependencies: ItemDependencies, job: IngestJob, token: string | undefined): Promise<string> {
+export async function processItem(
+  dependencies: ItemDependencies,
+  job: IngestJob,
+  token: string | undefined,
+): Promise<string> {
   const { db, inFlight, logger } = dependencies
   const item = await takeJob(dependencies, job, token)
   if (item === null) return 'nothing to do: the item is finished or was cancelled'
-  const log = logger.child({ run: item.runId, item: item.id, symbol: item.symbol, attempt: item.attempts + 1 })
+  const log = logger.child({
+    run: item.runId,
+    item: item.id,
+    symbol: item.symbol,
+    attempt: item.attempts + 1,
+  })
   const notes = new JobNotes(job, log)
   return inFlight.hold(item, async (signal) => {
     try {
@@ -42,13 +51,29 @@ export async function processItem(dependencies: ItemDependencies, job: IngestJob
       const series = await dependencies.client.fetchDaily({ symbol: item.symbol, outputsize }, signal)
       const fetchMs = Math.round(performance.now() - startedAt)
       notes.add(`${describe(series)} in ${series.bytes} bytes after ${fetchMs} ms`, 60)
-      if (series.rows.length + series.provisional.length === 0) throw new AllRowsRejectedError(series.rejected)
+      if (series.rows.length + series.provisional.length === 0)
+        throw new AllRowsRejectedError(series.rejected)
 
       const provisional = series.provisional.length
-      const stored = await storeSeries(db, item, { outputsize, bars: series.rows, rejected: series.rejected, provisional })
+      const stored = await storeSeries(db, item, {
+        outputsize,
+        bars: series.rows,
+        rejected: series.rejected,
+        provisional,
+      })
       const summary = `${stored.inserted} inserted, ${stored.updated} updated, ${stored.unchanged} unchanged`
       notes.add(summary, 100)
-      log.info({ outputsize, fetchMs, bytes: series.bytes, ...stored, rejected: series.rejected.length, provisional }, 'stored')
+      log.info(
+        {
+          outputsize,
+          fetchMs,
+          bytes: series.bytes,
+          ...stored,
+          rejected: series.rejected.length,
+          provisional,
+        },
+        'stored',
+      )
       return summary
     } catch (error) {
       return await conclude({ ...dependencies, logger: log }, { job, token, item, signal, notes }, error)
@@ -59,7 +84,11 @@ export async function processItem(dependencies: ItemDependencies, job: IngestJob
 }
 
 /** A payload that cannot be understood ends its item for good, with the reason, and never blocks the queue. */
-async function takeJob({ db, logger }: ItemDependencies, job: IngestJob, token: string | undefined): Promise<ClaimedItem | null> {
+async function takeJob(
+  { db, logger }: ItemDependencies,
+  job: IngestJob,
+  token: string | undefined,
+): Promise<ClaimedItem | null> {
   try {
     return await takeItem(db, parseJobData(job.data).itemId)
   } catch (error) {
@@ -69,7 +98,12 @@ async function takeJob({ db, logger }: ItemDependencies, job: IngestJob, token: 
     const item = itemId === null ? null : await takeItem(db, itemId)
     if (item !== null) {
       const advice = 'Let workers and API run the same version of Stockpile, then ask for the symbol again.'
-      await failAttempt(db, item, { class: error.class, detail: error.message, advice, httpStatus: null, evidence: null }, { final: true })
+      await failAttempt(
+        db,
+        item,
+        { class: error.class, detail: error.message, advice, httpStatus: null, evidence: null },
+        { final: true },
+      )
     }
     throw new UnrecoverableError(error.message)
   }

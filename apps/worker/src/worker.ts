@@ -30,7 +30,11 @@ const STATEMENT_TIMEOUT_MS = 60_000
  * @param retryAfterMs instead of the policy's backoff, for tests
  * @throws SchemaVersionError, ConfigError, or the driver's error when the database is away
  */
-export async function startWorker(config: Config, logger: Logger, retryAfterMs = backoffMs): Promise<RunningWorker> {
+export async function startWorker(
+  config: Config,
+  logger: Logger,
+  retryAfterMs = backoffMs,
+): Promise<RunningWorker> {
   const apiKey = apiKeySource(config.key)
   await apiKey()
   const { db, close } = connect({
@@ -42,7 +46,8 @@ export async function startWorker(config: Config, logger: Logger, retryAfterMs =
   try {
     await assertMigrated(db)
     const startRun = await createStartRun(db, config.symbols)
-    if (startRun !== null) logger.info({ run: startRun, symbols: config.symbols }, 'asked for the first symbols')
+    if (startRun !== null)
+      logger.info({ run: startRun, symbols: config.symbols }, 'asked for the first symbols')
   } catch (error) {
     await close()
     throw error
@@ -74,7 +79,13 @@ export async function startWorker(config: Config, logger: Logger, retryAfterMs =
     watchClaims({ db, inFlight, logger }, stopping.signal),
   ])
   logger.info(
-    { queue: backend.kind, plan: config.plan, limits: config.limits, spacingMs, concurrency: config.concurrency },
+    {
+      queue: backend.kind,
+      plan: config.plan,
+      limits: config.limits,
+      spacingMs,
+      concurrency: config.concurrency,
+    },
     'working',
   )
 

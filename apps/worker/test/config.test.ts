@@ -23,12 +23,23 @@ describe('the configuration', () => {
   })
 
   test('overrides single limits of a plan, 0 meaning none', () => {
-    const config = parseConfig({ ...minimal, ALPHAVANTAGE_PLAN: '75', ALPHAVANTAGE_REQUESTS_PER_SECOND: '0', ALPHAVANTAGE_REQUESTS_PER_DAY: '500' })
+    const config = parseConfig({
+      ...minimal,
+      ALPHAVANTAGE_PLAN: '75',
+      ALPHAVANTAGE_REQUESTS_PER_SECOND: '0',
+      ALPHAVANTAGE_REQUESTS_PER_DAY: '500',
+    })
     expect(config.limits).toEqual({ perSecond: 0, perMinute: 75, perDay: 500 })
   })
 
   test('takes an empty list of symbols for none, and every other empty variable for unset', () => {
-    const config = parseConfig({ ...minimal, SYMBOLS: '', REDIS_URL: '', ALPHAVANTAGE_PLAN: '', WORKER_CONCURRENCY: '' })
+    const config = parseConfig({
+      ...minimal,
+      SYMBOLS: '',
+      REDIS_URL: '',
+      ALPHAVANTAGE_PLAN: '',
+      WORKER_CONCURRENCY: '',
+    })
     expect(config).toMatchObject({ symbols: [], redisUrl: undefined, plan: 'free', concurrency: 4 })
     expect(parseConfig({ ...minimal, SYMBOLS: ' ibm,IBM , brk-b,' }).symbols).toEqual(['IBM', 'BRK-B'])
   })
@@ -43,11 +54,14 @@ describe('the configuration', () => {
     ['SYMBOLS', 'IBM,\u0007'],
     ['LOG_LEVEL', 'loud'],
   ])('names %s when it is %j, and what it takes', (name, value) => {
-    expect(() => parseConfig({ ...minimal, [name]: value })).toThrow(new RegExp(`^${name}.*: (takes|Invalid)`))
+    expect(() => parseConfig({ ...minimal, [name]: value })).toThrow(
+      new RegExp(`^${name}.*: (takes|Invalid)`),
+    )
   })
 
   test('names every wrong variable at once, and never a value', () => {
-    const wrong = () => parseConfig({ DATABASE_URL: 'secret', ALPHAVANTAGE_API_KEY: 'secret', LOG_LEVEL: 'secret' })
+    const wrong = () =>
+      parseConfig({ DATABASE_URL: 'secret', ALPHAVANTAGE_API_KEY: 'secret', LOG_LEVEL: 'secret' })
     expect(wrong).toThrow(/DATABASE_URL.*\n.*LOG_LEVEL/)
     expect(wrong).not.toThrow(/secret/)
   })
@@ -55,7 +69,9 @@ describe('the configuration', () => {
   test('wants a key from one place', () => {
     const { DATABASE_URL } = minimal
     expect(() => parseConfig({ DATABASE_URL })).toThrow(/ALPHAVANTAGE_API_KEY: give either/)
-    expect(() => parseConfig({ ...minimal, ALPHAVANTAGE_API_KEY_FILE: '/key' })).toThrow(/ALPHAVANTAGE_API_KEY: give either/)
+    expect(() => parseConfig({ ...minimal, ALPHAVANTAGE_API_KEY_FILE: '/key' })).toThrow(
+      /ALPHAVANTAGE_API_KEY: give either/,
+    )
   })
 })
 

@@ -38,7 +38,9 @@ export interface System {
 /** A database, a queue and a simulated provider for each test; workers are stopped after it. */
 export function useSystem({ redisUrl }: { redisUrl?: string | undefined } = {}): System {
   const database = useDatabase()
-  let parts: { connection: Connection; queue: ReturnType<typeof openQueue>; simulator: Simulator; prefix: string } | undefined
+  let parts:
+    | { connection: Connection; queue: ReturnType<typeof openQueue>; simulator: Simulator; prefix: string }
+    | undefined
   const workers: RunningWorker[] = []
   const logs: string[] = []
   const current = () => {
@@ -50,8 +52,17 @@ export function useSystem({ redisUrl }: { redisUrl?: string | undefined } = {}):
     logs.length = 0
     parts = {
       prefix,
-      connection: connect({ databaseUrl: database.url, applicationName: 'test', maxConnections: 4, statementTimeoutMs: 10_000 }),
-      queue: openQueue({ backend: chooseBackend({ redisUrl, databaseUrl: database.url }), prefix, onError: () => {} }),
+      connection: connect({
+        databaseUrl: database.url,
+        applicationName: 'test',
+        maxConnections: 4,
+        statementTimeoutMs: 10_000,
+      }),
+      queue: openQueue({
+        backend: chooseBackend({ redisUrl, databaseUrl: database.url }),
+        prefix,
+        onError: () => {},
+      }),
       simulator: await startSimulator(),
     }
   })
@@ -110,7 +121,10 @@ export function useSystem({ redisUrl }: { redisUrl?: string | undefined } = {}):
       })
       if (dispatch) {
         await enqueue(queue.handle, items, DEADLINE_MS)
-        await markDispatched(connection.db, items.map((item) => item.id))
+        await markDispatched(
+          connection.db,
+          items.map((item) => item.id),
+        )
       }
       return id
     },

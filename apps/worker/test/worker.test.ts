@@ -25,7 +25,9 @@ describe.each(queueBackends())('a worker, the queue on $name', ({ redisUrl }) =>
       rows: { fetched: 200, inserted: 200 },
       failures: [{ class: 'invalid_symbol', count: 1 }],
     })
-    expect(await failures(id)).toMatchObject([{ symbol: 'NOSUCH', class: 'invalid_symbol', attempt: 1, final: true, httpStatus: 200 }])
+    expect(await failures(id)).toMatchObject([
+      { symbol: 'NOSUCH', class: 'invalid_symbol', attempt: 1, final: true, httpStatus: 200 },
+    ])
     const job = await system.queue.getJob(jobIdOf((await items(id))[1]?.id ?? 0))
     expect(job?.failedReason).toMatch(/^invalid_symbol: /)
     expect(system.simulator.arrivals()).toHaveLength(3)
@@ -76,10 +78,16 @@ describe.each(queueBackends())('a worker, the queue on $name', ({ redisUrl }) =>
   })
 
   test('spends no attempt on a limit of the provider and stores everything in the end', async () => {
-    system.simulator.rule({ nth: 2, times: 1, answer: { kind: 'status', status: 429, headers: { 'retry-after': '1' } } })
+    system.simulator.rule({
+      nth: 2,
+      times: 1,
+      answer: { kind: 'status', status: 429, headers: { 'retry-after': '1' } },
+    })
     await system.work({ WORKER_CONCURRENCY: '1' })
     const id = await system.ingest(['IBM', 'AAPL', 'MSFT'])
-    expect(await system.run(id, (run) => run.status === 'waiting_quota')).toMatchObject({ counts: { failed: 0 } })
+    expect(await system.run(id, (run) => run.status === 'waiting_quota')).toMatchObject({
+      counts: { failed: 0 },
+    })
     expect(await system.run(id)).toMatchObject({ status: 'succeeded' })
     expect((await items(id)).map((item) => item.attempts)).toEqual([0, 0, 0])
     expect(await failures(id)).toEqual([])
@@ -91,7 +99,9 @@ describe.each(queueBackends())('a worker, the queue on $name', ({ redisUrl }) =>
     system.simulator.rule({ answer: { kind: 'refusal', refusal: 'invalid_key' } })
     await system.work({ WORKER_CONCURRENCY: '1' })
     const id = await system.ingest(['IBM', 'AAPL', 'MSFT'])
-    expect(await system.run(id, (run) => run.status === 'blocked')).toMatchObject({ counts: { pending: 3, failed: 0 } })
+    expect(await system.run(id, (run) => run.status === 'blocked')).toMatchObject({
+      counts: { pending: 3, failed: 0 },
+    })
     expect(system.simulator.arrivals()).toHaveLength(1)
   })
 
@@ -102,12 +112,22 @@ describe.each(queueBackends())('a worker, the queue on $name', ({ redisUrl }) =>
     await waitFor(() => system.simulator.arrivals().length === 2, { deadlineMs: DEADLINE_MS })
     const cancelledAt = performance.now()
     await cancelRun(system.db, id)
-    await waitFor(async () => (await system.queue.getActiveCount()) + (await system.queue.getJobCountByTypes('wait', 'prioritized')) === 0, {
-      deadlineMs: DEADLINE_MS,
-      what: 'the queue to be empty',
-    })
+    await waitFor(
+      async () =>
+        (await system.queue.getActiveCount()) +
+          (await system.queue.getJobCountByTypes('wait', 'prioritized')) ===
+        0,
+      {
+        deadlineMs: DEADLINE_MS,
+        what: 'the queue to be empty',
+      },
+    )
     expect(performance.now() - cancelledAt).toBeLessThan(2_500)
-    expect(await system.run(id)).toMatchObject({ status: 'cancelled', counts: { cancelled: 4 }, rows: { fetched: 0 } })
+    expect(await system.run(id)).toMatchObject({
+      status: 'cancelled',
+      counts: { cancelled: 4 },
+      rows: { fetched: 0 },
+    })
     expect(system.simulator.arrivals()).toHaveLength(2)
     expect(await failures(id)).toEqual([])
   })
@@ -145,9 +165,14 @@ describe.each(queueBackends())('a worker, the queue on $name', ({ redisUrl }) =>
     const id = await system.ingest(['IBM'], { dispatch: false })
     const item = (await items(id))[0]
     const payload = { version: 99, itemId: item?.id ?? 0, runId: id, symbol: 'IBM' }
-    await system.queue.add(JOB_KIND, Object.assign({}, payload, { version: 99 as never }), { jobId: jobIdOf(item?.id ?? 0) })
+    await system.queue.add(JOB_KIND, Object.assign({}, payload, { version: 99 as never }), {
+      jobId: jobIdOf(item?.id ?? 0),
+    })
     await system.work()
-    expect(await system.run(id)).toMatchObject({ status: 'failed', failures: [{ class: 'unsupported_version', count: 1 }] })
+    expect(await system.run(id)).toMatchObject({
+      status: 'failed',
+      failures: [{ class: 'unsupported_version', count: 1 }],
+    })
     expect(system.simulator.arrivals()).toEqual([])
   })
 })
@@ -161,7 +186,14 @@ describe('a worker', () => {
     await system.run(await system.ingest(['IBM']))
     const before = await rowsOf('IBM')
     const again = await system.run(await system.ingest(['IBM'], { force: true }))
-    expect(again.rows).toEqual({ fetched: 100, inserted: 0, updated: 0, unchanged: 100, rejected: 0, provisional: 0 })
+    expect(again.rows).toEqual({
+      fetched: 100,
+      inserted: 0,
+      updated: 0,
+      unchanged: 100,
+      rejected: 0,
+      provisional: 0,
+    })
     expect(await rowsOf('IBM')).toEqual(before)
   })
 
@@ -217,27 +249,50 @@ describe('a worker', () => {
     system.simulator.rule({ answer })
     await system.work()
     const run = await system.run(await system.ingest(['IBM']))
-    expect(run).toMatchObject({ status: 'failed', rows: { fetched: 0 }, failures: [{ class: failureClass, count: 1 }] })
+    expect(run).toMatchObject({
+      status: 'failed',
+      rows: { fetched: 0 },
+      failures: [{ class: failureClass, count: 1 }],
+    })
     expect((await rowsOf('IBM')).count).toBe(0)
   })
 
   test('asks for the first symbols once, and not again when it is started again', async () => {
     const first = await system.work({ SYMBOLS: 'IBM, aapl' })
-    await waitFor(async () => (await listFinancialData(system.db, {}, page)).count === 200, { deadlineMs: DEADLINE_MS })
+    await waitFor(async () => (await listFinancialData(system.db, {}, page)).count === 200, {
+      deadlineMs: DEADLINE_MS,
+    })
     await first.stop(1_000)
     await system.work({ SYMBOLS: 'IBM,AAPL,MSFT' })
-    await waitFor(async () => (await listFinancialData(system.db, {}, page)).count === 300, { deadlineMs: DEADLINE_MS })
-    expect(system.simulator.arrivals().map((one) => one.symbol).toSorted()).toEqual(['AAPL', 'IBM', 'MSFT'])
+    await waitFor(async () => (await listFinancialData(system.db, {}, page)).count === 300, {
+      deadlineMs: DEADLINE_MS,
+    })
+    expect(
+      system.simulator
+        .arrivals()
+        .map((one) => one.symbol)
+        .toSorted(),
+    ).toEqual(['AAPL', 'IBM', 'MSFT'])
   })
 
   test('keeps the key out of logs, failures and jobs, even when the provider echoes it', async () => {
-    system.simulator.rule({ symbol: 'ECHO', times: 1, answer: { kind: 'raw', body: `{"Information": "Strange news about ${CANARY_KEY}, and ${encodeURIComponent(CANARY_KEY)}."}` } })
+    system.simulator.rule({
+      symbol: 'ECHO',
+      times: 1,
+      answer: {
+        kind: 'raw',
+        body: `{"Information": "Strange news about ${CANARY_KEY}, and ${encodeURIComponent(CANARY_KEY)}."}`,
+      },
+    })
     system.simulator.rule({ symbol: 'ECHO', nth: 1, answer: { kind: 'refusal', refusal: 'invalid_symbol' } })
     await system.work()
     const id = await system.ingest(['ECHO', 'IBM'])
     await system.run(id)
     const recorded = await listFailures(system.db, { ...page, runId: id })
-    expect(recorded.failures[1]).toMatchObject({ class: 'unrecognized', evidence: expect.stringContaining('Strange news') })
+    expect(recorded.failures[1]).toMatchObject({
+      class: 'unrecognized',
+      evidence: expect.stringContaining('Strange news'),
+    })
     const jobs = await system.queue.getJobs(['completed', 'failed'])
     for (const text of [JSON.stringify(recorded), JSON.stringify(jobs), system.logs.join('')]) {
       expect(text).not.toContain(CANARY_KEY)

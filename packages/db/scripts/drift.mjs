@@ -6,10 +6,14 @@ import { cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 const copy = mkdtempSync('.drift-')
 try {
   cpSync('migrations', copy, { recursive: true })
-  const generated = spawnSync('drizzle-kit', ['generate', '--dialect', 'postgresql', '--schema', './src/schema.ts', '--out', copy], {
-    encoding: 'utf8',
-    shell: process.platform === 'win32',
-  })
+  const generated = spawnSync(
+    'drizzle-kit',
+    ['generate', '--dialect', 'postgresql', '--schema', './src/schema.ts', '--out', copy],
+    {
+      encoding: 'utf8',
+      shell: process.platform === 'win32',
+    },
+  )
   const news = readdirSync(copy).filter((name) => !readdirSync('migrations').includes(name))
   if (generated.status !== 0 || news.length > 0) {
     console.error(generated.stdout, generated.stderr)

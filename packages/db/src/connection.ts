@@ -51,7 +51,12 @@ export function isUnavailable(error: unknown): boolean {
     const code = 'code' in cause ? String(cause.code) : ''
     // Classes 08 (connection), 53 (resources) and 57 (shutdown, statement timeout) of PostgreSQL, the codes of postgres.js, Node's.
     if (/^(08|53|57)/.test(code)) return true
-    if (/^(CONNECT_TIMEOUT|CONNECTION_(CLOSED|ENDED|DESTROYED)|ECONN|ETIMEDOUT|EPIPE|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH)/.test(code)) return true
+    if (
+      /^(CONNECT_TIMEOUT|CONNECTION_(CLOSED|ENDED|DESTROYED)|ECONN|ETIMEDOUT|EPIPE|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH)/.test(
+        code,
+      )
+    )
+      return true
     if (cause instanceof AggregateError && cause.errors.some(isUnavailable)) return true
   }
   return false

@@ -14,7 +14,10 @@ export interface DispatchableItem {
  * Pending items that the queue was never given, oldest first.
  * @param minimumAgeMs leaves the API the time to dispatch its own
  */
-export async function undispatchedItems(db: Database, options: { limit: number; minimumAgeMs: number }): Promise<DispatchableItem[]> {
+export async function undispatchedItems(
+  db: Database,
+  options: { limit: number; minimumAgeMs: number },
+): Promise<DispatchableItem[]> {
   return db.execute<Record<string, unknown> & DispatchableItem>(sql`
     SELECT item.id::float8 AS id, item.run_id AS "runId", item.symbol, run.priority
       FROM ingest_items AS item JOIN ingest_runs AS run ON run.id = item.run_id
@@ -25,7 +28,9 @@ export async function undispatchedItems(db: Database, options: { limit: number; 
 
 /** Notes that the queue has these items' jobs. Items that were cancelled meanwhile are noted too: their jobs are to be withdrawn. */
 export async function markDispatched(db: Database, ids: readonly number[]): Promise<void> {
-  await db.execute(sql`UPDATE ingest_items SET dispatched_at = now() WHERE id = ANY(${idArray(ids)}::text::bigint[])`)
+  await db.execute(
+    sql`UPDATE ingest_items SET dispatched_at = now() WHERE id = ANY(${idArray(ids)}::text::bigint[])`,
+  )
 }
 
 /** Cancelled items whose jobs the queue may still hold. */

@@ -38,7 +38,9 @@ export async function listFailures(
   filter: Filter & { class?: string | undefined },
 ): Promise<{ failures: RecordedFailure[]; count: number }> {
   const where = sql`${matches(filter)} AND (${filter.class ?? null}::text IS NULL OR class = ${filter.class ?? null})`
-  const [total] = await db.execute<{ count: number }>(sql`SELECT count(*)::float8 AS count FROM ingest_failures WHERE ${where}`)
+  const [total] = await db.execute<{ count: number }>(
+    sql`SELECT count(*)::float8 AS count FROM ingest_failures WHERE ${where}`,
+  )
   const failures = await db.execute<Record<string, unknown> & RecordedFailure>(sql`
     SELECT id::float8 AS id, run_id AS "runId", symbol, attempt, final, class, detail, advice,
            http_status AS "httpStatus", evidence, ${isoInstant(sql`failed_at`)} AS "failedAt"
@@ -47,9 +49,14 @@ export async function listFailures(
 }
 
 /** Quarantined rows, newest first. */
-export async function listRejectedRows(db: Database, filter: Filter): Promise<{ rows: QuarantinedRow[]; count: number }> {
+export async function listRejectedRows(
+  db: Database,
+  filter: Filter,
+): Promise<{ rows: QuarantinedRow[]; count: number }> {
   const where = matches(filter)
-  const [total] = await db.execute<{ count: number }>(sql`SELECT count(*)::float8 AS count FROM rejected_rows WHERE ${where}`)
+  const [total] = await db.execute<{ count: number }>(
+    sql`SELECT count(*)::float8 AS count FROM rejected_rows WHERE ${where}`,
+  )
   const rows = await db.execute<Record<string, unknown> & QuarantinedRow>(sql`
     SELECT id::float8 AS id, run_id AS "runId", symbol, date, raw, reasons, ${isoInstant(sql`rejected_at`)} AS "rejectedAt"
       FROM rejected_rows WHERE ${where} ORDER BY rejected_rows.id DESC LIMIT ${filter.limit} OFFSET ${filter.offset}`)

@@ -66,15 +66,23 @@ export interface FetchedSeries {
  * Stores what a fetch brought and finishes the item, in one transaction.
  * @throws ClaimLostError when the item is not held any more; nothing is written then
  */
-export async function storeSeries(db: Database, item: ClaimedItem, series: FetchedSeries): Promise<UpsertResult> {
+export async function storeSeries(
+  db: Database,
+  item: ClaimedItem,
+  series: FetchedSeries,
+): Promise<UpsertResult> {
   return db.transaction(async (tx) => {
     const result = await upsertBars(tx, item.symbol, series.bars)
     await quarantine(tx, item, series.rejected)
-    await holdClaim(tx, item, sql`
+    await holdClaim(
+      tx,
+      item,
+      sql`
       state = 'succeeded', finished_at = now(), outputsize = ${series.outputsize},
       rows_fetched = ${series.bars.length + series.rejected.length + series.provisional},
       rows_inserted = ${result.inserted}, rows_updated = ${result.updated}, rows_unchanged = ${result.unchanged},
-      rows_rejected = ${series.rejected.length}, rows_provisional = ${series.provisional}`)
+      rows_rejected = ${series.rejected.length}, rows_provisional = ${series.provisional}`,
+    )
     return result
   })
 }
@@ -117,9 +125,13 @@ export async function failAttempt(
       INSERT INTO ingest_failures (item_id, run_id, symbol, attempt, final, class, detail, advice, http_status, evidence)
       VALUES (${item.id}, ${item.runId}::uuid, ${item.symbol}, ${item.attempts + 1}, ${final}, ${failure.class},
               ${failure.detail}, ${failure.advice}, ${failure.httpStatus}, ${failure.evidence})`)
-    await holdClaim(tx, item, final
-      ? sql`state = 'failed', attempts = attempts + 1, finished_at = now(), rows_fetched = ${rejected.length}, rows_rejected = ${rejected.length}`
-      : sql`state = 'pending', attempts = attempts + 1, next_attempt_at = now() + ${next.retryInMs} * interval '1 ms'`)
+    await holdClaim(
+      tx,
+      item,
+      final
+        ? sql`state = 'failed', attempts = attempts + 1, finished_at = now(), rows_fetched = ${rejected.length}, rows_rejected = ${rejected.length}`
+        : sql`state = 'pending', attempts = attempts + 1, next_attempt_at = now() + ${next.retryInMs} * interval '1 ms'`,
+    )
   })
 }
 
@@ -128,14 +140,27 @@ export async function failAttempt(
  * (`waitingFor`), or a worker that stops (null).
  * @throws ClaimLostError when the item is not held any more
  */
-export async function releaseItem(db: Database, item: ClaimedItem, waitingFor: WaitingFor | null, waitMs: number): Promise<void> {
+export async function releaseItem(
+  db: Database,
+  item: ClaimedItem,
+  waitingFor: WaitingFor | null,
+  waitMs: number,
+): Promise<void> {
   await db.transaction((tx) =>
-    holdClaim(tx, item, sql`state = 'pending', waiting_for = ${waitingFor}, next_attempt_at = now() + ${waitMs} * interval '1 ms'`),
+    holdClaim(
+      tx,
+      item,
+      sql`state = 'pending', waiting_for = ${waitingFor}, next_attempt_at = now() + ${waitMs} * interval '1 ms'`,
+    ),
   )
 }
 
 /** The fence: the item changes only for the holder of its current claim; otherwise the transaction rolls back. */
-async function holdClaim(tx: Transaction, item: ClaimedItem, assignments: ReturnType<typeof sql>): Promise<void> {
+async function holdClaim(
+  tx: Transaction,
+  item: ClaimedItem,
+  assignments: ReturnType<typeof sql>,
+): Promise<void> {
   const updated = await tx.execute(sql`
     UPDATE ingest_items SET ${assignments}
      WHERE id = ${item.id} AND claim = ${item.claim} AND state = 'running' RETURNING id`)
@@ -143,7 +168,10 @@ async function holdClaim(tx: Transaction, item: ClaimedItem, assignments: Return
 }
 
 /** Which of these items are no longer held under the claim given: their work may stop. */
-export async function lostClaims(db: Database, held: readonly { id: number; claim: number }[]): Promise<number[]> {
+export async function lostClaims(
+  db: Database,
+  held: readonly { id: number; claim: number }[],
+): Promise<number[]> {
   if (held.length === 0) return []
   const rows = await db.execute<{ id: number }>(sql`
     SELECT held.id::float8 AS id

@@ -3,7 +3,9 @@ import { migrate } from './migrate.js'
 /** `node packages/db/dist/main.js`: applies the migrations to DATABASE_URL and exits. */
 const databaseUrl = process.env['DATABASE_URL']
 if (databaseUrl === undefined || databaseUrl === '') {
-  console.error('DATABASE_URL is not set: give the PostgreSQL database to migrate, e.g. postgres://user:password@host/stockpile')
+  console.error(
+    'DATABASE_URL is not set: give the PostgreSQL database to migrate, e.g. postgres://user:password@host/stockpile',
+  )
   process.exitCode = 2
 } else {
   try {

@@ -23,7 +23,12 @@ export class SchemaVersionError extends Error {
  */
 export async function migrate(databaseUrl: string): Promise<void> {
   // One connection, since the lock is the session's; no statement timeout, since an index may take its time.
-  const { db, close } = connect({ databaseUrl, applicationName: 'stockpile-migrate', maxConnections: 1, statementTimeoutMs: 0 })
+  const { db, close } = connect({
+    databaseUrl,
+    applicationName: 'stockpile-migrate',
+    maxConnections: 1,
+    statementTimeoutMs: 0,
+  })
   try {
     await assertServerVersion(db)
     await db.execute(sql`SELECT pg_advisory_lock(${MIGRATION_LOCK}::bigint)`)
@@ -42,13 +47,17 @@ export async function assertMigrated(db: Database): Promise<void> {
   const applied = await appliedVersion(db)
   assertNotNewer(applied)
   if (applied < knownVersion()) {
-    throw new SchemaVersionError('The database schema is older than this version of Stockpile: run its migrations first (npm start and docker compose do).')
+    throw new SchemaVersionError(
+      'The database schema is older than this version of Stockpile: run its migrations first (npm start and docker compose do).',
+    )
   }
 }
 
 function assertNotNewer(applied: number): void {
   if (applied > knownVersion()) {
-    throw new SchemaVersionError('The database schema is newer than this version of Stockpile: run the newer version, or restore a backup made before the upgrade.')
+    throw new SchemaVersionError(
+      'The database schema is newer than this version of Stockpile: run the newer version, or restore a backup made before the upgrade.',
+    )
   }
 }
 

@@ -72,9 +72,15 @@ export async function getRun(db: Database, id: string): Promise<Run | null> {
 }
 
 /** Newest first. */
-export async function listRuns(db: Database, page: { limit: number; offset: number }): Promise<{ runs: Run[]; count: number }> {
+export async function listRuns(
+  db: Database,
+  page: { limit: number; offset: number },
+): Promise<{ runs: Run[]; count: number }> {
   const [total] = await db.execute<{ count: number }>(sql`SELECT count(*)::float8 AS count FROM ingest_runs`)
-  const runs = await selectRuns(db, sql`ORDER BY requested_at DESC, id DESC LIMIT ${page.limit} OFFSET ${page.offset}`)
+  const runs = await selectRuns(
+    db,
+    sql`ORDER BY requested_at DESC, id DESC LIMIT ${page.limit} OFFSET ${page.offset}`,
+  )
   return { runs, count: total?.count ?? 0 }
 }
 
@@ -138,7 +144,9 @@ export async function listItems(
   page: { state?: ItemState | undefined; limit: number; offset: number },
 ): Promise<{ items: Item[]; count: number }> {
   const where = sql`run_id = ${runId}::uuid AND (${page.state ?? null}::text IS NULL OR state = ${page.state ?? null})`
-  const [total] = await db.execute<{ count: number }>(sql`SELECT count(*)::float8 AS count FROM ingest_items WHERE ${where}`)
+  const [total] = await db.execute<{ count: number }>(
+    sql`SELECT count(*)::float8 AS count FROM ingest_items WHERE ${where}`,
+  )
   const rows = await db.execute<Record<string, unknown> & Item>(sql`
     SELECT item.id::float8 AS id, item.symbol, item.state, item.attempts, item.outputsize, item.waiting_for AS "waitingFor",
            ${isoInstant(sql`item.next_attempt_at`)} AS "nextAttemptAt", ${isoInstant(sql`item.started_at`)} AS "startedAt", ${isoInstant(sql`item.finished_at`)} AS "finishedAt",

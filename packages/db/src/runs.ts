@@ -18,7 +18,10 @@ export interface RunRequest {
 const START_RUN_LOCK = 0x5354415254
 
 /** Commits a run and its items: from then on nothing of it can be lost, whatever becomes of the queue. */
-export async function createRun(db: Database, request: RunRequest): Promise<{ id: string; items: DispatchableItem[] }> {
+export async function createRun(
+  db: Database,
+  request: RunRequest,
+): Promise<{ id: string; items: DispatchableItem[] }> {
   const rows = await db.execute<{ id: number; runId: string; symbol: string }>(sql`
     WITH run AS (
       INSERT INTO ingest_runs (trigger, outputsize, force, priority)
@@ -78,4 +81,3 @@ export async function cancelRun(db: Database, id: string): Promise<'unknown' | '
     return 'cancelled'
   })
 }
-

@@ -8,12 +8,21 @@ import { createRun } from '../src/runs.js'
 import type { RunRequest } from '../src/runs.js'
 
 /** A migrated database for each test, and the connections to it that the test opened. */
-export function useConnection(): { readonly url: string; open: () => Connection; readonly db: Connection['db'] } {
+export function useConnection(): {
+  readonly url: string
+  open: () => Connection
+  readonly db: Connection['db']
+} {
   const database = useDatabase()
   const opened: Connection[] = []
   let first: Connection | undefined
   const open = () => {
-    const connection = connect({ databaseUrl: database.url, applicationName: 'db-test', maxConnections: 4, statementTimeoutMs: 10_000 })
+    const connection = connect({
+      databaseUrl: database.url,
+      applicationName: 'db-test',
+      maxConnections: 4,
+      statementTimeoutMs: 10_000,
+    })
     opened.push(connection)
     return connection
   }
@@ -34,7 +43,15 @@ export function useConnection(): { readonly url: string; open: () => Connection;
 }
 
 export function bar(date: string, values: Partial<Bar> = {}): Bar {
-  return { date, open: '10.0000', high: '12.0000', low: '9.0000', close: '11.0000', volume: '1000', ...values }
+  return {
+    date,
+    open: '10.0000',
+    high: '12.0000',
+    low: '9.0000',
+    close: '11.0000',
+    volume: '1000',
+    ...values,
+  }
 }
 
 export function runOf(symbols: string[], values: Partial<RunRequest> = {}): RunRequest {

@@ -16,14 +16,29 @@ const series = (values: Partial<FetchedSeries> = {}): FetchedSeries => ({
   provisional: 0,
   ...values,
 })
-const failure = { class: 'http_error', detail: 'HTTP 503.', advice: 'Wait.', httpStatus: 503, evidence: 'Service Unavailable' }
+const failure = {
+  class: 'http_error',
+  detail: 'HTTP 503.',
+  advice: 'Wait.',
+  httpStatus: 503,
+  evidence: 'Service Unavailable',
+}
 
 describe('a run', () => {
   test('is accepted with its items in the order of the request', async () => {
     const { id, items } = await createRun(connection.db, runOf(['IBM', 'AAPL', 'MSFT'], { priority: 'high' }))
-    expect(items.map((item) => [item.symbol, item.priority])).toEqual([['IBM', 'high'], ['AAPL', 'high'], ['MSFT', 'high']])
+    expect(items.map((item) => [item.symbol, item.priority])).toEqual([
+      ['IBM', 'high'],
+      ['AAPL', 'high'],
+      ['MSFT', 'high'],
+    ])
     const run = await getRun(connection.db, id)
-    expect(run).toMatchObject({ status: 'queued', trigger: 'api', finishedAt: null, counts: { total: 3, pending: 3 } })
+    expect(run).toMatchObject({
+      status: 'queued',
+      trigger: 'api',
+      finishedAt: null,
+      counts: { total: 3, pending: 3 },
+    })
     expect(run?.requestedAt).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
   })
 
@@ -35,7 +50,11 @@ describe('a run', () => {
 
   test('sums the rows of its items and ends when the last of them does', async () => {
     const item = await takenItem(connection.db, 'IBM')
-    await storeSeries(connection.db, item, series({ rejected: [{ date: null, raw: { open: 'x' }, reasons: ['not_a_date'] }], provisional: 1 }))
+    await storeSeries(
+      connection.db,
+      item,
+      series({ rejected: [{ date: null, raw: { open: 'x' }, reasons: ['not_a_date'] }], provisional: 1 }),
+    )
     const run = await getRun(connection.db, item.runId)
     expect(run).toMatchObject({
       status: 'succeeded',
@@ -51,9 +70,19 @@ describe('a run', () => {
     if (!ibm || !unknown) throw new Error('not taken')
     await storeSeries(connection.db, ibm, series())
     await failAttempt(connection.db, unknown, { ...failure, class: 'invalid_symbol' }, { final: true })
-    expect(await getRun(connection.db, id)).toMatchObject({ status: 'partial', failures: [{ class: 'invalid_symbol', count: 1 }] })
+    expect(await getRun(connection.db, id)).toMatchObject({
+      status: 'partial',
+      failures: [{ class: 'invalid_symbol', count: 1 }],
+    })
     const { items: listed } = await listItems(connection.db, id, { limit: 10, offset: 0, state: 'failed' })
-    expect(listed).toMatchObject([{ symbol: 'NOSUCH', state: 'failed', attempts: 1, error: { class: 'invalid_symbol', detail: 'HTTP 503.' } }])
+    expect(listed).toMatchObject([
+      {
+        symbol: 'NOSUCH',
+        state: 'failed',
+        attempts: 1,
+        error: { class: 'invalid_symbol', detail: 'HTTP 503.' },
+      },
+    ])
   })
 
   test('is listed newest first, a page at a time', async () => {
@@ -86,7 +115,9 @@ describe('a run', () => {
 describe('the first run', () => {
   test('asks only for symbols that nobody asked for before, and is made once however many workers start', async () => {
     await createRun(connection.db, runOf(['IBM']))
-    const made = await Promise.all([1, 2, 3].map(() => createStartRun(connection.db, ['IBM', 'AAPL', 'MSFT'])))
+    const made = await Promise.all(
+      [1, 2, 3].map(() => createStartRun(connection.db, ['IBM', 'AAPL', 'MSFT'])),
+    )
     const ids = made.filter((id) => id !== null)
     expect(ids).toHaveLength(1)
     const { items } = await listItems(connection.db, ids[0] ?? '', { limit: 10, offset: 0 })
@@ -102,7 +133,11 @@ describe('the fence', () => {
     await expect(storeSeries(connection.db, frozen, series())).rejects.toThrow(ClaimLostError)
     expect((await getRun(connection.db, frozen.runId))?.rows.inserted).toBe(0)
     if (rescuer === null) throw new Error('not taken over')
-    expect(await storeSeries(connection.db, rescuer, series())).toEqual({ inserted: 2, updated: 0, unchanged: 0 })
+    expect(await storeSeries(connection.db, rescuer, series())).toEqual({
+      inserted: 2,
+      updated: 0,
+      unchanged: 0,
+    })
   })
 
   test('rolls back rows, quarantine and failures of a lost claim', async () => {
@@ -110,7 +145,9 @@ describe('the fence', () => {
     await takeItem(connection.db, frozen.id)
     const rejected = [{ date: '2024-01-02', raw: {}, reasons: ['missing_close'] }]
     await expect(storeSeries(connection.db, frozen, series({ rejected }))).rejects.toThrow(ClaimLostError)
-    await expect(failAttempt(connection.db, frozen, failure, { final: true, rejected })).rejects.toThrow(ClaimLostError)
+    await expect(failAttempt(connection.db, frozen, failure, { final: true, rejected })).rejects.toThrow(
+      ClaimLostError,
+    )
     await expect(releaseItem(connection.db, frozen, 'quota', 1_000)).rejects.toThrow(ClaimLostError)
     expect((await listFailures(connection.db, { limit: 1, offset: 0 })).count).toBe(0)
     expect((await listRejectedRows(connection.db, { limit: 1, offset: 0 })).count).toBe(0)
@@ -123,7 +160,11 @@ describe('the fence', () => {
   })
 
   test('tells which claims are lost', async () => {
-    const [kept, cancelled, overtaken] = [await takenItem(connection.db, 'A'), await takenItem(connection.db, 'B'), await takenItem(connection.db, 'C')]
+    const [kept, cancelled, overtaken] = [
+      await takenItem(connection.db, 'A'),
+      await takenItem(connection.db, 'B'),
+      await takenItem(connection.db, 'C'),
+    ]
     await cancelRun(connection.db, cancelled.runId)
     await takeItem(connection.db, overtaken.id)
     const lost = await lostClaims(connection.db, [kept, cancelled, overtaken])
@@ -146,11 +187,18 @@ describe('a failed attempt', () => {
 
   test('of a body without a sound row keeps the rows and the account', async () => {
     const item = await takenItem(connection.db, 'IBM')
-    const rejected = [{ date: '2024-01-02', raw: { close: 'x\\u0000' }, reasons: ['not_a_number', 'missing_open'] }]
+    const rejected = [
+      { date: '2024-01-02', raw: { close: 'x\\u0000' }, reasons: ['not_a_number', 'missing_open'] },
+    ]
     await failAttempt(connection.db, item, failure, { final: true, rejected })
     const { rows } = await listRejectedRows(connection.db, { symbol: 'IBM', limit: 10, offset: 0 })
-    expect(rows).toMatchObject([{ date: '2024-01-02', raw: { close: 'x\\u0000' }, reasons: ['not_a_number', 'missing_open'] }])
-    expect(await getRun(connection.db, item.runId)).toMatchObject({ status: 'failed', rows: { fetched: 1, rejected: 1 } })
+    expect(rows).toMatchObject([
+      { date: '2024-01-02', raw: { close: 'x\\u0000' }, reasons: ['not_a_number', 'missing_open'] },
+    ])
+    expect(await getRun(connection.db, item.runId)).toMatchObject({
+      status: 'failed',
+      rows: { fetched: 1, rejected: 1 },
+    })
   })
 })
 
@@ -179,7 +227,10 @@ describe('cancelling', () => {
     await storeSeries(connection.db, done, series())
     expect(await cancelRun(connection.db, id)).toBe('cancelled')
     expect(await cancelRun(connection.db, id)).toBe('cancelled')
-    expect(await getRun(connection.db, id)).toMatchObject({ status: 'cancelled', counts: { succeeded: 1, cancelled: 2 } })
+    expect(await getRun(connection.db, id)).toMatchObject({
+      status: 'cancelled',
+      counts: { succeeded: 1, cancelled: 2 },
+    })
     await expect(storeSeries(connection.db, running, series())).rejects.toThrow(ClaimLostError)
   })
 
@@ -197,7 +248,10 @@ describe('dispatching', () => {
     const find = (minimumAgeMs = 0) => undispatchedItems(connection.db, { limit: 2, minimumAgeMs })
     expect((await find()).map((item) => item.symbol)).toEqual(['A', 'B'])
     expect(await find(60_000)).toEqual([])
-    await markDispatched(connection.db, items.map((item) => item.id))
+    await markDispatched(
+      connection.db,
+      items.map((item) => item.id),
+    )
     expect(await find()).toEqual([])
   })
 

@@ -11,11 +11,19 @@ const store = (symbol: string, bars: Bar[]) => connection.db.transaction((tx) =>
 
 /** Where each row lies: a row that was rewritten lies elsewhere. */
 const places = async () =>
-  (await connection.db.execute<{ ctid: string }>(sql`SELECT ctid::text FROM financial_data ORDER BY symbol, date`)).map((row) => row.ctid)
+  (
+    await connection.db.execute<{ ctid: string }>(
+      sql`SELECT ctid::text FROM financial_data ORDER BY symbol, date`,
+    )
+  ).map((row) => row.ctid)
 
 describe('upserting the bars of a symbol', () => {
   test('tells inserted, updated and unchanged rows apart', async () => {
-    expect(await store('IBM', [bar('2024-01-02'), bar('2024-01-03')])).toEqual({ inserted: 2, updated: 0, unchanged: 0 })
+    expect(await store('IBM', [bar('2024-01-02'), bar('2024-01-03')])).toEqual({
+      inserted: 2,
+      updated: 0,
+      unchanged: 0,
+    })
     const changed = [bar('2024-01-02', { close: '11.5000' }), bar('2024-01-03'), bar('2024-01-04')]
     expect(await store('IBM', changed)).toEqual({ inserted: 1, updated: 1, unchanged: 1 })
     const { rows } = await listFinancialData(connection.db, {}, { limit: 10, offset: 0 })
@@ -32,7 +40,11 @@ describe('upserting the bars of a symbol', () => {
 
   test('takes the same value with other decimals for unchanged', async () => {
     await store('IBM', [bar('2024-01-02', { open: '10.5000' })])
-    expect(await store('IBM', [bar('2024-01-02', { open: '10.5' })])).toEqual({ inserted: 0, updated: 0, unchanged: 1 })
+    expect(await store('IBM', [bar('2024-01-02', { open: '10.5' })])).toEqual({
+      inserted: 0,
+      updated: 0,
+      unchanged: 1,
+    })
   })
 
   test('writes nothing of bars with a repeated date', async () => {
@@ -53,8 +65,14 @@ describe('upserting the bars of a symbol', () => {
   })
 
   test('keeps the symbol’s totals exact under concurrent writers', async () => {
-    const days = (from: number) => Array.from({ length: 20 }, (_, day) => bar(`2024-01-${String(from + day).padStart(2, '0')}`))
-    await Promise.all([store('IBM', days(1)), store('IBM', days(5)), store('IBM', days(10)), store('AAPL', days(1))])
+    const days = (from: number) =>
+      Array.from({ length: 20 }, (_, day) => bar(`2024-01-${String(from + day).padStart(2, '0')}`))
+    await Promise.all([
+      store('IBM', days(1)),
+      store('IBM', days(5)),
+      store('IBM', days(10)),
+      store('AAPL', days(1)),
+    ])
     const totals = await connection.db.execute(sql`
       SELECT symbol, row_count, first_date, last_date,
              (SELECT count(*)::int FROM financial_data WHERE financial_data.symbol = symbols.symbol) AS counted
@@ -66,9 +84,13 @@ describe('upserting the bars of a symbol', () => {
   })
 
   test('gives back every value digit for digit', async () => {
-    const price = fc.tuple(fc.bigInt(0n, 10n ** 12n), fc.integer({ min: 0, max: 8 }), fc.bigInt(0n, 10n ** 8n)).map(
-      ([whole, decimals, fraction]) => (decimals === 0 ? `${whole}` : `${whole}.${String(fraction % 10n ** BigInt(decimals)).padStart(decimals, '0')}`),
-    )
+    const price = fc
+      .tuple(fc.bigInt(0n, 10n ** 12n), fc.integer({ min: 0, max: 8 }), fc.bigInt(0n, 10n ** 8n))
+      .map(([whole, decimals, fraction]) =>
+        decimals === 0
+          ? `${whole}`
+          : `${whole}.${String(fraction % 10n ** BigInt(decimals)).padStart(decimals, '0')}`,
+      )
     const volume = fc.bigInt(0n, 2n ** 63n - 1n).map(String)
     await fc.assert(
       fc.asyncProperty(price, volume, async (value, shares) => {
@@ -76,7 +98,17 @@ describe('upserting the bars of a symbol', () => {
         await connection.db.execute(sql`TRUNCATE financial_data`)
         await store('IBM', [bar('2024-01-02', same)])
         const { rows } = await listFinancialData(connection.db, {}, { limit: 1, offset: 0 })
-        expect(rows).toEqual([{ symbol: 'IBM', date: '2024-01-02', openPrice: value, highPrice: value, lowPrice: value, closePrice: value, volume: shares }])
+        expect(rows).toEqual([
+          {
+            symbol: 'IBM',
+            date: '2024-01-02',
+            openPrice: value,
+            highPrice: value,
+            lowPrice: value,
+            closePrice: value,
+            volume: shares,
+          },
+        ])
       }),
       { numRuns: 30 },
     )
@@ -89,7 +121,9 @@ test('reads of a symbol are served by the index alone', async () => {
   const plan = await connection.db.transaction(async (tx) => {
     await tx.execute(sql`SET LOCAL enable_seqscan = off`)
     await tx.execute(sql`SET LOCAL enable_bitmapscan = off`)
-    return tx.execute(sql`EXPLAIN SELECT open_price, high_price, low_price, close_price, volume FROM financial_data WHERE symbol = 'IBM'`)
+    return tx.execute(
+      sql`EXPLAIN SELECT open_price, high_price, low_price, close_price, volume FROM financial_data WHERE symbol = 'IBM'`,
+    )
   })
   expect(JSON.stringify(plan)).toContain('Index Only Scan using financial_data_pkey')
 })

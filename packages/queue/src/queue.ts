@@ -1,5 +1,5 @@
 import { createPostgresBackend, Queue, withBackend, Worker } from 'bullmq'
-import type {Job, JobsOptions, Processor, WorkerOptions } from 'bullmq'
+import type { Job, JobsOptions, Processor, WorkerOptions } from 'bullmq'
 import { connectRedis, poolOptions } from './backend.js'
 import type { Backend } from './backend.js'
 import { JOB_KIND, jobData, jobIdOf, PRIORITIES, QUEUE_NAME } from './job.js'
@@ -31,6 +31,7 @@ export interface OpenOptions {
 
 const DEFAULT_PREFIX = 'stockpile'
 const CLOSE_DEADLINE_MS = 5_000
+const REMOVED_AT_ONCE = 50
 
 /** Every job has these: written once, here. */
 const JOB_OPTIONS = {
@@ -48,12 +49,19 @@ export function openQueue(options: OpenOptions): Opened<IngestQueue> {
   if (backend.kind === 'redis') {
     const connection = connectRedis(backend.url, 'producer')
     connection.on('error', onError)
-    const queue: RedisQueue = new Queue<JobData, string>(QUEUE_NAME, { connection, prefix, defaultJobOptions: JOB_OPTIONS })
+    const queue: RedisQueue = new Queue<JobData, string>(QUEUE_NAME, {
+      connection,
+      prefix,
+      defaultJobOptions: JOB_OPTIONS,
+    })
     queue.on('error', onError)
     return { handle: queue, close: () => closeWithin(queue.close(), () => connection.disconnect()) }
   }
   const connection = { ...poolOptions(backend.url, 4), query_timeout: 5_000 }
-  const queue: PostgresQueue = new onPostgres.Queue<JobData, string>(QUEUE_NAME, { connection, defaultJobOptions: JOB_OPTIONS })
+  const queue: PostgresQueue = new onPostgres.Queue<JobData, string>(QUEUE_NAME, {
+    connection,
+    defaultJobOptions: JOB_OPTIONS,
+  })
   queue.on('error', onError)
   return { handle: queue, close: () => closeWithin(queue.close()) }
 }
@@ -94,7 +102,10 @@ export function openWorker(options: WorkOptions): Opened<IngestWorker> {
     return { handle: worker, close: () => closeWithin(worker.close(), () => connection.disconnect()) }
   }
   const connection = poolOptions(backend.url, Math.max(4, options.concurrency))
-  const worker = new onPostgres.Worker<JobData, string>(QUEUE_NAME, options.process, { ...shared, connection })
+  const worker = new onPostgres.Worker<JobData, string>(QUEUE_NAME, options.process, {
+    ...shared,
+    connection,
+  })
   worker.on('error', onError)
   return { handle: worker, close: () => closeWithin(worker.close()) }
 }
@@ -120,7 +131,11 @@ export interface QueuedItem {
  * Gives the queue the items' jobs. An item whose job is there already is left alone.
  * @throws QueueTimeoutError after `deadlineMs`; the jobs may still arrive
  */
-export async function enqueue(queue: IngestQueue, items: readonly QueuedItem[], deadlineMs: number): Promise<void> {
+export async function enqueue(
+  queue: IngestQueue,
+  items: readonly QueuedItem[],
+  deadlineMs: number,
+): Promise<void> {
   const jobs = items.map((item) => ({
     name: JOB_KIND,
     data: jobData({ itemId: item.id, runId: item.runId, symbol: item.symbol }),
@@ -133,8 +148,19 @@ export async function enqueue(queue: IngestQueue, items: readonly QueuedItem[], 
  * Takes the items' jobs out of the queue; those being worked on stay (their workers find the item cancelled).
  * @throws QueueTimeoutError after `deadlineMs`
  */
-export async function withdraw(queue: IngestQueue, itemIds: readonly number[], deadlineMs: number): Promise<void> {
-  await answer(queue, () => Promise.all(itemIds.map((id) => queue.remove(jobIdOf(id)))), deadlineMs, 'remove jobs')
+export async function withdraw(
+  queue: IngestQueue,
+  itemIds: readonly number[],
+  deadlineMs: number,
+): Promise<void> {
+  await answer(queue, () => removeAll(queue, itemIds), deadlineMs, 'remove jobs')
+}
+
+/** Few at a time, so that whoever else needs the connections gets a turn. */
+async function removeAll(queue: IngestQueue, itemIds: readonly number[]): Promise<void> {
+  for (let from = 0; from < itemIds.length; from += REMOVED_AT_ONCE) {
+    await Promise.all(itemIds.slice(from, from + REMOVED_AT_ONCE).map((id) => queue.remove(jobIdOf(id))))
+  }
 }
 
 /** @throws QueueTimeoutError, or the backend's own error, when the queue does not answer */
@@ -154,8 +180,14 @@ const overdue = new WeakSet<IngestQueue>()
  * What is asked of a queue that hangs would only pile up, and arrive all at once later: until it has given the
  * answer it owes, it is asked nothing more.
  */
-async function answer<T>(queue: IngestQueue, ask: () => Promise<T>, deadlineMs: number, what: string): Promise<T> {
-  if (overdue.has(queue)) throw new QueueTimeoutError(`the queue did not ${what}: it owes an earlier answer still`)
+async function answer<T>(
+  queue: IngestQueue,
+  ask: () => Promise<T>,
+  deadlineMs: number,
+  what: string,
+): Promise<T> {
+  if (overdue.has(queue))
+    throw new QueueTimeoutError(`the queue did not ${what}: it owes an earlier answer still`)
   const work = ask()
   try {
     return await within(work, deadlineMs, what)

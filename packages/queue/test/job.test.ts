@@ -12,7 +12,8 @@ describe('a payload', () => {
   })
 
   test('of another version is refused as such', () => {
-    const of = (version: unknown) => () => parseJobData({ ...jobData({ itemId: 7, runId, symbol: 'IBM' }), version })
+    const of = (version: unknown) => () =>
+      parseJobData({ ...jobData({ itemId: 7, runId, symbol: 'IBM' }), version })
     expect(of(2)).toThrow(expect.objectContaining({ class: 'unsupported_version' }))
     expect(of(0)).toThrow(expect.objectContaining({ class: 'unsupported_version' }))
     expect(of('1')).toThrow(expect.objectContaining({ class: 'invalid_payload' }))
@@ -24,7 +25,9 @@ describe('a payload', () => {
         expect(() => parseJobData(value)).toThrow(InvalidJobError)
       }),
     )
-    expect(() => parseJobData({ version: 1, itemId: 7, runId, symbol: 'IBM', key: 'x' })).toThrow(/not valid: payload: .*key/)
+    expect(() => parseJobData({ version: 1, itemId: 7, runId, symbol: 'IBM', key: 'x' })).toThrow(
+      /not valid: payload: .*key/,
+    )
   })
 })
 
@@ -34,23 +37,33 @@ test('a job id leads back to its item, and to nothing else', () => {
       expect(itemIdOf(jobIdOf(id))).toBe(id)
     }),
   )
-  for (const foreign of [undefined, '', '7', 'item-0', 'item-07', 'item-1.5', 'item-1 ', 'repeat:x']) expect(itemIdOf(foreign)).toBeNull()
+  for (const foreign of [undefined, '', '7', 'item-0', 'item-07', 'item-1.5', 'item-1 ', 'repeat:x'])
+    expect(itemIdOf(foreign)).toBeNull()
 })
 
 describe('the retry policy', () => {
   test('keeps to the schedule that its documentation states', () => {
     const range = (attempt: number) => [backoffMs(attempt, () => 0), backoffMs(attempt, () => 1)]
-    expect([1, 2, 3, 4].map(range)).toEqual([[2_500, 5_000], [10_000, 20_000], [40_000, 80_000], [160_000, 320_000]])
+    expect([1, 2, 3, 4].map(range)).toEqual([
+      [2_500, 5_000],
+      [10_000, 20_000],
+      [40_000, 80_000],
+      [160_000, 320_000],
+    ])
   })
 
   test('never shortens with the attempts, and is bounded', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: 50 }), fc.double({ min: 0, max: 1, noNaN: true }), (attempt, random) => {
-        const wait = backoffMs(attempt, () => random)
-        expect(wait).toBeGreaterThanOrEqual(2_500)
-        expect(wait).toBeLessThanOrEqual(320_000)
-        expect(backoffMs(attempt + 1, () => random)).toBeGreaterThanOrEqual(wait)
-      }),
+      fc.property(
+        fc.integer({ min: 1, max: 50 }),
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        (attempt, random) => {
+          const wait = backoffMs(attempt, () => random)
+          expect(wait).toBeGreaterThanOrEqual(2_500)
+          expect(wait).toBeLessThanOrEqual(320_000)
+          expect(backoffMs(attempt + 1, () => random)).toBeGreaterThanOrEqual(wait)
+        },
+      ),
     )
     expect(MAX_ATTEMPTS).toBe(5)
   })

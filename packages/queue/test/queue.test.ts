@@ -7,11 +7,25 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { chooseBackend } from '../src/backend.js'
 import type { Backend } from '../src/backend.js'
 import { jobIdOf } from '../src/job.js'
-import { enqueue, openQueue, openWorker, pingQueue, QueueTimeoutError, RetryLaterError, withdraw } from '../src/queue.js'
+import {
+  enqueue,
+  openQueue,
+  openWorker,
+  pingQueue,
+  QueueTimeoutError,
+  RetryLaterError,
+  withdraw,
+} from '../src/queue.js'
 import type { IngestJob, QueuedItem, WorkOptions } from '../src/queue.js'
 
 const runId = '019a0000-0000-7000-8000-000000000000'
-const item = (id: number, values: Partial<QueuedItem> = {}): QueuedItem => ({ id, runId, symbol: `S${id}`, priority: 'normal', ...values })
+const item = (id: number, values: Partial<QueuedItem> = {}): QueuedItem => ({
+  id,
+  runId,
+  symbol: `S${id}`,
+  priority: 'normal',
+  ...values,
+})
 const DEADLINE_MS = 5_000
 
 describe.each(queueBackends())('the queue on $name', ({ redisUrl }) => {
@@ -21,7 +35,11 @@ describe.each(queueBackends())('the queue on $name', ({ redisUrl }) => {
     await Promise.all(opened.splice(0).map((one) => one.close()))
   })
   const setUp = () => {
-    const common = { backend: chooseBackend({ redisUrl, databaseUrl: database.url }), prefix: uniquePrefix(), onError: () => {} }
+    const common = {
+      backend: chooseBackend({ redisUrl, databaseUrl: database.url }),
+      prefix: uniquePrefix(),
+      onError: () => {},
+    }
     const queue = openQueue(common)
     opened.push(queue)
     return {
@@ -60,8 +78,21 @@ describe.each(queueBackends())('the queue on $name', ({ redisUrl }) => {
 
   test('serves high before normal before low, and equal ones in order', async () => {
     const { queue, work } = setUp()
-    await enqueue(queue, [item(1, { priority: 'low' }), item(2), item(3, { priority: 'high' }), item(4), item(5, { priority: 'high' })], DEADLINE_MS)
-    const results = await finished(work(() => Promise.resolve('done'), { concurrency: 1 }), 5)
+    await enqueue(
+      queue,
+      [
+        item(1, { priority: 'low' }),
+        item(2),
+        item(3, { priority: 'high' }),
+        item(4),
+        item(5, { priority: 'high' }),
+      ],
+      DEADLINE_MS,
+    )
+    const results = await finished(
+      work(() => Promise.resolve('done'), { concurrency: 1 }),
+      5,
+    )
     expect(results.map((one) => one.id)).toEqual([3, 5, 2, 4, 1].map(jobIdOf))
   })
 
@@ -70,11 +101,14 @@ describe.each(queueBackends())('the queue on $name', ({ redisUrl }) => {
     await enqueue(queue, [item(1), item(2), item(3)], DEADLINE_MS)
     const { promise: started, resolve: start } = gate()
     const { promise: released, resolve: release } = gate()
-    const worker = work(async () => {
-      start()
-      await released
-      return 'done'
-    }, { concurrency: 1 })
+    const worker = work(
+      async () => {
+        start()
+        await released
+        return 'done'
+      },
+      { concurrency: 1 },
+    )
     const results = finished(worker, 1)
     await started
     await withdraw(queue, [1, 2, 3, 4], DEADLINE_MS)
@@ -104,23 +138,32 @@ describe.each(queueBackends())('the queue on $name', ({ redisUrl }) => {
     })
     expect(await finished(worker, 1)).toEqual([{ id: 'item-1', result: 'invalid_symbol: Invalid API call.' }])
     const job = await queue.getJob('item-1')
-    expect(job).toMatchObject({ attemptsMade: 1, failedReason: 'invalid_symbol: Invalid API call.', data: { symbol: 'S1' } })
+    expect(job).toMatchObject({
+      attemptsMade: 1,
+      failedReason: 'invalid_symbol: Invalid API call.',
+      data: { symbol: 'S1' },
+    })
   })
 
   test('spaces the starts of all workers together', async () => {
     const { queue, work } = setUp()
-    await enqueue(queue, [1, 2, 3, 4, 5].map((id) => item(id)), DEADLINE_MS)
+    await enqueue(
+      queue,
+      [1, 2, 3, 4, 5].map((id) => item(id)),
+      DEADLINE_MS,
+    )
     const starts: number[] = []
     const process = () => {
       starts.push(Date.now())
       return Promise.resolve('done')
     }
+    const openedAt = Date.now()
     const workers = [work(process, { gapMs: 100 }), work(process, { gapMs: 100 })]
     await new Promise<void>((resolve) => {
       for (const worker of workers) worker.on('completed', () => starts.length === 5 && resolve())
     })
-    // Seen from here a start is as late as its worker was busy, so single gaps say nothing: four of them do.
-    expect((starts[4] ?? 0) - (starts[0] ?? 0)).toBeGreaterThanOrEqual(4 * 100 - 80)
+    // Seen from here a start is as late as its worker was busy, so only the sum of the gaps says something.
+    expect((starts[4] ?? 0) - openedAt).toBeGreaterThanOrEqual(4 * 100)
   })
 
   test('answers a ping', async () => {

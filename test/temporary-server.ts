@@ -6,19 +6,19 @@ import { startEmbeddedPostgres } from '@stockpile/embedded-postgres'
 import { migrateQueue } from '@stockpile/queue/backend'
 import postgres from 'postgres'
 
-export interface BenchServer {
+export interface TemporaryServer {
   /** A new migrated database. */
   createDatabase(name: string): Promise<string>
   stop(): Promise<void>
 }
 
-/** A PostgreSQL of its own with production's durability, and room enough that no checkpoint falls into a round. */
-export async function startBenchServer(): Promise<BenchServer> {
-  const folder = await mkdtemp(join(tmpdir(), 'stockpile-bench-'))
+/** A PostgreSQL for a command of this repository, with production's durability; stopped and removed by `stop`. */
+export async function startTemporaryServer(settings: Record<string, string> = {}): Promise<TemporaryServer> {
+  const folder = await mkdtemp(join(tmpdir(), 'stockpile-temporary-'))
   await chmod(folder, 0o755)
   const server = await startEmbeddedPostgres({
     directory: join(folder, 'postgres'),
-    settings: { shared_buffers: '512MB', max_wal_size: '8GB', checkpoint_timeout: '30min', autovacuum: 'off' },
+    settings,
   })
   const admin = postgres(server.url, { max: 1, onnotice: () => {} })
   await admin`CREATE DATABASE template_stockpile`
@@ -35,6 +35,7 @@ export async function startBenchServer(): Promise<BenchServer> {
     async stop() {
       await admin.end()
       await server.stop()
+      await rm(server.folder, { recursive: true, force: true })
       await rm(folder, { recursive: true, force: true })
     },
   }

@@ -1,0 +1,151 @@
+import { chooseBackend } from '@stockpile/queue/backend'
+import { openQueue } from '@stockpile/queue/queue'
+import { useDatabase } from '@stockpile/test-harness/database'
+import { waitFor } from '@stockpile/test-harness/process'
+import { queueBackends, uniquePrefix } from '@stockpile/test-harness/redis'
+import { afterEach, describe, expect, test } from 'vitest'
+import { startProgram } from '../system.js'
+import type { RunningProgram } from '../system.js'
+
+const DEADLINE_MS = 20_000
+
+interface Run {
+  id: string
+  status: string
+  counts: Record<string, number>
+  failures: unknown
+}
+
+/** The programs as production runs them, each a process, over their real HTTP. */
+describe.each(queueBackends())('the whole system, the queue on $name', ({ redisUrl }) => {
+  const database = useDatabase()
+  const running: RunningProgram[] = []
+  afterEach(async () => {
+    for (const program of running.splice(0).toReversed()) expect(await program.stop()).toBe(0)
+  })
+
+  async function start(simulatorArgs: string[] = [], workerEnv: Record<string, string> = {}) {
+    const queue = {
+      DATABASE_URL: database.url,
+      QUEUE_PREFIX: uniquePrefix(),
+      ...(redisUrl === undefined ? {} : { REDIS_URL: redisUrl }),
+    }
+    const simulator = await startProgram('simulator', { args: simulatorArgs })
+    running.push(simulator)
+    const settings = {
+      ALPHAVANTAGE_API_KEY: 'e2e',
+      ALPHAVANTAGE_BASE_URL: simulator.url,
+      ALPHAVANTAGE_REQUESTS_PER_SECOND: '0',
+      SYMBOLS: '',
+      ...workerEnv,
+    }
+    const [api, worker] = await Promise.all([
+      startProgram('api', { env: { ...queue, PORT: '0' } }),
+      startProgram('worker', { env: { ...queue, ...settings } }),
+    ])
+    running.push(api, worker)
+    const get = async <T>(path: string): Promise<T> => {
+      const response = await fetch(`${api.url}${path}`)
+      expect(response.ok, `GET ${path}: ${response.status}`).toBe(true)
+      return (await response.json()) as T
+    }
+    const post = async (path: string, body?: unknown) => {
+      const response = await fetch(`${api.url}${path}`, {
+        method: 'POST',
+        ...(body === undefined
+          ? {}
+          : { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
+      })
+      return { status: response.status, data: ((await response.json()) as { data: Run }).data }
+    }
+    const run = (id: string, until: (one: Run) => boolean) =>
+      waitFor(
+        async () => {
+          const { data } = await get<{ data: Run }>(`/api/ingest/${id}`)
+          return until(data) ? data : undefined
+        },
+        { deadlineMs: DEADLINE_MS, what: 'the run' },
+      )
+    const arrivals = async () =>
+      (await (await fetch(`${simulator.url}/simulator/arrivals`)).json()) as { symbol: string }[]
+    const queued = async () => {
+      const backend = chooseBackend({ redisUrl, databaseUrl: database.url })
+      const opened = openQueue({ backend, prefix: queue.QUEUE_PREFIX, onError: () => {} })
+      try {
+        return await opened.handle.getJobCountByTypes('wait', 'prioritized', 'active', 'delayed')
+      } finally {
+        await opened.close()
+      }
+    }
+    return { api, worker, simulator, get, post, run, arrivals, queued }
+  }
+
+  test('brings two symbols in and shows why the third failed: in the run, the failures and on the board', async () => {
+    const system = await start()
+    const { status, data } = await system.post('/api/ingest', { symbols: ['ibm', 'NOSUCH', 'AAPL'] })
+    expect(status).toBe(202)
+    expect(await system.run(data.id, (one) => one.status === 'partial')).toMatchObject({
+      counts: { total: 3, succeeded: 2, failed: 1 },
+      failures: [{ class: 'invalid_symbol', count: 1 }],
+    })
+    expect(await system.get(`/api/failures?run_id=${data.id}`)).toMatchObject({
+      data: [{ symbol: 'NOSUCH', class: 'invalid_symbol', attempt: 1 }],
+    })
+    expect(await system.get('/api/financial_data?symbol=IBM&limit=1')).toMatchObject({
+      data: [{ symbol: 'IBM' }],
+      pagination: { count: 100 },
+    })
+    const board = await waitFor(
+      async () => {
+        const text = await (
+          await fetch(
+            `${system.api.url}/queues/api/queues?activeQueue=ingest&status=failed&page=1&jobsPerPage=10`,
+          )
+        ).text()
+        return text.includes('invalid_symbol') ? text : undefined
+      },
+      { deadlineMs: DEADLINE_MS, what: 'the failed job on the board' },
+    )
+    expect(board).toContain('NOSUCH')
+  })
+
+  test('does not let a symbol that is tried again hold up the others', async () => {
+    const system = await start([], { WORKER_CONCURRENCY: '1' })
+    await fetch(`${system.simulator.url}/simulator/rules`, {
+      method: 'PUT',
+      body: JSON.stringify([{ symbol: 'DOWN', answer: { kind: 'status', status: 503 } }]),
+    })
+    const { data } = await system.post('/api/ingest', { symbols: ['DOWN', 'IBM', 'AAPL'] })
+    const before = performance.now()
+    await system.run(data.id, (one) => one.counts['succeeded'] === 2)
+    // The first retry of DOWN is due after 2.5 s at the earliest.
+    expect(performance.now() - before).toBeLessThan(2_500)
+    expect((await system.arrivals()).map((one) => one.symbol)).toEqual(['DOWN', 'IBM', 'AAPL'])
+    await system.post(`/api/ingest/${data.id}/cancel`)
+  })
+
+  test('cancels a run of 5,000 symbols: what waits never starts, what runs ends within a second', async () => {
+    const system = await start(['--latency', '60000'], { WORKER_CONCURRENCY: '10' })
+    const symbols = Array.from({ length: 5_000 }, (_, index) => `S${index}`)
+    const { data } = await system.post('/api/ingest', { symbols })
+    await waitFor(async () => (await system.arrivals()).length === 10, {
+      deadlineMs: DEADLINE_MS,
+      what: 'ten requests',
+    })
+    await system.run(data.id, (one) => one.counts['running'] === 10)
+    const cancelledAt = performance.now()
+    const cancelled = await system.post(`/api/ingest/${data.id}/cancel`)
+    expect(cancelled).toMatchObject({
+      status: 200,
+      data: { status: 'cancelled', counts: { total: 5_000, cancelled: 5_000 } },
+    })
+    const ended = () => system.worker.output().split('the item was cancelled').length - 1
+    await waitFor(() => ended() === 10, { deadlineMs: DEADLINE_MS, what: 'the requests to end' })
+    expect(performance.now() - cancelledAt).toBeLessThan(2_000)
+    await waitFor(async () => (await system.queued()) === 0, {
+      deadlineMs: DEADLINE_MS,
+      what: 'the queue to be empty',
+    })
+    expect(await system.arrivals()).toHaveLength(10)
+  })
+})
