@@ -221,21 +221,17 @@ const drizzleInsert: Contestant = async (databaseUrl, series) => {
   const startedAt = performance.now()
   for (const { symbol, bars } of series) {
     for (let from = 0; from < bars.length; from += 1_000) {
-      await connection.db
-        .insert(financialData)
-        .values(
-          bars
-            .slice(from, from + 1_000)
-            .map((bar) => ({
-              symbol,
-              date: bar.date,
-              openPrice: bar.open,
-              highPrice: bar.high,
-              lowPrice: bar.low,
-              closePrice: bar.close,
-              volume: bar.volume,
-            })),
-        )
+      await connection.db.insert(financialData).values(
+        bars.slice(from, from + 1_000).map((bar) => ({
+          symbol,
+          date: bar.date,
+          openPrice: bar.open,
+          highPrice: bar.high,
+          lowPrice: bar.low,
+          closePrice: bar.close,
+          volume: bar.volume,
+        })),
+      )
     }
   }
   const ms = performance.now() - startedAt

@@ -6,22 +6,30 @@ import { queueBackends, uniquePrefix } from '@stockpile/test-harness/redis'
 import { afterEach, describe, expect, test } from 'vitest'
 import { startProgram } from '../system.js'
 import type { RunningProgram } from '../system.js'
+import * as z from 'zod'
 
 const DEADLINE_MS = 20_000
 
-interface Run {
-  id: string
-  status: string
-  counts: Record<string, number>
-  failures: unknown
-}
+const runSchema = z.object({
+  data: z.object({
+    id: z.string(),
+    status: z.string(),
+    counts: z.record(z.string(), z.number()),
+    failures: z.unknown(),
+  }),
+})
+type Run = z.infer<typeof runSchema>['data']
+const arrivalsSchema = z.array(z.object({ symbol: z.string() }))
 
 /** The programs as production runs them, each a process, over their real HTTP. */
 describe.each(queueBackends())('the whole system, the queue on $name', ({ redisUrl }) => {
   const database = useDatabase()
   const running: RunningProgram[] = []
   afterEach(async () => {
-    for (const program of running.splice(0).toReversed()) expect(await program.stop()).toBe(0)
+    const codes = []
+    for (const program of running.splice(0).toReversed()) codes.push(await program.stop())
+    if (codes.some((code) => code !== 0))
+      throw new Error(`programs did not stop cleanly: ${codes.join(', ')}`)
   })
 
   async function start(simulatorArgs: string[] = [], workerEnv: Record<string, string> = {}) {
@@ -44,10 +52,10 @@ describe.each(queueBackends())('the whole system, the queue on $name', ({ redisU
       startProgram('worker', { env: { ...queue, ...settings } }),
     ])
     running.push(api, worker)
-    const get = async <T>(path: string): Promise<T> => {
+    const get = async (path: string): Promise<unknown> => {
       const response = await fetch(`${api.url}${path}`)
       expect(response.ok, `GET ${path}: ${response.status}`).toBe(true)
-      return (await response.json()) as T
+      return response.json()
     }
     const post = async (path: string, body?: unknown) => {
       const response = await fetch(`${api.url}${path}`, {
@@ -56,18 +64,18 @@ describe.each(queueBackends())('the whole system, the queue on $name', ({ redisU
           ? {}
           : { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
       })
-      return { status: response.status, data: ((await response.json()) as { data: Run }).data }
+      return { status: response.status, data: runSchema.parse(await response.json()).data }
     }
     const run = (id: string, until: (one: Run) => boolean) =>
       waitFor(
         async () => {
-          const { data } = await get<{ data: Run }>(`/api/ingest/${id}`)
+          const { data } = runSchema.parse(await get(`/api/ingest/${id}`))
           return until(data) ? data : undefined
         },
         { deadlineMs: DEADLINE_MS, what: 'the run' },
       )
     const arrivals = async () =>
-      (await (await fetch(`${simulator.url}/simulator/arrivals`)).json()) as { symbol: string }[]
+      arrivalsSchema.parse(await (await fetch(`${simulator.url}/simulator/arrivals`)).json())
     const queued = async () => {
       const backend = chooseBackend({ redisUrl, databaseUrl: database.url })
       const opened = openQueue({ backend, prefix: queue.QUEUE_PREFIX, onError: () => {} })

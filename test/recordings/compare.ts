@@ -2,6 +2,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { waitFor } from '@stockpile/test-harness/process'
 import postgres from 'postgres'
+import * as z from 'zod'
 import { startProgram } from '../system.js'
 
 /** One row in the order symbol, date, open, high, low, close, volume, every value as text. */
@@ -80,11 +81,22 @@ export async function compareRecordings(folder: string, databaseUrl: string): Pr
   }
 }
 
-async function get<T>(url: string): Promise<T> {
+async function get<T>(url: string, schema: z.ZodType<T>): Promise<T> {
   const response = await fetch(url)
   if (!response.ok) throw new Error(`GET ${url}: ${response.status} ${await response.text()}`)
-  return (await response.json()) as T
+  return schema.parse(await response.json())
 }
+
+const runSchema = z.object({ data: z.object({ status: z.string(), finished_at: z.string().nullable() }) })
+const itemsSchema = z.object({
+  data: z.array(
+    z.object({ symbol: z.string(), error: z.unknown(), rows: z.object({ unchanged: z.number() }) }),
+  ),
+})
+const pageSchema = z.object({ data: z.array(z.record(z.string(), z.string())) })
+const recordingSchema = z.object({
+  'Time Series (Daily)': z.record(z.string(), z.record(z.string(), z.string())),
+})
 
 /** Runs to the end of a forced ingest; the row counts by symbol. */
 async function ingest(url: string, symbols: string[]): Promise<Map<string, { unchanged: number }>> {
@@ -98,16 +110,15 @@ async function ingest(url: string, symbols: string[]): Promise<Map<string, { unc
   const run = `${url}${accepted.headers.get('location') ?? ''}`
   const status = await waitFor(
     async () => {
-      const { data } = await get<{ data: { status: string; finished_at: string | null } }>(run)
+      const { data } = await get(run, runSchema)
       return data.finished_at === null ? undefined : data.status
     },
     { deadlineMs: DEADLINE_MS, what: 'the run' },
   )
-  const { data } = await get<{ data: { symbol: string; error: unknown; rows: { unchanged: number } }[] }>(
-    `${run}/items?limit=1000`,
-  )
-  if (status !== 'succeeded')
+  const { data } = await get(`${run}/items?limit=1000`, itemsSchema)
+  if (status !== 'succeeded') {
     throw new Error(`the run ended ${status}: ${JSON.stringify(data.map((item) => item.error))}`)
+  }
   return new Map(data.map((item) => [item.symbol, item.rows]))
 }
 
@@ -121,9 +132,8 @@ async function versions(sql: postgres.Sql): Promise<Map<string, string>> {
 async function readAll(url: string, symbol: string): Promise<Row[]> {
   const rows: Row[] = []
   for (let page = 1; ; page += 1) {
-    const { data } = await get<{ data: Record<string, string>[] }>(
-      `${url}/api/financial_data?symbol=${encodeURIComponent(symbol)}&limit=1000&page=${page}`,
-    )
+    const query = `symbol=${encodeURIComponent(symbol)}&limit=1000&page=${page}`
+    const { data } = await get(`${url}/api/financial_data?${query}`, pageSchema)
     if (data.length === 0) return rows
     const fields = ['symbol', 'date', 'open_price', 'high_price', 'low_price', 'close_price', 'volume']
     rows.push(...data.map((row) => fields.map((field) => row[field] ?? '(missing)')))
@@ -137,13 +147,9 @@ function parseRecording(symbol: string, file: string, text: string): Row[] {
       throw new Error(`${file}: not a daily series: ${header ?? ''}`)
     return lines.map((line) => [symbol, ...line.split(',')]).toSorted(byDate)
   }
-  const body = JSON.parse(text) as Record<string, Record<string, Record<string, string>>>
-  return Object.entries(body['Time Series (Daily)'] ?? {})
-    .map(([date, row]) => [
-      symbol,
-      date,
-      ...['1. open', '2. high', '3. low', '4. close', '5. volume'].map((field) => row[field] ?? '(missing)'),
-    ])
+  const fields = ['1. open', '2. high', '3. low', '4. close', '5. volume']
+  return Object.entries(recordingSchema.parse(JSON.parse(text))['Time Series (Daily)'])
+    .map(([date, row]) => [symbol, date, ...fields.map((field) => row[field] ?? '(missing)')])
     .toSorted(byDate)
 }
 

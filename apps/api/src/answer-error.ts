@@ -17,20 +17,22 @@ const FRAMEWORK_ERRORS: Record<string, [status: number, detail: string]> = {
 }
 
 /** Every error of a route, a hook or the framework ends here: the only place that answers and logs it. */
-export async function answerError(
-  error: unknown,
-  request: FastifyRequest,
-  reply: FastifyReply,
-): Promise<FastifyReply> {
+export function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
   const problem = toProblem(error)
-  if (problem.status === 503) request.log.warn({ err: problem.cause ?? error }, problem.message)
-  else if (problem.status >= 500) request.log.error({ err: error }, 'a request failed')
+  if (problem.status >= 500) logFault(problem, error, request)
   // As text, since the route's serializer belongs to its success.
-  return reply
+  reply
     .code(problem.status)
     .headers({ ...problem.headers, ...answerHeaders(request) })
     .type('application/problem+json')
     .send(JSON.stringify(problemBody(problem, request.id)))
+}
+
+function logFault(problem: ProblemError, error: unknown, { log }: FastifyRequest): void {
+  const reason = error instanceof ProblemError ? error.cause : error
+  const fields = reason === undefined ? {} : { err: reason }
+  if (problem.status === 503) log.warn(fields, problem.message)
+  else log.error(fields, 'a request failed')
 }
 
 function toProblem(error: unknown): ProblemError {

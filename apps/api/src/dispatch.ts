@@ -6,10 +6,12 @@ import type { IngestQueue } from '@stockpile/queue/queue'
 import type { FastifyBaseLogger } from 'fastify'
 
 /** What a request waits for the queue at most: with the transaction before it, an answer within a second. */
-const DEADLINE_MS = 700
+const DEADLINE_MS = 500
 /** Small enough to know between two calls that time is up. */
-const ENQUEUE_CHUNK = 1_000
+const ENQUEUE_CHUNK = 500
 const WITHDRAW_CHUNK = 250
+
+const LEFT = "the queue did not take everything in time: the worker's dispatcher will do the rest"
 
 export interface Dispatch {
   /** Gives the queue a committed run's jobs, as many as it takes in time. Never rejects: the rest is the dispatcher's. */
@@ -46,15 +48,9 @@ export function createDispatch({ db, queue }: { db: Database; queue: IngestQueue
             left = left.slice(chunk.length)
           }
           if (left.length === 0) return
-          log.warn(
-            { items: items.length, left: left.length },
-            'the queue took only a part in time: the dispatcher of the worker does the rest',
-          )
+          log.info({ items: items.length, left: left.length }, LEFT)
         } catch (error) {
-          log.warn(
-            { err: error, items: items.length, left: left.length },
-            'the queue is away: the dispatcher of the worker will give it the jobs',
-          )
+          log.warn({ err: error, items: items.length, left: left.length }, LEFT)
         }
       }),
 
@@ -67,9 +63,9 @@ export function createDispatch({ db, queue }: { db: Database; queue: IngestQueue
             await withdraw(queue, ids, remainingMs())
             await markWithdrawn(db, ids)
           }
-          log.info('not all jobs were withdrawn in time: the dispatcher of the worker does the rest')
+          log.info(LEFT)
         } catch (error) {
-          log.warn({ err: error }, 'the queue is away: the dispatcher of the worker will withdraw the jobs')
+          log.warn({ err: error }, LEFT)
         }
       }),
   }

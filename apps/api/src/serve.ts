@@ -19,7 +19,7 @@ interface ServeOptions {
   logger: Logger
   /** Aborted when the process is to stop. */
   signal: AbortSignal
-  onListening(url: string): void
+  onListening: (url: string) => void
 }
 
 /**

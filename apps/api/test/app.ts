@@ -6,9 +6,9 @@ import { createRun } from '@stockpile/db/runs'
 import { chooseBackend } from '@stockpile/queue/backend'
 import { openQueue } from '@stockpile/queue/queue'
 import type { IngestQueue } from '@stockpile/queue/queue'
-import { useDatabase } from '@stockpile/test-harness/database'
+import { createDatabase } from '@stockpile/test-harness/database'
 import { uniquePrefix } from '@stockpile/test-harness/redis'
-import { afterEach, beforeEach } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest'
 import * as z from 'zod'
 import { buildApp } from '../src/app.js'
 import { createLogger } from '../src/logger.js'
@@ -26,40 +26,23 @@ interface TestAppOptions {
   /** Undefined: the queue is in the test's database. */
   redisUrl?: string | undefined
   timeouts?: Partial<Timeouts>
-  /** Replaces the database's URL: for a server that is away. */
-  databaseUrl?: (url: string) => string
+  /** One app for all tests of the block: for those that write nothing. Not with Redis. */
+  shared?: boolean
+  /** Replaces the database's URL, for a server that is away. */
+  databaseUrl?: string
 }
 
-/** A new database, queue and app for each test, closed after it. Its fields are the current test's. */
+/** A new database, queue and app for each test (or block), closed after it. Its fields are the current test's. */
 export function useApp(options: TestAppOptions = {}): TestApp {
-  const database = useDatabase()
-  let current: TestApp | undefined
-  let close = async () => {}
-
-  beforeEach(async () => {
-    const databaseUrl = options.databaseUrl?.(database.url) ?? database.url
-    const connection = connect({
-      databaseUrl,
-      applicationName: 'api-test',
-      maxConnections: 4,
-      statementTimeoutMs: 5_000,
-    })
-    const queue = openQueue({
-      backend: chooseBackend({ redisUrl: options.redisUrl, databaseUrl }),
-      prefix: uniquePrefix(),
-      onError: () => {},
-    })
-    const logLines: string[] = []
-    const logger = createLogger('debug', { write: (line) => logLines.push(line) })
-    const { timeouts = {} } = options
-    const app = await buildApp({ db: connection.db, queue: queue.handle, logger, timeouts })
-    current = { app, db: connection.db, queue: queue.handle, logLines }
-    close = async () => {
-      await app.close()
-      await Promise.all([queue.close(), connection.close()])
-    }
+  let current: (TestApp & { close(): Promise<void> }) | undefined
+  const [before, after] = options.shared ? [beforeAll, afterAll] : [beforeEach, afterEach]
+  before(async () => {
+    current = await openApp(options)
   })
-  afterEach(() => close())
+  after(async () => {
+    await current?.close()
+    current = undefined
+  })
 
   const get = <Field extends keyof TestApp>(field: Field): TestApp[Field] => {
     if (current === undefined) throw new Error('useApp: there is an app only while a test runs')
@@ -79,6 +62,31 @@ export function useApp(options: TestAppOptions = {}): TestApp {
       return get('logLines')
     },
   }
+}
+
+async function openApp(options: TestAppOptions): Promise<TestApp & { close(): Promise<void> }> {
+  const database = await createDatabase()
+  const { redisUrl, timeouts = {}, databaseUrl = database.url } = options
+  const connection = connect({
+    databaseUrl,
+    applicationName: 'api-test',
+    maxConnections: 4,
+    statementTimeoutMs: 5_000,
+  })
+  const queue = openQueue({
+    backend: chooseBackend({ redisUrl, databaseUrl }),
+    prefix: redisUrl === undefined ? undefined : uniquePrefix(),
+    onError: () => {},
+  })
+  const logLines: string[] = []
+  const logger = createLogger('debug', { write: (line) => logLines.push(line) })
+  const app = await buildApp({ db: connection.db, queue: queue.handle, logger, timeouts })
+  const close = async () => {
+    await app.close()
+    await Promise.all([queue.close(), connection.close()])
+    await database.drop()
+  }
+  return { app, db: connection.db, queue: queue.handle, logLines, close }
 }
 
 /** Stores bars as a worker does, through a run of one symbol, and returns the run's id. */
@@ -115,7 +123,24 @@ async function take(db: Database, symbol: string) {
 
 /** IBM's days of January 2023, with volumes that name their day. */
 export function january(): Bar[] {
-  const days = ['03', '04', '05', '06', '09', '10', '11', '12', '13', '17', '18', '19', '20', '23', '24', '25']
+  const days = [
+    '03',
+    '04',
+    '05',
+    '06',
+    '09',
+    '10',
+    '11',
+    '12',
+    '13',
+    '17',
+    '18',
+    '19',
+    '20',
+    '23',
+    '24',
+    '25',
+  ]
   return [...days, '26', '27', '30', '31'].map((day) => bar(`2023-01-${day}`, `1${day}.5000`, `40000${day}`))
 }
 

@@ -1,10 +1,8 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { isCalendarDate } from '../src/schemas/dates.js'
 
 test('a date is exactly what the calendar has, whatever digits are written', () => {
-  const digits = (length: number, max: number) =>
-    fc.integer({ min: 0, max }).map((value) => String(value).padStart(length, '0'))
   fc.assert(
     fc.property(digits(4, 9_999), digits(2, 14), digits(2, 33), (year, month, day) => {
       const leap = Number(year) % 4 === 0 && (Number(year) % 100 !== 0 || Number(year) % 400 === 0)
@@ -15,3 +13,7 @@ test('a date is exactly what the calendar has, whatever digits are written', () 
     { numRuns: 2_000 },
   )
 })
+
+function digits(length: number, max: number): fc.Arbitrary<string> {
+  return fc.integer({ min: 0, max }).map((value) => String(value).padStart(length, '0'))
+}

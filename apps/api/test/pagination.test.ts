@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { pageOf, pagination } from '../src/schemas/pagination.js'
 
@@ -9,7 +9,9 @@ test('pages cover every entry once', () => {
   fc.assert(
     fc.property(fc.integer({ min: 0, max: 5_000 }), limits, (count, limit) => {
       const total = pagination(pageOf({ limit }, 5), count).pages
-      const covered = Array.from({ length: total }, (_, index) => pageOf({ limit, page: index + 1 }, 5)).flatMap((page) =>
+      const covered = Array.from({ length: total }, (_, index) =>
+        pageOf({ limit, page: index + 1 }, 5),
+      ).flatMap((page) =>
         Array.from({ length: Math.min(limit, count - page.offset) }, (_, index) => page.offset + index),
       )
       expect(covered).toStrictEqual(Array.from({ length: count }, (_, index) => index))

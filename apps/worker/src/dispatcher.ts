@@ -48,7 +48,7 @@ export async function runDispatcher(
 }
 
 /** One round, until nothing is left to dispatch or to withdraw. */
-export async function dispatchOnce(
+async function dispatchOnce(
   { db, queue, logger }: DispatcherDependencies,
   minimumAgeMs: number,
 ): Promise<void> {

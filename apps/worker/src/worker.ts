@@ -18,7 +18,7 @@ export interface RunningWorker {
   /**
    * Takes nothing new, gives what is in flight `graceMs` to finish, puts the rest back, and closes every connection.
    */
-  stop(graceMs: number): Promise<void>
+  stop: (graceMs: number) => Promise<void>
 }
 
 /** The time that putting items back may take, after the grace. */

@@ -94,8 +94,8 @@ describe('a key file', () => {
 test('requests are spaced so that no second and no minute holds more of them than the plan allows', () => {
   for (const limits of PLANS.map(limitsOf)) {
     const gap = gapMs(limits)
-    if (limits.perSecond > 0) expect(1_000 / gap).toBeLessThan(limits.perSecond)
-    if (limits.perMinute > 0) expect(60_000 / gap).toBeLessThan(limits.perMinute)
+    expect(1_000 / gap).toBeLessThan(limits.perSecond || Infinity)
+    expect(60_000 / gap).toBeLessThan(limits.perMinute || Infinity)
   }
   expect(gapMs({ perSecond: 0, perMinute: 0, perDay: 25 })).toBe(0)
 })

@@ -2,7 +2,7 @@ import { listFailures, listRejectedRows } from '@stockpile/db/failures'
 import { listFinancialData } from '@stockpile/db/financial-data'
 import { listItems } from '@stockpile/db/run-status'
 import { cancelRun } from '@stockpile/db/runs'
-import { JOB_KIND, jobIdOf } from '@stockpile/queue/job'
+import { JOB_KIND, jobData, jobIdOf } from '@stockpile/queue/job'
 import { waitFor } from '@stockpile/test-harness/process'
 import { queueBackends } from '@stockpile/test-harness/redis'
 import { describe, expect, test } from 'vitest'
@@ -164,10 +164,9 @@ describe.each(queueBackends())('a worker, the queue on $name', ({ redisUrl }) =>
   test('fails an item for good whose payload is of another version, and says so', async () => {
     const id = await system.ingest(['IBM'], { dispatch: false })
     const item = (await items(id))[0]
-    const payload = { version: 99, itemId: item?.id ?? 0, runId: id, symbol: 'IBM' }
-    await system.queue.add(JOB_KIND, Object.assign({}, payload, { version: 99 as never }), {
-      jobId: jobIdOf(item?.id ?? 0),
-    })
+    const ofTomorrow: object = { version: 99 }
+    const payload = jobData({ itemId: item?.id ?? 0, runId: id, symbol: 'IBM' })
+    await system.queue.add(JOB_KIND, Object.assign(payload, ofTomorrow), { jobId: jobIdOf(payload.itemId) })
     await system.work()
     expect(await system.run(id)).toMatchObject({
       status: 'failed',
@@ -289,10 +288,8 @@ describe('a worker', () => {
     const id = await system.ingest(['ECHO', 'IBM'])
     await system.run(id)
     const recorded = await listFailures(system.db, { ...page, runId: id })
-    expect(recorded.failures[1]).toMatchObject({
-      class: 'unrecognized',
-      evidence: expect.stringContaining('Strange news'),
-    })
+    expect(recorded.failures[1]?.class).toBe('unrecognized')
+    expect(recorded.failures[1]?.evidence).toContain('Strange news')
     const jobs = await system.queue.getJobs(['completed', 'failed'])
     for (const text of [JSON.stringify(recorded), JSON.stringify(jobs), system.logs.join('')]) {
       expect(text).not.toContain(CANARY_KEY)

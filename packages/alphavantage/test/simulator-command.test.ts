@@ -68,7 +68,9 @@ describe('alphavantage-simulator', () => {
     const { child, ended, url } = await start(...limits, ...files, '--now', '2026-05-15T22:00:00Z')
     const ask = async (symbol: string, size: string) =>
       (
-        await fetch(`${url}/query?function=TIME_SERIES_DAILY&symbol=${symbol}&outputsize=${size}&apikey=SECRETKEY`)
+        await fetch(
+          `${url}/query?function=TIME_SERIES_DAILY&symbol=${symbol}&outputsize=${size}&apikey=SECRETKEY`,
+        )
       ).text()
     expect(await ask('AAPL', 'compact')).toContain('<html>')
     expect(await ask('IBM', 'compact')).toContain('"3. Last Refreshed": "2026-05-15"')

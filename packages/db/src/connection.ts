@@ -3,14 +3,14 @@ import { drizzle } from 'drizzle-orm/postgres-js'
 import type { PostgresJsDatabase } from 'drizzle-orm/postgres-js'
 import postgres from 'postgres'
 
-export type Database = PostgresJsDatabase<Record<string, never>>
+export type Database = PostgresJsDatabase
 /** What a statement runs on: the pool, or one transaction of it. */
 export type Transaction = Parameters<Parameters<Database['transaction']>[0]>[0]
 
 export interface Connection {
   db: Database
   /** Waits up to 5 s for statements under way, then ends the connections. */
-  close(): Promise<void>
+  close: () => Promise<void>
 }
 
 export interface ConnectionOptions {

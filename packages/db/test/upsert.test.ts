@@ -48,7 +48,9 @@ describe('upserting the bars of a symbol', () => {
   })
 
   test('writes nothing of bars with a repeated date', async () => {
-    await expect(store('IBM', [bar('2024-01-02'), bar('2024-01-02', { close: '9.5000' })])).rejects.toThrow()
+    await expect(store('IBM', [bar('2024-01-02'), bar('2024-01-02', { close: '9.5000' })])).rejects.toThrow(
+      'Failed query',
+    )
     expect((await listFinancialData(connection.db, {}, { limit: 1, offset: 0 })).count).toBe(0)
   })
 
@@ -61,7 +63,7 @@ describe('upserting the bars of a symbol', () => {
     ['a negative volume', { volume: '-1' }],
     ['a volume of 2^63', { volume: '9223372036854775808' }],
   ])('the table itself refuses %s', async (_what, values) => {
-    await expect(store('IBM', [bar('2024-01-02', values)])).rejects.toThrow()
+    await expect(store('IBM', [bar('2024-01-02', values)])).rejects.toThrow('Failed query')
   })
 
   test('keeps the symbol’s totals exact under concurrent writers', async () => {

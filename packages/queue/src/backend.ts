@@ -1,6 +1,6 @@
 import { runMigrations } from 'bullmq'
 import { Redis } from 'ioredis'
-import pg from 'pg'
+import { Client } from 'pg'
 
 /** Where the queue lives: Redis when there is one, otherwise the same PostgreSQL as the data. */
 export type Backend = { kind: 'redis'; url: string } | { kind: 'postgres'; url: string }
@@ -42,7 +42,7 @@ export function poolOptions(databaseUrl: string, maxConnections: number) {
 
 /** Creates or upgrades BullMQ's tables in the database; nothing is to be done for a queue on Redis. */
 export async function migrateQueue(databaseUrl: string): Promise<void> {
-  const client = new pg.Client({ connectionString: databaseUrl, connectionTimeoutMillis: 5_000 })
+  const client = new Client({ connectionString: databaseUrl, connectionTimeoutMillis: 5_000 })
   await client.connect()
   try {
     await runMigrations(client, SCHEMA)

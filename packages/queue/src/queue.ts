@@ -18,7 +18,7 @@ export type IngestJob = Job<JobData, string>
 export interface Opened<T> {
   handle: T
   /** Waits for jobs under way, at most 5 s, and ends what was opened, connections included. */
-  close(): Promise<void>
+  close: () => Promise<void>
 }
 
 export interface OpenOptions {

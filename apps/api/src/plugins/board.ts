@@ -65,5 +65,6 @@ function symbolOf(job: { name: string; data?: { symbol?: unknown } | null }): st
 
 /** The adapter works with either backend and checks what it is given; its types name Redis alone. */
 function asBoardQueue(queue: IngestQueue): ConstructorParameters<typeof BullMQAdapter>[0] {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
   return queue as ConstructorParameters<typeof BullMQAdapter>[0]
 }

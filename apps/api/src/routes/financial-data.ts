@@ -21,7 +21,7 @@ const querySchema = strict({
 
 const price = z.string().meta({
   description: 'Exactly as the provider wrote it, decimals kept; raw, not adjusted for splits.',
-  examples: ['153.0800'],
+  examples: ['242.1200'],
 })
 
 const rowSchema = z.object({
@@ -31,25 +31,36 @@ const rowSchema = z.object({
   high_price: price,
   low_price: price,
   close_price: price,
-  volume: z.string().meta({ description: 'Shares, as decimal digits.', examples: ['62199013'] }),
+  volume: z.string().meta({ description: 'Shares, as decimal digits.', examples: ['4228653'] }),
 })
 
 const answerSchema = pageAnswerOf({
   description: 'A page of daily bars, by symbol (bytewise), then date, ascending.',
   entry: rowSchema,
   examples: [
-    {
-      symbol: 'IBM',
-      date: '2026-05-15',
-      open_price: '218.8700',
-      high_price: '220.5000',
-      low_price: '214.8100',
-      close_price: '218.0100',
-      volume: '7110812',
-    },
+    exampleRow('2026-04-01', ['242.1200', '246.2618', '240.1400', '243.1400'], '4228653'),
+    exampleRow('2026-04-02', ['243.0000', '248.2103', '241.4850', '248.1600'], '3350858'),
+    exampleRow('2026-04-06', ['248.1400', '248.8999', '244.7400', '246.7400'], '3376019'),
   ],
-  pagination: { count: 20, page: 2, limit: 3, pages: 7 },
+  pagination: { count: 21, page: 1, limit: 3, pages: 7 },
 })
+
+function exampleRow(
+  date: string,
+  prices: [string, string, string, string],
+  volume: string,
+): z.infer<typeof rowSchema> {
+  const [open, high, low, close] = prices
+  return {
+    symbol: 'IBM',
+    date,
+    open_price: open,
+    high_price: high,
+    low_price: low,
+    close_price: close,
+    volume,
+  }
+}
 
 export function financialDataRoutes(app: App, { db }: Dependencies): void {
   for (const url of ['/api/financial_data', '/financial_data']) {

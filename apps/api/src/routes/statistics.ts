@@ -10,14 +10,15 @@ import { symbolSchema } from '../schemas/symbol.js'
 import type { App } from '../server.js'
 
 const MAX_SYMBOLS = 100
-const TOO_MANY = `At most ${MAX_SYMBOLS} symbols.`
+const SYMBOLS_MESSAGE = `symbols is one list of 1 to ${MAX_SYMBOLS} symbols, separated by commas.`
 
 const querySchema = strict({
   symbol: symbolSchema.optional(),
   symbols: z
     .preprocess(
-      (value) => (typeof value === 'string' ? value.split(',', MAX_SYMBOLS + 1) : value),
-      z.array(symbolSchema, TOO_MANY).max(MAX_SYMBOLS, TOO_MANY),
+      // Given twice it comes as a list, which is no way to write it.
+      (value) => (typeof value === 'string' ? value.split(',', MAX_SYMBOLS + 1) : null),
+      z.array(symbolSchema, SYMBOLS_MESSAGE).max(MAX_SYMBOLS, SYMBOLS_MESSAGE),
     )
     .optional()
     .meta({
@@ -51,12 +52,12 @@ const answerSchema = answerOf({
     'Averages over the days stored in the range, nulls when there are none; a list when symbols was given.',
   data: z.union([statisticsSchema, z.array(statisticsSchema)]),
   example: {
-    start_date: '2023-01-01',
-    end_date: '2023-01-31',
+    start_date: '2026-04-01',
+    end_date: '2026-04-30',
     symbol: 'IBM',
-    average_daily_open_price: 141.1895,
-    average_daily_close_price: 140.7775,
-    average_daily_volume: 5_116_733,
+    average_daily_open_price: 241.4457,
+    average_daily_close_price: 241.1252,
+    average_daily_volume: 6_358_311,
   },
 })
 

@@ -1,0 +1,105 @@
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import { fileURLToPath } from 'node:url'
+import { createDatabase, useDatabase } from '@stockpile/test-harness/database'
+import { useProcesses } from '@stockpile/test-harness/process'
+import { describe, expect, test } from 'vitest'
+import * as z from 'zod'
+
+const MAIN = fileURLToPath(new URL('../dist/main.js', import.meta.url))
+const DEADLINE = { deadlineMs: 20_000 }
+
+const database = useDatabase()
+const { start } = useProcesses()
+
+describe('the API as a process', () => {
+  test('serves until SIGTERM, and ends with 0', async () => {
+    const api = start(MAIN, { env: { DATABASE_URL: database.url, PORT: '0' } })
+    const line = await api.waitForLine(/listens at/, DEADLINE)
+    const url = /http:\/\/[\d.:]+/.exec(line)?.[0] ?? ''
+    const answer = await fetch(`${url}/readyz`)
+    expect(await answer.json()).toMatchObject({ data: { status: 'ready' } })
+    api.signal('SIGTERM')
+    expect(await api.waitForExit(DEADLINE)).toBe(0)
+  })
+
+  test('comes up without Redis, and stops in time without it', async () => {
+    const env = { DATABASE_URL: database.url, PORT: '0', REDIS_URL: 'redis://127.0.0.1:1' }
+    const api = start(MAIN, { env })
+    const line = await api.waitForLine(/listens at/, DEADLINE)
+    const url = /http:\/\/[\d.:]+/.exec(line)?.[0] ?? ''
+    expect(await (await fetch(`${url}/readyz`)).json()).toMatchObject({ data: { status: 'degraded' } })
+    api.signal('SIGINT')
+    expect(await api.waitForExit(DEADLINE)).toBe(0)
+  })
+
+  test('waits for a database that is away, says so, and stops when told to', async () => {
+    const api = start(MAIN, { env: { DATABASE_URL: 'postgres://127.0.0.1:1/stockpile', PORT: '0' } })
+    await api.waitForLine(/waiting up to 60 s/, DEADLINE)
+    api.signal('SIGTERM')
+    expect(await api.waitForExit(DEADLINE)).toBe(0)
+  })
+
+  test('tells its parent where it listens, and ends with it', async () => {
+    const api = fork(MAIN, {
+      env: { DATABASE_URL: database.url, PORT: '0' },
+      execArgv: [],
+      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+    })
+    const ended = once(api, 'exit')
+    try {
+      const [message] = z
+        .tuple([z.object({ url: z.url() })])
+        .rest(z.unknown())
+        .parse(await once(api, 'message'))
+      expect((await fetch(`${message.url}/healthz`)).status).toBe(200)
+      api.disconnect()
+      expect(await ended).toStrictEqual([0, null])
+    } finally {
+      api.kill('SIGKILL')
+    }
+  })
+})
+
+describe('the API does not start', () => {
+  test('with a wrong configuration: 2, each variable named', async () => {
+    const api = start(MAIN, { env: { PORT: 'x' } })
+    expect(await api.waitForExit(DEADLINE)).toBe(2)
+    expect(api.lines).toHaveLength(2)
+    expect(api.lines[0]).toMatch(/^DATABASE_URL is not set/)
+    expect(api.lines[1]).toMatch(/^PORT is not valid/)
+  })
+
+  test('on a taken port: 1 and one sentence', async () => {
+    const other = createServer().listen(0, '127.0.0.1')
+    await once(other, 'listening')
+    const { port } = z.object({ port: z.int() }).parse(other.address())
+    try {
+      const api = start(MAIN, { env: { DATABASE_URL: database.url, PORT: String(port) } })
+      expect(await api.waitForExit(DEADLINE)).toBe(1)
+      expect(api.lines).toStrictEqual([expect.stringContaining(`Port ${port} of 127.0.0.1 is taken`)])
+    } finally {
+      other.close()
+    }
+  })
+
+  test('on a database that was never migrated: 1 and one sentence', async () => {
+    const empty = await createDatabase({ empty: true })
+    try {
+      const api = start(MAIN, { env: { DATABASE_URL: empty.url, PORT: '0' } })
+      expect(await api.waitForExit(DEADLINE)).toBe(1)
+      expect(api.lines).toStrictEqual([expect.stringContaining('migrations')])
+    } finally {
+      await empty.drop()
+    }
+  })
+
+  test('on a database that does not exist: 1 and one sentence, without the password', async () => {
+    const url = new URL(database.url)
+    url.pathname = '/nosuch'
+    const api = start(MAIN, { env: { DATABASE_URL: url.href, PORT: '0' } })
+    expect(await api.waitForExit(DEADLINE)).toBe(1)
+    expect(api.lines).toStrictEqual([expect.stringContaining('"nosuch" does not exist')])
+  })
+})

@@ -1,0 +1,102 @@
+import { undispatchedItems } from '@stockpile/db/dispatch'
+import { waitFor } from '@stockpile/test-harness/process'
+import { redisUrl } from '@stockpile/test-harness/redis'
+import { describe, expect, test, vi } from 'vitest'
+import { problemOf, runShape, useApp } from './app.js'
+import type { TestApp } from './app.js'
+import { useProxy } from './proxy.js'
+
+/** The promise is one second; the rest is for a busy machine of the tests. A hang would be 5 s or for ever. */
+const BOUND_MS = 2_500
+
+async function post({ app }: TestApp, symbols: string[]): Promise<string> {
+  const startedAt = performance.now()
+  const answer = await app.inject({ method: 'POST', url: '/api/ingest', payload: { symbols } })
+  expect(performance.now() - startedAt).toBeLessThan(BOUND_MS)
+  expect(answer.statusCode).toBe(202)
+  return runShape.parse(answer.json()).data.id
+}
+
+const undispatched = ({ db }: TestApp) => undispatchedItems(db, { limit: 100_000, minimumAgeMs: 0 })
+
+const frozen = useProxy(null)
+describe.each([
+  // Nothing listens on port 1.
+  { name: 'is away', url: () => 'redis://127.0.0.1:1' },
+  { name: 'is frozen', url: () => frozen.url },
+])('while the queue $name', ({ url }) => {
+  const context = useApp({
+    get redisUrl() {
+      return url()
+    },
+  })
+
+  test('a run is accepted in time, stored, left to the dispatcher, and the log says so', async () => {
+    const id = await post(context, ['IBM', 'AAPL'])
+    expect(await undispatched(context)).toMatchObject([
+      { runId: id, symbol: 'IBM' },
+      { runId: id, symbol: 'AAPL' },
+    ])
+    const warnings = context.logLines.filter((line) => line.includes('"level":40'))
+    expect(warnings).toHaveLength(1)
+    expect(warnings[0]).toContain('dispatcher')
+  })
+
+  test('ten runs at once are accepted in time, and ask the queue only once', async () => {
+    const addBulk = vi.spyOn(context.queue, 'addBulk')
+    const ids = await Promise.all(Array.from({ length: 10 }, () => post(context, ['IBM'])))
+    expect(new Set(ids).size).toBe(10)
+    await post(context, ['AAPL'])
+    expect(addBulk).toHaveBeenCalledTimes(1)
+    expect(await undispatched(context)).toHaveLength(11)
+  })
+
+  test('a run is cancelled in time', async () => {
+    const id = await post(context, ['IBM'])
+    const startedAt = performance.now()
+    const answer = await context.app.inject({ method: 'POST', url: `/api/ingest/${id}/cancel` })
+    expect(performance.now() - startedAt).toBeLessThan(BOUND_MS)
+    expect(answer.json()).toMatchObject({ data: { status: 'cancelled' } })
+  })
+
+  test('data is served, and readiness says degraded, not unready', async () => {
+    expect((await context.app.inject('/api/financial_data')).statusCode).toBe(200)
+    const answer = await context.app.inject('/readyz')
+    expect(answer.statusCode).toBe(200)
+    expect(answer.body).toBe(
+      '{"data":{"status":"degraded","checks":{"database":"up","queue":"down"}},"info":{"error":""}}',
+    )
+  })
+
+  test('the board says so in time', async () => {
+    const startedAt = performance.now()
+    const answer = await context.app.inject('/queues/api/queues?activeQueue=ingest')
+    expect(performance.now() - startedAt).toBeLessThan(BOUND_MS)
+    expect(problemOf(answer, 503).detail).toContain('The queue')
+    expect(answer.body).not.toMatch(/ECONN|127\.0\.0\.1/)
+    expect((await context.app.inject('/queues')).statusCode).toBe(200)
+  })
+})
+
+describe.skipIf(redisUrl() === null)('a queue that freezes', () => {
+  const proxy = useProxy(redisUrl())
+  const context = useApp({
+    get redisUrl() {
+      return proxy.url
+    },
+  })
+
+  test('costs no run, and takes jobs again once it is back', async () => {
+    await post(context, ['IBM'])
+    expect(await undispatched(context)).toHaveLength(0)
+    proxy.freeze()
+    await post(context, ['AAPL'])
+    expect(await undispatched(context)).toMatchObject([{ symbol: 'AAPL' }])
+    proxy.thaw()
+    await waitFor(async () => (await context.app.inject('/readyz')).body.includes('"ready"'), {
+      deadlineMs: 10_000,
+    })
+    await post(context, ['MSFT'])
+    expect(await undispatched(context)).toMatchObject([{ symbol: 'AAPL' }])
+  })
+})

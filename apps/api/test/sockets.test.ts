@@ -1,0 +1,110 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import type { Socket } from 'node:net'
+import { text } from 'node:stream/consumers'
+import { beforeEach, describe, expect, test } from 'vitest'
+import { problemOf, useApp } from './app.js'
+
+describe('a client that is no good one', () => {
+  const context = useApp({ timeouts: { headersMs: 300, requestMs: 600, checkMs: 50 } })
+  let port = 0
+  beforeEach(async () => {
+    port = Number(new URL(await context.app.listen({ port: 0 })).port)
+  })
+
+  async function open(): Promise<Socket> {
+    const socket = connect(port, '127.0.0.1')
+    await once(socket, 'connect')
+    return socket
+  }
+
+  test.each([
+    ['20 KB of headers', 431, `GET /healthz HTTP/1.1\r\nHost: a\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`],
+    ['20 KB of URL', 431, `GET /${'x'.repeat(20_000)} HTTP/1.1\r\nHost: a\r\n\r\n`],
+    [
+      'both TE and CL',
+      400,
+      'POST /api/ingest HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n',
+    ],
+    [
+      'two lengths',
+      400,
+      'POST /api/ingest HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabc',
+    ],
+    ['no HTTP', 400, '\u0016\u0003\u0001 canary\r\n\r\n'],
+    ['an unknown method', 400, 'CANARY / HTTP/1.1\r\nHost: a\r\n\r\n'],
+  ])('sends %s: %d', async (_what, status, bytes) => {
+    const socket = await open()
+    socket.write(bytes)
+    const answer = await answerTo(socket)
+    expect(problemOf(answer, status).status).toBe(status)
+    expect(answer.body).not.toMatch(/canary/i)
+  })
+
+  test('sends nothing: 408', async () => {
+    expect(problemOf(await answerTo(await open()), 408).status).toBe(408)
+  })
+
+  test('sends its headers too slowly: 408', async () => {
+    const socket = await open()
+    socket.write('GET /healthz HTTP/1.1\r\nHost: a\r\n')
+    const drip = setInterval(() => socket.write('X: 1\r\n'), 50)
+    try {
+      expect(problemOf(await answerTo(socket), 408).status).toBe(408)
+    } finally {
+      clearInterval(drip)
+    }
+  })
+
+  test('sends its body too slowly: 408, and it is no fault of the server', async () => {
+    const socket = await open()
+    socket.write(
+      'POST /api/ingest HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n',
+    )
+    const drip = setInterval(() => socket.write(' '), 50)
+    try {
+      expect(problemOf(await answerTo(socket), 408).status).toBe(408)
+    } finally {
+      clearInterval(drip)
+    }
+    expect(context.logLines.filter((line) => /"level":[56]0/.test(line))).toStrictEqual([])
+  })
+
+  test('leaves in the middle of its body: the server serves on', async () => {
+    const socket = await open()
+    socket.write(
+      'POST /api/ingest HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{',
+    )
+    socket.resetAndDestroy()
+    await once(socket, 'close')
+    const answer = await fetch(`http://127.0.0.1:${port}/healthz`)
+    expect(answer.status).toBe(200)
+    await answer.text()
+    expect(context.logLines.filter((line) => /"level":[56]0/.test(line))).toStrictEqual([])
+  })
+})
+
+describe('an answer that takes too long', () => {
+  const context = useApp({ timeouts: { handlerMs: 200 } })
+
+  test('is 503 with Retry-After', async () => {
+    await context.db.transaction(async (tx) => {
+      await tx.execute('LOCK TABLE ingest_runs')
+      const answer = await context.app.inject('/api/ingest')
+      expect(problemOf(answer, 503).status).toBe(503)
+      expect(answer.headers['retry-after']).toBe('5')
+    })
+  })
+})
+
+/** All that the server says until it closes. */
+async function answerTo(socket: Socket) {
+  const [head = '', body = ''] = (await text(socket)).split('\r\n\r\n')
+  const [statusLine = '', ...lines] = head.split('\r\n')
+  const headers: Record<string, string> = {}
+  for (const line of lines) {
+    const [name = '', value = ''] = line.toLowerCase().split(': ')
+    headers[name] = value
+  }
+  return { statusCode: Number(statusLine.split(' ')[1]), headers, body }
+}
