@@ -2,9 +2,10 @@ import { readFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { createClient } from '@stockpile/alphavantage'
 import { connect } from '@stockpile/db/connection'
-import type { Bar } from '@stockpile/db/items'
+import type { Bar } from '@stockpile/db/bars'
 import { getRun } from '@stockpile/db/run-status'
 import { createRun } from '@stockpile/db/runs'
 import { financialData } from '@stockpile/db/schema'
@@ -12,7 +13,6 @@ import { chooseBackend } from '@stockpile/queue/backend'
 import { enqueue, openQueue } from '@stockpile/queue/queue'
 import { startProgram } from '@stockpile/test/system'
 import { startTemporaryServer } from '@stockpile/test/temporary-server'
-import { waitFor } from '@stockpile/test-harness/process'
 import postgres from 'postgres'
 import { summarize, table } from './statistics.js'
 
@@ -186,13 +186,16 @@ function worker(simulatorUrl: string, redisUrl: string | undefined): Contestant 
           priority: 'normal',
         })
         await enqueue(queue.handle, items, DEADLINE_MS)
-        return waitFor(
-          async () => {
-            const run = await getRun(connection.db, id)
-            return run?.finishedAt == null ? undefined : run
-          },
-          { deadlineMs: DEADLINE_MS },
-        )
+        // Rarely, so that asking costs the server nothing that counts; the ends are the database's own times.
+        for (
+          const deadline = performance.now() + DEADLINE_MS;
+          performance.now() < deadline;
+          await sleep(200)
+        ) {
+          const run = await getRun(connection.db, id)
+          if (run !== null && run.finishedAt !== null) return run
+        }
+        throw new Error(`the run took longer than ${DEADLINE_MS} ms`)
       }
       // A worker that has run for a while is what people have: the first symbols pay for its compilation.
       await ingest(Array.from({ length: 10 }, (_, index) => `WARM${index}`))

@@ -1,7 +1,9 @@
+import { packBars } from '@stockpile/db/bars'
+import type { Bar } from '@stockpile/db/bars'
 import { connect } from '@stockpile/db/connection'
 import type { Database } from '@stockpile/db/connection'
 import { failAttempt, storeSeries, takeItem } from '@stockpile/db/items'
-import type { Bar, Failure, RejectedRow } from '@stockpile/db/items'
+import type { Failure, RejectedRow } from '@stockpile/db/items'
 import { createRun } from '@stockpile/db/runs'
 import { chooseBackend } from '@stockpile/queue/backend'
 import { openQueue } from '@stockpile/queue/queue'
@@ -97,7 +99,7 @@ export async function store(
   rejected: RejectedRow[] = [],
 ): Promise<string> {
   const item = await take(db, symbol)
-  await storeSeries(db, item, { outputsize: 'compact', bars, rejected, provisional: 0 })
+  await storeSeries(db, item, { outputsize: 'compact', bars: packBars(bars), rejected, provisional: 0 })
   return item.runId
 }
 

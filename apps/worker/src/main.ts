@@ -1,8 +1,13 @@
+import { setFlagsFromString } from 'node:v8'
 import { withoutParameters } from '@stockpile/db/connection'
 import { SchemaVersionError } from '@stockpile/db/migrate'
 import { pino } from 'pino'
 import { ConfigError, parseConfig } from './config.js'
 import { startWorker } from './worker.js'
+
+// Each body of a megabyte leaves several of garbage. V8 would let the heap grow to some four times of what lives before
+// it collects; at half as much again the peak is a third lower, for little time.
+setFlagsFromString('--heap-growing-percent=50')
 
 /** Shorter than the 30 s that docker and systemd give before they kill. */
 const GRACE_MS = 20_000

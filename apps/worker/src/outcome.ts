@@ -1,10 +1,10 @@
 import { AlphaVantageError, DISPOSITIONS } from '@stockpile/alphavantage/refusal'
 import type { RefusalClass } from '@stockpile/alphavantage/refusal'
-import type { RejectedRow } from '@stockpile/alphavantage/daily-series'
+
 import { isUnavailable, withoutParameters } from '@stockpile/db/connection'
 import type { Connection } from '@stockpile/db/connection'
 import { ClaimLostError, failAttempt, releaseItem } from '@stockpile/db/items'
-import type { ClaimedItem, Failure } from '@stockpile/db/items'
+import type { ClaimedItem, Failure, RejectedRow } from '@stockpile/db/items'
 import { MAX_ATTEMPTS } from '@stockpile/queue/retry-policy'
 import { RetryLaterError } from '@stockpile/queue/queue'
 import type { IngestJob } from '@stockpile/queue/queue'

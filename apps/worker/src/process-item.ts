@@ -1,9 +1,9 @@
 import type { Logger } from 'pino'
 import type { Client } from '@stockpile/alphavantage'
-import type { DailySeries } from '@stockpile/alphavantage/daily-series'
+import { packBars } from '@stockpile/db/bars'
 import type { Connection } from '@stockpile/db/connection'
 import { failAttempt, storeSeries, takeItem } from '@stockpile/db/items'
-import type { ClaimedItem, FetchedOutputsize } from '@stockpile/db/items'
+import type { ClaimedItem, FetchedOutputsize, FetchedSeries } from '@stockpile/db/items'
 import { InvalidJobError, itemIdOf, parseJobData } from '@stockpile/queue/job'
 import type { IngestJob } from '@stockpile/queue/queue'
 import { UnrecoverableError } from 'bullmq'
@@ -46,34 +46,20 @@ export async function processItem(
     try {
       signal.throwIfAborted()
       const outputsize = chooseOutputsize(item, dependencies.fullHistory)
-      notes.add(`attempt ${item.attempts + 1}: asking for the ${outputsize} history of ${item.symbol}`, 10)
-      const startedAt = performance.now()
-      const series = await dependencies.client.fetchDaily({ symbol: item.symbol, outputsize }, signal)
-      const fetchMs = Math.round(performance.now() - startedAt)
-      notes.add(`${describe(series)} in ${series.bytes} bytes after ${fetchMs} ms`, 60)
-      if (series.rows.length + series.provisional.length === 0)
-        throw new AllRowsRejectedError(series.rejected)
-
-      const provisional = series.provisional.length
-      const stored = await storeSeries(db, item, {
+      notes.add(`attempt ${item.attempts + 1}: asking for the ${outputsize} history of ${item.symbol}`)
+      const { series, bytes, fetchMs } = await fetchSeries(
+        dependencies.client,
+        item.symbol,
         outputsize,
-        bars: series.rows,
-        rejected: series.rejected,
-        provisional,
-      })
-      const summary = `${stored.inserted} inserted, ${stored.updated} updated, ${stored.unchanged} unchanged`
-      notes.add(summary, 100)
-      log.info(
-        {
-          outputsize,
-          fetchMs,
-          bytes: series.bytes,
-          ...stored,
-          rejected: series.rejected.length,
-          provisional,
-        },
-        'stored',
+        signal,
       )
+      notes.add(`${describe(series)} in ${bytes} bytes after ${fetchMs} ms`, 50)
+      if (series.bars.count + series.provisional === 0) throw new AllRowsRejectedError(series.rejected)
+
+      const stored = await storeSeries(db, item, series)
+      const summary = `${stored.inserted} inserted, ${stored.updated} updated, ${stored.unchanged} unchanged`
+      const { provisional, rejected } = series
+      log.info({ outputsize, fetchMs, bytes, ...stored, rejected: rejected.length, provisional }, 'stored')
       return summary
     } catch (error) {
       return await conclude({ ...dependencies, logger: log }, { job, token, item, signal, notes }, error)
@@ -81,6 +67,23 @@ export async function processItem(
       await notes.written()
     }
   })
+}
+
+/** A function of its own, so that the parsed rows are garbage as soon as they are packed. */
+async function fetchSeries(
+  client: Client,
+  symbol: string,
+  outputsize: FetchedOutputsize,
+  signal: AbortSignal,
+): Promise<{ series: FetchedSeries; bytes: number; fetchMs: number }> {
+  const startedAt = performance.now()
+  const { rows, rejected, provisional, bytes } = await client.fetchDaily({ symbol, outputsize }, signal)
+  const fetchMs = Math.round(performance.now() - startedAt)
+  return {
+    series: { outputsize, bars: packBars(rows), rejected, provisional: provisional.length },
+    bytes,
+    fetchMs,
+  }
 }
 
 /** A payload that cannot be understood ends its item for good, with the reason, and never blocks the queue. */
@@ -115,9 +118,9 @@ function chooseOutputsize(item: ClaimedItem, fullHistory: boolean): FetchedOutpu
   return fullHistory && item.storedRows === 0 ? 'full' : 'compact'
 }
 
-function describe(series: DailySeries): string {
-  const parts = [`${series.rows.length} rows`]
-  if (series.rejected.length > 0) parts.push(`${series.rejected.length} rejected`)
-  if (series.provisional.length > 0) parts.push(`${series.provisional.length} of an open session left out`)
+function describe({ bars, rejected, provisional }: FetchedSeries): string {
+  const parts = [`${bars.count} rows`]
+  if (rejected.length > 0) parts.push(`${rejected.length} rejected`)
+  if (provisional > 0) parts.push(`${provisional} of an open session left out`)
   return parts.join(', ')
 }

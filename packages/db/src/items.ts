@@ -1,10 +1,10 @@
 import { sql } from 'drizzle-orm'
+import type { PackedBars } from './bars.js'
 import type { Database, Transaction } from './connection.js'
 import type { FETCHED_OUTPUTSIZES, OUTPUTSIZES, PRIORITIES, WAITING_FOR } from './schema.js'
 import { upsertBars } from './upsert.js'
-import type { Bar, UpsertResult } from './upsert.js'
+import type { UpsertResult } from './upsert.js'
 
-export type { Bar, UpsertResult } from './upsert.js'
 export type Outputsize = (typeof OUTPUTSIZES)[number]
 export type FetchedOutputsize = (typeof FETCHED_OUTPUTSIZES)[number]
 export type Priority = (typeof PRIORITIES)[number]
@@ -57,7 +57,7 @@ export interface RejectedRow {
 /** What a fetch brought: rows to store, rows to quarantine, and how many bars of an open session were left out. */
 export interface FetchedSeries {
   outputsize: FetchedOutputsize
-  bars: readonly Bar[]
+  bars: PackedBars
   rejected: readonly RejectedRow[]
   provisional: number
 }
@@ -79,7 +79,7 @@ export async function storeSeries(
       item,
       sql`
       state = 'succeeded', finished_at = now(), outputsize = ${series.outputsize},
-      rows_fetched = ${series.bars.length + series.rejected.length + series.provisional},
+      rows_fetched = ${series.bars.count + series.rejected.length + series.provisional},
       rows_inserted = ${result.inserted}, rows_updated = ${result.updated}, rows_unchanged = ${result.unchanged},
       rows_rejected = ${series.rejected.length}, rows_provisional = ${series.provisional}`,
     )

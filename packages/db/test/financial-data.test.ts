@@ -1,11 +1,12 @@
 import { expect, test } from 'vitest'
 import { averageBySymbol, listFinancialData } from '../src/financial-data.js'
+import { packBars } from '../src/bars.js'
 import { upsertBars } from '../src/upsert.js'
 import { bar, useConnection } from './database.js'
 
 const connection = useConnection()
 const store = (symbol: string, ...bars: ReturnType<typeof bar>[]) =>
-  connection.db.transaction((tx) => upsertBars(tx, symbol, bars))
+  connection.db.transaction((tx) => upsertBars(tx, symbol, packBars(bars)))
 
 test('bars come by symbol bytewise, then by date, a page at a time with the exact count', async () => {
   await store('a', bar('2024-01-02'))

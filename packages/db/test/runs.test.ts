@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { packBars } from '../src/bars.js'
 import { markDispatched, markWithdrawn, undispatchedItems, withdrawableItems } from '../src/dispatch.js'
 import { listFailures, listRejectedRows } from '../src/failures.js'
 import { ClaimLostError, failAttempt, lostClaims, releaseItem, storeSeries, takeItem } from '../src/items.js'
@@ -11,7 +12,7 @@ import { bar, runOf, takenItem, useConnection } from './database.js'
 const connection = useConnection()
 const series = (values: Partial<FetchedSeries> = {}): FetchedSeries => ({
   outputsize: 'compact',
-  bars: [bar('2024-01-02'), bar('2024-01-03')],
+  bars: packBars([bar('2024-01-02'), bar('2024-01-03')]),
   rejected: [],
   provisional: 0,
   ...values,

@@ -1,13 +1,15 @@
 import { sql } from 'drizzle-orm'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { packBars } from '../src/bars.js'
+import type { Bar } from '../src/bars.js'
 import { listFinancialData } from '../src/financial-data.js'
-import type { Bar } from '../src/upsert.js'
 import { upsertBars } from '../src/upsert.js'
 import { bar, useConnection } from './database.js'
 
 const connection = useConnection()
-const store = (symbol: string, bars: Bar[]) => connection.db.transaction((tx) => upsertBars(tx, symbol, bars))
+const store = (symbol: string, bars: Bar[]) =>
+  connection.db.transaction((tx) => upsertBars(tx, symbol, packBars(bars)))
 
 /** Where each row lies: a row that was rewritten lies elsewhere. */
 const places = async () =>

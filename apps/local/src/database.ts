@@ -1,0 +1,196 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { migrate, SchemaVersionError } from '@stockpile/db/migrate'
+import { EmbeddedPostgresError, startEmbeddedPostgres } from '@stockpile/embedded-postgres'
+import { migrateQueue } from '@stockpile/queue/backend'
+import postgres from 'postgres'
+import type { Config } from './config.js'
+import { takeCopyLock } from './lock.js'
+import { codeOf, messageOf, StartError } from './start-error.js'
+
+/** Made-up prices never share a database with real ones. */
+const SIMULATED_SUFFIX = '_simulated'
+const EMBEDDED_DATABASE = 'stockpile'
+/** Enough for WORKER_CONCURRENCY=64: each worker slot has a connection for its rows and one for its job. */
+const SETTINGS = { max_connections: '250' }
+const MAX_ATTEMPTS = 3
+const POLL_MS = 100
+
+export interface DatabaseServer {
+  /** The database to use, with its password. */
+  databaseUrl: string
+  /** Undefined for a DATABASE_URL. */
+  embedded:
+    | {
+        passwordFile: string
+        /**
+         * Tells it from any other, also from an earlier one in the same folder: 16 hexadecimal digits. A queue on
+         * Redis outlives the database, and its jobs mean nothing to the next one.
+         */
+        identity: string
+        /** Whether it outlived the npm start that started it. */
+        survived: boolean
+      }
+    | undefined
+  /** Rejects with StartError when the server is gone for good. */
+  lost: Promise<never>
+  /** Stops an embedded server and waits for its end. */
+  close(): Promise<void>
+}
+
+/**
+ * The server of DATABASE_URL, or the embedded one in `home`, which then is this process's alone.
+ * @param log told where the data went when that is not `home`
+ * @throws StartError
+ */
+export async function openDatabaseServer(
+  config: Pick<Config, 'home' | 'databaseUrl' | 'simulated'>,
+  log: (line: string) => void,
+): Promise<DatabaseServer> {
+  const suffix = config.simulated ? SIMULATED_SUFFIX : ''
+  if (config.databaseUrl !== undefined) {
+    const url = new URL(config.databaseUrl)
+    url.pathname += suffix
+    return {
+      databaseUrl: url.href,
+      embedded: undefined,
+      lost: new Promise(() => {}),
+      close: async () => {},
+    }
+  }
+  for (let attempt = 1; ; attempt += 1) {
+    const server = await startServer(config.home, log)
+    try {
+      const lock = await takeCopyLock(server.url)
+      const identity = await identityOf(server.url).catch(async (error: unknown) => {
+        await lock.release()
+        throw error
+      })
+      const url = new URL(server.url)
+      url.pathname = `/${EMBEDDED_DATABASE}${suffix}`
+      return {
+        databaseUrl: url.href,
+        embedded: { passwordFile: join(server.folder, 'password'), identity, survived: server.adopted },
+        lost: lock.lost,
+        async close() {
+          // The lock goes last: who starts now must not be given a server that is about to end.
+          await server.stop()
+          await lock.release()
+        },
+      }
+    } catch (error) {
+      // A second copy leaves the first one's server alone.
+      if (error instanceof StartError) throw error
+      // The first copy stopped it under our hands.
+      if (attempt === MAX_ATTEMPTS) throw error
+    }
+  }
+}
+
+async function startServer(home: string, log: (line: string) => void) {
+  try {
+    // PostgreSQL's account, when that is not ours, must pass through.
+    await mkdir(home, { recursive: true, mode: 0o755 })
+    return await startEmbeddedPostgres({ directory: join(home, 'postgres'), settings: SETTINGS, log })
+  } catch (error) {
+    if (error instanceof EmbeddedPostgresError) throw new StartError(error.message, { cause: error })
+    const code = codeOf(error)
+    if (
+      code === 'EACCES' ||
+      code === 'EPERM' ||
+      code === 'EROFS' ||
+      code === 'ENOTDIR' ||
+      code === 'EEXIST'
+    ) {
+      throw new StartError(
+        `${home} cannot be used (${code}): set STOCKPILE_HOME to a folder that this user may write.`,
+      )
+    }
+    throw error
+  }
+}
+
+/**
+ * Makes the database where it is missing and brings it, and BullMQ's tables in it, to this code's schema.
+ * @throws StartError
+ */
+export async function prepareDatabase(databaseUrl: string): Promise<void> {
+  try {
+    await createIfMissing(new URL(databaseUrl))
+    await migrate(databaseUrl)
+    await migrateQueue(databaseUrl)
+  } catch (error) {
+    if (error instanceof SchemaVersionError) throw new StartError(error.message, { cause: error })
+    const { host, pathname } = new URL(databaseUrl)
+    throw new StartError(`PostgreSQL at ${host}${pathname} refused: ${messageOf(error)}`, { cause: error })
+  }
+}
+
+async function createIfMissing(url: URL): Promise<void> {
+  const INVALID_CATALOG_NAME = '3D000'
+  const DUPLICATE_DATABASE = '42P04'
+  try {
+    await withConnection(url.href, (sql) => sql`select 1`)
+    return
+  } catch (error) {
+    if (codeOf(error) !== INVALID_CATALOG_NAME) throw error
+  }
+  const maintenance = new URL(url)
+  maintenance.pathname = '/postgres'
+  const name = decodeURIComponent(url.pathname.slice(1))
+  await withConnection(maintenance.href, (sql) => sql`create database ${sql(name)}`).catch(
+    (error: unknown) => {
+      if (codeOf(error) !== DUPLICATE_DATABASE) {
+        throw new StartError(`there is no database ${name} and it cannot be made: ${messageOf(error)}`)
+      }
+    },
+  )
+}
+
+async function identityOf(url: string): Promise<string> {
+  const rows = await withConnection(
+    url,
+    (sql) => sql<{ identity: string }[]>`
+      select to_hex(system_identifier) as identity from pg_control_system()`,
+  )
+  return rows[0]?.identity ?? 'unknown'
+}
+
+/**
+ * Waits for the programs of a killed start to end: they do by themselves, but may have work in their hands.
+ * @returns false when some are still there after `deadlineMs`
+ */
+export async function waitForOldPrograms(
+  databaseUrl: string,
+  options: { deadlineMs: number; signal: AbortSignal; onWaiting: () => void },
+): Promise<boolean> {
+  const deadline = performance.now() + options.deadlineMs
+  return withConnection(databaseUrl, async (sql) => {
+    for (let told = false; ;) {
+      const [row] = await sql<{ left: number }[]>`
+        select count(*)::int as left from pg_stat_activity
+         where datname = current_database() and application_name in ('stockpile-api', 'stockpile-worker', 'stockpile-queue')`
+      if (row?.left === 0) return true
+      if (performance.now() > deadline) return false
+      if (!told) options.onWaiting()
+      told = true
+      await sleep(POLL_MS, undefined, { signal: options.signal })
+    }
+  })
+}
+
+async function withConnection<T>(url: string, work: (sql: postgres.Sql) => PromiseLike<T>): Promise<T> {
+  const sql = postgres(url, {
+    max: 1,
+    connect_timeout: 5,
+    fetch_types: false,
+    onnotice: () => undefined,
+    connection: { application_name: 'stockpile-start' },
+  })
+  try {
+    return await work(sql)
+  } finally {
+    await sql.end({ timeout: 1 })
+  }
+}

@@ -1,0 +1,54 @@
+import { fileURLToPath } from 'node:url'
+import { ConfigError, parseConfig } from './config.js'
+import { StartError } from './start-error.js'
+import { start } from './start.js'
+import { createTerminal } from './terminal.js'
+
+const PROJECT_ROOT = fileURLToPath(new URL('../../..', import.meta.url))
+/** One Ctrl-C can arrive twice: from the terminal, and passed on by npm. */
+const SAME_CTRL_C_MS = 500
+const PARENT_POLL_MS = 1_000
+
+const stop = new AbortController()
+const hurry = new AbortController()
+const live = process.stdout.isTTY && process.env['TERM'] !== 'dumb'
+const terminal = createTerminal(process.stdout, { live, colours: live && !process.env['NO_COLOR'] })
+
+let stoppedAt = Infinity
+function requestStop(): void {
+  if (!stop.signal.aborted) {
+    stoppedAt = performance.now()
+    terminal.show(undefined)
+    terminal.print('Stopping … (Ctrl-C again: at once)')
+    stop.abort()
+  } else if (performance.now() - stoppedAt > SAME_CTRL_C_MS) hurry.abort()
+}
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, requestStop)
+// Nobody reads any more: `npm start | head`, or a terminal that was closed.
+process.stdout.on('error', () => stop.abort())
+watchNpm()
+
+process.exit(await main())
+
+/** @returns the exit code: 2 for a wrong configuration, 1 for what could not start or go on */
+async function main(): Promise<number> {
+  try {
+    const config = parseConfig(process.env, PROJECT_ROOT)
+    await start({ config, environment: process.env, terminal, signal: stop.signal, hurry: hurry.signal })
+    terminal.print('Stopped.')
+    return 0
+  } catch (error) {
+    const known = error instanceof ConfigError || error instanceof StartError
+    console.error(known ? `stockpile: ${error.message}` : error)
+    return error instanceof ConfigError ? 2 : 1
+  }
+}
+
+/** npm passes a SIGTERM on only to its shell, which ends without passing it on: then nobody would ever stop this. */
+function watchNpm(): void {
+  if (process.env['npm_lifecycle_event'] !== 'start') return
+  const parent = process.ppid
+  setInterval(() => {
+    if (process.ppid !== parent && !stop.signal.aborted) requestStop()
+  }, PARENT_POLL_MS).unref()
+}

@@ -1,0 +1,154 @@
+import { isAbsolute, relative } from 'node:path'
+import type { Stored } from './api.js'
+import type { Config } from './config.js'
+import type { Line } from './paint.js'
+import { thousands } from './progress.js'
+
+const FREE_KEY = 'https://www.alphavantage.co/support/#api-key'
+const LABEL_WIDTH = 12
+const ALARM_WIDTH = 96
+
+/** What nobody may overlook: these are not the market's prices. */
+export function simulatedBanner(databaseUrl: string): Line[] {
+  return [
+    'SYNTHETIC DATA: no API key is set, so a built-in simulator answers in place of Alpha Vantage.',
+    `Its prices are made up. They stay in a database of their own, ${databaseName(databaseUrl)}.`,
+    `For real prices get a free key at ${FREE_KEY} and start with`,
+    'ALPHAVANTAGE_API_KEY=your-key npm start',
+  ].map((text): Line => [{ text: `!! ${text}`.padEnd(ALARM_WIDTH), style: 'alarm' }])
+}
+
+/** Where everything lives. */
+export function partsLines(
+  config: Config,
+  { databaseUrl, embedded }: { databaseUrl: string; embedded: boolean },
+): Line[] {
+  const { hostname, port } = new URL(databaseUrl)
+  const name = databaseName(databaseUrl)
+  const where = `${hostname}:${port === '' ? 5432 : port}`
+  return [
+    labelled(
+      'data',
+      embedded
+        ? `database ${name} of the embedded PostgreSQL in ${shortPath(config.home)}`
+        : `database ${name} of the PostgreSQL at ${where} (DATABASE_URL); none is started here`,
+    ),
+    labelled(
+      'queue',
+      config.redisUrl === undefined
+        ? 'in the same PostgreSQL (set REDIS_URL for Redis)'
+        : `in the Redis at ${new URL(config.redisUrl).host}`,
+    ),
+    labelled(
+      'provider',
+      config.simulated
+        ? `the simulator, with the limits of plan ${config.plan}`
+        : `${config.baseUrl ?? 'Alpha Vantage'}, plan ${config.plan}`,
+    ),
+  ]
+}
+
+/** What an earlier start left, or undefined when that is nothing. */
+export function storedText(
+  stored: readonly Pick<Stored, 'symbol' | 'rows'>[],
+  more: number,
+): string | undefined {
+  if (stored.length === 0) return undefined
+  const parts = stored.map(
+    ({ symbol, rows }) => `${symbol} ${thousands(rows)} ${rows === 1 ? 'row' : 'rows'}`,
+  )
+  return `already here: ${parts.join(', ')}${more > 0 ? `, and up to ${thousands(more)} symbols more` : ''}`
+}
+
+/** The addresses worth opening. */
+export function addressLines(
+  url: string,
+  options: {
+    config: Config
+    databaseUrl: string
+    /** Of the first symbol; undefined while nothing is stored. */
+    example: Stored | undefined
+    /** Of the embedded server. */
+    passwordFile: string | undefined
+    windows: boolean
+  },
+): Line[] {
+  const { config, example } = options
+  const at = (path: string) => new URL(path, url).href
+  const query = example === undefined ? undefined : new URLSearchParams({ symbol: example.symbol })
+  const range =
+    example === undefined
+      ? undefined
+      : new URLSearchParams({
+          symbol: example.symbol,
+          start_date: monthBefore(example),
+          end_date: example.lastDate,
+        })
+  return [
+    [{ text: `Stockpile serves at ${url}`, style: 'bold' }],
+    labelled(
+      'prices',
+      at(query === undefined ? '/api/financial_data' : `/api/financial_data?${query.toString()}`),
+      'cyan',
+    ),
+    ...(range === undefined
+      ? []
+      : [labelled('statistics', at(`/api/statistics?${range.toString()}`), 'cyan')]),
+    labelled('runs', at('/api/ingest'), 'cyan'),
+    labelled('failures', at('/api/failures'), 'cyan'),
+    labelled('queue', at('/queues'), 'cyan'),
+    labelled('API', at('/docs'), 'cyan'),
+    labelled(
+      'fetch more',
+      `curl -X POST ${at('/api/ingest')} -H 'content-type: application/json' -d '{"symbols":["MSFT"]}'`,
+    ),
+    labelled('SQL', sqlHint(options)),
+    labelled('logs', shortPath(`${config.home}/logs`)),
+    [{ text: 'Ctrl-C stops everything; npm start goes on from there.', style: 'bold' }],
+  ]
+}
+
+/** How to open psql, without the password on the screen. */
+function sqlHint(options: {
+  databaseUrl: string
+  passwordFile: string | undefined
+  windows: boolean
+}): string {
+  const { hostname, port, username } = new URL(options.databaseUrl)
+  const name = databaseName(options.databaseUrl)
+  if (options.passwordFile === undefined)
+    return `database ${name} at ${hostname}:${port === '' ? 5432 : port}`
+  const file = shortPath(options.passwordFile)
+  return options.windows
+    ? `psql -h ${hostname} -p ${port} -U ${username} ${name} (the password is in ${file})`
+    : `PGPASSWORD=$(cat ${quoted(file)}) psql -h ${hostname} -p ${port} -U ${username} ${name}`
+}
+
+function labelled(label: string, text: string, style?: 'cyan'): Line {
+  return [
+    { text: `  ${label.padEnd(LABEL_WIDTH)}`, style: 'dim' },
+    style === undefined ? { text } : { text, style },
+  ]
+}
+
+/** The last 31 days of what is stored. */
+function monthBefore({ firstDate, lastDate }: Stored): string {
+  const date = new Date(`${lastDate}T00:00:00Z`)
+  date.setUTCDate(date.getUTCDate() - 30)
+  const month = date.toISOString().slice(0, 10)
+  return month > firstDate ? month : firstDate
+}
+
+function databaseName(databaseUrl: string): string {
+  return decodeURIComponent(new URL(databaseUrl).pathname.slice(1))
+}
+
+/** As one would type it here. */
+function shortPath(path: string): string {
+  const short = relative('', path)
+  return short === '' || short.startsWith('..') || isAbsolute(short) ? path : short
+}
+
+function quoted(file: string): string {
+  return /^[\w./-]+$/.test(file) ? file : `'${file.replaceAll("'", String.raw`'\''`)}'`
+}

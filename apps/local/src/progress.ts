@@ -1,0 +1,203 @@
+import type { Item, Run } from './api.js'
+import { withAdvice } from './log-line.js'
+import type { Line, Span } from './paint.js'
+
+/** A run as it was at some moment. */
+export interface Snapshot {
+  run: Run
+  /** All of a small run's items; of a large one the failed ones. */
+  items: Item[]
+}
+
+/** Up to here each item has a line of its own. */
+export const SMALL_RUN = 8
+
+const BAR_WIDTH = 24
+const SPINNER = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏']
+const MAX_FAILURES = 5
+
+export function isFinished(run: Run): boolean {
+  return run.finished_at !== null
+}
+
+/** A line for what takes a moment. */
+export function busyLine(text: string, frame: number): Line {
+  return [{ text: `${spinnerAt(frame)} `, style: 'cyan' }, { text }]
+}
+
+/** The block of a run on a terminal, while it goes on and as it then stays there. */
+export function runBlock({ run, items }: Snapshot, now: Date, frame: number): Line[] {
+  const spinner = spinnerAt(frame)
+  const head: Line = isFinished(run)
+    ? [mark(run), { text: ` ${summary(run)}` }]
+    : [
+        { text: `${spinner} `, style: 'cyan' },
+        ...bar(run.counts),
+        { text: ` ${headText(run)}` },
+        { text: ` · ${duration(elapsedMs(run, now))}`, style: 'dim' },
+      ]
+  if (run.counts.total > SMALL_RUN) return [head, ...failureBlock(items, run.counts.failed)]
+  const width = Math.max(...items.map((item) => item.symbol.length), 0)
+  return [head, ...items.map((item) => itemLine(item, width, spinner, now))]
+}
+
+/** What a person without a terminal reads of the way from one snapshot to the next: one line a change. */
+export function changes(previous: Snapshot | undefined, next: Snapshot, now: Date): string[] {
+  const { run, items } = next
+  const lines: string[] = []
+  if (previous === undefined && !isFinished(run)) {
+    const what = run.counts.total > SMALL_RUN ? '' : `: ${items.map((item) => item.symbol).join(', ')}`
+    lines.push(`run ${run.id} asks for ${symbols(run.counts.total)}${what}`)
+  }
+  const before = new Map(previous?.items.map((item) => [item.id, itemText(item)]))
+  for (const item of items) {
+    const text = itemText(item)
+    const silent = item.state === 'pending' && item.waiting_for === null && item.error === null
+    if (!silent && before.get(item.id) !== text) lines.push(`${item.symbol}: ${text}${dueText(item, now)}`)
+  }
+  if (run.counts.total > SMALL_RUN && !isFinished(run) && step(previous?.run) !== step(run)) {
+    lines.push(`${headText(run)} · ${duration(elapsedMs(run, now))}`)
+  }
+  if (isFinished(run)) lines.push(summary(run))
+  return lines
+}
+
+function spinnerAt(frame: number): string {
+  return SPINNER[frame % SPINNER.length] ?? ''
+}
+
+/** Tenths that are done, and the status: what a large run gets a line for. */
+function step(run: Run | undefined): string {
+  if (run === undefined) return ''
+  return `${Math.floor((10 * done(run.counts)) / run.counts.total)} ${run.status}`
+}
+
+function done({ succeeded, failed, cancelled }: Run['counts']): number {
+  return succeeded + failed + cancelled
+}
+
+function bar(counts: Run['counts']): Span[] {
+  const full = Math.round((BAR_WIDTH * done(counts)) / counts.total)
+  return [
+    { text: '█'.repeat(full), style: 'green' },
+    { text: '░'.repeat(BAR_WIDTH - full), style: 'dim' },
+  ]
+}
+
+function headText({ counts, rows, status }: Run): string {
+  const parts = [`${thousands(done(counts))} of ${symbols(counts.total)}`]
+  if (counts.failed > 0) parts.push(`${thousands(counts.failed)} failed`)
+  if (rows.fetched > 0) parts.push(`${thousands(rows.fetched)} rows`)
+  if (status === 'waiting_quota') parts.push("waits for room in the provider's limit")
+  if (status === 'blocked') parts.push('waits for a key that the provider takes')
+  return parts.join(' · ')
+}
+
+/** Of a finished run. */
+function summary(run: Run): string {
+  const { counts, rows } = run
+  const seconds = duration(elapsedMs(run, run.finished_at ?? run.requested_at))
+  if (counts.cancelled > 0) {
+    return `cancelled: ${thousands(counts.succeeded)} of ${symbols(counts.total)} had come in, ${rowsText(rows)}`
+  }
+  if (counts.failed > 0) {
+    return `${thousands(counts.succeeded)} of ${symbols(counts.total)} came in within ${seconds}, ${thousands(counts.failed)} failed; ${rowsText(rows)}`
+  }
+  return `${symbols(counts.total)} came in within ${seconds}: ${rowsText(rows)}`
+}
+
+function mark({ status }: Run): Span {
+  if (status === 'succeeded') return { text: '✓', style: 'green' }
+  return status === 'failed' ? { text: '✗', style: 'red' } : { text: '!', style: 'yellow' }
+}
+
+function itemLine(item: Item, width: number, spinner: string, now: Date): Line {
+  const signs: Record<Item['state'], Span> = {
+    pending: { text: '·', style: 'dim' },
+    running: { text: spinner, style: 'cyan' },
+    succeeded: { text: '✓', style: 'green' },
+    failed: { text: '✗', style: 'red' },
+    cancelled: { text: '-', style: 'dim' },
+  }
+  const text: Span = { text: `${itemText(item)}${dueText(item, now)}` }
+  if (item.state === 'failed') text.style = 'red'
+  else if (item.state === 'pending') text.style = item.error === null ? 'dim' : 'yellow'
+  return [{ text: '  ' }, signs[item.state], { text: ` ${item.symbol.padEnd(width)}  `, style: 'bold' }, text]
+}
+
+function failureBlock(items: Item[], count: number): Line[] {
+  const failed = items.filter((item) => item.state === 'failed').slice(-MAX_FAILURES)
+  const lines = failed.map((item): Line => [
+    { text: '  ✗', style: 'red' },
+    { text: ` ${item.symbol}  `, style: 'bold' },
+    { text: itemText(item), style: 'red' },
+  ])
+  return count > failed.length && failed.length > 0
+    ? [
+        ...lines,
+        [{ text: `    and ${thousands(count - failed.length)} more: see /api/failures`, style: 'dim' }],
+      ]
+    : lines
+}
+
+function itemText(item: Item): string {
+  const why = item.error === null ? '' : withAdvice(item.error.detail, item.error.advice)
+  switch (item.state) {
+    case 'running':
+      return 'fetching'
+    case 'succeeded':
+      return rowsText(item.rows)
+    case 'failed':
+      return `failed: ${why}`
+    case 'cancelled':
+      return 'cancelled'
+    case 'pending':
+      if (item.waiting_for === 'quota') return "waiting for room in the provider's limit"
+      if (item.waiting_for === 'key') return 'waiting for a key that the provider takes'
+      return item.error === null ? 'waiting' : `will be tried again: ${why}`
+    default:
+      return item.state satisfies never
+  }
+}
+
+function dueText(item: Item, now: Date): string {
+  if (item.state !== 'pending' || item.next_attempt_at === null) return ''
+  const ms = item.next_attempt_at.getTime() - now.getTime()
+  return ms > 0 ? ` (next attempt in ${duration(ms)})` : ''
+}
+
+function rowsText(rows: Run['rows']): string {
+  const kinds = [
+    [rows.inserted, 'new'],
+    [rows.updated, 'changed'],
+    [rows.unchanged, 'as before'],
+    [rows.rejected, 'rejected'],
+    [rows.provisional, 'of an open session left out'],
+  ] as const
+  const parts = kinds.filter(([count]) => count > 0).map(([count, kind]) => `${thousands(count)} ${kind}`)
+  const total = `${thousands(rows.fetched)} ${rows.fetched === 1 ? 'row' : 'rows'}`
+  return parts.length === 0 ? total : `${total} (${parts.join(', ')})`
+}
+
+function elapsedMs(run: Run, now: Date): number {
+  return Math.max(0, now.getTime() - run.requested_at.getTime())
+}
+
+/** 4 s, 2 min 5 s, 3 h 20 min, 2 days 4 h. */
+export function duration(ms: number): string {
+  const seconds = Math.ceil(ms / 1_000)
+  if (seconds < 60) return `${seconds} s`
+  const minutes = Math.floor(seconds / 60)
+  if (minutes < 60) return `${minutes} min ${seconds % 60} s`
+  const hours = Math.floor(minutes / 60)
+  if (hours < 48) return `${hours} h ${minutes % 60} min`
+  return `${Math.floor(hours / 24)} days ${hours % 24} h`
+}
+
+export function thousands(count: number): string {
+  return count.toLocaleString('en-US')
+}
+
+function symbols(count: number): string {
+  return `${thousands(count)} ${count === 1 ? 'symbol' : 'symbols'}`
+}

@@ -1,0 +1,162 @@
+import { expect, test } from 'vitest'
+import type { Item, Run } from '../src/api.js'
+import { paint } from '../src/paint.js'
+import { changes, duration, runBlock, type Snapshot } from '../src/progress.js'
+
+const REQUESTED = new Date('2026-05-18T09:00:00Z')
+const NOW = new Date('2026-05-18T09:00:03Z')
+const NO_ROWS = { fetched: 0, inserted: 0, updated: 0, unchanged: 0, rejected: 0, provisional: 0 }
+const HUNDRED = { ...NO_ROWS, fetched: 100, inserted: 100 }
+
+function item(fields: Partial<Item>): Item {
+  return {
+    id: 1,
+    symbol: 'IBM',
+    state: 'pending',
+    waiting_for: null,
+    next_attempt_at: null,
+    rows: NO_ROWS,
+    error: null,
+    ...fields,
+  }
+}
+
+/** A run whose counts are those of its items, unless given. */
+function snapshot(items: Item[], fields: Partial<Run> = {}): Snapshot {
+  const count = (state: Item['state']) => items.filter((one) => one.state === state).length
+  const run: Run = {
+    id: 'r1',
+    status: 'running',
+    trigger: 'start',
+    requested_at: REQUESTED,
+    finished_at: null,
+    counts: {
+      total: items.length,
+      pending: count('pending'),
+      running: count('running'),
+      succeeded: count('succeeded'),
+      failed: count('failed'),
+      cancelled: count('cancelled'),
+    },
+    rows: NO_ROWS,
+    ...fields,
+  }
+  return { run, items }
+}
+
+function block(of: Snapshot, width = 200): string[] {
+  return runBlock(of, NOW, 0).map((line) => paint(line, { colours: false, width }))
+}
+
+const running = snapshot(
+  [
+    item({ id: 1, state: 'succeeded', rows: HUNDRED }),
+    item({ id: 2, symbol: 'AAPL', state: 'running' }),
+    item({ id: 3, symbol: 'MSFT' }),
+  ],
+  { rows: HUNDRED },
+)
+const failure = { detail: 'NOSUCH: not known.', advice: 'Check the symbol.' }
+
+test('A small run has a line for each symbol under its bar', () => {
+  expect(block(running)).toEqual([
+    '⠋ ████████░░░░░░░░░░░░░░░░ 1 of 3 symbols · 100 rows · 3 s',
+    '  ✓ IBM   100 rows (100 new)',
+    '  ⠋ AAPL  fetching',
+    '  · MSFT  waiting',
+  ])
+})
+
+test('No line of the block is wider than the terminal', () => {
+  for (const line of block(running, 20)) expect(line.length).toBeLessThanOrEqual(20)
+})
+
+test('Without colours there is no escape sequence, with them each ends', () => {
+  const [head = []] = runBlock(running, NOW, 0)
+  expect(paint(head, { colours: false, width: 80 })).not.toContain('\u001B')
+  const coloured = paint(head, { colours: true, width: 80 })
+  const ends = coloured.split('\u001B[0m').length - 1
+  expect(ends).toBeGreaterThan(0)
+  expect(coloured.split('\u001B[')).toHaveLength(2 * ends + 1)
+})
+
+test('A failed symbol says why and what to do', () => {
+  const failed = snapshot([item({ symbol: 'NOSUCH', state: 'failed', error: failure })], {
+    status: 'failed',
+    finished_at: NOW,
+  })
+  expect(block(failed)).toEqual([
+    '✗ 0 of 1 symbol came in within 3 s, 1 failed; 0 rows',
+    '  ✗ NOSUCH  failed: NOSUCH: not known. Check the symbol.',
+  ])
+})
+
+test('What the provider wrote cannot move the cursor', () => {
+  const error = { detail: 'bad\u001B[2J\nnews', advice: 'Wait.' }
+  expect(block(snapshot([item({ state: 'failed', error })])).join('')).not.toContain('\u001B')
+})
+
+test('A wait says for what, and until when', () => {
+  const waiting = item({
+    waiting_for: 'quota',
+    next_attempt_at: new Date(NOW.getTime() + 125_000),
+  })
+  expect(block(snapshot([waiting], { status: 'waiting_quota' })).at(-1)).toBe(
+    "  · IBM  waiting for room in the provider's limit (next attempt in 2 min 5 s)",
+  )
+})
+
+test('A large run is a bar with counts and its newest failures', () => {
+  const failed = [1, 2, 3, 4, 5, 6].map((id) =>
+    item({ id, symbol: `X${id}`, state: 'failed', error: failure }),
+  )
+  const counts = { total: 5_000, pending: 2_490, running: 4, succeeded: 2_500, failed: 6, cancelled: 0 }
+  const lines = block(snapshot(failed, { counts, rows: { ...NO_ROWS, fetched: 250_000 } }))
+  expect(lines[0]).toBe('⠋ ████████████░░░░░░░░░░░░ 2,506 of 5,000 symbols · 6 failed · 250,000 rows · 3 s')
+  expect(lines.slice(1).map((line) => line.trim().slice(0, 16))).toEqual([
+    '✗ X2  failed: NO',
+    '✗ X3  failed: NO',
+    '✗ X4  failed: NO',
+    '✗ X5  failed: NO',
+    '✗ X6  failed: NO',
+    'and 1 more: see ',
+  ])
+})
+
+test('Without a terminal there is a line for each change, and none when nothing changed', () => {
+  const begun = snapshot([item({ id: 1 }), item({ id: 2, symbol: 'AAPL' })], { status: 'queued' })
+  expect(changes(undefined, begun, NOW)).toEqual(['run r1 asks for 2 symbols: IBM, AAPL'])
+  expect(changes(begun, begun, NOW)).toEqual([])
+  const fetching = snapshot([item({ id: 1, state: 'running' }), item({ id: 2, symbol: 'AAPL' })])
+  expect(changes(begun, fetching, NOW)).toEqual(['IBM: fetching'])
+  const both = [1, 2].map((id) =>
+    item({ id, symbol: id === 1 ? 'IBM' : 'AAPL', state: 'succeeded', rows: HUNDRED }),
+  )
+  const rows = { ...NO_ROWS, fetched: 200, inserted: 150, updated: 1, unchanged: 49 }
+  expect(changes(fetching, snapshot(both, { status: 'succeeded', finished_at: NOW, rows }), NOW)).toEqual([
+    'IBM: 100 rows (100 new)',
+    'AAPL: 100 rows (100 new)',
+    '2 symbols came in within 3 s: 200 rows (150 new, 1 changed, 49 as before)',
+  ])
+})
+
+test('Without a terminal a large run has a line for each tenth', () => {
+  const at = (succeeded: number) =>
+    snapshot([], {
+      counts: { total: 1_000, pending: 1_000 - succeeded, running: 0, succeeded, failed: 0, cancelled: 0 },
+    })
+  const lines: string[] = []
+  for (let done = 1; done < 1_000; done += 1) lines.push(...changes(at(done - 1), at(done), NOW))
+  expect(lines).toHaveLength(9)
+  expect(lines[0]).toBe('100 of 1,000 symbols · 3 s')
+})
+
+test.each([
+  [0, '0 s'],
+  [3_001, '4 s'],
+  [60_000, '1 min 0 s'],
+  [3_600_000 * 3 + 60_000 * 20, '3 h 20 min'],
+  [3_600_000 * 52, '2 days 4 h'],
+])('%d ms are %s', (ms, text) => {
+  expect(duration(ms)).toBe(text)
+})

