@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { PLANS } from '@stockpile/alphavantage/plan'
+import { isSymbol, splitSymbols } from '@stockpile/db/symbol'
 import * as z from 'zod'
 
 /** Shells and `--env` files write an unset variable as an empty one. */
@@ -16,7 +17,6 @@ const limit = (per: string) =>
 const text = given(z.string().optional())
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const
-const SYMBOL = /^[A-Z0-9 .:/^&()=+*$#@!_~-]{1,32}$/
 const PORT_TAKES = 'takes a port from 0 to 65535 (0: any free one; default 8081)'
 const FREE_KEY = 'https://www.alphavantage.co/support/#api-key'
 
@@ -70,10 +70,10 @@ const environmentSchema = z.object({
   SYMBOLS: z
     .string()
     .default('IBM,AAPL')
-    .transform((list) => [...new Set(list.split(',').map((symbol) => symbol.trim().toUpperCase()))])
-    .transform((list) => list.filter((symbol) => symbol !== ''))
-    .pipe(
-      z.array(z.string().regex(SYMBOL, 'takes symbols such as IBM,AAPL, separated by commas (empty: none)')),
+    .transform(splitSymbols)
+    .refine(
+      (symbols) => symbols.every(isSymbol),
+      'takes symbols such as IBM,AAPL, separated by commas (empty: none)',
     ),
   LOG_LEVEL: given(z.enum(LOG_LEVELS, `takes one of ${LOG_LEVELS.join(', ')}`).default('info')),
 })

@@ -61,10 +61,10 @@ export function readableLine(program: string, line: LogLine): string {
   return withoutControls(why === undefined ? what : `${what}: ${withAdvice(why, line.advice ?? '')}`)
 }
 
-/** What went wrong and what to do, without control characters. Some details end with the advice themselves. */
+/** What went wrong and what to do, without control characters. */
 export function withAdvice(detail: string, advice: string): string {
   const sentence = /[.!?]$/.test(detail) ? detail : `${detail}.`
-  return withoutControls(detail.includes(advice) ? detail : `${sentence} ${advice}`)
+  return withoutControls(`${sentence} ${advice}`)
 }
 
 /** What others wrote must not move the cursor, or start a line of its own. */

@@ -1,4 +1,5 @@
 import { limitsOf, PLANS } from '@stockpile/alphavantage/plan'
+import { isSymbol, splitSymbols } from '@stockpile/db/symbol'
 import * as z from 'zod'
 
 /** An empty variable counts as one that is not set, as compose files and shells produce them. */
@@ -14,26 +15,6 @@ const count = (what: string) =>
   )
 const url = (protocols: RegExp, example: string) =>
   z.url({ protocol: protocols, error: `takes an address such as ${example}` })
-
-/** Of the symbols' alphabet only what would break the list is left to the API's own, stricter check. */
-const symbolList = z
-  .string()
-  .default('IBM,AAPL')
-  .transform((list) =>
-    [...new Set(list.split(',').map((symbol) => symbol.trim().toUpperCase()))].filter(
-      (symbol) => symbol !== '',
-    ),
-  )
-  .pipe(
-    z.array(
-      z
-        .string()
-        .regex(
-          /^[\x20-\x7e]{1,32}$/,
-          'takes symbols of 1 to 32 printable ASCII characters, separated by commas',
-        ),
-    ),
-  )
 
 const schema = z
   .object({
@@ -62,7 +43,14 @@ const schema = z
         .default(4),
     ),
     // Empty means none here, so it must not count as unset.
-    SYMBOLS: symbolList,
+    SYMBOLS: z
+      .string()
+      .default('IBM,AAPL')
+      .transform(splitSymbols)
+      .refine(
+        (symbols) => symbols.every(isSymbol),
+        'takes symbols such as IBM,AAPL, separated by commas (empty: none)',
+      ),
     LOG_LEVEL: given(z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info')),
   })
   .refine(

@@ -1,5 +1,6 @@
+import { once } from 'node:events'
 import { setFlagsFromString } from 'node:v8'
-import { withoutParameters } from '@stockpile/db/connection'
+import { isUnavailable, withoutParameters } from '@stockpile/db/connection'
 import { SchemaVersionError } from '@stockpile/db/migrate'
 import { pino } from 'pino'
 import { ConfigError, parseConfig } from './config.js'
@@ -12,36 +13,49 @@ setFlagsFromString('--heap-growing-percent=50')
 /** Shorter than the 30 s that docker and systemd give before they kill. */
 const GRACE_MS = 20_000
 
-try {
-  const config = parseConfig(process.env)
-  const logger = pino({
-    name: 'worker',
-    level: config.logLevel,
-    timestamp: pino.stdTimeFunctions.isoTime,
-    serializers: { err: (error: unknown) => pino.stdSerializers.err(asError(withoutParameters(error))) },
-  })
-  const worker = await startWorker(config, logger)
-  let stopping = false
-  const stop = (why: string) => {
-    if (stopping) return
-    stopping = true
-    logger.info({ why }, 'stopping')
-    worker.stop(GRACE_MS).then(
-      () => process.exit(0),
-      (error: unknown) => {
-        logger.error({ err: error }, 'did not stop cleanly')
-        process.exit(1)
-      },
-    )
+const stop = new AbortController()
+const putBack = new AbortController()
+const stopFor = (why: string) => () => {
+  // Asked twice: nobody wants to wait for what is in flight.
+  if (stop.signal.aborted) putBack.abort()
+  stop.abort(why)
+}
+process.on('SIGTERM', stopFor('SIGTERM'))
+process.on('SIGINT', stopFor('SIGINT'))
+// Forked by npm start, which may be killed: nobody else would stop this process then.
+if (process.connected) process.on('disconnect', stopFor('the parent process is gone'))
+
+process.exit(await main())
+
+/** @returns the exit code: 2 for a wrong configuration, 1 for a failed start or stop */
+async function main(): Promise<number> {
+  try {
+    const config = parseConfig(process.env)
+    const logger = pino({
+      name: 'worker',
+      level: config.logLevel,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      serializers: { err: (error: unknown) => pino.stdSerializers.err(asError(withoutParameters(error))) },
+    })
+    const worker = await startWorker(config, logger)
+    if (!stop.signal.aborted) await once(stop.signal, 'abort')
+    logger.info({ why: stop.signal.reason }, 'stopping')
+    const grace = AbortSignal.any([putBack.signal, AbortSignal.timeout(GRACE_MS)])
+    await worker.stop(grace)
+    return 0
+  } catch (error) {
+    const sentence = sentenceFor(error)
+    console.error(sentence ?? asError(withoutParameters(error)))
+    return error instanceof ConfigError ? 2 : 1
   }
-  process.on('SIGTERM', () => stop('SIGTERM'))
-  process.on('SIGINT', () => stop('SIGINT'))
-  // Started by npm start, which may be killed: nobody else would stop this process then.
-  process.on('disconnect', () => stop('the parent process is gone'))
-} catch (error) {
-  const known = error instanceof ConfigError || error instanceof SchemaVersionError
-  console.error(known ? error.message : asError(withoutParameters(error)))
-  process.exitCode = error instanceof ConfigError ? 2 : 1
+}
+
+/** What a person can act on, without a stack. */
+function sentenceFor(error: unknown): string | null {
+  if (error instanceof ConfigError || error instanceof SchemaVersionError) return error.message
+  if (isUnavailable(error))
+    return 'PostgreSQL does not answer: check DATABASE_URL, and whether the server runs.'
+  return null
 }
 
 function asError(error: unknown): Error {

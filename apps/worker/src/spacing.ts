@@ -1,8 +1,7 @@
 import type { Limits } from '@stockpile/alphavantage/plan'
 
-/** Requests do not arrive exactly as far apart as they start: a tenth more on a second, a hundredth on a minute. */
-const SECOND_MARGIN = 1.1
-const MINUTE_MARGIN = 1.01
+/** Requests may arrive this much closer than they started: the first of them waits for a connection, the others not. */
+const MARGIN_MS = 400
 
 /**
  * How far apart requests must start so that neither the second nor the minute limit is reached. The day's
@@ -10,7 +9,7 @@ const MINUTE_MARGIN = 1.01
  * @returns milliseconds; 0 when there is neither limit
  */
 export function gapMs(limits: Limits): number {
-  const bySecond = limits.perSecond > 0 ? (1_000 / limits.perSecond) * SECOND_MARGIN : 0
-  const byMinute = limits.perMinute > 0 ? (60_000 / limits.perMinute) * MINUTE_MARGIN : 0
+  const bySecond = limits.perSecond > 0 ? (1_000 + MARGIN_MS) / limits.perSecond : 0
+  const byMinute = limits.perMinute > 0 ? (60_000 + MARGIN_MS) / limits.perMinute : 0
   return Math.ceil(Math.max(bySecond, byMinute))
 }

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { createClient } from '@stockpile/alphavantage'
 import { allowsFullHistory } from '@stockpile/alphavantage/plan'
 import { connect } from '@stockpile/db/connection'
@@ -16,9 +17,10 @@ import { gapMs } from './spacing.js'
 
 export interface RunningWorker {
   /**
-   * Takes nothing new, gives what is in flight `graceMs` to finish, puts the rest back, and closes every connection.
+   * Takes nothing new, lets what is in flight finish until `grace` aborts, puts the rest back, and closes every
+   * connection.
    */
-  stop: (graceMs: number) => Promise<void>
+  stop: (grace: AbortSignal) => Promise<void>
 }
 
 /** The time that putting items back may take, after the grace. */
@@ -90,11 +92,11 @@ export async function startWorker(
   )
 
   return {
-    async stop(graceMs) {
+    async stop(grace) {
       // From here on BullMQ takes nothing new, and waits for what is active. Pausing it would not do: a wait
       // for jobs that is under way would still take one, and a pause for the provider's limits be sat out.
       const closing = worker.handle.close()
-      await within(inFlight.drained(), graceMs)
+      if (!grace.aborted) await Promise.race([inFlight.drained(), once(grace, 'abort')])
       inFlight.close(new ShutdownError('the worker stops'))
       await within(inFlight.drained(), PUT_BACK_MS)
       stopping.abort()

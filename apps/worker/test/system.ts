@@ -67,7 +67,7 @@ export function useSystem({ redisUrl }: { redisUrl?: string | undefined } = {}):
     }
   })
   afterEach(async () => {
-    await Promise.all(workers.splice(0).map((worker) => worker.stop(1_000)))
+    await Promise.all(workers.splice(0).map((worker) => worker.stop(AbortSignal.timeout(1_000))))
     await parts?.queue.close()
     await parts?.connection.close()
     await parts?.simulator.close()

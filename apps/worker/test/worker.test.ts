@@ -136,7 +136,7 @@ describe.each(queueBackends())('a worker, the queue on $name', ({ redisUrl }) =>
     const first = await system.work()
     const id = await system.ingest(['IBM'])
     await waitFor(() => system.simulator.arrivals().length === 1, { deadlineMs: DEADLINE_MS })
-    await first.stop(0)
+    await first.stop(AbortSignal.abort())
     expect(await items(id)).toMatchObject([{ state: 'pending', attempts: 0 }])
     await system.work()
     expect(await system.run(id)).toMatchObject({ status: 'succeeded' })
@@ -148,7 +148,7 @@ describe.each(queueBackends())('a worker, the queue on $name', ({ redisUrl }) =>
     const worker = await system.work()
     const id = await system.ingest(['IBM'])
     await waitFor(() => system.simulator.arrivals().length === 1, { deadlineMs: DEADLINE_MS })
-    await worker.stop(DEADLINE_MS)
+    await worker.stop(AbortSignal.timeout(DEADLINE_MS))
     expect(await items(id)).toMatchObject([{ state: 'succeeded' }])
   })
 
@@ -260,7 +260,7 @@ describe('a worker', () => {
     await waitFor(async () => (await listFinancialData(system.db, {}, page)).count === 200, {
       deadlineMs: DEADLINE_MS,
     })
-    await first.stop(1_000)
+    await first.stop(AbortSignal.timeout(1_000))
     await system.work({ SYMBOLS: 'IBM,AAPL,MSFT' })
     await waitFor(async () => (await listFinancialData(system.db, {}, page)).count === 300, {
       deadlineMs: DEADLINE_MS,

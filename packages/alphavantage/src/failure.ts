@@ -15,7 +15,7 @@ import {
  */
 const EVIDENCE_SOURCE = 64 * 1024
 
-/** Makes an AlphaVantageError of which every text is redacted, from the class's advice or from `what` happened. */
+/** Makes an AlphaVantageError of which every text is redacted, from the class's meaning and from `what` happened. */
 export function makeError(
   refusal: RefusalClass,
   symbol: string,
@@ -23,8 +23,8 @@ export function makeError(
   details: ErrorDetails & { what?: string } = {},
 ): AlphaVantageError {
   const { what, evidence, ...rest } = details
-  const advice = DISPOSITIONS[refusal].advice
-  const message = what === undefined ? `${symbol}: ${advice}` : `${symbol}: ${what}. ${advice}`
+  const { meaning } = DISPOSITIONS[refusal]
+  const message = what === undefined ? `${symbol}: ${meaning}` : `${symbol}: ${what}. ${meaning}`
   return new AlphaVantageError(refusal, redact(message), {
     ...rest,
     evidence: evidence == null ? null : redact(evidence.slice(0, EVIDENCE_SOURCE)),

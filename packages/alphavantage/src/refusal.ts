@@ -34,7 +34,7 @@ export type Disposition =
   | { outcome: 'fail' }
 
 /**
- * The one table of refusals: what the worker does about each, and what a person should. The README repeats it.
+ * The one table of refusals: what each means, what the worker does about it, and what a person should. The README repeats it.
  * - A key is put right by a person, so the run waits (`blocked`) and asks again once a minute.
  * - The hour at which the daily quota frees is disputed (00:00 or 04:00 UTC), so it is asked again hourly.
  * - No data is asked for once more, since a series can be missing for a moment; a symbol without history stays
@@ -42,53 +42,70 @@ export type Disposition =
  * - A 4xx means that our request is wrong, or that a proxy in between was for a moment: one more try tells which.
  * - A body over the cap (a full history is under 2 MB) would only be downloaded in vain again.
  */
-export const DISPOSITIONS: Record<RefusalClass, Disposition & { advice: string }> = {
+export const DISPOSITIONS: Record<RefusalClass, Disposition & { meaning: string; advice: string }> = {
   invalid_key: snooze(
     60_000,
-    'Alpha Vantage does not accept the API key: set a valid one, the run goes on by itself.',
+    'Alpha Vantage does not accept the API key.',
+    'Set a valid key: the run goes on by itself.',
   ),
-  demo_key: snooze(60_000, 'The demo key serves only the documented examples: set a key of your own.'),
+  demo_key: snooze(
+    60_000,
+    'The demo key serves only the documented examples.',
+    'Set a key of your own: the run goes on by itself.',
+  ),
   invalid_symbol: fail(
-    'Alpha Vantage does not know this symbol, or not with this outputsize: check it with a symbol search, or try compact.',
+    'Alpha Vantage does not know this symbol, or not with this outputsize.',
+    'Check it with a symbol search, or try compact.',
   ),
   unknown_function: fail(
-    'The function that was asked for does not exist: this is a bug of Stockpile, please report it.',
+    'The function that was asked for does not exist.',
+    'This is a bug of Stockpile: please report it.',
   ),
-  provider_error: retry(5, 'Alpha Vantage reports an error of its own: nothing to do but wait.'),
+  provider_error: retry(5, 'Alpha Vantage reports an error of its own.', 'There is nothing to do but wait.'),
   entitlement: fail(
-    'The plan of this key does not include this: ask for compact, or subscribe to a premium plan.',
+    'The plan of this key does not include this.',
+    'Ask for compact, or subscribe to a premium plan.',
   ),
   burst_limit: snooze(
     2_500,
-    'Too many requests within a second: check ALPHAVANTAGE_PLAN, and what else uses this key or address.',
+    'Too many requests within a second.',
+    'Check ALPHAVANTAGE_PLAN, and what else uses this key or address.',
   ),
   minute_limit: snooze(
     60_000,
-    'Too many requests within a minute: check ALPHAVANTAGE_PLAN, and what else uses this key or address.',
+    'Too many requests within a minute.',
+    'Check ALPHAVANTAGE_PLAN, and what else uses this key or address.',
   ),
   daily_limit: snooze(
     3_600_000,
-    'The daily quota is spent: the run goes on when it frees, or with a premium plan.',
+    'The daily quota is spent.',
+    'Wait: the run goes on when it frees, or with a premium plan.',
   ),
-  no_data: retry(2, 'Alpha Vantage has no daily series for this symbol: check that it is a listed one.'),
-  unrecognized: retry(3, 'Alpha Vantage answered with a text not seen before: read the evidence.'),
+  no_data: retry(2, 'Alpha Vantage has no daily series for this symbol.', 'Check that it is a listed one.'),
+  unrecognized: retry(3, 'Alpha Vantage answered with a text not seen before.', 'Read the evidence.'),
   network: retry(
     5,
-    'The request got no complete answer: check the network, the proxy and ALPHAVANTAGE_BASE_URL.',
+    'The request got no complete answer.',
+    'Check the network, the proxy and ALPHAVANTAGE_BASE_URL.',
   ),
-  timeout: retry(5, 'The answer was not complete within the deadline: check the network.'),
-  http_error: retry(5, 'The server failed: nothing to do but wait.'),
+  timeout: retry(5, 'The answer was not complete within the deadline.', 'Check the network.'),
+  http_error: retry(5, 'The server failed.', 'There is nothing to do but wait.'),
   http_rejected: retry(
     2,
-    'The server refuses the request: check ALPHAVANTAGE_BASE_URL and what stands between.',
+    'The server refuses the request.',
+    'Check ALPHAVANTAGE_BASE_URL and what stands between.',
   ),
   throttled: snooze(
     60_000,
-    'The server asks to slow down: check ALPHAVANTAGE_PLAN, and what else uses this key or address.',
+    'The server asks to slow down.',
+    'Check ALPHAVANTAGE_PLAN, and what else uses this key or address.',
   ),
-  bad_payload: retry(3, 'The answer is not a sound daily series of this symbol: read the evidence.'),
-  too_large: fail('The answer is larger than any daily series: check ALPHAVANTAGE_BASE_URL.'),
-  redirect: fail('The server redirects elsewhere, where the key is not sent: check ALPHAVANTAGE_BASE_URL.'),
+  bad_payload: retry(3, 'The answer is not a sound daily series of this symbol.', 'Read the evidence.'),
+  too_large: fail('The answer is larger than any daily series.', 'Check ALPHAVANTAGE_BASE_URL.'),
+  redirect: fail(
+    'The server redirects elsewhere, where the key is not sent.',
+    'Check ALPHAVANTAGE_BASE_URL.',
+  ),
 }
 
 const MAX_EVIDENCE = 2_048
@@ -122,20 +139,20 @@ export class AlphaVantageError extends Error {
   }
 }
 
-/** One class's row of the table, without its advice. */
+/** One class's row of the table, without its sentences. */
 function dispositionOf(refusal: RefusalClass): Disposition {
-  const { advice: _, ...disposition } = DISPOSITIONS[refusal]
+  const { meaning: _meaning, advice: _advice, ...disposition } = DISPOSITIONS[refusal]
   return disposition
 }
 
-function retry(maxAttempts: number, advice: string) {
-  return { outcome: 'retry' as const, maxAttempts, advice }
+function retry(maxAttempts: number, meaning: string, advice: string) {
+  return { outcome: 'retry' as const, maxAttempts, meaning, advice }
 }
 
-function snooze(waitMs: number, advice: string) {
-  return { outcome: 'snooze' as const, waitMs, advice }
+function snooze(waitMs: number, meaning: string, advice: string) {
+  return { outcome: 'snooze' as const, waitMs, meaning, advice }
 }
 
-function fail(advice: string) {
-  return { outcome: 'fail' as const, advice }
+function fail(meaning: string, advice: string) {
+  return { outcome: 'fail' as const, meaning, advice }
 }

@@ -17,6 +17,14 @@ export function registerRequests(app: App): void {
     }
     requirePlainUtf8(request)
   })
+  // A connection that is kept alive past the last answer would hold up the end of the process.
+  let closing = false
+  app.addHook('preClose', async () => {
+    closing = true
+  })
+  app.addHook('onSend', async (_request, reply) => {
+    if (closing) reply.header('connection', 'close')
+  })
   app.addHook('onResponse', async (request, reply) => {
     const line = {
       method: request.method,

@@ -1,25 +1,17 @@
+import { MAX_SYMBOL_LENGTH, normaliseSymbol, SYMBOL_CHARACTERS, SYMBOL_TAKES } from '@stockpile/db/symbol'
 import * as z from 'zod'
 
-/** All that Alpha Vantage's listing has (`BC/PB`, `NYCB- PR-U`, `NXT(EXP20091224)`) and what other exchanges add. */
-const SYMBOL = /^[A-Z0-9 .:/^&()=+*$#@!_~-]+$/
-const MESSAGE = 'A symbol is 1 to 32 letters, digits, inner spaces and . : / ^ & ( ) = + * $ # @ ! _ ~ -'
-
-/** As stored: spaces around it removed, in upper case. Only ASCII is touched: others must fail, not change. */
-function normaliseSymbol(text: string): string {
-  return text.replaceAll(/^ +| +$/g, '').replaceAll(/[a-z]/g, (letter) => letter.toUpperCase())
-}
-
-const stop = { abort: true, error: MESSAGE }
+const stop = { abort: true, error: SYMBOL_TAKES }
 
 export const symbolSchema = z
-  .string({ error: MESSAGE })
+  .string({ error: SYMBOL_TAKES })
   .overwrite(normaliseSymbol)
   .min(1, stop)
-  .max(32, stop)
-  .regex(SYMBOL, stop)
+  .max(MAX_SYMBOL_LENGTH, stop)
+  .regex(SYMBOL_CHARACTERS, stop)
   .meta({
     description: 'A symbol as Alpha Vantage writes it. It is trimmed and upper-cased.',
     // For OpenAPI: what may be sent.
-    pattern: SYMBOL.source.replace('A-Z', 'A-Za-z'),
+    pattern: SYMBOL_CHARACTERS.source.replace('A-Z', 'A-Za-z'),
     examples: ['IBM'],
   })
