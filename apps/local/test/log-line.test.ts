@@ -27,9 +27,9 @@ test('A log file takes what LOG_LEVEL lets pass, and everything that is no line 
   expect(isLogged(parseLogLine('Error: at start'), 'fatal')).toBe(true)
 })
 
-test('A line is readable, says its advice once, and holds no control characters', () => {
-  const shown = line({ msg: 'pause', symbol: 'IBM', detail: 'too\u001B[31m many: wait', advice: 'wait' })
-  expect(shown && readableLine('worker', shown)).toBe('worker: warning: pause (IBM): too [31m many: wait')
+test('A line is readable, says what to do, and holds no control characters', () => {
+  const shown = line({ msg: 'pause', symbol: 'IBM', detail: 'too\u001B[31m many', advice: 'Wait.' })
+  expect(shown && readableLine('worker', shown)).toBe('worker: warning: pause (IBM): too [31m many. Wait.')
 })
 
 test('A log file does not grow without end', async () => {

@@ -137,7 +137,7 @@ test('With a key the provider is asked, the key goes to the worker alone, and a 
     expect(local.lines.join('\n')).not.toContain('SYNTHETIC')
     expect(local.lines.join('\n')).toMatch(/database stockpile of/)
     expect(local.lines).toContainEqual(
-      expect.stringMatching(/^INVALIDX: failed: .*check it with a symbol search/),
+      expect.stringMatching(/^INVALIDX: failed: .*does not know this symbol.*Check it with a symbol search/),
     )
     const all = await everything(local)
     const { stdout } = await promisify(execFile)('ps', ['-A', '-o', 'args='])

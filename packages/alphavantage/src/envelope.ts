@@ -18,7 +18,7 @@ const MetaData = z.object({
 export function refuseRefusal(body: unknown, text: string, symbol: string): void {
   const refusal = classifyRefusal(body)
   if (refusal === null) return
-  const message = `${symbol}: ${DISPOSITIONS[refusal.class].advice}`
+  const message = `${symbol}: ${DISPOSITIONS[refusal.class].meaning}`
   throw new AlphaVantageError(refusal.class, message, { evidence: text })
 }
 
