@@ -130,7 +130,7 @@ async function fail(
   await failAttempt(db, item, failure, { final: true, rejected })
   logger.error({ class: failure.class, detail: failure.detail, advice: failure.advice }, 'failed for good')
   notes.add(`failed for good (${failure.class}): ${failure.detail} ${failure.advice}`)
-  throw new UnrecoverableError(`${failure.class}: ${failure.detail}`)
+  throw withoutStack(new UnrecoverableError(`${failure.class}: ${failure.detail}`))
 }
 
 async function retry(
@@ -152,7 +152,7 @@ async function retry(
   notes.add(
     `attempt ${number} failed (${failure.class}): ${failure.detail} Next attempt in ${Math.ceil(retryInMs / 1000)} s.`,
   )
-  throw new RetryLaterError(`${failure.class}: ${failure.detail}`, retryInMs)
+  throw withoutStack(new RetryLaterError(`${failure.class}: ${failure.detail}`, retryInMs))
 }
 
 async function snooze(
@@ -200,4 +200,10 @@ function internalFailure(error: unknown): Failure {
     httpStatus: null,
     evidence: null,
   }
+}
+
+/** The board shows an error's stack; where an outcome was thrown tells nobody anything. */
+function withoutStack<T extends Error>(error: T): T {
+  error.stack = error.message
+  return error
 }
