@@ -70,10 +70,10 @@ const updateWhatChanged = sql`
 
 /** @returns how many rows the symbol has; nobody else changes that before this transaction ends */
 async function lockSymbol(tx: Transaction, symbol: string): Promise<number> {
-  await tx.execute(sql`INSERT INTO symbols (symbol) VALUES (${symbol}) ON CONFLICT DO NOTHING`)
-  const [locked] = await tx.execute<{ rows: number }>(
-    sql`SELECT row_count AS rows FROM symbols WHERE symbol = ${symbol} FOR UPDATE`,
-  )
+  // An update that changes nothing locks the row, whether or not it was there before.
+  const [locked] = await tx.execute<{ rows: number }>(sql`
+    INSERT INTO symbols AS known (symbol) VALUES (${symbol})
+    ON CONFLICT (symbol) DO UPDATE SET row_count = known.row_count RETURNING row_count AS rows`)
   return locked?.rows ?? 0
 }
 
