@@ -32,7 +32,7 @@ const DEADLINE_MS = 60_000
 export async function compareRecordings(folder: string, databaseUrl: string): Promise<Comparison[]> {
   const files = (await readdir(folder)).flatMap((file) => {
     const symbol = /^daily_(?:compact|full)_([^_]+)_.*\.(?:json|csv)$/.exec(file)?.[1]
-    return symbol === undefined ? [] : [{ file, symbol }]
+    return symbol === undefined ? [] : [{ file, symbol: decodeURIComponent(symbol) }]
   })
   if (files.length === 0)
     throw new Error(`${folder} holds no recording named daily_compact_SYMBOL_*.json or .csv`)
@@ -103,7 +103,7 @@ async function ingest(url: string, symbols: string[]): Promise<Map<string, { unc
   const accepted = await fetch(`${url}/api/ingest`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ symbols, outputsize: 'compact', force: true }),
+    body: JSON.stringify({ symbols, outputsize: 'full', force: true }),
   })
   if (accepted.status !== 202)
     throw new Error(`POST /api/ingest: ${accepted.status} ${await accepted.text()}`)

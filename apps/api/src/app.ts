@@ -3,6 +3,7 @@ import type { IngestQueue } from '@stockpile/queue/queue'
 import { createDispatch } from './dispatch.js'
 import type { Logger } from './logger.js'
 import { registerBoard } from './plugins/board.js'
+import { registerConnections } from './plugins/connections.js'
 import { registerNotFound } from './plugins/not-found.js'
 import { registerOpenapi } from './plugins/openapi.js'
 import { registerRequests } from './plugins/requests.js'
@@ -31,6 +32,7 @@ export async function buildApp({ db, queue, logger, timeouts }: AppOptions): Pro
   const app = createServer({ logger, timeouts })
   const dependencies = { db, queue, dispatch: createDispatch({ db, queue }) }
 
+  registerConnections(app)
   registerRequests(app)
   registerNotFound(app)
   await registerOpenapi(app)

@@ -12,7 +12,7 @@ const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const
 const environmentSchema = z.object({
   DATABASE_URL: urlOf('postgres:', 'postgresql:'),
   REDIS_URL: optional(urlOf('redis:', 'rediss:')),
-  QUEUE_PREFIX: optional(z.string().regex(/^[\w-]{1,64}$/)),
+  QUEUE_PREFIX: optional(z.string().regex(/^[\w-]{1,50}$/)),
   HOST: optional(z.string().regex(/^[\w.:-]{1,255}$/)),
   PORT: optional(
     z
@@ -28,7 +28,7 @@ const environmentSchema = z.object({
 const TAKES: Record<keyof z.infer<typeof environmentSchema>, string> = {
   DATABASE_URL: 'the PostgreSQL database, e.g. postgres://user:password@127.0.0.1:5432/stockpile',
   REDIS_URL: 'a Redis, e.g. redis://127.0.0.1:6379; unset: the queue lives in PostgreSQL',
-  QUEUE_PREFIX: '1 to 64 letters, digits, _ and -',
+  QUEUE_PREFIX: '1 to 50 letters, digits, - and _',
   HOST: 'the address to listen on, e.g. 127.0.0.1 (default) or 0.0.0.0',
   PORT: 'a port from 0 to 65535; default 8081, 0: any free one',
   LOG_LEVEL: `one of ${LOG_LEVELS.join(', ')}; default info`,

@@ -71,3 +71,10 @@ test.each(['', ' 1', '1e3', '-1', '0x50', '80.5', '99999'])('a port is a plain n
   const message = messageOf({ DATABASE_URL, PORT: port })
   expect(message.startsWith('PORT is not valid')).toBe(port !== '')
 })
+
+test('a prefix of the queue is 1 to 50 letters, digits, - and _', () => {
+  const prefix = 'aZ-_9'.repeat(10)
+  expect(parseConfig({ DATABASE_URL, QUEUE_PREFIX: prefix }).queuePrefix).toBe(prefix)
+  for (const wrong of [`${prefix}a`, 'a b', 'a:b', 'é'])
+    expect(messageOf({ DATABASE_URL, QUEUE_PREFIX: wrong })).toMatch(/^QUEUE_PREFIX is not valid.*1 to 50/)
+})

@@ -34,6 +34,12 @@ describe('an ingest', () => {
     expect(await undispatchedItems(context.db, { limit: 10, minimumAgeMs: 0 })).toHaveLength(0)
   })
 
+  test('whose answer cannot be read is not stored: no run without its answer', async () => {
+    await context.db.execute('ALTER TABLE ingest_failures RENAME TO away')
+    problemOf(await post({ symbols: ['IBM'] }), 500)
+    expect(await context.db.execute('SELECT 1 FROM ingest_runs')).toHaveLength(0)
+  })
+
   test('answers without the prefix too', async () => {
     const answer = await post({ symbols: ['IBM'] }, '/ingest')
     expect(answer.statusCode).toBe(202)

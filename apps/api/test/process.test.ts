@@ -1,9 +1,12 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
+import { connect as connectTo } from 'node:net'
 import { fileURLToPath } from 'node:url'
+import { connect } from '@stockpile/db/connection'
 import { createDatabase, useDatabase } from '@stockpile/test-harness/database'
 import { useProcesses } from '@stockpile/test-harness/process'
+import { waitFor } from '@stockpile/test-harness/process'
 import { describe, expect, test } from 'vitest'
 import * as z from 'zod'
 
@@ -22,6 +25,47 @@ describe('the API as a process', () => {
     expect(await answer.json()).toMatchObject({ data: { status: 'ready' } })
     api.signal('SIGTERM')
     expect(await api.waitForExit(DEADLINE)).toBe(0)
+  })
+
+  test('answers what is under way at SIGTERM, and ends soon after, whatever connections clients keep', async () => {
+    const api = start(MAIN, { env: { DATABASE_URL: database.url, PORT: '0' } })
+    const line = await api.waitForLine(/listens at/, DEADLINE)
+    const url = new URL(/http:\/\/[\d.:]+/.exec(line)?.[0] ?? '')
+    const { db, close } = connect({
+      databaseUrl: database.url,
+      applicationName: 'api-test',
+      maxConnections: 1,
+      statementTimeoutMs: 5_000,
+    })
+    // One that never asks, as browsers open ahead, and one that is kept alive after its answer.
+    const silent = connectTo(Number(url.port), url.hostname)
+    const idle = connectTo(Number(url.port), url.hostname)
+    try {
+      await once(silent, 'connect')
+      idle.write('GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n')
+      await once(idle, 'data')
+      const answer = await db.transaction(async (tx) => {
+        await tx.execute('LOCK TABLE ingest_runs')
+        const asked = fetch(new URL('/api/ingest', url))
+        await waitFor(async () => {
+          const waiting = await tx.execute('SELECT 1 FROM pg_locks WHERE NOT granted')
+          return waiting.length > 0
+        }, DEADLINE)
+        api.signal('SIGTERM')
+        await api.waitForLine(/the API stops/, DEADLINE)
+        return { asked }
+      })
+      const releasedAt = performance.now()
+      const { status, headers } = await answer.asked
+      expect(status).toBe(200)
+      expect(headers.get('connection')).toBe('close')
+      expect(await api.waitForExit(DEADLINE)).toBe(0)
+      expect(performance.now() - releasedAt).toBeLessThan(5_000)
+    } finally {
+      silent.destroy()
+      idle.destroy()
+      await close()
+    }
   })
 
   test('comes up without Redis, and stops in time without it', async () => {

@@ -16,9 +16,13 @@ export function createBell(): Bell {
     },
     async heard(withinMs, signal) {
       const over = new AbortController()
+      // Not AbortSignal.any: Node 20 may collect what it returns while somebody waits for it.
+      const stop = () => over.abort()
+      signal.addEventListener('abort', stop, { once: true })
       const patience = withinMs ?? 2 ** 31 - 1
       try {
-        const timer = sleep(patience, undefined, { signal: AbortSignal.any([signal, over.signal]) })
+        signal.throwIfAborted()
+        const timer = sleep(patience, undefined, { signal: over.signal })
         const ringing = new Promise<void>((resolve) => {
           wake = resolve
         })
@@ -27,6 +31,7 @@ export function createBell(): Bell {
         signal.throwIfAborted()
         rang = false
       } finally {
+        signal.removeEventListener('abort', stop)
         over.abort()
       }
     },

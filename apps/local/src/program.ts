@@ -105,11 +105,17 @@ export function startProgram(options: ProgramOptions): Program {
     died,
     async stop(hurry) {
       stopping = true
-      const killed = AbortSignal.any([hurry, AbortSignal.timeout(options.stopMs)])
+      const patience = new AbortController()
+      const timer = setTimeout(() => patience.abort(), options.stopMs)
       // Windows has no signals that a program could handle; all of ours end when the channel closes.
       if (process.platform !== 'win32') child.kill('SIGTERM')
       else if (child.connected) child.disconnect()
-      await Promise.race([closed, killed.aborted ? undefined : once(killed, 'abort')])
+      await Promise.race([
+        closed,
+        once(patience.signal, 'abort'),
+        hurry.aborted ? undefined : once(hurry, 'abort'),
+      ])
+      clearTimeout(timer)
       const running = child.pid !== undefined && child.exitCode === null && child.signalCode === null
       if (running) child.kill('SIGKILL')
       await closed

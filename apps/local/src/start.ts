@@ -64,6 +64,7 @@ async function runPrograms(options: StartOptions, server: DatabaseServer, port: 
   terminal.print(...partsLines(config, { databaseUrl, embedded: embedded !== undefined }))
   const news = createBell()
   const over = new AbortController()
+  signal.addEventListener('abort', () => over.abort(), { once: true })
   const programs = createPrograms({
     config,
     databaseUrl,
@@ -73,7 +74,7 @@ async function runPrograms(options: StartOptions, server: DatabaseServer, port: 
   })
   try {
     await Promise.race([
-      serve({ ...options, signal: AbortSignal.any([signal, over.signal]) }, server, port, programs, news),
+      serve({ ...options, signal: over.signal }, server, port, programs, news),
       programs.died,
       server.lost,
       aborted(signal),

@@ -23,7 +23,7 @@ const schema = z
     QUEUE_PREFIX: given(
       z
         .string()
-        .regex(/^[\w-]+$/, 'takes letters, digits, - and _')
+        .regex(/^[\w-]{1,50}$/, 'takes 1 to 50 letters, digits, - and _')
         .optional(),
     ),
     ALPHAVANTAGE_API_KEY: given(z.string().optional()),
@@ -51,7 +51,7 @@ const schema = z
         (symbols) => symbols.every(isSymbol),
         'takes symbols such as IBM,AAPL, separated by commas (empty: none)',
       ),
-    LOG_LEVEL: given(z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info')),
+    LOG_LEVEL: given(z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace']).default('info')),
   })
   .refine(
     (env) => (env.ALPHAVANTAGE_API_KEY === undefined) !== (env.ALPHAVANTAGE_API_KEY_FILE === undefined),

@@ -1,6 +1,12 @@
 import type { Logger } from 'pino'
 import type { Connection } from '@stockpile/db/connection'
-import { markDispatched, markWithdrawn, undispatchedItems, withdrawableItems } from '@stockpile/db/dispatch'
+import {
+  markDispatched,
+  markWithdrawn,
+  undispatchedItems,
+  unfinishedItems,
+  withdrawableItems,
+} from '@stockpile/db/dispatch'
 import { enqueue, withdraw } from '@stockpile/queue/queue'
 import type { IngestQueue } from '@stockpile/queue/queue'
 import { tick } from './in-flight.js'
@@ -28,12 +34,12 @@ export async function runDispatcher(
 ): Promise<void> {
   const { logger } = dependencies
   let failing = false
-  // The first round takes everything: nobody else dispatches what an earlier process left behind.
-  let minimumAgeMs = 0
+  let rebuilt = false
   do {
     try {
-      await dispatchOnce(dependencies, minimumAgeMs)
-      minimumAgeMs = MINIMUM_AGE_MS
+      if (!rebuilt) await rebuild(dependencies)
+      rebuilt = true
+      await dispatchOnce(dependencies)
       if (failing) logger.info('dispatching again')
       failing = false
     } catch (error) {
@@ -47,13 +53,29 @@ export async function runDispatcher(
   } while (await tick(INTERVAL_MS, signal))
 }
 
-/** One round, until nothing is left to dispatch or to withdraw. */
-async function dispatchOnce(
-  { db, queue, logger }: DispatcherDependencies,
-  minimumAgeMs: number,
-): Promise<void> {
+/** Gives the queue every unfinished item at a start. Those whose jobs it has are left alone: a job's id is its item's. */
+async function rebuild({ db, queue, logger }: DispatcherDependencies): Promise<void> {
+  let afterId = 0
+  let count = 0
   for (;;) {
-    const items = await undispatchedItems(db, { limit: BATCH, minimumAgeMs })
+    const items = await unfinishedItems(db, { afterId, limit: BATCH })
+    const last = items.at(-1)
+    if (last === undefined) break
+    await enqueue(queue, items, QUEUE_DEADLINE_MS)
+    await markDispatched(
+      db,
+      items.map((item) => item.id),
+    )
+    afterId = last.id
+    count += items.length
+  }
+  if (count > 0) logger.info({ items: count }, 'made sure that the queue has what is unfinished')
+}
+
+/** One round, until nothing is left to dispatch or to withdraw. */
+async function dispatchOnce({ db, queue, logger }: DispatcherDependencies): Promise<void> {
+  for (;;) {
+    const items = await undispatchedItems(db, { limit: BATCH, minimumAgeMs: MINIMUM_AGE_MS })
     if (items.length === 0) break
     await enqueue(queue, items, QUEUE_DEADLINE_MS)
     await markDispatched(

@@ -1,5 +1,8 @@
 import type { IngestJob } from '@stockpile/queue/queue'
 import type { Logger } from 'pino'
+import { tick } from './in-flight.js'
+
+const WRITE_DEADLINE_MS = 1_000
 
 /**
  * What the board shows of a job while it runs. Written behind the work, one after another (BullMQ's Postgres
@@ -25,8 +28,10 @@ export class JobNotes {
       .catch((error: unknown) => this.#logger.debug({ err: error }, 'a note for the board was lost'))
   }
 
-  /** Settles once all notes are written or lost. */
-  written(): Promise<void> {
-    return this.#writing
+  /** Settles once all notes are written or lost, or after a second: a frozen queue must not hold an item that is done. */
+  async written(): Promise<void> {
+    const written = new AbortController()
+    await Promise.race([this.#writing, tick(WRITE_DEADLINE_MS, written.signal)])
+    written.abort()
   }
 }

@@ -40,8 +40,9 @@ async function main(): Promise<number> {
     const worker = await startWorker(config, logger)
     if (!stop.signal.aborted) await once(stop.signal, 'abort')
     logger.info({ why: stop.signal.reason }, 'stopping')
-    const grace = AbortSignal.any([putBack.signal, AbortSignal.timeout(GRACE_MS)])
-    await worker.stop(grace)
+    // Not AbortSignal.timeout in AbortSignal.any: Node 20 may collect both while they are waited for.
+    setTimeout(() => putBack.abort(), GRACE_MS)
+    await worker.stop(putBack.signal)
     return 0
   } catch (error) {
     const sentence = sentenceFor(error)

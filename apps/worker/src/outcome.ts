@@ -73,9 +73,18 @@ export async function conclude(
   } catch (concluded) {
     if (concluded instanceof ClaimLostError)
       return 'the item was cancelled or taken over; nothing was written'
-    if (!isUnavailable(concluded)) throw withoutParameters(concluded)
-    return await postpone(logger, attempt.job, attempt.token, concluded)
+    if (isVerdict(concluded)) throw concluded
+    if (isUnavailable(concluded)) return await postpone(logger, attempt.job, attempt.token, concluded)
+    // The failure itself could not be recorded: as what it is, the item ends, rather than being fetched for ever.
+    return await fail(dependencies, attempt, internalFailure(withoutParameters(concluded)))
   }
+}
+
+/** What tells BullMQ how to go on; everything else that is thrown is an accident. */
+function isVerdict(error: unknown): boolean {
+  return [UnrecoverableError, RetryLaterError, RateLimitError, WaitingError, DelayedError].some(
+    (verdict) => error instanceof verdict,
+  )
 }
 
 /**

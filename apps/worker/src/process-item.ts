@@ -1,12 +1,15 @@
 import type { Logger } from 'pino'
 import type { Client } from '@stockpile/alphavantage'
 import { packBars } from '@stockpile/db/bars'
+import { isUnavailable } from '@stockpile/db/connection'
 import type { Connection } from '@stockpile/db/connection'
 import { failAttempt, storeSeries, takeItem } from '@stockpile/db/items'
 import type { ClaimedItem, FetchedOutputsize, FetchedSeries } from '@stockpile/db/items'
+import type { UpsertResult } from '@stockpile/db/upsert'
 import { InvalidJobError, itemIdOf, parseJobData } from '@stockpile/queue/job'
 import type { IngestJob } from '@stockpile/queue/queue'
 import { UnrecoverableError } from 'bullmq'
+import { tick } from './in-flight.js'
 import type { InFlight } from './in-flight.js'
 import { JobNotes } from './job-notes.js'
 import { AllRowsRejectedError, conclude, postpone } from './outcome.js'
@@ -56,7 +59,7 @@ export async function processItem(
       notes.add(`${describe(series)} in ${bytes} bytes after ${fetchMs} ms`, 50)
       if (series.bars.count + series.provisional === 0) throw new AllRowsRejectedError(series.rejected)
 
-      const stored = await storeSeries(db, item, series)
+      const stored = await storeFetched(db, item, series, { signal, log })
       const summary = `${stored.inserted} inserted, ${stored.updated} updated, ${stored.unchanged} unchanged`
       const { provisional, rejected } = series
       log.info({ outputsize, fetchMs, bytes, ...stored, rejected: rejected.length, provisional }, 'stored')
@@ -84,6 +87,28 @@ async function fetchSeries(
     bytes,
     fetchMs,
   }
+}
+
+/** Waits between the tries to store what was fetched: it cost a request, so a short absence of the database must not waste it. */
+const STORE_WAITS_MS = [500, 2_000, 5_000]
+
+async function storeFetched(
+  db: ItemDependencies['db'],
+  item: ClaimedItem,
+  series: FetchedSeries,
+  { signal, log }: { signal: AbortSignal; log: Logger },
+): Promise<UpsertResult> {
+  for (const waitMs of STORE_WAITS_MS) {
+    try {
+      return await storeSeries(db, item, series)
+    } catch (error) {
+      if (!isUnavailable(error)) throw error
+      log.warn({ err: error, waitMs }, 'cannot store what was fetched; trying again')
+      await tick(waitMs, signal)
+      signal.throwIfAborted()
+    }
+  }
+  return storeSeries(db, item, series)
 }
 
 /** A payload that cannot be understood ends its item for good, with the reason, and never blocks the queue. */

@@ -5,7 +5,7 @@ import { connect } from '@stockpile/db/connection'
 import { assertMigrated } from '@stockpile/db/migrate'
 import { createStartRun } from '@stockpile/db/runs'
 import { chooseBackend } from '@stockpile/queue/backend'
-import { openQueue, openWorker } from '@stockpile/queue/queue'
+import { openQueue, openWorker, pauseFor } from '@stockpile/queue/queue'
 import { backoffMs } from '@stockpile/queue/retry-policy'
 import type { Logger } from 'pino'
 import { apiKeySource } from './api-key.js'
@@ -63,7 +63,7 @@ export async function startWorker(
     db,
     client: createClient({ baseUrl: config.baseUrl, apiKey }),
     inFlight,
-    outcomes: { backoffMs: retryAfterMs, pauseAll: (ms: number) => queue.handle.rateLimit(ms) },
+    outcomes: { backoffMs: retryAfterMs, pauseAll: (ms: number) => pauseFor(queue.handle, ms) },
     fullHistory: allowsFullHistory(config.plan),
     logger,
   }
@@ -120,6 +120,8 @@ function logOnce(logger: Logger): (error: Error) => void {
   const loggedAt = new Map<string, number>()
   return (error) => {
     const message = error.message || error.name
+    // The job was withdrawn while it was worked on: its item was cancelled, and says so.
+    if (/^Missing (key|lock) for job/.test(message)) return logger.debug({ err: error }, 'a job is gone')
     if (Date.now() - (loggedAt.get(message) ?? 0) < 60_000) return
     loggedAt.clear()
     loggedAt.set(message, Date.now())

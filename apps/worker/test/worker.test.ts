@@ -28,8 +28,12 @@ describe.each(queueBackends())('a worker, the queue on $name', ({ redisUrl }) =>
     expect(await failures(id)).toMatchObject([
       { symbol: 'NOSUCH', class: 'invalid_symbol', attempt: 1, final: true, httpStatus: 200 },
     ])
-    const job = await system.queue.getJob(jobIdOf((await items(id))[1]?.id ?? 0))
-    expect(job?.failedReason).toMatch(/^invalid_symbol: /)
+    const failed = jobIdOf((await items(id))[1]?.id ?? 0)
+    // The queue hears of it after PostgreSQL.
+    const reason = await waitFor(async () => (await system.queue.getJob(failed))?.failedReason, {
+      deadlineMs: DEADLINE_MS,
+    })
+    expect(reason).toMatch(/^invalid_symbol: /)
     expect(system.simulator.arrivals()).toHaveLength(3)
   })
 
@@ -158,6 +162,42 @@ describe.each(queueBackends())('a worker, the queue on $name', ({ redisUrl }) =>
     expect(await system.run(id)).toMatchObject({ status: 'succeeded', counts: { succeeded: 2 } })
     const later = await system.ingest(['MSFT'], { dispatch: false })
     expect(await system.run(later)).toMatchObject({ status: 'succeeded' })
+  })
+
+  test('gives an emptied queue back what is unfinished when it starts', async () => {
+    const id = await system.ingest(['IBM', 'AAPL'])
+    await system.queue.obliterate({ force: true })
+    await system.work()
+    expect(await system.run(id)).toMatchObject({ status: 'succeeded', counts: { succeeded: 2 } })
+  })
+
+  test('ends an item whose failures could not be recorded at first, and not one attempt later', async () => {
+    await system.db.execute(`
+      CREATE SEQUENCE tries;
+      CREATE FUNCTION deadlock() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN IF nextval('tries') = 1 THEN RAISE EXCEPTION 'deadlock' USING errcode = '40P01'; END IF; RETURN new; END $$;
+      CREATE TRIGGER deadlock BEFORE INSERT ON ingest_failures FOR EACH ROW EXECUTE FUNCTION deadlock()`)
+    system.simulator.rule({ answer: { kind: 'status', status: 500 } })
+    await system.work()
+    const id = await system.ingest(['DOWN'])
+    expect(await system.run(id)).toMatchObject({
+      status: 'failed',
+      failures: [{ class: 'http_error', count: 1 }],
+    })
+    expect(await items(id)).toMatchObject([{ state: 'failed', attempts: 5 }])
+  })
+
+  test('stores what it fetched after a short absence of the database, without asking again', async () => {
+    await system.db.execute(`
+      CREATE SEQUENCE tries;
+      CREATE FUNCTION away() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN IF nextval('tries') = 1 THEN RAISE EXCEPTION 'away' USING errcode = '57P01'; END IF; RETURN new; END $$;
+      CREATE TRIGGER away BEFORE INSERT ON financial_data FOR EACH STATEMENT EXECUTE FUNCTION away()`)
+    await system.work()
+    const id = await system.ingest(['IBM'])
+    expect(await system.run(id)).toMatchObject({ status: 'succeeded', rows: { inserted: 100 } })
+    expect(system.simulator.arrivals()).toHaveLength(1)
+    expect(await failures(id)).toEqual([])
   })
 
   test('fails an item for good whose payload is of another version, and says so', async () => {

@@ -2,9 +2,8 @@ import { readBody } from './body.js'
 import { type DailySeries, parseDailyJson } from './daily-series.js'
 import { type Deadline, startDeadline } from './deadline.js'
 import { errorOfBody, errorOfStatus, errorOfTransport, makeError } from './failure.js'
-import { type Redact, redactorOf } from './redact.js'
+import { asIs, type Redact, redactorOf } from './redact.js'
 import { AlphaVantageError } from './refusal.js'
-import { mapStrings } from './storable.js'
 
 export interface ClientOptions {
   /** Where `/query` is, without it: `https://www.alphavantage.co`. */
@@ -94,9 +93,6 @@ function endpointOf(baseUrl: string): URL {
   return url
 }
 
-/** For errors from before the key is known. */
-const asIs: Redact = (text) => text
-
 /** Asks for the key, and refuses what cannot be one before it is sent. */
 async function readKey(
   apiKey: ClientOptions['apiKey'],
@@ -124,13 +120,11 @@ function decode(bytes: Buffer): string {
 
 function parseRedacted(text: string, symbol: string, redact: Redact, now: Date): DailySeries {
   try {
-    const series = parseDailyJson(text, symbol, now)
-    // Where the provider's words are kept. Rows are numbers and dates: to change them would be worse.
-    const rejected = series.rejected.map((row) => ({ ...row, raw: mapStrings(row.raw, redact) }))
+    const series = parseDailyJson(text, symbol, now, redact)
+    // Where else the provider's words are kept. Rows are numbers and dates: to change them would be worse.
     const { lastRefreshed, timeZone } = series
     return {
       ...series,
-      rejected,
       lastRefreshed: lastRefreshed === null ? null : redact(lastRefreshed),
       timeZone: timeZone === null ? null : redact(timeZone),
     }

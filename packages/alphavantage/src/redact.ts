@@ -1,5 +1,8 @@
 export type Redact = (text: string) => string
 
+/** Redacts nothing: for where there is no key, or none yet. */
+export const asIs: Redact = (text) => text
+
 const PLACEHOLDER = '[redacted]'
 /** The key of Alpha Vantage's own documentation. It is public, and its refusal could not be read without the word. */
 const PUBLIC_KEY = 'demo'
@@ -10,7 +13,7 @@ const PUBLIC_KEY = 'demo'
  * characters they encode.
  */
 export function redactorOf(key: string): Redact {
-  if (key === '' || key === PUBLIC_KEY) return (text) => text
+  if (key === '' || key === PUBLIC_KEY) return asIs
   const pattern = new RegExp(Array.from(key, sourceOf).join(''), 'gi')
   return (text) => text.replace(pattern, PLACEHOLDER)
 }

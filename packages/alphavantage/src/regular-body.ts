@@ -1,6 +1,7 @@
 import { PRICE_SOURCE } from './decimal.js'
 import { readHead, refuseRefusal, SERIES_KEY } from './envelope.js'
 import { hasRepeatedKey, isRecord } from './json.js'
+import type { Redact } from './redact.js'
 import { checkValues } from './row-check.js'
 import { buildSeries, type DailySeries } from './series.js'
 import { storableJson } from './storable.js'
@@ -24,7 +25,7 @@ const END = new RegExp(String.raw`${WS}\}${WS}$`, 'y')
  * That is nearly every body, and takes a third of the time of JSON.parse, which interns the short strings.
  * Gives null for any other, valid or not; whatever it does read, the general parser reads alike (a property test).
  */
-export function readRegularBody(text: string, symbol: string, now: Date): DailySeries | null {
+export function readRegularBody(text: string, symbol: string, now: Date, redact: Redact): DailySeries | null {
   const envelope = readEnvelope(text)
   if (envelope === null) return null
   refuseRefusal(envelope.body, text, symbol)
@@ -47,7 +48,7 @@ export function readRegularBody(text: string, symbol: string, now: Date): DailyS
     const reasons = checkValues(row, series.newestDate)
     if (reasons.length === 0) series.accept(row)
     else {
-      const raw = storableJson(JSON.parse(`{${text.slice(start, ROW.lastIndex - 1)}}`))
+      const raw = storableJson(JSON.parse(`{${text.slice(start, ROW.lastIndex - 1)}}`), redact)
       series.reject({ date: reasons.includes('not_a_date') ? null : row.date, raw, reasons })
     }
   }

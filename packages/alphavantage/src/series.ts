@@ -90,11 +90,14 @@ const WITH_TIME = /^(\d{4}-\d{2}-\d{2})[ T]\d{1,2}:\d{2}/
 
 /**
  * The date from which on a bar is provisional. `3. Last Refreshed` with a time of day means that the session of its
- * date is open, a bare date that it is closed. Where neither can be read, a bar is only final once its day is over
- * everywhere on Earth.
+ * date is open, a bare date that it is closed; of sessions after that date it says nothing, so their bars are
+ * provisional either way. Where neither can be read, a bar is only final once its day is over everywhere on Earth.
  */
 function firstProvisionalDate(lastRefreshed: string | null, now: Date): string {
-  if (lastRefreshed !== null && CLOSED.test(lastRefreshed)) return '~'
+  if (lastRefreshed !== null && CLOSED.test(lastRefreshed)) {
+    // Sorts behind the date itself and before the next one.
+    return `${lastRefreshed}~`
+  }
   return WITH_TIME.exec(lastRefreshed ?? '')?.[1] ?? oldestDateOnEarth(now)
 }
 

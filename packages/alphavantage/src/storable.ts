@@ -1,5 +1,7 @@
 /** Makes what the provider sent fit for a text or jsonb column of PostgreSQL, in a bounded size. */
 
+import type { Redact } from './redact.js'
+
 const MAX_TEXT = 1_000
 const MAX_MEMBERS = 32
 const MAX_DEPTH = 4
@@ -12,31 +14,23 @@ export function storableText(text: string): string {
 }
 
 /**
- * A copy of a parsed JSON value with every string, keys included, made storable. A value within the bounds (4 levels,
- * 32 members, 1,000 characters a string) keeps its shape; what is beyond them is cut and says so.
+ * A copy of a parsed JSON value with every string, keys included, redacted and made storable. A value within the bounds
+ * (4 levels, 32 members, 1,000 characters a string) keeps its shape; what is beyond them is cut and says so.
  */
-export function storableJson(value: unknown, depth = 0): unknown {
-  if (typeof value === 'string') return storableText(cut(value))
+export function storableJson(value: unknown, redact: Redact, depth = 0): unknown {
+  // Redacted before it is cut: a cut through the API key would leave a part of it that nobody recognizes.
+  const keep = (text: string): string => storableText(cut(redact(text)))
+  if (typeof value === 'string') return keep(value)
   if (typeof value !== 'object' || value === null) return value
   if (depth === MAX_DEPTH) return '[nested too deep]'
   if (Array.isArray(value)) {
-    return value.slice(0, MAX_MEMBERS).map((member: unknown) => storableJson(member, depth + 1))
+    return value.slice(0, MAX_MEMBERS).map((member: unknown) => storableJson(member, redact, depth + 1))
   }
   // fromEntries, because assigning to a key named __proto__ would not make a member.
   return Object.fromEntries(
     Object.entries(value)
       .slice(0, MAX_MEMBERS)
-      .map(([key, member]) => [storableText(cut(key)), storableJson(member, depth + 1)]),
-  )
-}
-
-/** A copy of a parsed JSON value with `change` applied to every string, keys included. */
-export function mapStrings(value: unknown, change: (text: string) => string): unknown {
-  if (typeof value === 'string') return change(value)
-  if (Array.isArray(value)) return value.map((member: unknown) => mapStrings(member, change))
-  if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(
-    Object.entries(value).map(([key, member]) => [change(key), mapStrings(member, change)]),
+      .map(([key, member]) => [keep(key), storableJson(member, redact, depth + 1)]),
   )
 }
 

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { createClient } from '../src/client.js'
+import { parseDailyCsv } from '../src/daily-series.js'
 import { redactorOf } from '../src/redact.js'
 import type { RefusalClass } from '../src/refusal.js'
 import { dailyBody, META_DATA, NOW, record } from './bodies.js'
@@ -83,6 +84,29 @@ describe('the key', () => {
     expect(series.rejected).toHaveLength(2)
     expectNoKey(JSON.stringify(series))
   })
+
+  it.each([983, 992, 999])(
+    'leaves no part of itself where a bad row is cut after %i characters',
+    async (length) => {
+      for (const form of FORMS) {
+        const text = 'x'.repeat(length) + form
+        const fields = { '1. open': text, [text]: '', more: [{ [text]: text }] }
+        const body = dailyBody({ '2026-05-15': record(fields), [text]: record() })
+        const { baseUrl } = await serve(says(body))
+        const client = createClient({ baseUrl, apiKey: () => KEY, now: () => NOW })
+        const series = await client.fetchDaily({ symbol: 'IBM', outputsize: 'full' })
+        expect(series.rejected).toHaveLength(2)
+        expect(JSON.stringify(series)).toContain('xxx[')
+        expect(JSON.stringify(series)).not.toMatch(/xc/)
+
+        const line = `2026-05-15,${text.slice('2026-05-15,'.length)},1,1,1,1`
+        const csv = `timestamp,open,high,low,close,volume\n${line}\n`
+        const [rejected] = parseDailyCsv(csv, 'IBM', NOW, redactorOf(KEY)).rejected
+        expect(rejected?.raw).toContain('xxx[')
+        expect(rejected?.raw).not.toMatch(/xc/)
+      }
+    },
+  )
 
   it('leaves no half of itself where the evidence is cut', async () => {
     for (const length of [2_020, 2_030, 2_040]) {

@@ -54,7 +54,7 @@ describe('a sound body', () => {
   it('may write its symbol in another case, hold weekend days and volumes up to 2^63 - 1', () => {
     const weekend = dailyBody(
       { '2026-05-16': record({ '5. volume': '9223372036854775807' }) },
-      { ...META_DATA, '2. Symbol': 'ibm' },
+      { ...META_DATA, '2. Symbol': 'ibm', '3. Last Refreshed': '2026-05-16' },
     )
     expect(parse(weekend)).toMatchObject({ symbol: 'IBM', rejected: [], rows: [{ date: '2026-05-16' }] })
   })
@@ -101,6 +101,20 @@ describe('a session that may be open', () => {
 
   it('is over when the refresh carries no time', () => {
     expect(parse(dailyBody(twoDays), new Date('2026-05-15T15:00:00Z')).provisional).toEqual([])
+  })
+
+  it('is not over when the refresh carries no time but is older', () => {
+    const body = dailyBody(
+      { '2026-05-20': record(), '2026-05-15': record(), '2026-05-14': record() },
+      { ...META_DATA, '3. Last Refreshed': '2026-05-14' },
+    )
+    const series = parse(body, new Date('2026-05-25T12:00:00Z'))
+    expect(series.rows).toEqual([{ date: '2026-05-14', ...ROW }])
+    expect(series.provisional).toEqual([
+      { date: '2026-05-15', ...ROW },
+      { date: '2026-05-20', ...ROW },
+    ])
+    expect(series.rejected).toEqual([])
   })
 
   it.each([null, 'yesterday', 7])(
@@ -178,7 +192,10 @@ describe('a bad row', () => {
   )
 
   it('is one that is dated after the newest date on Earth', () => {
-    const body = dailyBody({ '2026-05-19': record(), '2026-05-18': record() })
+    const body = dailyBody(
+      { '2026-05-19': record(), '2026-05-18': record() },
+      { ...META_DATA, '3. Last Refreshed': '2026-05-18' },
+    )
     const { rejected, rows } = parse(body, new Date('2026-05-17T10:00:00Z'))
     expect(rows).toMatchObject([{ date: '2026-05-18' }])
     expect(rejected).toMatchObject([{ date: '2026-05-19', reasons: ['future_date'] }])

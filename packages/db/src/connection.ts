@@ -27,6 +27,9 @@ export function connect(options: ConnectionOptions): Connection {
   const client = postgres(options.databaseUrl, {
     max: options.maxConnections,
     connect_timeout: 5,
+    // Arrays are read as JSON. Asking for their types at each connection is an answer nobody waits for: when the
+    // connection is cut just then, its rejection would end the process.
+    fetch_types: false,
     // Seconds. By default a server that was away is not asked again for up to 20 s after its return.
     backoff: (retries: number) => Math.min(0.05 * 2 ** retries, 1),
     onnotice: () => {},
@@ -45,12 +48,15 @@ export async function ping(db: Database): Promise<void> {
   await db.execute(sql`SELECT 1`)
 }
 
-/** True for errors of the server's absence (refused, reset, shutting down, too many connections), not of a statement. */
+/**
+ * True for what another try can mend: the server is away (refused, reset, shutting down, too many connections), or ended
+ * the statement or the transaction for others' sake. False for a statement that is wrong.
+ */
 export function isUnavailable(error: unknown): boolean {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     const code = 'code' in cause ? String(cause.code) : ''
-    // Classes 08 (connection), 53 (resources) and 57 (shutdown, statement timeout) of PostgreSQL, the codes of postgres.js, Node's.
-    if (/^(08|53|57)/.test(code)) return true
+    // Classes of PostgreSQL: connection, resources, shutdown or timeout, deadlock or serialization; read-only.
+    if (/^(08|53|57|40|25006)/.test(code)) return true
     if (
       /^(CONNECT_TIMEOUT|CONNECTION_(CLOSED|ENDED|DESTROYED)|ECONN|ETIMEDOUT|EPIPE|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH)/.test(
         code,

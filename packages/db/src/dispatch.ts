@@ -26,6 +26,21 @@ export async function undispatchedItems(
      ORDER BY item.id LIMIT ${options.limit}`)
 }
 
+/**
+ * Everything that is not finished, by id: for a start, when nobody knows what the queue still holds (it may have
+ * been emptied, be another one, or the database be a restored backup).
+ */
+export async function unfinishedItems(
+  db: Database,
+  options: { afterId: number; limit: number },
+): Promise<DispatchableItem[]> {
+  return db.execute<Record<string, unknown> & DispatchableItem>(sql`
+    SELECT item.id::float8 AS id, item.run_id AS "runId", item.symbol, run.priority
+      FROM ingest_items AS item JOIN ingest_runs AS run ON run.id = item.run_id
+     WHERE item.state IN ('pending', 'running') AND item.id > ${options.afterId}
+     ORDER BY item.id LIMIT ${options.limit}`)
+}
+
 /** Notes that the queue has these items' jobs. Items that were cancelled meanwhile are noted too: their jobs are to be withdrawn. */
 export async function markDispatched(db: Database, ids: readonly number[]): Promise<void> {
   await db.execute(

@@ -58,7 +58,7 @@ export async function listRejectedRows(
     sql`SELECT count(*)::float8 AS count FROM rejected_rows WHERE ${where}`,
   )
   const rows = await db.execute<Record<string, unknown> & QuarantinedRow>(sql`
-    SELECT id::float8 AS id, run_id AS "runId", symbol, date, raw, reasons, ${isoInstant(sql`rejected_at`)} AS "rejectedAt"
+    SELECT id::float8 AS id, run_id AS "runId", symbol, date, raw, to_jsonb(reasons) AS reasons, ${isoInstant(sql`rejected_at`)} AS "rejectedAt"
       FROM rejected_rows WHERE ${where} ORDER BY rejected_rows.id DESC LIMIT ${filter.limit} OFFSET ${filter.offset}`)
   return { rows: [...rows], count: total?.count ?? 0 }
 }

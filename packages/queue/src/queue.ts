@@ -35,7 +35,8 @@ const REMOVED_AT_ONCE = 50
 
 /** Every job has these: written once, here. */
 const JOB_OPTIONS = {
-  attempts: MAX_ATTEMPTS,
+  // Not the judge: a worker decides by the attempts in PostgreSQL. These must never run out before those.
+  attempts: 20 * MAX_ATTEMPTS,
   backoff: { type: 'custom' },
   removeOnComplete: { age: 24 * 3600, count: 5_000 },
   removeOnFail: { age: 7 * 24 * 3600, count: 5_000 },
@@ -145,7 +146,8 @@ export async function enqueue(
 }
 
 /**
- * Takes the items' jobs out of the queue; those being worked on stay (their workers find the item cancelled).
+ * Takes the items' jobs out of the queue. Those being worked on stay on Redis and go from PostgreSQL; either way their
+ * workers find the item cancelled.
  * @throws QueueTimeoutError after `deadlineMs`
  */
 export async function withdraw(
@@ -161,6 +163,14 @@ async function removeAll(queue: IngestQueue, itemIds: readonly number[]): Promis
   for (let from = 0; from < itemIds.length; from += REMOVED_AT_ONCE) {
     await Promise.all(itemIds.slice(from, from + REMOVED_AT_ONCE).map((id) => queue.remove(jobIdOf(id))))
   }
+}
+
+/**
+ * Keeps all workers from starting jobs for that long. Only ever extends a pause: a burst refusal that comes in after
+ * the daily one must not end the wait for the daily quota.
+ */
+export async function pauseFor(queue: IngestQueue, ms: number): Promise<void> {
+  if ((await queue.getRateLimitTtl()) < ms) await queue.rateLimit(ms)
 }
 
 /** @throws QueueTimeoutError, or the backend's own error, when the queue does not answer */

@@ -11,6 +11,7 @@ import {
   enqueue,
   openQueue,
   openWorker,
+  pauseFor,
   pingQueue,
   QueueTimeoutError,
   RetryLaterError,
@@ -164,6 +165,14 @@ describe.each(queueBackends())('the queue on $name', ({ redisUrl }) => {
     })
     // Seen from here a start is as late as its worker was busy, so only the sum of the gaps says something.
     expect((starts[4] ?? 0) - openedAt).toBeGreaterThanOrEqual(4 * 100)
+  })
+
+  test('extends a pause, and never shortens it', async () => {
+    const { queue } = setUp()
+    await pauseFor(queue, 1_000)
+    await pauseFor(queue, 60_000)
+    await pauseFor(queue, 1_000)
+    expect(await queue.getRateLimitTtl()).toBeGreaterThan(50_000)
   })
 
   test('answers a ping', async () => {

@@ -25,7 +25,10 @@ const bodySchema = strict({
     description:
       'compact: the last 100 days; full: all. auto: compact on the free plan, else full for a symbol without rows, compact otherwise.',
   }),
-  force: z.boolean().default(false).meta({ description: 'Fetch also what was fetched already.' }),
+  force: z
+    .boolean()
+    .default(false)
+    .meta({ description: 'Fetch even what was fetched already. For now every run fetches.' }),
   priority: z.enum(PRIORITIES).default('normal'),
 }).meta({ examples: [{ symbols: ['IBM', 'AAPL'], outputsize: 'compact' }] })
 
@@ -59,17 +62,16 @@ export function ingestRoutes(app: App, { db, dispatch }: Dependencies): void {
       },
       async ({ body, log }, reply) => {
         const { symbols, ...request } = body
-        const { id, items } = await createRun(db, {
-          ...request,
-          trigger: 'api',
-          symbols: [...new Set(symbols)],
+        // Read before the commit: once the run is committed, nothing can turn its answer into a 503.
+        const { run, items } = await db.transaction(async (tx) => {
+          const created = await createRun(tx, { ...request, trigger: 'api', symbols: [...new Set(symbols)] })
+          return { run: await requireRun(tx, created.id), items: created.items }
         })
-        const run = await requireRun(db, id)
         await dispatch.enqueueItems(items, log)
-        log.info({ run: id, items: items.length }, 'run accepted')
+        log.info({ run: run.id, items: items.length }, 'run accepted')
         return reply
           .code(202)
-          .header('location', `/api/ingest/${id}`)
+          .header('location', `/api/ingest/${run.id}`)
           .send({ data: runAnswer(run), info: INFO })
       },
     )

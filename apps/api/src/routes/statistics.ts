@@ -37,13 +37,16 @@ const querySchema = strict({
     error: 'Give either symbol or symbols.',
   })
 
+const PRICE_DESCRIPTION = 'A JSON number, rounded half up to 4 decimals.'
 const statisticsSchema = z.object({
   start_date: z.string(),
   end_date: z.string(),
   symbol: z.string(),
-  average_daily_open_price: z.number().nullable().meta({ description: 'Rounded half up to 4 decimals.' }),
-  average_daily_close_price: z.number().nullable().meta({ description: 'Rounded half up to 4 decimals.' }),
-  average_daily_volume: z.number().nullable().meta({ description: 'Rounded half up to an integer.' }),
+  average_daily_open_price: z.number().nullable().meta({ description: PRICE_DESCRIPTION }),
+  average_daily_close_price: z.number().nullable().meta({ description: PRICE_DESCRIPTION }),
+  average_daily_volume: z.number().nullable().meta({
+    description: 'A JSON number, rounded half up to an integer; exact up to 2^53 (9,007,199,254,740,992).',
+  }),
 })
 type StatisticsAnswer = z.infer<typeof statisticsSchema>
 

@@ -46,7 +46,7 @@ export const FAILED_ITEM: z.infer<typeof itemSchema> = {
   rows: { fetched: 0, inserted: 0, updated: 0, unchanged: 0, rejected: 0, provisional: 0 },
   error: {
     class: 'invalid_symbol',
-    detail: 'The provider answered: Invalid API call.',
-    advice: 'Check the symbol with the provider; it is not asked again.',
+    detail: 'NOSUCH: Alpha Vantage does not know this symbol, or not with this outputsize.',
+    advice: 'Check it with a symbol search, or try compact.',
   },
 }
