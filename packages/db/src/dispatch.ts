@@ -10,6 +10,10 @@ export interface DispatchableItem {
   priority: Priority
 }
 
+const selectDispatchable = sql`
+  SELECT item.id::float8 AS id, item.run_id AS "runId", item.symbol, run.priority
+    FROM ingest_items AS item JOIN ingest_runs AS run ON run.id = item.run_id`
+
 /**
  * Pending items that the queue was never given, oldest first.
  * @param minimumAgeMs leaves the API the time to dispatch its own
@@ -19,8 +23,7 @@ export async function undispatchedItems(
   options: { limit: number; minimumAgeMs: number },
 ): Promise<DispatchableItem[]> {
   return db.execute<Record<string, unknown> & DispatchableItem>(sql`
-    SELECT item.id::float8 AS id, item.run_id AS "runId", item.symbol, run.priority
-      FROM ingest_items AS item JOIN ingest_runs AS run ON run.id = item.run_id
+    ${selectDispatchable}
      WHERE item.state = 'pending' AND item.dispatched_at IS NULL
        AND run.requested_at < now() - ${options.minimumAgeMs} * interval '1 ms'
      ORDER BY item.id LIMIT ${options.limit}`)
@@ -35,8 +38,7 @@ export async function unfinishedItems(
   options: { afterId: number; limit: number },
 ): Promise<DispatchableItem[]> {
   return db.execute<Record<string, unknown> & DispatchableItem>(sql`
-    SELECT item.id::float8 AS id, item.run_id AS "runId", item.symbol, run.priority
-      FROM ingest_items AS item JOIN ingest_runs AS run ON run.id = item.run_id
+    ${selectDispatchable}
      WHERE item.state IN ('pending', 'running') AND item.id > ${options.afterId}
      ORDER BY item.id LIMIT ${options.limit}`)
 }
