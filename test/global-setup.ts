@@ -44,6 +44,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   project.provide('postgresUrl', database.value.url)
   project.provide('templateDatabase', TEMPLATE)
   project.provide('redisUrl', redis.value.url)
+  project.provide('redisProgram', redis.value.program)
   return teardown
 }
 

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import type { RedisProgram } from './redis.js'
+import type { RedisProgram } from '@stockpile/test-harness/redis-server'
 
 const run = promisify(execFile)
 
@@ -78,7 +78,7 @@ async function programIn(folder: string): Promise<RedisProgram> {
   const server = files.find((file) => file.name === 'redis-server' && file.parentPath.endsWith('/bin'))
   if (server === undefined) throw new Error(`There is no redis-server in ${folder}.`)
   const found = libraries.length === 0 ? {} : { LD_LIBRARY_PATH: [...new Set(libraries)].join(':') }
-  const program = { file: join(server.parentPath, server.name), env: { ...process.env, ...found } }
-  await run(program.file, ['--version'], { env: program.env, cwd: dirname(program.file) })
+  const program = { file: join(server.parentPath, server.name), env: found }
+  await run(program.file, ['--version'], { env: { ...process.env, ...found }, cwd: dirname(program.file) })
   return program
 }

@@ -1,3 +1,6 @@
+import { SchemaVersionError } from '@stockpile/db/migrate'
+import { DatabaseNotReadyError } from '@stockpile/db/ready'
+import { UnsafeRedisError } from '@stockpile/queue/redis-safety'
 import { ConfigError, parseConfig } from './config.js'
 import { createLogger } from './logger.js'
 import { serve } from './serve.js'
@@ -28,9 +31,14 @@ async function main(): Promise<number> {
     })
     return 0
   } catch (error) {
-    if (error instanceof ConfigError) console.error(error.message)
-    else if (error instanceof StartError) console.error(error.message)
-    else console.error(error)
+    console.error(isForPeople(error) ? error.message : error)
     return error instanceof ConfigError ? 2 : 1
   }
+}
+
+/** Errors whose message says what to do: their stack would only hide it. */
+function isForPeople(error: unknown): error is Error {
+  return [ConfigError, StartError, DatabaseNotReadyError, SchemaVersionError, UnsafeRedisError].some(
+    (known) => error instanceof known,
+  )
 }

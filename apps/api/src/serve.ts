@@ -1,10 +1,11 @@
 import { once } from 'node:events'
 import { connect } from '@stockpile/db/connection'
+import { waitForSchema } from '@stockpile/db/ready'
 import { chooseBackend } from '@stockpile/queue/backend'
 import { openQueue } from '@stockpile/queue/queue'
+import { assertSafe } from '@stockpile/queue/redis-safety'
 import { buildApp } from './app.js'
 import type { Config } from './config.js'
-import { waitForSchema } from './database-ready.js'
 import type { Logger } from './logger.js'
 import type { App } from './server.js'
 import { StartError } from './start-error.js'
@@ -24,7 +25,7 @@ interface ServeOptions {
 
 /**
  * Opens the API, serves until the signal, then closes what was opened: requests under way are answered first.
- * @throws StartError with a sentence for the person who started it
+ * @throws StartError, DatabaseNotReadyError, SchemaVersionError or UnsafeRedisError with a sentence for the person who started it
  */
 export async function serve({ config, logger, signal, onListening }: ServeOptions): Promise<void> {
   const backend = chooseBackend(config)
@@ -40,7 +41,12 @@ export async function serve({ config, logger, signal, onListening }: ServeOption
     onError: (error) => logger.warn({ err: error }, 'the queue reports an error'),
   })
   try {
-    await waitForSchema(connection.db, { logger, signal })
+    await waitForSchema(connection.db, {
+      onWaiting: (err, seconds) =>
+        logger.warn({ err }, `PostgreSQL does not answer: waiting up to ${seconds} s for it`),
+      signal,
+    })
+    await assertSafe(backend, (doubt) => logger.warn(doubt))
     if (signal.aborted) return
     const app = await buildApp({ db: connection.db, queue: queue.handle, logger })
     try {

@@ -7,6 +7,7 @@ import { connect } from '@stockpile/db/connection'
 import { createDatabase, useDatabase } from '@stockpile/test-harness/database'
 import { useProcesses } from '@stockpile/test-harness/process'
 import { waitFor } from '@stockpile/test-harness/process'
+import { ownRedis } from '@stockpile/test-harness/redis-server'
 import { describe, expect, test } from 'vitest'
 import * as z from 'zod'
 
@@ -66,6 +67,14 @@ describe('the API as a process', () => {
       idle.destroy()
       await close()
     }
+  })
+
+  test('refuses a Redis that may evict jobs, saying what to set', async ({ skip }) => {
+    const redis = await ownRedis({ 'maxmemory-policy': 'allkeys-lru' })
+    if (redis === null) return skip('there is no redis-server here')
+    const api = start(MAIN, { env: { DATABASE_URL: database.url, PORT: '0', REDIS_URL: redis.url } })
+    expect(await api.waitForLine(/may evict jobs/, DEADLINE)).toContain('maxmemory-policy noeviction')
+    expect(await api.waitForExit(DEADLINE)).toBe(1)
   })
 
   test('comes up without Redis, and stops in time without it', async () => {

@@ -1,26 +1,57 @@
 import { readFile } from 'node:fs/promises'
-import { ConfigError } from './config.js'
+import type { Logger } from 'pino'
+import { tick } from './in-flight.js'
+
+/** Where the key comes from: the setting itself, or a file. */
+export type ApiKey = { value: string } | { file: string }
+
+/** There is no key yet; the message says what is missing. */
+export class MissingKeyError extends Error {
+  override readonly name = 'MissingKeyError'
+}
 
 /**
- * Where the key comes from. A key file is read before every request, so a rotated key counts from the next one
- * on and no restart is needed.
- * @returns a function that rejects with ConfigError when the file cannot be read or is empty
+ * A key file is read before every request, so a rotated key counts from the next one on and no restart is needed.
+ * @returns a function that rejects with MissingKeyError when the file cannot be read or is empty
  */
-export function apiKeySource(key: {
-  value: string | undefined
-  file: string | undefined
-}): () => Promise<string> {
-  const { value, file } = key
-  if (file === undefined) {
-    if (value === undefined) throw new ConfigError('ALPHAVANTAGE_API_KEY: is not set')
-    return () => Promise.resolve(value)
-  }
+export function apiKeySource(key: ApiKey): () => Promise<string> {
+  if ('value' in key) return () => Promise.resolve(key.value)
+  const { file } = key
   return async () => {
     const content = await readFile(file, 'utf8').catch((error: unknown) => {
-      throw new ConfigError(`ALPHAVANTAGE_API_KEY_FILE: ${file} cannot be read`, { cause: error })
+      const code = error instanceof Error && 'code' in error ? error.code : 'unreadable'
+      const reason = code === 'ENOENT' ? 'does not exist' : `cannot be read (${String(code)})`
+      throw new MissingKeyError(`the key file ${file} ${reason}`, { cause: error })
     })
     const text = content.trim()
-    if (text === '') throw new ConfigError(`ALPHAVANTAGE_API_KEY_FILE: ${file} is empty`)
+    if (text === '') throw new MissingKeyError(`the key file ${file} is empty`)
     return text
   }
+}
+
+const POLL_MS = 1_000
+/** Whoever opens the log should not have to search for why nothing happens. */
+const REMIND_MS = 10 * 60_000
+
+/** Waits until there is a key, saying what is missing and how to get one. Returns early when the signal comes. */
+export async function waitForApiKey(
+  apiKey: () => Promise<string>,
+  { logger, signal }: { logger: Logger; signal: AbortSignal },
+): Promise<void> {
+  let remindAt = performance.now()
+  do {
+    try {
+      await apiKey()
+      return
+    } catch (error) {
+      if (!(error instanceof MissingKeyError)) throw error
+      if (performance.now() >= remindAt) {
+        logger.warn(
+          `waiting for an API key: ${error.message}, and ALPHAVANTAGE_API_KEY is not set. ` +
+            'A free key is at https://www.alphavantage.co/support/#api-key; write it into that file, and work starts by itself.',
+        )
+        remindAt = performance.now() + REMIND_MS
+      }
+    }
+  } while (await tick(POLL_MS, signal))
 }

@@ -16,6 +16,9 @@ const count = (what: string) =>
 const url = (protocols: RegExp, example: string) =>
   z.url({ protocol: protocols, error: `takes an address such as ${example}` })
 
+/** Where Docker and its compose mount secrets. */
+const DEFAULT_KEY_FILE = '/run/secrets/alphavantage_api_key'
+
 const schema = z
   .object({
     DATABASE_URL: url(/^postgres(ql)?$/, 'postgres://user:password@127.0.0.1:5432/stockpile'),
@@ -28,6 +31,7 @@ const schema = z
     ),
     ALPHAVANTAGE_API_KEY: given(z.string().optional()),
     ALPHAVANTAGE_API_KEY_FILE: given(z.string().optional()),
+    HEARTBEAT_FILE: given(z.string().optional()),
     ALPHAVANTAGE_BASE_URL: given(
       url(/^https?$/, 'https://www.alphavantage.co').default('https://www.alphavantage.co'),
     ),
@@ -53,14 +57,10 @@ const schema = z
       ),
     LOG_LEVEL: given(z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace']).default('info')),
   })
-  .refine(
-    (env) => (env.ALPHAVANTAGE_API_KEY === undefined) !== (env.ALPHAVANTAGE_API_KEY_FILE === undefined),
-    {
-      path: ['ALPHAVANTAGE_API_KEY'],
-      error:
-        'give either this or ALPHAVANTAGE_API_KEY_FILE; a free key is at https://www.alphavantage.co/support/#api-key',
-    },
-  )
+  .refine((env) => env.ALPHAVANTAGE_API_KEY === undefined || env.ALPHAVANTAGE_API_KEY_FILE === undefined, {
+    path: ['ALPHAVANTAGE_API_KEY'],
+    error: 'give either this or ALPHAVANTAGE_API_KEY_FILE, not both',
+  })
 
 /** @throws ConfigError naming every wrong variable and what it takes */
 export function parseConfig(env: Record<string, string | undefined>) {
@@ -76,7 +76,10 @@ export function parseConfig(env: Record<string, string | undefined>) {
     databaseUrl: data.DATABASE_URL,
     redisUrl: data.REDIS_URL,
     queuePrefix: data.QUEUE_PREFIX,
-    key: { value: data.ALPHAVANTAGE_API_KEY, file: data.ALPHAVANTAGE_API_KEY_FILE },
+    key:
+      data.ALPHAVANTAGE_API_KEY === undefined
+        ? { file: data.ALPHAVANTAGE_API_KEY_FILE ?? DEFAULT_KEY_FILE }
+        : { value: data.ALPHAVANTAGE_API_KEY },
     baseUrl: data.ALPHAVANTAGE_BASE_URL,
     plan: data.ALPHAVANTAGE_PLAN,
     limits: {
@@ -85,6 +88,7 @@ export function parseConfig(env: Record<string, string | undefined>) {
       perDay: data.ALPHAVANTAGE_REQUESTS_PER_DAY ?? limits.perDay,
     },
     concurrency: data.WORKER_CONCURRENCY,
+    heartbeatFile: data.HEARTBEAT_FILE,
     symbols: data.SYMBOLS,
     logLevel: data.LOG_LEVEL,
   }

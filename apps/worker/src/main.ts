@@ -2,6 +2,8 @@ import { once } from 'node:events'
 import { setFlagsFromString } from 'node:v8'
 import { isUnavailable, withoutParameters } from '@stockpile/db/connection'
 import { SchemaVersionError } from '@stockpile/db/migrate'
+import { DatabaseNotReadyError } from '@stockpile/db/ready'
+import { UnsafeRedisError } from '@stockpile/queue/redis-safety'
 import { pino } from 'pino'
 import { ConfigError, parseConfig } from './config.js'
 import { startWorker } from './worker.js'
@@ -37,7 +39,7 @@ async function main(): Promise<number> {
       timestamp: pino.stdTimeFunctions.isoTime,
       serializers: { err: (error: unknown) => pino.stdSerializers.err(asError(withoutParameters(error))) },
     })
-    const worker = await startWorker(config, logger)
+    const worker = await startWorker(config, logger, { signal: stop.signal })
     if (!stop.signal.aborted) await once(stop.signal, 'abort')
     logger.info({ why: stop.signal.reason }, 'stopping')
     // Not AbortSignal.timeout in AbortSignal.any: Node 20 may collect both while they are waited for.
@@ -45,6 +47,8 @@ async function main(): Promise<number> {
     await worker.stop(putBack.signal)
     return 0
   } catch (error) {
+    // Stopped before it worked: what it waited for has no news.
+    if (stop.signal.aborted && error === stop.signal.reason) return 0
     const sentence = sentenceFor(error)
     console.error(sentence ?? asError(withoutParameters(error)))
     return error instanceof ConfigError ? 2 : 1
@@ -53,7 +57,8 @@ async function main(): Promise<number> {
 
 /** What a person can act on, without a stack. */
 function sentenceFor(error: unknown): string | null {
-  if (error instanceof ConfigError || error instanceof SchemaVersionError) return error.message
+  const forPeople = [ConfigError, SchemaVersionError, DatabaseNotReadyError, UnsafeRedisError]
+  if (error instanceof Error && forPeople.some((known) => error instanceof known)) return error.message
   if (isUnavailable(error))
     return 'PostgreSQL does not answer: check DATABASE_URL, and whether the server runs.'
   return null

@@ -2,15 +2,17 @@ import { once } from 'node:events'
 import { createClient } from '@stockpile/alphavantage'
 import { allowsFullHistory } from '@stockpile/alphavantage/plan'
 import { connect } from '@stockpile/db/connection'
-import { assertMigrated } from '@stockpile/db/migrate'
+import { waitForSchema } from '@stockpile/db/ready'
 import { createStartRun } from '@stockpile/db/runs'
 import { chooseBackend } from '@stockpile/queue/backend'
 import { openQueue, openWorker, pauseFor } from '@stockpile/queue/queue'
+import { assertSafe } from '@stockpile/queue/redis-safety'
 import { backoffMs } from '@stockpile/queue/retry-policy'
 import type { Logger } from 'pino'
-import { apiKeySource } from './api-key.js'
+import { apiKeySource, waitForApiKey } from './api-key.js'
 import type { Config } from './config.js'
 import { runDispatcher } from './dispatcher.js'
+import { runHeartbeat } from './heartbeat.js'
 import { InFlight, ShutdownError, tick, watchClaims } from './in-flight.js'
 import { processItem } from './process-item.js'
 import { gapMs } from './spacing.js'
@@ -28,36 +30,59 @@ const PUT_BACK_MS = 2_000
 const STATEMENT_TIMEOUT_MS = 60_000
 
 /**
- * Starts to work: dispatcher, claim watch and BullMQ worker. Needs the database, not yet the queue.
- * @param retryAfterMs instead of the policy's backoff, for tests
- * @throws SchemaVersionError, ConfigError, or the driver's error when the database is away
+ * Starts to work: dispatcher, claim watch and BullMQ worker. Waits up to a minute for the database, and as long as it
+ * takes for a key; needs no queue yet.
+ * @param options.signal ends those waits, by rejecting with its reason
+ * @param options.retryAfterMs instead of the policy's backoff, for tests
+ * @throws SchemaVersionError, DatabaseNotReadyError or UnsafeRedisError with a sentence for the person who started it
  */
 export async function startWorker(
   config: Config,
   logger: Logger,
-  retryAfterMs = backoffMs,
+  options: { signal: AbortSignal; retryAfterMs?: (attempt: number) => number },
 ): Promise<RunningWorker> {
-  const apiKey = apiKeySource(config.key)
-  await apiKey()
+  const { signal, retryAfterMs = backoffMs } = options
+  const backend = chooseBackend(config)
+  const common = { backend, prefix: config.queuePrefix, onError: logOnce(logger) }
   const { db, close } = connect({
     databaseUrl: config.databaseUrl,
     applicationName: 'stockpile-worker',
     maxConnections: config.concurrency + 2,
     statementTimeoutMs: STATEMENT_TIMEOUT_MS,
   })
+  const queue = openQueue(common)
+  const stopping = new AbortController()
+  const background: Promise<unknown>[] = []
+  const closeAll = async () => {
+    stopping.abort()
+    await within(Promise.all(background), PUT_BACK_MS)
+    await queue.close()
+    await close()
+  }
+
+  const apiKey = apiKeySource(config.key)
   try {
-    await assertMigrated(db)
+    await waitForSchema(db, {
+      onWaiting: (err, seconds) =>
+        logger.warn({ err }, `PostgreSQL does not answer: waiting up to ${seconds} s for it`),
+      signal,
+    })
+    signal.throwIfAborted()
+    await assertSafe(backend, (doubt) => logger.warn(doubt))
     const startRun = await createStartRun(db, config.symbols)
     if (startRun !== null)
       logger.info({ run: startRun, symbols: config.symbols }, 'asked for the first symbols')
+    if (config.heartbeatFile !== undefined) {
+      const beating = { file: config.heartbeatFile, db, queue: queue.handle, logger }
+      background.push(runHeartbeat(beating, stopping.signal))
+    }
+    await waitForApiKey(apiKey, { logger, signal })
+    signal.throwIfAborted()
   } catch (error) {
-    await close()
+    await closeAll()
     throw error
   }
 
-  const backend = chooseBackend(config)
-  const common = { backend, prefix: config.queuePrefix, onError: logOnce(logger) }
-  const queue = openQueue(common)
   const inFlight = new InFlight()
   const dependencies = {
     db,
@@ -74,12 +99,11 @@ export async function startWorker(
     concurrency: config.concurrency,
     gapMs: spacingMs,
   })
-  const stopping = new AbortController()
-  const background = Promise.all([
+  background.push(
     worker.handle.run(),
     runDispatcher({ db, queue: queue.handle, logger }, stopping.signal),
     watchClaims({ db, inFlight, logger }, stopping.signal),
-  ])
+  )
   logger.info(
     {
       queue: backend.kind,
@@ -101,9 +125,7 @@ export async function startWorker(
       await within(inFlight.drained(), PUT_BACK_MS)
       stopping.abort()
       await Promise.all([worker.close(), within(closing, PUT_BACK_MS)])
-      await within(background, PUT_BACK_MS)
-      await queue.close()
-      await close()
+      await closeAll()
     },
   }
 }

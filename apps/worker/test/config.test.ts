@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { limitsOf, PLANS } from '@stockpile/alphavantage/plan'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { apiKeySource } from '../src/api-key.js'
-import { ConfigError, parseConfig } from '../src/config.js'
+import { apiKeySource, MissingKeyError } from '../src/api-key.js'
+import { parseConfig } from '../src/config.js'
 import { gapMs } from '../src/spacing.js'
 
 const minimal = { DATABASE_URL: 'postgres://user:password@127.0.0.1/stockpile', ALPHAVANTAGE_API_KEY: 'key' }
@@ -66,9 +66,13 @@ describe('the configuration', () => {
     expect(wrong).not.toThrow(/secret/)
   })
 
-  test('wants a key from one place', () => {
+  test('takes the key from the setting or from a file, by default where Docker mounts secrets, never from both', () => {
     const { DATABASE_URL } = minimal
-    expect(() => parseConfig({ DATABASE_URL })).toThrow(/ALPHAVANTAGE_API_KEY: give either/)
+    expect(parseConfig(minimal).key).toEqual({ value: 'key' })
+    expect(parseConfig({ DATABASE_URL, ALPHAVANTAGE_API_KEY_FILE: '/key' }).key).toEqual({ file: '/key' })
+    expect(parseConfig({ DATABASE_URL, ALPHAVANTAGE_API_KEY: '' }).key).toEqual({
+      file: '/run/secrets/alphavantage_api_key',
+    })
     expect(() => parseConfig({ ...minimal, ALPHAVANTAGE_API_KEY_FILE: '/key' })).toThrow(
       /ALPHAVANTAGE_API_KEY: give either/,
     )
@@ -80,8 +84,8 @@ describe('a key file', () => {
     const folder = await mkdtemp(join(tmpdir(), 'stockpile-key-'))
     onTestFinished(() => rm(folder, { recursive: true }))
     const file = join(folder, 'key')
-    const read = apiKeySource({ value: undefined, file })
-    await expect(read()).rejects.toThrow(ConfigError)
+    const read = apiKeySource({ file })
+    await expect(read()).rejects.toThrow(MissingKeyError)
     await writeFile(file, 'first\n')
     expect(await read()).toBe('first')
     await writeFile(file, 'second\n')

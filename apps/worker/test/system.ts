@@ -105,7 +105,10 @@ export function useSystem({ redisUrl }: { redisUrl?: string | undefined } = {}):
         ...env,
       })
       const logger = pino({ level: 'debug' }, { write: (line: string) => logs.push(line) })
-      const worker = await startWorker(config, logger, () => 100)
+      const worker = await startWorker(config, logger, {
+        signal: new AbortController().signal,
+        retryAfterMs: () => 100,
+      })
       workers.push(worker)
       return worker
     },

@@ -1,0 +1,70 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { useDatabase } from '@stockpile/test-harness/database'
+import { useProcesses, waitFor } from '@stockpile/test-harness/process'
+import { ownRedis } from '@stockpile/test-harness/redis-server'
+import { describe, expect, onTestFinished, test } from 'vitest'
+
+const MAIN = fileURLToPath(new URL('../dist/main.js', import.meta.url))
+const DEADLINE = { deadlineMs: 20_000 }
+
+const database = useDatabase()
+const { start } = useProcesses()
+
+async function folder(): Promise<string> {
+  const path = await mkdtemp(join(tmpdir(), 'stockpile-worker-'))
+  onTestFinished(() => rm(path, { recursive: true }))
+  return path
+}
+
+describe('a worker that starts', () => {
+  test('without a key says what is missing and how to get one, is sound, and works by itself once there is one', async () => {
+    const home = await folder()
+    const key = join(home, 'key')
+    const heartbeat = join(home, 'heartbeat')
+    const env = {
+      DATABASE_URL: database.url,
+      ALPHAVANTAGE_API_KEY_FILE: key,
+      HEARTBEAT_FILE: heartbeat,
+      SYMBOLS: '',
+    }
+    const worker = start(MAIN, { env })
+    const line = await worker.waitForLine(/waiting for an API key/, DEADLINE)
+    expect(line).toContain(`the key file ${key} does not exist`)
+    expect(line).toContain('https://www.alphavantage.co/support/#api-key')
+    await waitFor(() => readFile(heartbeat).catch(() => undefined), DEADLINE)
+    await writeFile(key, 'canary-4711\n')
+    await worker.waitForLine(/"msg":"working"/, DEADLINE)
+    worker.signal('SIGTERM')
+    expect(await worker.waitForExit(DEADLINE)).toBe(0)
+    expect(worker.lines.join('\n')).not.toContain('canary-4711')
+  })
+
+  test('stops at once while it waits for a key or for PostgreSQL', async () => {
+    const waiting = [
+      { line: /waiting for an API key/, env: { DATABASE_URL: database.url } },
+      {
+        line: /PostgreSQL does not answer/,
+        env: { DATABASE_URL: 'postgres://a:b@127.0.0.1:1/c', ALPHAVANTAGE_API_KEY: 'key' },
+      },
+    ]
+    for (const { line, env } of waiting) {
+      const worker = start(MAIN, { env: { SYMBOLS: '', ALPHAVANTAGE_API_KEY_FILE: '', ...env } })
+      await worker.waitForLine(line, DEADLINE)
+      worker.signal('SIGTERM')
+      expect(await worker.waitForExit(DEADLINE)).toBe(0)
+    }
+  })
+
+  test('refuses a Redis that may evict jobs, saying what to set', async ({ skip }) => {
+    const redis = await ownRedis({ 'maxmemory-policy': 'allkeys-lru' })
+    if (redis === null) return skip('there is no redis-server here')
+    const env = { DATABASE_URL: database.url, REDIS_URL: redis.url, ALPHAVANTAGE_API_KEY: 'key', SYMBOLS: '' }
+    const worker = start(MAIN, { env })
+    const line = await worker.waitForLine(/may evict jobs/, DEADLINE)
+    expect(line).toContain('maxmemory-policy noeviction')
+    expect(await worker.waitForExit(DEADLINE)).toBe(1)
+  })
+})
