@@ -105,10 +105,13 @@ async function readKey(
     key = (await deadline.race(Promise.resolve().then(apiKey))).trim()
   } catch (error) {
     if (deadline.isOver()) throw errorOfTransport(error, symbol, asIs, timeoutMs)
-    throw makeError('invalid_key', symbol, asIs, { what: 'The API key could not be read' })
+    throw makeError('invalid_key', symbol, asIs, { what: 'The API key could not be read', sent: false })
   }
   if (!/^[\x20-\x7E]{1,256}$/.test(key)) {
-    throw makeError('invalid_key', symbol, asIs, { what: 'The API key is empty or cannot be one' })
+    throw makeError('invalid_key', symbol, asIs, {
+      what: 'The API key is empty or cannot be one',
+      sent: false,
+    })
   }
   return key
 }

@@ -83,8 +83,20 @@ export function errorOfTransport(
   }
   // undici and the kernel have time limits of their own, such as 10 s for a connection.
   const refusal = code !== null && /TIMEOUT|TIMEDOUT/.test(code) ? 'timeout' : 'network'
-  return makeError(refusal, symbol, redact, { what: `The request failed (${code ?? 'no code'})` })
+  const sent = code === null || !NEVER_CONNECTED.has(code)
+  return makeError(refusal, symbol, redact, { what: `The request failed (${code ?? 'no code'})`, sent })
 }
+
+/** No connection came about, so that the request cannot have been counted: of the resolver, the kernel and undici. */
+const NEVER_CONNECTED = new Set([
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'ECONNREFUSED',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'EADDRNOTAVAIL',
+  'UND_ERR_CONNECT_TIMEOUT',
+])
 
 async function readEvidence(response: Response): Promise<string> {
   try {

@@ -1,6 +1,6 @@
 import { storableText } from './storable.js'
 
-export { classifyRefusal } from './wording.js'
+export { classifyRefusal, requestsPerDayIn } from './wording.js'
 
 /** What can go wrong with a request, by what it means for us. The first eleven are what an answer says, the rest its transport. */
 export type RefusalClass =
@@ -115,6 +115,8 @@ export interface ErrorDetails {
   httpStatus?: number | null
   evidence?: string | null
   disposition?: Disposition
+  /** False when nothing can have reached the provider; true unless said. */
+  sent?: boolean
 }
 
 /**
@@ -126,6 +128,8 @@ export class AlphaVantageError extends Error {
   readonly class: RefusalClass
   readonly disposition: Disposition
   readonly httpStatus: number | null
+  /** False when nothing can have reached the provider, so that no quota was spent. */
+  readonly sent: boolean
   /** The beginning of the provider's own words, at most 2,048 characters, fit for a text column. */
   readonly evidence: string | null
 
@@ -134,6 +138,7 @@ export class AlphaVantageError extends Error {
     this.class = refusal
     this.disposition = details.disposition ?? dispositionOf(refusal)
     this.httpStatus = details.httpStatus ?? null
+    this.sent = details.sent ?? true
     const evidence = details.evidence ?? ''
     this.evidence = evidence === '' ? null : storableText(evidence.slice(0, MAX_EVIDENCE))
   }

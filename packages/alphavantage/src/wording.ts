@@ -81,6 +81,17 @@ export function classifyRefusal(body: unknown): { class: RefusalClass; text: str
   }
 }
 
+/**
+ * The daily limit that a refusal's text states, such as "our standard API rate limit is 25 requests per day"; null when
+ * it states none. A limit that is named elsewhere in an answer is not meant: give the text of a refusal.
+ */
+export function requestsPerDayIn(text: string): number | null {
+  const digits = /\b(\d{1,6}) (?:free )?(?:api )?(?:requests?|calls?) (?:per|a) day\b/i.exec(
+    text.replace(/\s+/g, ' '),
+  )?.[1]
+  return digits === undefined ? null : Number(digits)
+}
+
 function classifyText(errorText: string, text: string): RefusalClass {
   const wording =
     WORDINGS.find(({ under, pattern }) => pattern.test(under === 'error' ? errorText : text)) ??

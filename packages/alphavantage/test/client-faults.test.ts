@@ -73,13 +73,17 @@ describe('a connection', () => {
     gone.close()
     await once(gone, 'close')
     const error = await failureOf(fetchFrom(`http://127.0.0.1:${port}`))
-    expect(error).toMatchObject({ class: 'network', httpStatus: null, evidence: null })
+    expect(error).toMatchObject({ class: 'network', httpStatus: null, evidence: null, sent: false })
     expect(error.message).toContain('ECONNREFUSED')
   })
 
   it('that is closed without an answer is network', async () => {
     const { baseUrl } = await serve((request) => request.socket.destroy())
-    expect(await failureOf(fetchFrom(baseUrl))).toMatchObject({ class: 'network', httpStatus: null })
+    expect(await failureOf(fetchFrom(baseUrl))).toMatchObject({
+      class: 'network',
+      httpStatus: null,
+      sent: true,
+    })
   })
 
   it('that breaks in the middle of the body is network, without a row', async () => {

@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import { AlphaVantageError, classifyRefusal, DISPOSITIONS, type RefusalClass } from '../src/refusal.js'
+import {
+  AlphaVantageError,
+  classifyRefusal,
+  DISPOSITIONS,
+  type RefusalClass,
+  requestsPerDayIn,
+} from '../src/refusal.js'
 
 const THANKS = 'Thank you for using Alpha Vantage!'
 const SUBSCRIBE = 'You may subscribe to any of the premium plans at https://www.alphavantage.co/premium/'
@@ -151,5 +157,17 @@ describe('the table of dispositions', () => {
     expect(evidence).toMatch(/^a\\u0000b😀/)
     expect(evidence?.length).toBeLessThan(2_060)
     expect(evidence).not.toMatch(/\p{Surrogate}/u)
+  })
+})
+
+describe('the daily limit that a refusal states', () => {
+  it.each([
+    ['our standard API rate limit is 25 requests per day. Please subscribe', 25],
+    ['We have detected your API key and our rate limit is 500 requests\nper day.', 500],
+    ['You have reached the 100 API calls a day of your plan', 100],
+    ['Please consider spreading out your requests (1 request per second)', null],
+    ['to instantly remove all daily rate limits', null],
+  ])('%j: %s', (text, limit) => {
+    expect(requestsPerDayIn(text)).toBe(limit)
   })
 })
