@@ -7,7 +7,12 @@ export default defineConfig({
   // The environment in which vitest runs globalSetup, which takes nothing from the two above.
   environments: { __vitest__: { resolve: { conditions: ['source'] } } },
   test: {
-    include: ['apps/*/test/**/*.test.ts', 'packages/*/test/**/*.test.ts', 'test/e2e/**/*.test.ts'],
+    include: [
+      'apps/*/test/**/*.test.ts',
+      'packages/*/test/**/*.test.ts',
+      'test/compose/**/*.test.ts',
+      'test/e2e/**/*.test.ts',
+    ],
     globalSetup: ['test/global-setup.ts'],
     testTimeout: 30_000,
     hookTimeout: 60_000,
