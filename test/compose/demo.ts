@@ -1,0 +1,105 @@
+import { assert } from './claims.js'
+import type { Claims } from './claims.js'
+import { loginToAdminer } from './adminer.js'
+import { docker } from './docker.js'
+import { API, finished, get, ingest, midway, requestsOf, symbolsNamed, waitFor } from './stack.js'
+import type { Stack } from './stack.js'
+import * as z from 'zod'
+
+const pageSchema = z.object({ pagination: z.object({ count: z.number() }) })
+const countOf = async (path: string) => pageSchema.parse(await get(path)).pagination.count
+const startRunSchema = z.object({
+  data: z.tuple([z.object({ id: z.string(), trigger: z.literal('start') })]),
+})
+
+/** What the first look at Stockpile shows, and that stopping it loses nothing. */
+export async function checkDemo(stack: Stack, { claim }: Claims): Promise<void> {
+  stack.demo(true)
+  await claim('docker compose --profile demo up --build --wait brings everything up', async () => {
+    await stack.up('--build')
+    const logs = await Promise.all(['api', 'worker', 'migrate'].map((service) => stack.logs(service)))
+    assert(
+      logs.every((log) => log.includes('!! SYNTHETIC DATA')),
+      'a process does not say that the data is made up',
+    )
+    return 'api, worker and migrate say that the data is made up'
+  })
+  await claim('the first up ingests SYMBOLS', async () => {
+    const answer = await waitFor(
+      () => 'the first run',
+      async () => startRunSchema.safeParse(await get('/api/ingest')).data,
+    )
+    const run = await finished(answer.data[0].id)
+    return `${run.counts.succeeded} symbols, ${run.rows.inserted} rows`
+  })
+  await claim('an ingest is accepted and finishes; prices, statistics and the board are served', async () => {
+    const run = await finished(await ingest(['MSFT', 'NVDA', 'TSLA']))
+    const prices = await countOf('/api/financial_data?symbol=MSFT')
+    const range = 'start_date=2020-01-01&end_date=2100-01-01'
+    const statistics = z
+      .object({ data: z.object({ average_daily_volume: z.number() }) })
+      .parse(await get(`/api/statistics?symbol=MSFT&${range}`))
+    const board = await fetch(`${API}/queues`)
+    assert(board.status === 200 && prices > 0, `the board answered ${board.status}, with ${prices} prices`)
+    return `${run.rows.inserted} rows, ${prices} of MSFT, average volume ${statistics.data.average_daily_volume}, board ${board.status}`
+  })
+  await claim('adminer logs in to the database', async () => {
+    const page = await loginToAdminer('stockpile_demo')
+    assert(
+      page.includes('financial_data') && page.includes('ingest_runs'),
+      `it shows no tables:\n${page.slice(0, 2_000)}`,
+    )
+    return 'it lists the tables of stockpile_demo'
+  })
+  await claim('the demo leaves the other database empty', async () => {
+    const tables = await stack.psql('stockpile', "select count(*) from pg_tables where schemaname = 'public'")
+    assert(tables === '0', `${tables} tables in stockpile`)
+    return 'no table in stockpile'
+  })
+  await claim('no process in any container runs as root', async () => {
+    const ids = (await stack.compose('ps', '--quiet')).split('\n').filter((id) => id !== '')
+    const users = new Set<string>()
+    for (const id of ids) {
+      const rows = (await docker(['top', id, '-eo', 'uid,pid,args'])).trim().split('\n').slice(1)
+      for (const row of rows) {
+        const [uid = ''] = row.trim().split(/\s+/)
+        assert(uid !== '0', row)
+        users.add(uid)
+      }
+    }
+    return `${ids.length} containers, users ${[...users].join(', ')}`
+  })
+  await claim('a stop reaches every process, which ends by itself', async () => {
+    await stack.compose('stop')
+    const codes = []
+    for (const service of ['api', 'worker', 'simulator']) {
+      for (const id of await stack.containers(service)) {
+        codes.push(`${service} ${(await docker(['inspect', '--format', '{{.State.ExitCode}}', id])).trim()}`)
+      }
+    }
+    assert(
+      codes.every((code) => code.endsWith(' 0')),
+      `exit codes: ${codes.join(', ')}`,
+    )
+    await stack.up()
+    return `exit codes: ${codes.join(', ')}`
+  })
+  await claim('down and up again keep the data', async () => {
+    const before = [await countOf('/api/financial_data'), await countOf('/api/ingest')]
+    await stack.down()
+    await stack.up()
+    const after = [await countOf('/api/financial_data'), await countOf('/api/ingest')]
+    assert(before.join() === after.join(), `${before.join()} rows and runs before, ${after.join()} after`)
+    return `${after[0]} rows and ${after[1]} runs, as before`
+  })
+  await claim('down in the middle of a run and up again finish it, each symbol requested once', async () => {
+    const symbols = symbolsNamed('DOWN', 100)
+    const id = await ingest(symbols)
+    const first = stack.arrivalsToTheEnd()
+    const { counts } = await midway(id, 30)
+    await stack.down()
+    await stack.up()
+    await finished(id)
+    return `down at ${counts.succeeded}; ${requestsOf(symbols, [...(await first), ...(await stack.arrivals())])}`
+  })
+}

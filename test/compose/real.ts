@@ -1,0 +1,63 @@
+import { assert } from './claims.js'
+import type { Claims } from './claims.js'
+import { docker } from './docker.js'
+import { finished, get, PROJECT, waitFor } from './stack.js'
+import type { Stack } from './stack.js'
+import * as z from 'zod'
+
+const PROVIDER = `${PROJECT}-provider`
+const KEY = 'not-a-key-but-secret-7391'
+const runsSchema = z.object({ data: z.array(z.object({ id: z.string() })) })
+
+/** Without the demo: the key, and a Redis that would lose jobs. A simulator of our own is the provider. */
+export async function checkReal(stack: Stack, { claim }: Claims): Promise<void> {
+  await claim('after the demo, up without a key succeeds, and the worker says what is missing', async () => {
+    await stack.down()
+    stack.demo(false)
+    await stack.override({ worker: { environment: { ALPHAVANTAGE_BASE_URL: 'http://provider:8080' } } })
+    await stack.up()
+    const log = await logUntil(stack, 'worker', 'waiting for an API key')
+    assert(!log.includes('SYNTHETIC'), 'the worker is still in the demo')
+    const { data } = runsSchema.parse(await get('/api/ingest'))
+    assert(data.length === 1, `${data.length} runs are there, and not just the first`)
+    return `"${z.object({ msg: z.string() }).parse(JSON.parse(lineWith(log, 'waiting for'))).msg}"`
+  })
+  await claim('a key file that appears starts the work', async () => {
+    const network = ['--network', `${PROJECT}_default`, '--network-alias', 'provider']
+    const command = ['packages/alphavantage/dist/simulator/main.js', '--host', '0.0.0.0', '--port', '8080']
+    await docker(['run', '--rm', '--detach', '--name', PROVIDER, ...network, 'stockpile', 'node', ...command])
+    try {
+      await stack.writeKey(KEY)
+      const [run] = runsSchema.parse(await get('/api/ingest')).data
+      const { counts, rows } = await finished(run?.id ?? '')
+      assert(!(await stack.logs('worker')).includes(KEY), 'the key is in the log')
+      return `${counts.succeeded} symbols, ${rows.inserted} rows; the key is in no log`
+    } finally {
+      await docker(['kill', PROVIDER])
+    }
+  })
+  await claim('API and worker refuse a Redis that evicts, and say what to set', async () => {
+    const command = ['redis-server', '--appendonly', 'yes', '--maxmemory-policy', 'allkeys-lru']
+    await stack.override({ redis: { command } })
+    await stack.compose('up', '--detach', '--force-recreate')
+    const sentence = 'maxmemory-policy noeviction'
+    const [api] = await Promise.all(['api', 'worker'].map((service) => logUntil(stack, service, sentence)))
+    return lineWith(api ?? '', sentence)
+  })
+}
+
+/** Waits for the words in a service's log. @returns the log */
+function logUntil(stack: Stack, service: string, words: string): Promise<string> {
+  return waitFor(
+    () => `"${words}" in the log of ${service}`,
+    async () => {
+      const log = await stack.logs(service)
+      return log.includes(words) ? log : undefined
+    },
+    60_000,
+  )
+}
+
+function lineWith(log: string, words: string): string {
+  return log.split('\n').find((line) => line.includes(words)) ?? ''
+}

@@ -1,0 +1,173 @@
+import { mkdtemp, mkdir, rename, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import * as z from 'zod'
+import { docker } from './docker.js'
+
+export const PROJECT = 'stockpile-check'
+export const API = 'http://127.0.0.1:8081'
+const DEADLINE_MS = 240_000
+const POLL_MS = 200
+
+const runSchema = z.object({
+  id: z.string(),
+  status: z.string(),
+  counts: z.object({ total: z.number(), pending: z.number(), running: z.number(), succeeded: z.number() }),
+  rows: z.object({ inserted: z.number() }),
+})
+export type Run = z.infer<typeof runSchema>
+const arrivalSchema = z.object({ symbol: z.string() })
+
+/** Services as docker-compose.yml has them, but for what is put over them. */
+export type Override = Record<string, Record<string, unknown>>
+
+/** The compose file as a project of its own, without the .env and the secrets of whoever runs this. */
+export async function createStack() {
+  const folder = await mkdtemp(join(tmpdir(), 'stockpile-compose-'))
+  const secrets = join(folder, 'secrets')
+  const overrideFile = join(folder, 'override.json')
+  await mkdir(secrets)
+  await writeFile(join(folder, 'env'), '')
+  const override = (services: Override) => {
+    const worker = { ...services['worker'], volumes: [`${secrets}:/run/secrets:ro`] }
+    return writeFile(overrideFile, JSON.stringify({ services: { ...services, worker } }))
+  }
+  await override({})
+  const files = ['-f', 'docker-compose.yml', '-f', overrideFile, '--env-file', join(folder, 'env')]
+  let profile: string[] = []
+
+  const compose = (...args: string[]) => docker(['compose', '-p', PROJECT, ...files, ...profile, ...args])
+  const containers = async (service: string) =>
+    (await compose('ps', '--all', '--quiet', service)).split('\n').filter((id) => id !== '')
+  return {
+    compose,
+    override,
+    containers,
+    /** The demo's profile from now on, or none. */
+    demo: (on: boolean) => (profile = on ? ['--profile', 'demo'] : []),
+    up: (...args: string[]) => compose('up', '--wait', ...args),
+    down: (...args: string[]) => compose('down', ...args),
+    logs: (service: string) => compose('logs', '--no-color', '--no-log-prefix', service),
+    psql: async (database: string, sql: string) =>
+      (
+        await compose('exec', '-T', 'postgres', 'psql', '-U', 'stockpile', '-tA', '-d', database, '-c', sql)
+      ).trim(),
+    /** As an operator would replace it: at once and whole. */
+    async writeKey(key: string) {
+      await writeFile(join(folder, 'key'), key)
+      await rename(join(folder, 'key'), join(secrets, 'alphavantage_api_key'))
+    },
+    /** Symbols that the simulator was asked for since it started, one entry a request. */
+    async arrivals(): Promise<string[]> {
+      const ask =
+        "fetch('http://127.0.0.1:8080/simulator/arrivals').then((answer) => answer.text()).then((text) => process.stdout.write(text))"
+      const text = await compose('exec', '-T', 'simulator', 'node', '-e', ask)
+      return z
+        .array(arrivalSchema)
+        .parse(JSON.parse(text))
+        .map(({ symbol }) => symbol)
+    },
+    /** The simulator's log to its container's end, which takes the log with it. */
+    async arrivalsToTheEnd(): Promise<string[]> {
+      const [simulator = ''] = await containers('simulator')
+      const log = await docker(['logs', '--follow', simulator])
+      return log
+        .split('\n')
+        .filter((line) => line.startsWith('{'))
+        .map((line) => arrivalSchema.parse(JSON.parse(line)).symbol)
+    },
+    /** Lets the simulator take so long for each answer. */
+    async slowDown(ms: number) {
+      const rules = JSON.stringify([{ answer: { kind: 'delay', ms } }])
+      const tell = `fetch('http://127.0.0.1:8080/simulator/rules', { method: 'PUT', body: process.argv[1] }).then((answer) => process.exit(answer.ok ? 0 : 1))`
+      await compose('exec', '-T', 'simulator', 'node', '-e', tell, rules)
+    },
+    /** What the project has left on the engine. */
+    async left(): Promise<string[]> {
+      const label = ['--filter', `label=com.docker.compose.project=${PROJECT}`, '--quiet']
+      const lists = await Promise.all([
+        docker(['ps', '--all', ...label]),
+        docker(['volume', 'ls', ...label]),
+        docker(['network', 'ls', ...label]),
+      ])
+      return lists.flatMap((list) => list.split('\n').filter((id) => id !== ''))
+    },
+    async dispose() {
+      profile = ['--profile', 'demo']
+      await compose('down', '--volumes', '--remove-orphans')
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+}
+export type Stack = Awaited<ReturnType<typeof createStack>>
+
+/** Asks again until there is an answer; rejects at the deadline, saying what it waited for. */
+export async function waitFor<T>(
+  what: () => string,
+  ask: () => Promise<T | undefined>,
+  deadlineMs = DEADLINE_MS,
+): Promise<T> {
+  const deadline = performance.now() + deadlineMs
+  for (;;) {
+    const answer = await ask()
+    if (answer !== undefined) return answer
+    if (performance.now() > deadline) throw new Error(`waited ${deadlineMs / 1_000} s in vain for ${what()}`)
+    await sleep(POLL_MS)
+  }
+}
+
+export async function get(path: string): Promise<unknown> {
+  const response = await fetch(`${API}${path}`)
+  if (!response.ok) throw new Error(`GET ${path} answered ${response.status}: ${await response.text()}`)
+  return response.json()
+}
+
+export async function ingest(symbols: string[]): Promise<string> {
+  const response = await fetch(`${API}/api/ingest`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ symbols }),
+  })
+  if (response.status !== 202)
+    throw new Error(`POST /api/ingest answered ${response.status}: ${await response.text()}`)
+  return z.object({ data: runSchema }).parse(await response.json()).data.id
+}
+
+/** Waits until the run is as it should be, past the API's absence while it restarts. */
+function runUntil(id: string, until: (run: Run) => boolean): Promise<Run> {
+  let last: Run | undefined
+  return waitFor(
+    () => `run ${id}, which is ${JSON.stringify(last)}`,
+    async () => {
+      const answer = await get(`/api/ingest/${id}`).catch(() => undefined)
+      if (answer !== undefined) last = z.object({ data: runSchema }).parse(answer).data
+      return last !== undefined && until(last) ? last : undefined
+    },
+  )
+}
+
+export async function finished(id: string): Promise<Run> {
+  const run = await runUntil(id, ({ counts }) => counts.pending + counts.running === 0)
+  if (run.status !== 'succeeded') throw new Error(`the run ended as ${JSON.stringify(run)}`)
+  return run
+}
+
+export const midway = (id: string, succeeded: number) =>
+  runUntil(id, ({ counts }) => counts.succeeded >= succeeded)
+
+/** Names that no other call gives. */
+export function symbolsNamed(prefix: string, count: number): string[] {
+  return Array.from({ length: count }, (_, index) => `${prefix}${String(index).padStart(3, '0')}`)
+}
+
+/** How often each was asked for, as a sentence; rejects when one was never, or more than `mayRepeat` of them again. */
+export function requestsOf(symbols: string[], arrivals: string[], mayRepeat = 0): string {
+  const times = symbols.map((symbol) => arrivals.filter((arrival) => arrival === symbol).length)
+  const never = times.filter((count) => count === 0).length
+  const again = times.filter((count) => count > 1).length
+  const text = `${symbols.length} symbols, ${times.reduce((sum, count) => sum + count, 0)} requests, ${again} asked for again`
+  if (never > 0 || again > mayRepeat || times.some((count) => count > 2))
+    throw new Error(`${text}, ${never} never`)
+  return text
+}
