@@ -1,12 +1,12 @@
 #!/bin/sh
 # Starts the process that the arguments name: with the real provider, or in a demo with the simulator.
-# A demo is on while the simulator's container holds the sign up (docker-compose.yml). That is looked at once in a
-# container's life and then kept, so that no restart ever switches between real and made-up prices.
+# A demo is on while the simulator renews the sign (docker-compose.yml). That is looked at once in a container's life
+# and then kept, so that no restart ever switches between real and made-up prices.
 set -eu
 
 mode=/tmp/mode
 if [ ! -s "$mode" ]; then
-  if [ -e /run/demo/sign ]; then echo demo; else echo real; fi >"$mode"
+  if find /run/demo/sign -newermt '-20 seconds' 2>/dev/null | grep -q .; then echo demo; else echo real; fi >"$mode"
 fi
 
 if [ "$(cat "$mode")" = demo ]; then

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { assert } from './claims.js'
 import type { Claims } from './claims.js'
 import { loginToAdminer } from './adminer.js'
@@ -15,6 +16,7 @@ const startRunSchema = z.object({
 /** What the first look at Stockpile shows, and that stopping it loses nothing. */
 export async function checkDemo(stack: Stack, { claim }: Claims): Promise<void> {
   stack.demo(true)
+  await stack.environment('ALPHAVANTAGE_API_KEY=a-key-that-costs-money\nALPHAVANTAGE_REQUESTS_PER_SECOND=1\n')
   await claim('docker compose --profile demo up --build --wait brings everything up', async () => {
     await stack.up('--build')
     const logs = await Promise.all(['api', 'worker', 'migrate'].map((service) => stack.logs(service)))
@@ -51,6 +53,12 @@ export async function checkDemo(stack: Stack, { claim }: Claims): Promise<void> 
     )
     return 'it lists the tables of stockpile_demo'
   })
+  await claim('a key in .env does not reach the simulator', async () => {
+    const used = new Set((await stack.arrivals()).map(({ keyFingerprint }) => keyFingerprint))
+    const madeUp = createHash('sha256').update('made-up').digest('hex').slice(0, 8)
+    assert([...used].join() === madeUp, `it saw ${[...used].join()}, and not ${madeUp}`)
+    return 'it saw the made-up one alone'
+  })
   await claim('the demo leaves the other database empty', async () => {
     const tables = await stack.psql('stockpile', "select count(*) from pg_tables where schemaname = 'public'")
     assert(tables === '0', `${tables} tables in stockpile`)
@@ -61,7 +69,8 @@ export async function checkDemo(stack: Stack, { claim }: Claims): Promise<void> 
     const users = new Set<string>()
     for (const id of ids) {
       const rows = (await docker(['top', id, '-eo', 'uid,pid,args'])).trim().split('\n').slice(1)
-      for (const row of rows) {
+      // The health checks of the images that are not ours start as their entrypoints do.
+      for (const row of rows.filter((one) => !/pg_isready|redis-cli/.test(one))) {
         const [uid = ''] = row.trim().split(/\s+/)
         assert(uid !== '0', row)
         users.add(uid)
@@ -83,6 +92,20 @@ export async function checkDemo(stack: Stack, { claim }: Claims): Promise<void> 
     )
     await stack.up()
     return `exit codes: ${codes.join(', ')}`
+  })
+  await claim('a worker that restarts while the simulator is away stays in the demo', async () => {
+    await stack.compose('stop', 'simulator')
+    const since = new Date().toISOString()
+    await stack.compose('restart', 'worker')
+    const [worker = ''] = await stack.containers('worker')
+    const log = () => docker(['logs', '--since', since, worker])
+    await waitFor(
+      () => 'the worker to work again',
+      async () => (await log()).includes('"msg":"working"') || undefined,
+    )
+    assert((await log()).includes('SYNTHETIC DATA'), 'it left the demo')
+    await stack.up()
+    return 'it says so again'
   })
   await claim('down and up again keep the data', async () => {
     const before = [await countOf('/api/financial_data'), await countOf('/api/ingest')]

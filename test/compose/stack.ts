@@ -17,7 +17,8 @@ const runSchema = z.object({
   rows: z.object({ inserted: z.number() }),
 })
 export type Run = z.infer<typeof runSchema>
-const arrivalSchema = z.object({ symbol: z.string() })
+const arrivalSchema = z.object({ symbol: z.string(), keyFingerprint: z.string() })
+type Arrival = z.infer<typeof arrivalSchema>
 
 /** Services as docker-compose.yml has them, but for what is put over them. */
 export type Override = Record<string, Record<string, unknown>>
@@ -28,7 +29,8 @@ export async function createStack() {
   const secrets = join(folder, 'secrets')
   const overrideFile = join(folder, 'override.json')
   await mkdir(secrets)
-  await writeFile(join(folder, 'env'), '')
+  const environment = (lines: string) => writeFile(join(folder, 'env'), lines)
+  await environment('')
   const override = (services: Override) => {
     const worker = { ...services['worker'], volumes: [`${secrets}:/run/secrets:ro`] }
     return writeFile(overrideFile, JSON.stringify({ services: { ...services, worker } }))
@@ -43,6 +45,8 @@ export async function createStack() {
   return {
     compose,
     override,
+    /** What .env holds. */
+    environment,
     containers,
     /** The demo's profile from now on, or none. */
     demo: (on: boolean) => (profile = on ? ['--profile', 'demo'] : []),
@@ -58,24 +62,18 @@ export async function createStack() {
       await writeFile(join(folder, 'key'), key)
       await rename(join(folder, 'key'), join(secrets, 'alphavantage_api_key'))
     },
-    /** Symbols that the simulator was asked for since it started, one entry a request. */
-    async arrivals(): Promise<string[]> {
+    /** The requests since the simulator started. */
+    async arrivals(): Promise<Arrival[]> {
       const ask =
         "fetch('http://127.0.0.1:8080/simulator/arrivals').then((answer) => answer.text()).then((text) => process.stdout.write(text))"
       const text = await compose('exec', '-T', 'simulator', 'node', '-e', ask)
-      return z
-        .array(arrivalSchema)
-        .parse(JSON.parse(text))
-        .map(({ symbol }) => symbol)
+      return z.array(arrivalSchema).parse(JSON.parse(text))
     },
-    /** The simulator's log to its container's end, which takes the log with it. */
-    async arrivalsToTheEnd(): Promise<string[]> {
+    /** The requests until the simulator's container ends, which takes the log with it. */
+    async arrivalsToTheEnd(): Promise<Arrival[]> {
       const [simulator = ''] = await containers('simulator')
-      const log = await docker(['logs', '--follow', simulator])
-      return log
-        .split('\n')
-        .filter((line) => line.startsWith('{'))
-        .map((line) => arrivalSchema.parse(JSON.parse(line)).symbol)
+      const lines = (await docker(['logs', '--follow', simulator])).split('\n')
+      return lines.filter((line) => line.startsWith('{')).map((line) => arrivalSchema.parse(JSON.parse(line)))
     },
     /** Lets the simulator take so long for each answer. */
     async slowDown(ms: number) {
@@ -162,8 +160,8 @@ export function symbolsNamed(prefix: string, count: number): string[] {
 }
 
 /** How often each was asked for, as a sentence; rejects when one was never, or more than `mayRepeat` of them again. */
-export function requestsOf(symbols: string[], arrivals: string[], mayRepeat = 0): string {
-  const times = symbols.map((symbol) => arrivals.filter((arrival) => arrival === symbol).length)
+export function requestsOf(symbols: string[], arrivals: Arrival[], mayRepeat = 0): string {
+  const times = symbols.map((symbol) => arrivals.filter((arrival) => arrival.symbol === symbol).length)
   const never = times.filter((count) => count === 0).length
   const again = times.filter((count) => count > 1).length
   const text = `${symbols.length} symbols, ${times.reduce((sum, count) => sum + count, 0)} requests, ${again} asked for again`
