@@ -39,7 +39,8 @@ export async function createStack() {
   const files = ['-f', 'docker-compose.yml', '-f', overrideFile, '--env-file', join(folder, 'env')]
   let profile: string[] = []
 
-  const compose = (...args: string[]) => docker(['compose', '-p', PROJECT, ...files, ...profile, ...args])
+  const compose = (...args: string[]) =>
+    docker(['compose', '--ansi', 'never', '-p', PROJECT, ...files, ...profile, ...args])
   const containers = async (service: string) =>
     (await compose('ps', '--all', '--quiet', service)).split('\n').filter((id) => id !== '')
   return {
