@@ -20,6 +20,8 @@ const MINIMUM_AGE_MS = 2_000
 export interface DispatcherDependencies {
   db: Connection['db']
   queue: IngestQueue
+  /** Raised while the queue may lack jobs that PostgreSQL says it was given: at the start, and after it was away. */
+  doubtful: { value: boolean }
   logger: Logger
 }
 
@@ -32,17 +34,20 @@ export async function runDispatcher(
   dependencies: DispatcherDependencies,
   signal: AbortSignal,
 ): Promise<void> {
-  const { logger } = dependencies
+  const { logger, doubtful } = dependencies
   let failing = false
-  let rebuilt = false
   do {
     try {
-      if (!rebuilt) await rebuild(dependencies)
-      rebuilt = true
+      if (doubtful.value) {
+        // Lowered before the work: what raises it meanwhile counts.
+        doubtful.value = false
+        await rebuild(dependencies)
+      }
       await dispatchOnce(dependencies)
       if (failing) logger.info('dispatching again')
       failing = false
     } catch (error) {
+      doubtful.value = true
       if (!failing)
         logger.warn(
           { err: error },
@@ -53,7 +58,7 @@ export async function runDispatcher(
   } while (await tick(INTERVAL_MS, signal))
 }
 
-/** Gives the queue every unfinished item at a start. Those whose jobs it has are left alone: a job's id is its item's. */
+/** Gives the queue every unfinished item. Those whose jobs it has are left alone: a job's id is its item's. */
 async function rebuild({ db, queue, logger }: DispatcherDependencies): Promise<void> {
   let afterId = 0
   let count = 0

@@ -50,7 +50,8 @@ export async function startWorker(
     maxConnections: config.concurrency + 2,
     statementTimeoutMs: STATEMENT_TIMEOUT_MS,
   })
-  const queue = openQueue(common)
+  const doubtful = { value: true }
+  const queue = openQueue({ ...common, onConnect: () => (doubtful.value = true) })
   const stopping = new AbortController()
   const background: Promise<unknown>[] = []
   const closeAll = async () => {
@@ -101,7 +102,7 @@ export async function startWorker(
   })
   background.push(
     worker.handle.run(),
-    runDispatcher({ db, queue: queue.handle, logger }, stopping.signal),
+    runDispatcher({ db, queue: queue.handle, doubtful, logger }, stopping.signal),
     watchClaims({ db, inFlight, logger }, stopping.signal),
   )
   logger.info(

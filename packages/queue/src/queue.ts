@@ -44,12 +44,17 @@ const JOB_OPTIONS = {
   stackTraceLimit: 1,
 } satisfies JobsOptions
 
-/** Opens the producing side of the queue. Returns at once, whether or not the backend is up. */
-export function openQueue(options: OpenOptions): Opened<IngestQueue> {
-  const { backend, prefix = DEFAULT_PREFIX, onError } = options
+/**
+ * Opens the producing side of the queue. Returns at once, whether or not the backend is up.
+ * @param options.onConnect told of every connection to Redis: after the first, what it held may be gone. A queue in
+ * PostgreSQL is lost with the items alone
+ */
+export function openQueue(options: OpenOptions & { onConnect?: () => void }): Opened<IngestQueue> {
+  const { backend, prefix = DEFAULT_PREFIX, onError, onConnect } = options
   if (backend.kind === 'redis') {
     const connection = connectRedis(backend.url, 'producer')
     connection.on('error', onError)
+    if (onConnect !== undefined) connection.on('ready', onConnect)
     const queue: RedisQueue = new Queue<JobData, string>(QUEUE_NAME, {
       connection,
       prefix,
