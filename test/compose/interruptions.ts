@@ -9,8 +9,9 @@ const IN_FLIGHT = 4
 
 /** Many workers, one of them killed, and the queue lost. */
 export async function checkInterruptions(stack: Stack, { claim }: Claims): Promise<void> {
+  stack.demo(true)
   await claim('with --scale worker=3, 300 symbols succeed, each requested once', async () => {
-    await stack.up('--scale', 'worker=3')
+    await stack.up('--build', '--scale', 'worker=3')
     const symbols = symbolsNamed('SCALE', 300)
     await finished(await ingest(symbols))
     const shares = []

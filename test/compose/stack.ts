@@ -39,8 +39,7 @@ export async function createStack() {
   const files = ['-f', 'docker-compose.yml', '-f', overrideFile, '--env-file', join(folder, 'env')]
   let profile: string[] = []
 
-  const compose = (...args: string[]) =>
-    docker(['compose', '--ansi', 'never', '-p', PROJECT, ...files, ...profile, ...args])
+  const compose = (...args: string[]) => docker(['compose', '-p', PROJECT, ...files, ...profile, ...args])
   const containers = async (service: string) =>
     (await compose('ps', '--all', '--quiet', service)).split('\n').filter((id) => id !== '')
   return {
@@ -53,7 +52,9 @@ export async function createStack() {
     demo: (on: boolean) => (profile = on ? ['--profile', 'demo'] : []),
     up: (...args: string[]) => compose('up', '--wait', ...args),
     down: (...args: string[]) => compose('down', ...args),
-    logs: (service: string) => compose('logs', '--no-color', '--no-log-prefix', service),
+    /** Compose erases the line of the terminal before each one, even where there is none. */
+    logs: async (service: string) =>
+      (await compose('logs', '--no-color', '--no-log-prefix', service)).replaceAll('\u001b[2K', ''),
     psql: async (database: string, sql: string) =>
       (
         await compose('exec', '-T', 'postgres', 'psql', '-U', 'stockpile', '-tA', '-d', database, '-c', sql)
