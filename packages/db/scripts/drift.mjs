@@ -1,4 +1,4 @@
-// Fails when src/schema.ts says something that no migration does yet: generates into a copy and looks for news.
+// Fails when the schema says something that no migration does yet: generates into a copy and looks for news.
 import { spawnSync } from 'node:child_process'
 import { cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 
@@ -8,7 +8,7 @@ try {
   cpSync('migrations', copy, { recursive: true })
   const generated = spawnSync(
     'drizzle-kit',
-    ['generate', '--dialect', 'postgresql', '--schema', './src/schema.ts', '--out', copy],
+    ['generate', '--dialect', 'postgresql', '--schema', './src/*schema.ts', '--out', copy],
     {
       encoding: 'utf8',
       shell: process.platform === 'win32',

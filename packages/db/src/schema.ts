@@ -121,6 +121,10 @@ export const ingestItems = pgTable(
   (table) => [
     index('ingest_items_run').on(table.runId, table.state),
     index('ingest_items_symbol').on(table.symbol),
+    // What is ahead of a run is counted at every look at it; finished items are nearly all there are.
+    index('ingest_items_unfinished')
+      .on(table.id, table.runId, table.state)
+      .where(sql`${table.state} IN ('pending', 'running')`),
     // The two lists that the dispatcher asks for every second: both are empty nearly always.
     index('ingest_items_undispatched')
       .on(table.id)

@@ -1,0 +1,107 @@
+import { sql } from 'drizzle-orm'
+import {
+  bigint,
+  check,
+  date,
+  index,
+  integer,
+  jsonb,
+  pgTable,
+  primaryKey,
+  text,
+  timestamp,
+} from 'drizzle-orm/pg-core'
+
+const instant = (name: string) => timestamp(name, { withTimezone: true, mode: 'date' })
+
+/**
+ * The book: one row a request sent to the provider, whichever key and worker sent it, kept as long as the longest
+ * window needs. The functions that write it are in its migration, since each must be one statement.
+ */
+export const providerRequests = pgTable(
+  'provider_requests',
+  {
+    id: bigint('id', { mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
+    /** When it may be sent; in the future for a moment, until it is. */
+    slotAt: instant('slot_at').notNull(),
+    /** This and the next three are null for a request that somebody else spent from the same quota. */
+    keyFingerprint: text('key_fingerprint'),
+    function: text('function'),
+    outputsize: text('outputsize'),
+    /** No foreign key: the check would lock the item's row, and cancelling a run would wait for the book. */
+    itemId: bigint('item_id', { mode: 'number' }),
+    /** `accepted`, a refusal's class, or `foreign`; null: sent and not heard of (a crash burns the slot). */
+    outcome: text('outcome'),
+    durationMs: integer('duration_ms'),
+    bytes: bigint('bytes', { mode: 'number' }),
+    concludedAt: instant('concluded_at'),
+  },
+  (table) => [index('provider_requests_slot').on(table.slotAt)],
+)
+
+/** What was pruned from the book, summed by UTC day, for the record. */
+export const providerRequestDays = pgTable(
+  'provider_request_days',
+  {
+    day: date('day', { mode: 'string' }).notNull(),
+    /** As in the book; `unheard` where the book has null. */
+    outcome: text('outcome').notNull(),
+    requests: bigint('requests', { mode: 'number' }).notNull(),
+    bytes: bigint('bytes', { mode: 'number' }).notNull(),
+  },
+  (table) => [primaryKey({ name: 'provider_request_days_pkey', columns: [table.day, table.outcome] })],
+)
+
+/** What holds for the provider as a whole: exactly one row, which the migration inserts. */
+export const providerState = pgTable(
+  'provider_state',
+  {
+    id: integer('id').primaryKey().default(1),
+    /** What a worker started with last; null before any did. `limits` is a list of `Limit`. */
+    plan: text('plan'),
+    limits: jsonb('limits'),
+    publishedAt: instant('published_at'),
+    /** Nothing is sent before: a refusal said so. */
+    blockedUntil: instant('blocked_until'),
+    blockedClass: text('blocked_class'),
+    blockedDetail: text('blocked_detail'),
+    /** What a daily refusal said when it contradicted the plan; in force for one day's window from `said_at`. */
+    saidPerDay: integer('said_per_day'),
+    saidAt: instant('said_at'),
+    saidDetail: text('said_detail'),
+  },
+  (table) => [check('provider_state_one_row', sql`${table.id} = 1`)],
+)
+
+export const ACCESS_STATES = ['probing', 'accepted', 'refused'] as const
+
+/** What is known of a key, by its fingerprint, never the key itself: what it was asked for and whether it may have it. */
+export const providerAccess = pgTable(
+  'provider_access',
+  {
+    keyFingerprint: text('key_fingerprint').notNull(),
+    function: text('function').notNull(),
+    outputsize: text('outputsize').notNull(),
+    /** `probing` after `probe_until`: undecided, the next request is the probe. */
+    state: text('state', { enum: ACCESS_STATES }).notNull(),
+    class: text('class'),
+    detail: text('detail'),
+    /** In a row, so that each waits longer than the last. */
+    refusals: integer('refusals').notNull().default(0),
+    retryAt: instant('retry_at'),
+    /** The request in the book that finds it out, and until when nobody else does. */
+    probeId: bigint('probe_id', { mode: 'number' }),
+    probeUntil: instant('probe_until'),
+    decidedAt: instant('decided_at'),
+  },
+  (table) => [
+    primaryKey({
+      name: 'provider_access_pkey',
+      columns: [table.keyFingerprint, table.function, table.outputsize],
+    }),
+    check(
+      'provider_access_state',
+      sql`${table.state} IN (${sql.raw(ACCESS_STATES.map((state) => `'${state}'`).join(', '))})`,
+    ),
+  ],
+)
