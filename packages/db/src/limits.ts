@@ -1,0 +1,39 @@
+/** At most `max` requests in any window of `windowMs`; a `max` of 0 is no limit. Stored as JSON under these names. */
+export interface Limit {
+  name: LimitName
+  max: number
+  windowMs: number
+  /** What is added to the window, since requests may arrive closer together than they were sent. */
+  marginMs: number
+}
+
+export const LIMIT_NAMES = ['second', 'minute', 'day'] as const
+export type LimitName = (typeof LIMIT_NAMES)[number]
+
+export const WINDOWS_MS: Record<LimitName, number> = { second: 1_000, minute: 60_000, day: 86_400_000 }
+
+/**
+ * The three limits of a plan. One without a maximum keeps its window: what the provider says may set it later.
+ * @param windowsMs others than the real ones, for tests and benchmarks that compress time
+ */
+export function limitsFor(
+  { perSecond, perMinute, perDay }: { perSecond: number; perMinute: number; perDay: number },
+  windowsMs: Record<LimitName, number> = WINDOWS_MS,
+): Limit[] {
+  const max = { second: perSecond, minute: perMinute, day: perDay }
+  return LIMIT_NAMES.map((name) => ({
+    name,
+    max: max[name],
+    windowMs: windowsMs[name],
+    marginMs: marginMs(windowsMs[name], max[name]),
+  }))
+}
+
+/**
+ * 1/240 of the window (250 ms of a minute, 0.4 % of what it allows), 90 ms to 1 s. Where a second allows one or two,
+ * connections grow cold between them and a request is late by a TLS handshake: then 400 ms.
+ */
+export function marginMs(windowMs: number, max: number): number {
+  if (windowMs <= 1_000 && max <= 2) return 400
+  return Math.min(Math.max(windowMs / 240, 90), 1_000)
+}
