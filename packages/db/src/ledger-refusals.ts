@@ -1,0 +1,50 @@
+import { sql } from 'drizzle-orm'
+import type { Database } from './connection.js'
+import type { Limit } from './limits.js'
+
+/** A refusal of the key itself, or of what was asked for with it. */
+export type AccessRefusal = 'invalid_key' | 'demo_key' | 'entitlement'
+
+/**
+ * Remembers that the key may not have what this request asked for. Entitlement is asked for again after a day. A key
+ * that is refused stops every request made with it, and is asked for again after an hour, then two, four, up to 24,
+ * since each ask spends the quota of the address as well; a new key is asked for at once.
+ * @param id of the request that was refused
+ */
+export async function refuseAccess(
+  db: Database,
+  id: number,
+  refusal: { class: AccessRefusal; detail: string },
+): Promise<void> {
+  await db.execute(sql`SELECT refuse_provider_access(${id}::bigint, ${refusal.class}, ${refusal.detail})`)
+}
+
+/** Lets nothing be sent for so long, by any worker, also after a restart. Only ever extends what is blocked already. */
+export async function blockUntil(
+  db: Database,
+  block: { class: string; detail: string; ms: number },
+): Promise<void> {
+  await db.execute(sql`
+    UPDATE provider_state
+       SET blocked_until = clock_timestamp() + ${block.ms} * interval '1 ms', blocked_class = ${block.class}, blocked_detail = ${block.detail}
+     WHERE blocked_until IS NULL OR blocked_until < clock_timestamp() + ${block.ms} * interval '1 ms'`)
+}
+
+/** How long to wait when nobody knows how many requests a day allows: the hour at which it begins is disputed, so each is tried. */
+const UNKNOWN_DAY_WAIT_MS = 3_600_000
+
+/**
+ * Records that the provider says its daily quota is spent: it overrules the book, which is filled up to the limit in
+ * force with requests of somebody else. A number that it states and that is less than the plan's (or the plan has
+ * none) is in force for one day's window; then one request asks whether it still holds.
+ * @param saidPerDay the number in the refusal, null when it has none
+ */
+export async function recordDailyRefusal(
+  db: Database,
+  refusal: { limits: readonly Limit[]; saidPerDay: number | null; detail: string },
+): Promise<void> {
+  const { limits, saidPerDay, detail } = refusal
+  const [row] = await db.execute<{ booked: boolean }>(sql`
+    SELECT record_daily_refusal(${JSON.stringify(limits)}::text::jsonb, ${saidPerDay}::int, ${detail}) AS booked`)
+  if (row?.booked !== true) await blockUntil(db, { class: 'daily_limit', detail, ms: UNKNOWN_DAY_WAIT_MS })
+}

@@ -1,0 +1,154 @@
+import { sql } from 'drizzle-orm'
+import type { Database } from './connection.js'
+import type { Limit, LimitName } from './limits.js'
+
+export interface RequestToReserve {
+  limits: readonly Limit[]
+  /** Of the key, never the key itself. */
+  fingerprint: string
+  function: string
+  outputsize: string
+  itemId: number | null
+  /** None is reserved further ahead than this (1,000): who sleeps on a slot takes it from a higher priority. */
+  aheadMs?: number
+}
+
+/**
+ * A slot, or why there is none and after how many milliseconds to ask again: a refusal of the provider pauses
+ * everything (`blocked`) or the key (`key`); the key may not have this (`entitlement`); another request finds out
+ * whether it may (`probing`); or the limit that has no room is named.
+ */
+export type Reservation =
+  | {
+      granted: true
+      id: number
+      /** Whether the request finds out what the key may have. */
+      probe: boolean
+      /** From the answer to the slot: who waits so long is never early. */
+      waitMs: number
+      /** From when the server received the question to the slot: counted from the asking, nobody is later than it seems. */
+      slotMs: number
+    }
+  | {
+      granted: false
+      reason: 'blocked' | 'key' | 'entitlement'
+      class: string
+      detail: string
+      waitMs: number
+    }
+  | { granted: false; reason: 'probing' | LimitName; waitMs: number }
+
+/**
+ * Takes the next slot of the quota, in one statement and by the database's clock: workers' clocks do not matter. The
+ * slot is spent from then on, whatever becomes of its owner; give it back with `discardRequest` when nothing was sent.
+ *
+ * The guarantee holds for requests that leave `waitMs` after the answer or later, and reach the provider less than the
+ * least margin after `slotMs` from the asking. Who wakes later than that must discard.
+ * @throws when the server does not answer; a slot may then be burnt, never spent twice
+ */
+export async function reserveRequest(db: Database, request: RequestToReserve): Promise<Reservation> {
+  const { limits, fingerprint, outputsize, itemId, aheadMs = 1_000 } = request
+  const [row] = await db.execute<{ reservation: Reservation }>(sql`
+    SELECT reserve_provider_request(${JSON.stringify(limits)}::text::jsonb, ${fingerprint}, ${request.function}, ${outputsize},
+                                    ${itemId}::bigint, ${aheadMs}::float8) AS reservation`)
+  if (row === undefined) throw new Error('reserve_provider_request answered no row')
+  return row.reservation
+}
+
+/**
+ * Gives a slot back whose request was never sent: its owner woke too late, or was cancelled while it waited. Never
+ * for one that may have been sent. A concluded request stays.
+ */
+export async function discardRequest(db: Database, id: number): Promise<void> {
+  await db.execute(sql`
+    WITH discarded AS (DELETE FROM provider_requests WHERE id = ${id} AND outcome IS NULL RETURNING id)
+    UPDATE provider_access AS access SET probe_until = clock_timestamp() FROM discarded WHERE access.probe_id = discarded.id`)
+}
+
+export interface Conclusion {
+  /** `accepted`, or the class of the refusal. */
+  outcome: string
+  durationMs: number
+  bytes: number
+}
+
+/**
+ * Notes what became of a request; the first conclusion stays. `accepted` also proves that the key may have what was
+ * asked for. Any other outcome gives a probe's lease back, but for those that `refuseAccess` decides: were they given
+ * back before it is called, another request would go out.
+ */
+export async function concludeRequest(
+  db: Database,
+  id: number,
+  { outcome, durationMs, bytes }: Conclusion,
+): Promise<void> {
+  await db.execute(sql`
+    WITH concluded AS (
+      UPDATE provider_requests
+         SET outcome = ${outcome}, duration_ms = ${durationMs}, bytes = ${bytes}, concluded_at = clock_timestamp()
+       WHERE id = ${id} AND outcome IS NULL
+      RETURNING id, key_fingerprint, function, outputsize, outcome
+    ), accepted AS (
+      INSERT INTO provider_access (key_fingerprint, function, outputsize, state, decided_at)
+      SELECT key_fingerprint, function, outputsize, 'accepted', clock_timestamp()
+        FROM concluded
+       WHERE outcome = 'accepted' AND NOT EXISTS (
+         SELECT FROM provider_access AS access
+          WHERE access.key_fingerprint = concluded.key_fingerprint AND access.function = concluded.function
+            AND access.outputsize = concluded.outputsize AND access.state = 'accepted')
+      ON CONFLICT (key_fingerprint, function, outputsize) DO UPDATE SET
+        state = excluded.state, class = NULL, detail = NULL, refusals = 0, retry_at = NULL,
+        probe_id = NULL, probe_until = NULL, decided_at = excluded.decided_at
+    )
+    UPDATE provider_access AS access SET probe_until = clock_timestamp()
+      FROM concluded
+     WHERE access.probe_id = concluded.id
+       AND concluded.outcome NOT IN ('accepted', 'invalid_key', 'demo_key', 'entitlement')`)
+}
+
+/**
+ * Notes what a worker starts with; the API forecasts by it. A plan that changed is believed until the provider
+ * contradicts it: what it said per day and what it refused for want of entitlement is forgotten, for one request each.
+ */
+export async function publishPlan(
+  db: Database,
+  { plan, limits }: { plan: string; limits: readonly Limit[] },
+): Promise<void> {
+  await db.execute(sql`
+    WITH changed AS (
+      UPDATE provider_state SET plan = ${plan}, limits = ${JSON.stringify(limits)}::text::jsonb, published_at = now(),
+        said_per_day = CASE WHEN (plan, limits) IS NOT DISTINCT FROM (${plan}::text, ${JSON.stringify(limits)}::text::jsonb)
+          THEN said_per_day END
+      RETURNING (old.plan, old.limits) IS DISTINCT FROM (new.plan, new.limits) AS changed
+    )
+    DELETE FROM provider_access USING changed WHERE changed.changed AND class = 'entitlement'`)
+}
+
+/** How much one call of `pruneRequests` takes off the book. */
+const PRUNE_BATCH = 10_000
+
+/**
+ * Takes requests off the book that lie in no window any more, and adds them to the day's sums, in one statement: each
+ * is counted exactly once, however many workers prune. A day is kept whatever the plan, so that another plan finds it.
+ * @returns how many were taken; as many as a batch holds: there may be more
+ */
+export async function pruneRequests(db: Database): Promise<number> {
+  const [row] = await db.execute<{ pruned: number }>(sql`
+    WITH kept AS (
+      SELECT greatest(interval '1 day', max(in_force.span)) + interval '1 hour' AS span
+        FROM provider_state AS state, provider_limits(state.limits, now()) AS in_force
+    ), pruned AS (
+      DELETE FROM provider_requests WHERE id IN (
+        SELECT id FROM provider_requests WHERE slot_at < now() - (SELECT span FROM kept)
+         ORDER BY slot_at LIMIT ${PRUNE_BATCH} FOR UPDATE SKIP LOCKED)
+      RETURNING slot_at, outcome, bytes
+    ), summed AS (
+      INSERT INTO provider_request_days AS days (day, outcome, requests, bytes)
+      SELECT (slot_at AT TIME ZONE 'UTC')::date, coalesce(outcome, 'unheard'), count(*), coalesce(sum(bytes), 0)
+        FROM pruned GROUP BY 1, 2 ORDER BY 1, 2
+      ON CONFLICT (day, outcome) DO UPDATE SET
+        requests = days.requests + excluded.requests, bytes = days.bytes + excluded.bytes
+    )
+    SELECT count(*)::int AS pruned FROM pruned`)
+  return row?.pruned ?? 0
+}

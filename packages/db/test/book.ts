@@ -1,0 +1,66 @@
+import { sql } from 'drizzle-orm'
+import type { Connection } from '../src/connection.js'
+import { reserveRequest } from '../src/ledger.js'
+import type { RequestToReserve, Reservation } from '../src/ledger.js'
+import { limitsFor } from '../src/limits.js'
+
+type Db = Connection['db']
+
+/** 25 a day, and no limit that would make a test wait. */
+export const dailyLimits = limitsFor({ perSecond: 0, perMinute: 0, perDay: 25 })
+export const noLimits = limitsFor({ perSecond: 0, perMinute: 0, perDay: 0 })
+
+export function requestOf(values: Partial<RequestToReserve> = {}): RequestToReserve {
+  return {
+    limits: dailyLimits,
+    fingerprint: 'key-1',
+    function: 'TIME_SERIES_DAILY',
+    outputsize: 'compact',
+    itemId: null,
+    ...values,
+  }
+}
+
+/** Reserves, and fails the test when there is no slot. */
+export async function granted(
+  db: Db,
+  values: Partial<RequestToReserve> = {},
+): Promise<Reservation & { granted: true }> {
+  const reservation = await reserveRequest(db, requestOf(values))
+  if (!reservation.granted) throw new Error(`no slot: ${reservation.reason}`)
+  return reservation
+}
+
+/** A key that was accepted for these before, so that nothing is a probe. */
+export async function acceptKey(db: Db, fingerprint = 'key-1', outputsizes = ['compact']): Promise<void> {
+  for (const outputsize of outputsizes) {
+    await db.execute(sql`
+      INSERT INTO provider_access (key_fingerprint, function, outputsize, state, decided_at)
+      VALUES (${fingerprint}, 'TIME_SERIES_DAILY', ${outputsize}, 'accepted', now())`)
+  }
+}
+
+export interface BookedRequest extends Record<string, unknown> {
+  id: number
+  /** Milliseconds since 1970. */
+  slotAt: number
+  outcome: string | null
+  itemId: number | null
+}
+
+export async function bookOf(db: Db): Promise<BookedRequest[]> {
+  const rows = await db.execute<BookedRequest>(sql`
+    SELECT id::float8 AS id, (extract(epoch FROM slot_at) * 1000)::float8 AS "slotAt", outcome, item_id::float8 AS "itemId"
+      FROM provider_requests ORDER BY slot_at, id`)
+  return [...rows]
+}
+
+/** As if so much time had passed since everything that the ledger knows. */
+export async function letPass(db: Db, interval: string): Promise<void> {
+  await db.execute(sql`UPDATE provider_requests SET slot_at = slot_at - ${interval}::interval`)
+  await db.execute(sql`
+    UPDATE provider_access SET retry_at = retry_at - ${interval}::interval,
+      probe_until = probe_until - ${interval}::interval, decided_at = decided_at - ${interval}::interval`)
+  await db.execute(sql`
+    UPDATE provider_state SET blocked_until = blocked_until - ${interval}::interval, said_at = said_at - ${interval}::interval`)
+}
