@@ -1,0 +1,64 @@
+import { sql } from 'drizzle-orm'
+import type { Database } from './connection.js'
+import { isoInstant } from './instant.js'
+import type { Limit } from './limits.js'
+import { forecast } from './slots.js'
+
+/** What the forecast goes by, as of one moment of the database's clock. */
+export interface QuotaBook {
+  /** Milliseconds since 1970; so are `sent` and `blockedUntil`. */
+  now: number
+  /** What the workers started with last; null before any did. */
+  plan: string | null
+  /** In force: the plan's, and for the day what the provider said when that is less. Empty before any worker started. */
+  limits: Limit[]
+  /** The requests of the longest window, oldest first. */
+  sent: number[]
+  blockedUntil: number | null
+  blocked: { class: string; detail: string; until: string } | null
+  said: { perDay: number; at: string; detail: string } | null
+  /** The key that was asked with last is refused, and was not accepted since. */
+  keyRefused: boolean
+}
+
+/** Of the key that was asked with last. */
+export const CURRENT_KEY = sql`(
+  SELECT key_fingerprint FROM provider_access ORDER BY greatest(decided_at, probe_until) DESC NULLS LAST LIMIT 1)`
+
+export async function readBook(db: Database): Promise<QuotaBook> {
+  const [book] = await db.execute<Record<string, unknown> & QuotaBook>(sql`
+    WITH in_force AS MATERIALIZED (
+      SELECT in_force.* FROM provider_state AS state, provider_limits(state.limits, now()) AS in_force
+    )
+    SELECT ${epochMs(sql`now()`)} AS now, state.plan,
+           coalesce((SELECT jsonb_agg(jsonb_build_object('name', name, 'max', max, 'windowMs', window_ms, 'marginMs', margin_ms))
+                       FROM in_force), '[]') AS limits,
+           coalesce((SELECT jsonb_agg(${epochMs(sql`slot_at`)} ORDER BY slot_at) FROM provider_requests
+                      WHERE slot_at > now() - (SELECT max(span) FROM in_force)), '[]') AS sent,
+           CASE WHEN blocked_until > now() THEN ${epochMs(sql`blocked_until`)} END AS "blockedUntil",
+           CASE WHEN blocked_until > now() THEN jsonb_build_object('class', blocked_class, 'detail', blocked_detail,
+             'until', ${isoInstant(sql`blocked_until`)}) END AS blocked,
+           (SELECT jsonb_build_object('perDay', said_per_day, 'at', ${isoInstant(sql`said_at`)}, 'detail', said_detail)
+              FROM in_force WHERE name = 'day' AND max = said_per_day) AS said,
+           (SELECT coalesce(bool_or(class IN ('invalid_key', 'demo_key')) AND NOT bool_or(state = 'accepted'), false)
+              FROM provider_access WHERE key_fingerprint = ${CURRENT_KEY}) AS "keyRefused"
+      FROM provider_state AS state`)
+  if (book === undefined) throw new Error('provider_state has no row: its migration inserts it')
+  return book
+}
+
+/**
+ * Until when so many further requests are sent, if each takes the first slot: an estimate, since others may spend from
+ * the same quota. ISO 8601, UTC.
+ * @param counts of requests; 0: nothing is to be sent
+ * @returns null for each while no worker ever said what the plan is, or while the key is refused
+ */
+export function forecastBook(book: QuotaBook, counts: readonly number[]): (string | null)[] {
+  if (book.plan === null || book.keyRefused) return counts.map(() => null)
+  const slots = forecast({ ...book, requests: Math.max(0, ...counts) })
+  return counts.map((count) => new Date(Math.ceil(slots[count - 1] ?? book.now)).toISOString())
+}
+
+function epochMs(instant: ReturnType<typeof sql>): ReturnType<typeof sql> {
+  return sql`(extract(epoch FROM ${instant}) * 1000)::float8`
+}

@@ -1,0 +1,114 @@
+import { sql } from 'drizzle-orm'
+import type { Database } from './connection.js'
+import { isoInstant } from './instant.js'
+import type { LimitName } from './limits.js'
+import { CURRENT_KEY, forecastBook, readBook } from './quota-book.js'
+import type { QuotaBook } from './quota-book.js'
+import type { ACCESS_STATES } from './quota-schema.js'
+import { countBacklog } from './run-forecast.js'
+import { nextSlot } from './slots.js'
+
+export interface LimitUsage {
+  name: LimitName
+  max: number
+  windowMs: number
+  /** In the window that ends now, its margin included. */
+  used: number
+  remaining: number
+  /** When the next request fits; null when it does now. ISO 8601, UTC; so are all instants here. */
+  nextFreesAt: string | null
+}
+
+export interface KeyAccess {
+  function: string
+  outputsize: string
+  state: (typeof ACCESS_STATES)[number]
+  /** Of the newest refusal, and when it is asked for again. */
+  class: string | null
+  detail: string | null
+  retryAt: string | null
+  decidedAt: string | null
+}
+
+export interface Quota {
+  /** What the workers started with last; null before any did. */
+  plan: string | null
+  /** Those in force; a plan's limit that is 0 is none. */
+  limits: LimitUsage[]
+  /** Nothing is sent before. */
+  blocked: QuotaBook['blocked']
+  /** What the provider says a day allows, where that contradicts the plan. */
+  contradiction: QuotaBook['said']
+  /** The key that was asked with last, shortened, and what is known of it; null before the first request. */
+  key: { fingerprint: string; refused: boolean; access: KeyAccess[] } | null
+  /** Unfinished, running ones included. */
+  itemsWaiting: number
+  /** When the last of their requests will have been sent; null while that cannot be said. */
+  backlogDoneAt: string | null
+  /** Of the last 30 days in UTC, newest first; `unheard` where no answer is known (yet). */
+  days: { day: string; outcome: string; requests: number; bytes: number }[]
+}
+
+/** What of a fingerprint is shown: enough to tell keys apart. */
+const FINGERPRINT_SHOWN = 8
+
+/** The state of the quota: limits, blocks, the key, what waits and when it will be done, and what was spent. */
+export async function readQuota(db: Database): Promise<Quota> {
+  const [book, access, backlog, days] = await Promise.all([
+    readBook(db),
+    readAccess(db),
+    countBacklog(db),
+    readDays(db),
+  ])
+  const [first] = access
+  return {
+    plan: book.plan,
+    limits: usageOf(book),
+    blocked: book.blocked,
+    contradiction: book.said,
+    key:
+      first === undefined
+        ? null
+        : {
+            fingerprint: first.fingerprint,
+            refused: book.keyRefused,
+            access: access.map(({ fingerprint: _fingerprint, ...one }) => one),
+          },
+    itemsWaiting: backlog.items,
+    backlogDoneAt: forecastBook(book, [backlog.requests])[0] ?? null,
+    days,
+  }
+}
+
+function usageOf({ now, sent, limits }: QuotaBook): LimitUsage[] {
+  return limits.map((limit) => {
+    const { name, max, windowMs, marginMs } = limit
+    const used = sent.filter((at) => at > now - windowMs - marginMs).length
+    const freesAt = nextSlot(sent, [limit], now)
+    const nextFreesAt = freesAt > now ? new Date(Math.ceil(freesAt)).toISOString() : null
+    return { name, max, windowMs, used, remaining: Math.max(0, max - used), nextFreesAt }
+  })
+}
+
+async function readAccess(db: Database): Promise<(KeyAccess & { fingerprint: string })[]> {
+  const rows = await db.execute<Record<string, unknown> & KeyAccess & { fingerprint: string }>(sql`
+    SELECT left(key_fingerprint, ${FINGERPRINT_SHOWN}) AS fingerprint, function, outputsize, state, class, detail,
+           ${isoInstant(sql`retry_at`)} AS "retryAt", ${isoInstant(sql`decided_at`)} AS "decidedAt"
+      FROM provider_access WHERE key_fingerprint = ${CURRENT_KEY} ORDER BY function, outputsize`)
+  return [...rows]
+}
+
+/** Of the book and of what was pruned from it, in one statement: each request is in exactly one of them. */
+async function readDays(db: Database): Promise<Quota['days']> {
+  const rows = await db.execute<Record<string, unknown> & Quota['days'][number]>(sql`
+    SELECT day::text, outcome, sum(requests)::float8 AS requests, sum(bytes)::float8 AS bytes
+      FROM (
+        SELECT day, outcome, requests, bytes FROM provider_request_days
+        UNION ALL
+        SELECT (slot_at AT TIME ZONE 'UTC')::date, coalesce(outcome, 'unheard'), count(*), coalesce(sum(bytes), 0)
+          FROM provider_requests GROUP BY 1, 2
+      ) AS counted
+     WHERE day > (now() AT TIME ZONE 'UTC')::date - 30
+     GROUP BY day, outcome ORDER BY counted.day DESC, outcome`)
+  return [...rows]
+}
