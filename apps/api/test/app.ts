@@ -99,7 +99,8 @@ export async function store(
   rejected: RejectedRow[] = [],
 ): Promise<string> {
   const item = await take(db, symbol)
-  await storeSeries(db, item, { outputsize: 'compact', bars: packBars(bars), rejected, provisional: 0 })
+  const fetched = { requestId: 0, outputsize: 'compact' as const, historyLimited: false, provisional: 0 }
+  await storeSeries(db, item, { ...fetched, bars: packBars(bars), rejected })
   return item.runId
 }
 
@@ -115,7 +116,8 @@ async function take(db: Database, symbol: string) {
     symbols: [symbol],
     trigger: 'api',
     outputsize: 'compact',
-    force: false,
+    // Whatever was stored before: each call is to fetch.
+    force: true,
     priority: 'normal',
   })
   const item = await takeItem(db, items[0]?.id ?? 0)

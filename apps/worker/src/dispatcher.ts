@@ -7,7 +7,7 @@ import {
   unfinishedItems,
   withdrawableItems,
 } from '@stockpile/db/dispatch'
-import { enqueue, withdraw } from '@stockpile/queue/queue'
+import { endPause, enqueue, withdraw } from '@stockpile/queue/queue'
 import type { IngestQueue } from '@stockpile/queue/queue'
 import { tick } from './in-flight.js'
 
@@ -60,6 +60,8 @@ export async function runDispatcher(
 
 /** Gives the queue every unfinished item. Those whose jobs it has are left alone: a job's id is its item's. */
 async function rebuild({ db, queue, logger }: DispatcherDependencies): Promise<void> {
+  // Left by a worker with another plan or key: whether anything is to be waited for is the ledger's to say.
+  await endPause(queue, QUEUE_DEADLINE_MS)
   let afterId = 0
   let count = 0
   for (;;) {

@@ -1,6 +1,4 @@
 import { AlphaVantageError, DISPOSITIONS } from '@stockpile/alphavantage/refusal'
-import type { RefusalClass } from '@stockpile/alphavantage/refusal'
-
 import { isUnavailable, withoutParameters } from '@stockpile/db/connection'
 import type { Connection } from '@stockpile/db/connection'
 import { ClaimLostError, failAttempt, releaseItem } from '@stockpile/db/items'
@@ -12,6 +10,7 @@ import { DelayedError, RateLimitError, UnrecoverableError, WaitingError } from '
 import type { Logger } from 'pino'
 import { ShutdownError } from './in-flight.js'
 import type { JobNotes } from './job-notes.js'
+import { QuotaWaitError } from './quota.js'
 
 /** A body of which no row could be stored: a success that brought nothing would hide it. */
 export class AllRowsRejectedError extends Error {
@@ -26,8 +25,10 @@ export class AllRowsRejectedError extends Error {
 export interface Outcomes {
   /** How long to wait after the given failed attempt (from 1). Milliseconds. */
   backoffMs: (attempt: number) => number
-  /** Keeps all workers from starting anything. */
-  pauseAll: (ms: number) => Promise<void>
+  /** Keeps all workers from starting anything; says whether they were not kept so long already. */
+  pauseAll: (ms: number) => Promise<boolean>
+  /** An item that the provider refuses its quota for so long ends. Milliseconds. */
+  refusedCapMs: number
 }
 
 interface Attempt {
@@ -59,11 +60,12 @@ export async function conclude(
       return 'the item was cancelled or taken over; nothing was written'
     }
     if (error instanceof ShutdownError) {
-      await releaseItem(db, attempt.item, null, 0)
+      await releaseItem(db, attempt.item, null)
       attempt.notes.add('the worker stopped; the item is back in the queue')
       await attempt.job.moveToWait(attempt.token)
       throw new WaitingError()
     }
+    if (error instanceof QuotaWaitError) return await snooze(dependencies, attempt, error)
     if (error instanceof AlphaVantageError) return await concludeRefusal(dependencies, attempt, error)
     if (error instanceof AllRowsRejectedError)
       return await fail(dependencies, attempt, allRowsRejected(error), error.rejected)
@@ -113,20 +115,18 @@ async function concludeRefusal(
   error: AlphaVantageError,
 ): Promise<never> {
   const { disposition } = error
-  const failure: Failure = {
+  return disposition.outcome === 'retry'
+    ? retry(dependencies, attempt, failureOf(error), disposition.maxAttempts, error)
+    : fail(dependencies, attempt, failureOf(error))
+}
+
+function failureOf(error: AlphaVantageError): Failure {
+  return {
     class: error.class,
     detail: error.message,
     advice: DISPOSITIONS[error.class].advice,
     httpStatus: error.httpStatus,
     evidence: error.evidence,
-  }
-  switch (disposition.outcome) {
-    case 'fail':
-      return fail(dependencies, attempt, failure)
-    case 'retry':
-      return retry(dependencies, attempt, failure, disposition.maxAttempts, error)
-    case 'snooze':
-      return snooze(dependencies, attempt, failure, disposition.waitMs)
   }
 }
 
@@ -164,30 +164,34 @@ async function retry(
   throw withoutStack(new RetryLaterError(`${failure.class}: ${failure.detail}`, retryInMs))
 }
 
+/** The next slot can be reserved a second ahead: who comes a little early loses none of it. */
+const EARLY_MS = 500
+
 async function snooze(
-  { db, outcomes, logger }: Dependencies,
-  { item, notes }: Attempt,
-  failure: Failure,
-  waitMs: number,
+  dependencies: Dependencies,
+  attempt: Attempt,
+  { wait, refusal }: QuotaWaitError,
 ): Promise<never> {
-  const waitingFor = waitsForKey(failure.class) ? 'key' : 'quota'
-  await releaseItem(db, item, waitingFor, waitMs)
-  // Without the pause the others find out by themselves, one refused request each.
-  await outcomes
-    .pauseAll(waitMs)
+  const { db, outcomes, logger } = dependencies
+  const { item, notes } = attempt
+  if (refusal !== null && wait.refused && item.refusedMs > outcomes.refusedCapMs)
+    return fail(dependencies, attempt, failureOf(refusal))
+  await releaseItem(db, item, wait)
+  // Without the pause the others would find out by themselves, each with a question to the ledger.
+  const paused = await outcomes
+    .pauseAll(Math.max(0, wait.ms - (wait.refused ? 0 : EARLY_MS)))
     .catch((error: unknown) => logger.warn({ err: error }, 'cannot pause the other workers'))
-  logger[waitingFor === 'key' ? 'error' : 'warn'](
-    { class: failure.class, detail: failure.detail, advice: failure.advice, waitMs },
-    'all workers pause',
+  const level = wait.for === 'key' ? 'error' : refusal === null ? 'info' : 'warn'
+  logger[paused === true || refusal !== null ? level : 'debug'](
+    {
+      class: refusal?.class,
+      advice: refusal === null ? undefined : DISPOSITIONS[refusal.class].advice,
+      waitMs: wait.ms,
+    },
+    `all workers wait: ${wait.reason}`,
   )
-  notes.add(`waits ${Math.ceil(waitMs / 1000)} s (${failure.class}): ${failure.detail} No attempt is spent.`)
+  notes.add(`waits ${Math.ceil(wait.ms / 1000)} s: ${wait.reason} No attempt is spent.`)
   throw new RateLimitError()
-}
-
-const KEY_CLASSES: readonly RefusalClass[] = ['invalid_key', 'demo_key']
-
-function waitsForKey(failureClass: string): boolean {
-  return KEY_CLASSES.some((key) => key === failureClass)
 }
 
 function allRowsRejected(error: AllRowsRejectedError): Failure {

@@ -1,23 +1,26 @@
 import type { Logger } from 'pino'
 import type { Client } from '@stockpile/alphavantage'
-import { packBars } from '@stockpile/db/bars'
 import { isUnavailable } from '@stockpile/db/connection'
 import type { Connection } from '@stockpile/db/connection'
-import { failAttempt, storeSeries, takeItem } from '@stockpile/db/items'
-import type { ClaimedItem, FetchedOutputsize, FetchedSeries } from '@stockpile/db/items'
+import { failAttempt, settleItem, storeSeries, takeItem } from '@stockpile/db/items'
+import type { ClaimedItem, FetchedSeries, NeedlessOutcome } from '@stockpile/db/items'
 import type { UpsertResult } from '@stockpile/db/upsert'
 import { InvalidJobError, itemIdOf, parseJobData } from '@stockpile/queue/job'
 import type { IngestJob } from '@stockpile/queue/queue'
 import { UnrecoverableError } from 'bullmq'
+import { fetchSeries } from './fetch-series.js'
 import { tick } from './in-flight.js'
 import type { InFlight } from './in-flight.js'
 import { JobNotes } from './job-notes.js'
 import { AllRowsRejectedError, conclude, postpone } from './outcome.js'
 import type { Outcomes } from './outcome.js'
+import type { Quota } from './quota.js'
 
 export interface ItemDependencies {
   db: Connection['db']
-  client: Client
+  /** The client that sends with this key. */
+  clientFor: (apiKey: string) => Client
+  quota: Quota
   inFlight: InFlight
   outcomes: Outcomes
   /** Whether the plan serves `outputsize=full`. */
@@ -26,7 +29,8 @@ export interface ItemDependencies {
 }
 
 /**
- * The way of one symbol: take the item, fetch, check (the client does), store and finish in one transaction.
+ * The way of one symbol: take the item, wait for a slot, fetch, check (the client does), store and finish in one
+ * transaction.
  * @returns one sentence for the board
  * @throws what tells BullMQ how to go on; `conclude` decides
  */
@@ -48,21 +52,18 @@ export async function processItem(
   return inFlight.hold(item, async (signal) => {
     try {
       signal.throwIfAborted()
-      const outputsize = chooseOutputsize(item, dependencies.fullHistory)
-      notes.add(`attempt ${item.attempts + 1}: asking for the ${outputsize} history of ${item.symbol}`)
-      const { series, bytes, fetchMs } = await fetchSeries(
-        dependencies.client,
-        item.symbol,
-        outputsize,
-        signal,
-      )
+      if (item.needless !== null) return await settle(db, item, item.needless, log)
+      const { series, bytes, fetchMs } = await fetchSeries(dependencies, item, { notes, signal })
       notes.add(`${describe(series)} in ${bytes} bytes after ${fetchMs} ms`, 50)
       if (series.bars.count + series.provisional === 0) throw new AllRowsRejectedError(series.rejected)
 
       const stored = await storeFetched(db, item, series, { signal, log })
       const summary = `${stored.inserted} inserted, ${stored.updated} updated, ${stored.unchanged} unchanged`
-      const { provisional, rejected } = series
-      log.info({ outputsize, fetchMs, bytes, ...stored, rejected: rejected.length, provisional }, 'stored')
+      const { outputsize, historyLimited, provisional, rejected } = series
+      log.info(
+        { outputsize, historyLimited, fetchMs, bytes, ...stored, rejected: rejected.length, provisional },
+        'stored',
+      )
       return summary
     } catch (error) {
       return await conclude({ ...dependencies, logger: log }, { job, token, item, signal, notes }, error)
@@ -72,21 +73,15 @@ export async function processItem(
   })
 }
 
-/** A function of its own, so that the parsed rows are garbage as soon as they are packed. */
-async function fetchSeries(
-  client: Client,
-  symbol: string,
-  outputsize: FetchedOutputsize,
-  signal: AbortSignal,
-): Promise<{ series: FetchedSeries; bytes: number; fetchMs: number }> {
-  const startedAt = performance.now()
-  const { rows, rejected, provisional, bytes } = await client.fetchDaily({ symbol, outputsize }, signal)
-  const fetchMs = Math.round(performance.now() - startedAt)
-  return {
-    series: { outputsize, bars: packBars(rows), rejected, provisional: provisional.length },
-    bytes,
-    fetchMs,
-  }
+async function settle(
+  db: ItemDependencies['db'],
+  item: ClaimedItem,
+  outcome: NeedlessOutcome,
+  log: Logger,
+): Promise<string> {
+  await settleItem(db, item, outcome)
+  log.info({ outcome }, 'no request is needed')
+  return outcome === 'coalesced' ? 'another run has fetched it meanwhile' : 'nothing new can be had yet'
 }
 
 /** Waits between the tries to store what was fetched: it cost a request, so a short absence of the database must not waste it. */
@@ -135,12 +130,6 @@ async function takeJob(
     }
     throw new UnrecoverableError(error.message)
   }
-}
-
-/** `auto`: what the plan allows, and no more than is needed. */
-function chooseOutputsize(item: ClaimedItem, fullHistory: boolean): FetchedOutputsize {
-  if (item.outputsize !== 'auto') return item.outputsize
-  return fullHistory && item.storedRows === 0 ? 'full' : 'compact'
 }
 
 function describe({ bars, rejected, provisional }: FetchedSeries): string {

@@ -1,15 +1,16 @@
-import type { Limits } from '@stockpile/alphavantage/plan'
+import type { Limit } from '@stockpile/db/limits'
 
-/** Requests may arrive this much closer than they started: the first of them waits for a connection, the others not. */
-const MARGIN_MS = 400
+/** How much faster than the limit: what is smoothed must not be slowed down. */
+const HASTE = 0.9
 
 /**
- * How far apart requests must start so that neither the second nor the minute limit is reached. The day's
- * limit is not a matter of spacing: a person's first 25 symbols should not take a day.
- * @returns milliseconds; 0 when there is neither limit
+ * How far apart jobs start, so that a minute's requests do not come in one burst. Only a smoother: that no limit is
+ * exceeded is the ledger's to see to. The day is not smoothed: a person's first 25 symbols should not take one.
+ * @returns milliseconds; 0 when there is neither a second nor a minute limit
  */
-export function gapMs(limits: Limits): number {
-  const bySecond = limits.perSecond > 0 ? (1_000 + MARGIN_MS) / limits.perSecond : 0
-  const byMinute = limits.perMinute > 0 ? (60_000 + MARGIN_MS) / limits.perMinute : 0
-  return Math.ceil(Math.max(bySecond, byMinute))
+export function gapMs(limits: readonly Limit[]): number {
+  const gaps = limits
+    .filter(({ name, max }) => name !== 'day' && max > 0)
+    .map(({ max, windowMs }) => (windowMs / max) * HASTE)
+  return Math.floor(Math.max(0, ...gaps))
 }

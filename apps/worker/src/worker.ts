@@ -2,6 +2,9 @@ import { once } from 'node:events'
 import { createClient } from '@stockpile/alphavantage'
 import { allowsFullHistory } from '@stockpile/alphavantage/plan'
 import { connect } from '@stockpile/db/connection'
+import { publishPlan } from '@stockpile/db/ledger'
+import { limitsFor, WINDOWS_MS } from '@stockpile/db/limits'
+import type { LimitName } from '@stockpile/db/limits'
 import { waitForSchema } from '@stockpile/db/ready'
 import { createStartRun } from '@stockpile/db/runs'
 import { chooseBackend } from '@stockpile/queue/backend'
@@ -15,6 +18,8 @@ import { runDispatcher } from './dispatcher.js'
 import { runHeartbeat } from './heartbeat.js'
 import { InFlight, ShutdownError, tick, watchClaims } from './in-flight.js'
 import { processItem } from './process-item.js'
+import { pruneBook } from './prune-book.js'
+import { createQuota } from './quota.js'
 import { gapMs } from './spacing.js'
 
 export interface RunningWorker {
@@ -28,18 +33,25 @@ export interface RunningWorker {
 /** The time that putting items back may take, after the grace. */
 const PUT_BACK_MS = 2_000
 const STATEMENT_TIMEOUT_MS = 60_000
+/** Refused so long, an item's quota is somebody else's for good: a person has to know. */
+const REFUSED_CAP_DAYS = 7
 
 /**
  * Starts to work: dispatcher, claim watch and BullMQ worker. Waits up to a minute for the database, and as long as it
  * takes for a key; needs no queue yet.
  * @param options.signal ends those waits, by rejecting with its reason
- * @param options.retryAfterMs instead of the policy's backoff, for tests
+ * @param options.retryAfterMs instead of the policy's backoff, and `windowsMs` instead of the real second, minute and
+ *   day: for tests and benchmarks, which compress time
  * @throws SchemaVersionError, DatabaseNotReadyError or UnsafeRedisError with a sentence for the person who started it
  */
 export async function startWorker(
   config: Config,
   logger: Logger,
-  options: { signal: AbortSignal; retryAfterMs?: (attempt: number) => number },
+  options: {
+    signal: AbortSignal
+    retryAfterMs?: (attempt: number) => number
+    windowsMs?: Record<LimitName, number>
+  },
 ): Promise<RunningWorker> {
   const { signal, retryAfterMs = backoffMs } = options
   const backend = chooseBackend(config)
@@ -54,6 +66,8 @@ export async function startWorker(
   const queue = openQueue({ ...common, onConnect: () => (doubtful.value = true) })
   const stopping = new AbortController()
   const background: Promise<unknown>[] = []
+  const windowsMs = options.windowsMs ?? WINDOWS_MS
+  const limits = limitsFor(config.limits, windowsMs)
   const closeAll = async () => {
     stopping.abort()
     await within(Promise.all(background), PUT_BACK_MS)
@@ -69,6 +83,7 @@ export async function startWorker(
       signal,
     })
     signal.throwIfAborted()
+    await publishPlan(db, { plan: config.plan, limits })
     await assertSafe(backend, (doubt) => logger.warn(doubt))
     const startRun = await createStartRun(db, config.symbols)
     if (startRun !== null)
@@ -87,13 +102,18 @@ export async function startWorker(
   const inFlight = new InFlight()
   const dependencies = {
     db,
-    client: createClient({ baseUrl: config.baseUrl, apiKey }),
+    clientFor: (key: string) => createClient({ baseUrl: config.baseUrl, apiKey: () => key }),
+    quota: createQuota({ db, apiKey, plan: config.plan, limits, logger }),
     inFlight,
-    outcomes: { backoffMs: retryAfterMs, pauseAll: (ms: number) => pauseFor(queue.handle, ms) },
+    outcomes: {
+      backoffMs: retryAfterMs,
+      pauseAll: (ms: number) => pauseFor(queue.handle, ms),
+      refusedCapMs: REFUSED_CAP_DAYS * windowsMs.day,
+    },
     fullHistory: allowsFullHistory(config.plan),
     logger,
   }
-  const spacingMs = gapMs(config.limits)
+  const spacingMs = gapMs(limits)
   const worker = openWorker({
     ...common,
     process: (job, token) => processItem(dependencies, job, token),
@@ -104,6 +124,7 @@ export async function startWorker(
     worker.handle.run(),
     runDispatcher({ db, queue: queue.handle, doubtful, logger }, stopping.signal),
     watchClaims({ db, inFlight, logger }, stopping.signal),
+    pruneBook({ db, logger }, stopping.signal),
   )
   logger.info(
     {

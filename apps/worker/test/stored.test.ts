@@ -31,14 +31,14 @@ describe('what a worker stores', () => {
     await system.work()
     await system.run(await system.ingest(['IBM']))
     system.simulator.rule({ answer: { kind: 'restated' } })
-    const again = await system.run(await system.ingest(['IBM']))
+    const again = await system.run(await system.ingest(['IBM'], { force: true }))
     expect(again.rows).toMatchObject({ updated: 1, unchanged: 99 })
   })
 
   test('asks for the whole history of a symbol without rows where the plan allows it, else for the newest rows', async () => {
     await system.work({ ALPHAVANTAGE_PLAN: '1200', ALPHAVANTAGE_REQUESTS_PER_MINUTE: '0' })
     await system.run(await system.ingest(['IBM']))
-    await system.run(await system.ingest(['IBM']))
+    await system.run(await system.ingest(['IBM'], { force: true }))
     await system.run(await system.ingest(['AAPL'], { outputsize: 'compact' }))
     expect(system.simulator.arrivals().map((one) => [one.symbol, one.outputsize])).toEqual([
       ['IBM', 'full'],

@@ -50,18 +50,21 @@ export async function markDispatched(db: Database, ids: readonly number[]): Prom
   )
 }
 
-/** Cancelled items whose jobs the queue may still hold. */
+/** Items that ended without their jobs, cancelled or coalesced: the queue may still hold these. */
+const withdrawable = sql`dispatched_at IS NOT NULL AND (state = 'cancelled' OR outcome IN ('coalesced', 'up_to_date'))`
+
+/** Ended items whose jobs the queue may still hold. */
 export async function withdrawableItems(db: Database, limit: number): Promise<number[]> {
   const rows = await db.execute<{ id: number }>(sql`
     SELECT id::float8 AS id FROM ingest_items
-     WHERE state = 'cancelled' AND dispatched_at IS NOT NULL ORDER BY id LIMIT ${limit}`)
+     WHERE ${withdrawable} ORDER BY id LIMIT ${limit}`)
   return rows.map((row) => row.id)
 }
 
-/** Notes that the queue does not hold these cancelled items' jobs any more. */
+/** Notes that the queue does not hold these items' jobs any more. */
 export async function markWithdrawn(db: Database, ids: readonly number[]): Promise<void> {
   await db.execute(sql`
-    UPDATE ingest_items SET dispatched_at = NULL WHERE state = 'cancelled' AND id = ANY(${idArray(ids)}::text::bigint[])`)
+    UPDATE ingest_items SET dispatched_at = NULL WHERE ${withdrawable} AND id = ANY(${idArray(ids)}::text::bigint[])`)
 }
 
 function idArray(ids: readonly number[]): string {

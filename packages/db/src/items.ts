@@ -1,7 +1,8 @@
 import { sql } from 'drizzle-orm'
+import type { SQL } from 'drizzle-orm'
 import type { PackedBars } from './bars.js'
 import type { Database, Transaction } from './connection.js'
-import type { FETCHED_OUTPUTSIZES, OUTPUTSIZES, PRIORITIES, WAITING_FOR } from './schema.js'
+import type { FETCHED_OUTPUTSIZES, ITEM_OUTCOMES, OUTPUTSIZES, PRIORITIES, WAITING_FOR } from './schema.js'
 import { upsertBars } from './upsert.js'
 import type { UpsertResult } from './upsert.js'
 
@@ -9,6 +10,9 @@ export type Outputsize = (typeof OUTPUTSIZES)[number]
 export type FetchedOutputsize = (typeof FETCHED_OUTPUTSIZES)[number]
 export type Priority = (typeof PRIORITIES)[number]
 export type WaitingFor = (typeof WAITING_FOR)[number]
+export type ItemOutcome = (typeof ITEM_OUTCOMES)[number]
+/** Succeeded without a request of its own. */
+export type NeedlessOutcome = Exclude<ItemOutcome, 'fetched'>
 
 /** An item in the hands of a worker. `claim` proves it: every write names it, and is refused once it is stale. */
 export interface ClaimedItem {
@@ -21,6 +25,10 @@ export interface ClaimedItem {
   force: boolean
   /** Rows stored for the symbol before this fetch. */
   storedRows: number
+  /** For how long the provider has refused its quota for this item, in milliseconds. */
+  refusedMs: number
+  /** Why no request is needed; null when one is. */
+  needless: NeedlessOutcome | null
 }
 
 /** The item is not in this worker's hands any more: cancelled, finished, or taken by another. Nothing was written. */
@@ -39,13 +47,32 @@ export class ClaimLostError extends Error {
 export async function takeItem(db: Database, id: number): Promise<ClaimedItem | null> {
   const [item] = await db.execute<Record<string, unknown> & ClaimedItem>(sql`
     UPDATE ingest_items AS item
-       SET state = 'running', claim = claim + 1, waiting_for = NULL, next_attempt_at = NULL,
+       SET state = 'running', claim = claim + 1, waiting_for = NULL, waiting_reason = NULL, next_attempt_at = NULL,
            started_at = coalesce(started_at, now())
       FROM ingest_runs AS run
      WHERE item.id = ${id} AND item.state IN ('pending', 'running') AND run.id = item.run_id
     RETURNING item.id::float8 AS id, item.claim, item.run_id AS "runId", item.symbol, item.attempts, run.outputsize, run.force,
-      coalesce((SELECT row_count FROM symbols WHERE symbols.symbol = item.symbol), 0) AS "storedRows"`)
+      coalesce((SELECT row_count FROM symbols WHERE symbols.symbol = item.symbol), 0) AS "storedRows",
+      coalesce(extract(epoch FROM now() - item.refused_since) * 1000, 0)::float8 AS "refusedMs",
+      (SELECT ${needlessFor(sql`run`, sql`known`)} FROM symbols AS known WHERE known.symbol = item.symbol) AS needless`)
   return item ?? null
+}
+
+/** SQL: why an item of a run needs no request, from its symbol's row; null when it needs one. */
+export function needlessFor(run: SQL, symbol: SQL): SQL {
+  return sql`CASE WHEN NOT ${run}.force THEN needless(${run}.requested_at,
+    CASE ${run}.outputsize WHEN 'full' THEN ${symbol}.last_full_fetched_at ELSE ${symbol}.last_fetched_at END,
+    ${symbol}.last_date, now()) END`
+}
+
+/**
+ * Finishes an item that needs no request.
+ * @throws ClaimLostError when the item is not held any more
+ */
+export async function settleItem(db: Database, item: ClaimedItem, outcome: NeedlessOutcome): Promise<void> {
+  // Its job is in this worker's hands and ends by itself: there is none to withdraw.
+  const settled = sql`state = 'succeeded', outcome = ${outcome}, finished_at = now(), dispatched_at = NULL`
+  await db.transaction((tx) => holdClaim(tx, item, settled))
 }
 
 export interface RejectedRow {
@@ -56,14 +83,19 @@ export interface RejectedRow {
 
 /** What a fetch brought: rows to store, rows to quarantine, and how many bars of an open session were left out. */
 export interface FetchedSeries {
+  /** Of the ledger, which knows when it was sent. */
+  requestId: number
   outputsize: FetchedOutputsize
+  /** More was wanted than the provider gives for this key or symbol. */
+  historyLimited: boolean
   bars: PackedBars
   rejected: readonly RejectedRow[]
   provisional: number
 }
 
 /**
- * Stores what a fetch brought and finishes the item, in one transaction.
+ * Stores what a fetch brought and finishes the item, in one transaction, and with it whatever else waits for the same:
+ * pending items of the symbol that were accepted before the request was sent end as coalesced.
  * @throws ClaimLostError when the item is not held any more; nothing is written then
  */
 export async function storeSeries(
@@ -74,17 +106,38 @@ export async function storeSeries(
   return db.transaction(async (tx) => {
     const result = await upsertBars(tx, item.symbol, series.bars)
     await quarantine(tx, item, series.rejected)
+    await coalesce(tx, item, series)
     await holdClaim(
       tx,
       item,
       sql`
-      state = 'succeeded', finished_at = now(), outputsize = ${series.outputsize},
+      state = 'succeeded', outcome = 'fetched', finished_at = now(), outputsize = ${series.outputsize},
+      history_limited = ${series.historyLimited}, refused_since = NULL,
       rows_fetched = ${series.bars.count + series.rejected.length + series.provisional},
       rows_inserted = ${result.inserted}, rows_updated = ${result.updated}, rows_unchanged = ${result.unchanged},
       rows_rejected = ${series.rejected.length}, rows_provisional = ${series.provisional}`,
     )
     return result
   })
+}
+
+/** Notes when the symbol was fetched, and finishes the other items that this satisfies; the dispatcher withdraws their jobs. */
+async function coalesce(tx: Transaction, item: ClaimedItem, series: FetchedSeries): Promise<void> {
+  const isFull = series.outputsize === 'full'
+  await tx.execute(sql`
+    WITH fetched AS (
+      UPDATE symbols SET last_fetched_at = greatest(last_fetched_at, sent.at),
+             last_full_fetched_at = CASE WHEN ${isFull} THEN greatest(last_full_fetched_at, sent.at) ELSE last_full_fetched_at END
+        FROM (SELECT coalesce((SELECT slot_at FROM provider_requests WHERE id = ${series.requestId}), now()) AS at) AS sent
+       WHERE symbol = ${item.symbol}
+      RETURNING symbol, sent.at
+    )
+    UPDATE ingest_items AS other
+       SET state = 'succeeded', outcome = 'coalesced', finished_at = now(), waiting_for = NULL, waiting_reason = NULL,
+           next_attempt_at = NULL
+      FROM fetched, ingest_runs AS run
+     WHERE other.symbol = fetched.symbol AND other.state = 'pending' AND run.id = other.run_id
+       AND NOT run.force AND run.requested_at < fetched.at AND (${isFull} OR run.outputsize <> 'full')`)
 }
 
 async function quarantine(tx: Transaction, item: ClaimedItem, rows: readonly RejectedRow[]): Promise<void> {
@@ -129,30 +182,34 @@ export async function failAttempt(
       tx,
       item,
       final
-        ? sql`state = 'failed', attempts = attempts + 1, finished_at = now(), rows_fetched = ${rejected.length}, rows_rejected = ${rejected.length}`
-        : sql`state = 'pending', attempts = attempts + 1, next_attempt_at = now() + ${next.retryInMs} * interval '1 ms'`,
+        ? sql`state = 'failed', refused_since = NULL, attempts = attempts + 1, finished_at = now(), rows_fetched = ${rejected.length}, rows_rejected = ${rejected.length}`
+        : sql`state = 'pending', refused_since = NULL, attempts = attempts + 1, next_attempt_at = now() + ${next.retryInMs} * interval '1 ms'`,
     )
   })
 }
 
+/** Why an item that is put back has to wait. */
+export interface Wait {
+  for: WaitingFor
+  /** A sentence for people. */
+  reason: string
+  ms: number
+  /** Whether the provider refused a request for this very item; not so when our own book has no room. */
+  refused: boolean
+}
+
 /**
- * Puts an item back without charging an attempt: a limit of the provider, a key that does not work
- * (`waitingFor`), or a worker that stops (null).
+ * Puts an item back without charging an attempt: for a limit of the provider or a key that does not work (`wait`), or
+ * because the worker stops (null).
  * @throws ClaimLostError when the item is not held any more
  */
-export async function releaseItem(
-  db: Database,
-  item: ClaimedItem,
-  waitingFor: WaitingFor | null,
-  waitMs: number,
-): Promise<void> {
-  await db.transaction((tx) =>
-    holdClaim(
-      tx,
-      item,
-      sql`state = 'pending', waiting_for = ${waitingFor}, next_attempt_at = now() + ${waitMs} * interval '1 ms'`,
-    ),
-  )
+export async function releaseItem(db: Database, item: ClaimedItem, wait: Wait | null): Promise<void> {
+  const next =
+    wait === null
+      ? sql`next_attempt_at = now()`
+      : sql`waiting_for = ${wait.for}, waiting_reason = ${wait.reason}, next_attempt_at = now() + ${wait.ms} * interval '1 ms',
+            refused_since = CASE WHEN ${wait.refused} THEN coalesce(refused_since, now()) ELSE refused_since END`
+  await db.transaction((tx) => holdClaim(tx, item, sql`state = 'pending', ${next}`))
 }
 
 /** The fence: the item changes only for the holder of its current claim; otherwise the transaction rolls back. */

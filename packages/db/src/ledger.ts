@@ -65,6 +65,15 @@ export async function discardRequest(db: Database, id: number): Promise<void> {
     UPDATE provider_access AS access SET probe_until = clock_timestamp() FROM discarded WHERE access.probe_id = discarded.id`)
 }
 
+/** Until the limits have room again and nothing is blocked, in milliseconds; 0 when that is so already. */
+export async function quotaFreesInMs(db: Database, limits: readonly Limit[]): Promise<number> {
+  const [row] = await db.execute<{ ms: number }>(sql`
+    SELECT greatest(0, interval_ms(greatest(blocked_until, frees_at) - clock_timestamp())) AS ms
+      FROM provider_state, (SELECT max(in_force.frees_at) AS frees_at
+        FROM provider_limits(${JSON.stringify(limits)}::text::jsonb, clock_timestamp()) AS in_force) AS slots`)
+  return row?.ms ?? 0
+}
+
 export interface Conclusion {
   /** `accepted`, or the class of the refusal. */
   outcome: string

@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
 import type { Database } from './connection.js'
-import type { FetchedOutputsize, Outputsize, Priority, WaitingFor } from './items.js'
+import type { FetchedOutputsize, ItemOutcome, Outputsize, Priority, WaitingFor } from './items.js'
 import { isoInstant } from './instant.js'
 import type { RunTrigger } from './runs.js'
 import type { ITEM_STATES } from './schema.js'
@@ -44,6 +44,8 @@ export interface Run {
   finishedAt: string | null
   counts: RunCounts
   rows: RowCounts
+  /** Why it waits and until when, of the item that waits longest; null when none does. */
+  waiting: { for: WaitingFor; reason: string; until: string } | null
   /** Why items ended failed: how many of each class. */
   failures: { class: string; count: number }[]
 }
@@ -87,14 +89,14 @@ export async function listRuns(
 type RunRow = Record<string, unknown> &
   Omit<Run, 'status' | 'failures'> & {
     begun: boolean
-    waiting: Record<WaitingFor, number>
+    waitingItems: Record<WaitingFor, number>
     failures: Run['failures'] | null
   }
 
 async function selectRuns(db: Database, which: ReturnType<typeof sql>): Promise<Run[]> {
   const rows = await db.execute<RunRow>(sql`
     SELECT run.id, run.trigger, run.outputsize, run.force, run.priority, ${isoInstant(sql`run.requested_at`)} AS "requestedAt",
-           item.*, failure.failures
+           item.*, failure.failures, waiting.waiting
       FROM (SELECT * FROM ingest_runs ${which}) AS run
       CROSS JOIN LATERAL (
         SELECT coalesce(bool_or(claim > 0), false) AS begun,
@@ -104,7 +106,7 @@ async function selectRuns(db: Database, which: ReturnType<typeof sql>): Promise<
                  'succeeded', count(*) FILTER (WHERE state = 'succeeded'), 'failed', count(*) FILTER (WHERE state = 'failed'),
                  'cancelled', count(*) FILTER (WHERE state = 'cancelled')) AS counts,
                jsonb_build_object('quota', count(*) FILTER (WHERE state = 'pending' AND waiting_for = 'quota'),
-                 'key', count(*) FILTER (WHERE state = 'pending' AND waiting_for = 'key')) AS waiting,
+                 'key', count(*) FILTER (WHERE state = 'pending' AND waiting_for = 'key')) AS "waitingItems",
                jsonb_build_object('fetched', coalesce(sum(rows_fetched), 0), 'inserted', coalesce(sum(rows_inserted), 0),
                  'updated', coalesce(sum(rows_updated), 0), 'unchanged', coalesce(sum(rows_unchanged), 0),
                  'rejected', coalesce(sum(rows_rejected), 0), 'provisional', coalesce(sum(rows_provisional), 0)) AS rows
@@ -114,11 +116,16 @@ async function selectRuns(db: Database, which: ReturnType<typeof sql>): Promise<
         SELECT jsonb_agg(jsonb_build_object('class', class, 'count', count) ORDER BY count DESC, class) AS failures
           FROM (SELECT class, count(*) FROM ingest_failures WHERE run_id = run.id AND final GROUP BY class) AS by_class
       ) AS failure ON true
+      LEFT JOIN LATERAL (
+        SELECT jsonb_build_object('for', waiting_for, 'reason', waiting_reason, 'until', ${isoInstant(sql`next_attempt_at`)}) AS waiting
+          FROM ingest_items WHERE run_id = run.id AND state = 'pending' AND waiting_for IS NOT NULL
+         ORDER BY waiting_for = 'key' DESC, next_attempt_at DESC LIMIT 1
+      ) AS waiting ON true
      ORDER BY run.requested_at DESC, run.id DESC`)
-  return rows.map(({ begun, waiting, failures, ...run }) => ({
+  return rows.map(({ begun, waitingItems, failures, ...run }) => ({
     ...run,
     failures: failures ?? [],
-    status: runStatus(run.counts, waiting, begun),
+    status: runStatus(run.counts, waitingItems, begun),
   }))
 }
 
@@ -128,7 +135,10 @@ export interface Item {
   state: ItemState
   attempts: number
   outputsize: FetchedOutputsize | null
+  outcome: ItemOutcome | null
+  historyLimited: boolean
   waitingFor: WaitingFor | null
+  waitingReason: string | null
   nextAttemptAt: string | null
   startedAt: string | null
   finishedAt: string | null
@@ -148,7 +158,8 @@ export async function listItems(
     sql`SELECT count(*)::float8 AS count FROM ingest_items WHERE ${where}`,
   )
   const rows = await db.execute<Record<string, unknown> & Item>(sql`
-    SELECT item.id::float8 AS id, item.symbol, item.state, item.attempts, item.outputsize, item.waiting_for AS "waitingFor",
+    SELECT item.id::float8 AS id, item.symbol, item.state, item.attempts, item.outputsize, item.outcome,
+           item.history_limited AS "historyLimited", item.waiting_for AS "waitingFor", item.waiting_reason AS "waitingReason",
            ${isoInstant(sql`item.next_attempt_at`)} AS "nextAttemptAt", ${isoInstant(sql`item.started_at`)} AS "startedAt", ${isoInstant(sql`item.finished_at`)} AS "finishedAt",
            jsonb_build_object('fetched', rows_fetched, 'inserted', rows_inserted, 'updated', rows_updated,
              'unchanged', rows_unchanged, 'rejected', rows_rejected, 'provisional', rows_provisional) AS rows,

@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm'
 import type { Database } from './connection.js'
 import type { DispatchableItem } from './dispatch.js'
+import { needlessFor } from './items.js'
 import type { Outputsize, Priority } from './items.js'
 import type { RUN_TRIGGERS } from './schema.js'
 
@@ -17,24 +18,35 @@ export interface RunRequest {
 /** "START" in ASCII: of the workers that start at once, one makes the first run. */
 const START_RUN_LOCK = 0x5354415254
 
-/** Commits a run and its items: from then on nothing of it can be lost, whatever becomes of the queue. */
+/**
+ * Commits a run and its items: from then on nothing of it can be lost, whatever becomes of the queue. Items for which
+ * no request could bring anything new end at once as up to date.
+ * @returns the items that need a request
+ */
 export async function createRun(
   db: Database,
   request: RunRequest,
 ): Promise<{ id: string; items: DispatchableItem[] }> {
-  const rows = await db.execute<{ id: number; runId: string; symbol: string }>(sql`
+  if (request.symbols.length === 0) throw new RangeError('a run needs at least one symbol')
+  const rows = await db.execute<{ id: number; runId: string; symbol: string; pending: boolean }>(sql`
     WITH run AS (
       INSERT INTO ingest_runs (trigger, outputsize, force, priority)
-      VALUES (${request.trigger}, ${request.outputsize}, ${request.force}, ${request.priority}) RETURNING id
+      VALUES (${request.trigger}, ${request.outputsize}, ${request.force}, ${request.priority}) RETURNING *
     )
-    INSERT INTO ingest_items (run_id, symbol)
-    SELECT run.id, requested.symbol
+    INSERT INTO ingest_items (run_id, symbol, state, outcome, finished_at)
+    SELECT run.id, requested.symbol, CASE WHEN needless.outcome IS NULL THEN 'pending' ELSE 'succeeded' END, needless.outcome,
+           CASE WHEN needless.outcome IS NOT NULL THEN now() END
       FROM run, jsonb_array_elements_text(${JSON.stringify(request.symbols)}::text::jsonb) WITH ORDINALITY AS requested(symbol, position)
+      LEFT JOIN symbols AS known ON known.symbol = requested.symbol COLLATE "C"
+     CROSS JOIN LATERAL (SELECT ${needlessFor(sql`run`, sql`known`)} AS outcome) AS needless
      ORDER BY requested.position
-    RETURNING id::float8 AS id, run_id AS "runId", symbol`)
+    RETURNING id::float8 AS id, run_id AS "runId", symbol, state = 'pending' AS pending`)
   const [first] = rows
-  if (first === undefined) throw new RangeError('a run needs at least one symbol')
-  return { id: first.runId, items: rows.map((row) => ({ ...row, priority: request.priority })) }
+  if (first === undefined) throw new Error('no item was made')
+  const items = rows
+    .filter((row) => row.pending)
+    .map(({ id, runId, symbol }) => ({ id, runId, symbol, priority: request.priority }))
+  return { id: first.runId, items }
 }
 
 /**
@@ -74,7 +86,7 @@ export async function cancelRun(db: Database, id: string): Promise<'unknown' | '
     if (run === undefined) return 'unknown'
     if (run.cancelled) return 'cancelled'
     const cancelled = await tx.execute(sql`
-      UPDATE ingest_items SET state = 'cancelled', finished_at = now(), waiting_for = NULL, next_attempt_at = NULL
+      UPDATE ingest_items SET state = 'cancelled', finished_at = now(), waiting_for = NULL, waiting_reason = NULL, next_attempt_at = NULL
        WHERE run_id = ${id}::uuid AND state IN ('pending', 'running') RETURNING id`)
     if (cancelled.length === 0) return 'finished'
     await tx.execute(sql`UPDATE ingest_runs SET cancelled_at = now() WHERE id = ${id}::uuid`)

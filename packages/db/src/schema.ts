@@ -29,6 +29,11 @@ export const PRIORITIES = ['high', 'normal', 'low'] as const
 export const ITEM_STATES = ['pending', 'running', 'succeeded', 'failed', 'cancelled'] as const
 /** What a pending item that was taken before waits for: room in the quota, or a key that works. */
 export const WAITING_FOR = ['quota', 'key'] as const
+/**
+ * How an item succeeded: by a request of its own; because another run had fetched the symbol since the item was
+ * accepted; or because no request could have brought anything new.
+ */
+export const ITEM_OUTCOMES = ['fetched', 'coalesced', 'up_to_date'] as const
 
 const oneOf = (values: readonly string[]) => sql.raw(`IN (${values.map((value) => `'${value}'`).join(', ')})`)
 
@@ -38,7 +43,9 @@ export const symbols = pgTable('symbols', {
   rowCount: integer('row_count').notNull().default(0),
   firstDate: date('first_date', { mode: 'string' }),
   lastDate: date('last_date', { mode: 'string' }),
+  /** When the newest request whose answer was stored was sent, and the newest of those for the full history. */
   lastFetchedAt: instant('last_fetched_at'),
+  lastFullFetchedAt: instant('last_full_fetched_at'),
 })
 
 /**
@@ -105,7 +112,15 @@ export const ingestItems = pgTable(
     claim: integer('claim').notNull().default(0),
     /** What was asked of the provider, once something was. */
     outputsize: text('outputsize', { enum: FETCHED_OUTPUTSIZES }),
+    /** How it succeeded; null until it has. */
+    outcome: text('outcome', { enum: ITEM_OUTCOMES }),
+    /** Only the newest rows were to be had of a symbol of which more was wanted: the key's plan, or this symbol, has no full history. */
+    historyLimited: boolean('history_limited').notNull().default(false),
     waitingFor: text('waiting_for', { enum: WAITING_FOR }),
+    /** What it waits for, in a sentence. */
+    waitingReason: text('waiting_reason'),
+    /** Since when the provider has refused nothing but its quota for this item. */
+    refusedSince: instant('refused_since'),
     nextAttemptAt: instant('next_attempt_at'),
     /** When the queue was given the item's job; null again once a cancelled item's job was taken back. */
     dispatchedAt: instant('dispatched_at'),
@@ -131,9 +146,17 @@ export const ingestItems = pgTable(
       .where(sql`${table.state} = 'pending' AND ${table.dispatchedAt} IS NULL`),
     index('ingest_items_withdrawable')
       .on(table.id)
-      .where(sql`${table.state} = 'cancelled' AND ${table.dispatchedAt} IS NOT NULL`),
+      .where(
+        sql`${table.dispatchedAt} IS NOT NULL AND (${table.state} = 'cancelled' OR ${table.outcome} IN ('coalesced', 'up_to_date'))`,
+      ),
     check('ingest_items_state', sql`${table.state} ${oneOf(ITEM_STATES)}`),
     check('ingest_items_outputsize', sql`${table.outputsize} ${oneOf(FETCHED_OUTPUTSIZES)}`),
+    check('ingest_items_outcome', sql`${table.outcome} ${oneOf(ITEM_OUTCOMES)}`),
+    // Who succeeded says how, and who fetched has something to show.
+    check(
+      'ingest_items_succeeded',
+      sql`(${table.outcome} IS NOT NULL) = (${table.state} = 'succeeded') AND (${table.outcome} <> 'fetched' OR ${table.rowsFetched} > 0)`,
+    ),
     check('ingest_items_waiting_for', sql`${table.waitingFor} ${oneOf(WAITING_FOR)}`),
     check(
       'ingest_items_rows',

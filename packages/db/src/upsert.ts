@@ -85,6 +85,6 @@ async function countSymbol(
 ): Promise<void> {
   await tx.execute(sql`
     UPDATE symbols SET row_count = row_count + ${inserted}::int, first_date = least(first_date, ${bars.firstDate}::date),
-      last_date = greatest(last_date, ${bars.lastDate}::date), last_fetched_at = now()
+      last_date = greatest(last_date, ${bars.lastDate}::date)
     WHERE symbol = ${symbol}`)
 }

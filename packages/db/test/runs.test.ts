@@ -4,14 +4,16 @@ import { packBars } from '../src/bars.js'
 import { markDispatched, markWithdrawn, undispatchedItems, withdrawableItems } from '../src/dispatch.js'
 import { listFailures, listRejectedRows } from '../src/failures.js'
 import { ClaimLostError, failAttempt, lostClaims, releaseItem, storeSeries, takeItem } from '../src/items.js'
-import type { FetchedSeries } from '../src/items.js'
+import type { FetchedSeries, WaitingFor } from '../src/items.js'
 import { getRun, listItems, listRuns, RUN_STATUSES, runStatus } from '../src/run-status.js'
 import { cancelRun, createRun, createStartRun } from '../src/runs.js'
 import { bar, runOf, takenItem, useConnection } from './database.js'
 
 const connection = useConnection()
 const series = (values: Partial<FetchedSeries> = {}): FetchedSeries => ({
+  requestId: 0,
   outputsize: 'compact',
+  historyLimited: false,
   bars: packBars([bar('2024-01-02'), bar('2024-01-03')]),
   rejected: [],
   provisional: 0,
@@ -24,6 +26,13 @@ const failure = {
   httpStatus: 503,
   evidence: 'Service Unavailable',
 }
+
+const wait = (waitingFor: WaitingFor) => ({
+  for: waitingFor,
+  reason: 'The day is spent.',
+  ms: 1_000,
+  refused: true,
+})
 
 describe('a run', () => {
   test('is accepted with its items in the order of the request', async () => {
@@ -149,7 +158,7 @@ describe('the fence', () => {
     await expect(failAttempt(connection.db, frozen, failure, { final: true, rejected })).rejects.toThrow(
       ClaimLostError,
     )
-    await expect(releaseItem(connection.db, frozen, 'quota', 1_000)).rejects.toThrow(ClaimLostError)
+    await expect(releaseItem(connection.db, frozen, wait('quota'))).rejects.toThrow(ClaimLostError)
     expect((await listFailures(connection.db, { limit: 1, offset: 0 })).count).toBe(0)
     expect((await listRejectedRows(connection.db, { limit: 1, offset: 0 })).count).toBe(0)
   })
@@ -210,8 +219,9 @@ describe('a snoozed item', () => {
     [null, 'running'],
   ] as const)('that waits for %s costs no attempt and its run is %s', async (waitingFor, status) => {
     const item = await takenItem(connection.db, 'IBM')
-    await releaseItem(connection.db, item, waitingFor, 1_000)
-    expect(await getRun(connection.db, item.runId)).toMatchObject({ status, counts: { pending: 1 } })
+    await releaseItem(connection.db, item, waitingFor === null ? null : wait(waitingFor))
+    const waiting = waitingFor === null ? null : { for: waitingFor, reason: 'The day is spent.' }
+    expect(await getRun(connection.db, item.runId)).toMatchObject({ status, counts: { pending: 1 }, waiting })
     expect(await takeItem(connection.db, item.id)).toMatchObject({ attempts: 0, claim: 2 })
     expect((await getRun(connection.db, item.runId))?.status).toBe('running')
   })

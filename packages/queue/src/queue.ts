@@ -173,9 +173,20 @@ async function removeAll(queue: IngestQueue, itemIds: readonly number[]): Promis
 /**
  * Keeps all workers from starting jobs for that long. Only ever extends a pause: a burst refusal that comes in after
  * the daily one must not end the wait for the daily quota.
+ * @returns whether it did
  */
-export async function pauseFor(queue: IngestQueue, ms: number): Promise<void> {
-  if ((await queue.getRateLimitTtl()) < ms) await queue.rateLimit(ms)
+export async function pauseFor(queue: IngestQueue, ms: number): Promise<boolean> {
+  if ((await queue.getRateLimitTtl()) >= ms) return false
+  await queue.rateLimit(ms)
+  return true
+}
+
+/**
+ * Ends such a pause: for a start, when the plan or the key may be another. Whoever may not send yet finds out again.
+ * @throws QueueTimeoutError after `deadlineMs`
+ */
+export async function endPause(queue: IngestQueue, deadlineMs: number): Promise<void> {
+  await answer(queue, () => queue.removeRateLimitKey(), deadlineMs, 'end the pause')
 }
 
 /** @throws QueueTimeoutError, or the backend's own error, when the queue does not answer */

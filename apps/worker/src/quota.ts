@@ -1,0 +1,213 @@
+import { createHash } from 'node:crypto'
+import { AlphaVantageError, DISPOSITIONS, requestsPerDayIn } from '@stockpile/alphavantage/refusal'
+import type { RefusalClass } from '@stockpile/alphavantage/refusal'
+import { withoutParameters } from '@stockpile/db/connection'
+import type { Connection } from '@stockpile/db/connection'
+import type { FetchedOutputsize, Wait } from '@stockpile/db/items'
+import { concludeRequest, discardRequest, quotaFreesInMs, reserveRequest } from '@stockpile/db/ledger'
+import type { Reservation } from '@stockpile/db/ledger'
+import { blockUntil, recordDailyRefusal, refuseAccess } from '@stockpile/db/ledger-refusals'
+import type { Limit } from '@stockpile/db/limits'
+import type { Logger } from 'pino'
+import { MissingKeyError } from './api-key.js'
+import { tick } from './in-flight.js'
+import { Lateness } from './lateness.js'
+
+/** Nothing may be sent now, for this item or for any; the item waits, which costs it no attempt. */
+export class QuotaWaitError extends Error {
+  override readonly name = 'QuotaWaitError'
+  readonly wait: Wait
+  /** What the provider refused, when it was a request for this item. */
+  readonly refusal: AlphaVantageError | null
+  constructor(wait: Wait, refusal: AlphaVantageError | null = null) {
+    super(wait.reason)
+    this.wait = wait
+    this.refusal = refusal
+  }
+}
+
+export interface QuotaDependencies {
+  db: Connection['db']
+  apiKey: () => Promise<string>
+  plan: string
+  limits: readonly Limit[]
+  logger: Logger
+}
+
+export interface QuotaRequest {
+  itemId: number
+  symbol: string
+  function: string
+  outputsize: FetchedOutputsize
+}
+
+/** A key that does not work is looked at again so often; nothing is asked of the provider for that. */
+const KEY_RECHECK_MS = 5_000
+
+export interface Quota {
+  /**
+   * Sends one request in a slot of the ledger and books what became of it.
+   * @param send is given the key that the slot was taken for
+   * @throws QuotaWaitError when nothing may be sent, or the provider refused for its limits or the key;
+   *   AlphaVantageError for every other refusal; the reason of `signal`
+   */
+  send<T extends { bytes: number }>(
+    request: QuotaRequest,
+    send: (apiKey: string) => Promise<T>,
+    signal: AbortSignal,
+  ): Promise<{ requestId: number; answer: T; durationMs: number }>
+}
+
+export function createQuota({ db, apiKey, plan, limits, logger }: QuotaDependencies): Quota {
+  const lateness = new Lateness(limits)
+
+  async function readKey(): Promise<string> {
+    try {
+      return await apiKey()
+    } catch (error) {
+      if (!(error instanceof MissingKeyError)) throw error
+      throw new QuotaWaitError({
+        for: 'key',
+        reason: `${error.message}.`,
+        ms: KEY_RECHECK_MS,
+        refused: false,
+      })
+    }
+  }
+
+  /** @returns the id of a slot whose time is now */
+  async function takeSlot(request: QuotaRequest, key: string, signal: AbortSignal): Promise<number> {
+    const fingerprint = fingerprintOf(key)
+    for (;;) {
+      signal.throwIfAborted()
+      const asked = lateness.start()
+      const reservation = await reserveRequest(db, { ...request, fingerprint, limits })
+      asked.answered()
+      if (!reservation.granted) {
+        if (reservation.reason !== 'probing') throw withoutSlot(request.symbol, reservation)
+        await tick(reservation.waitMs, signal)
+        continue
+      }
+      await tick(reservation.waitMs, signal)
+      if (!signal.aborted && asked.isInTime(reservation.waitMs)) return reservation.id
+      await discardRequest(db, reservation.id)
+    }
+  }
+
+  /** What was reserved but not granted: the remembered refusal again, or a wait. */
+  function withoutSlot(symbol: string, reservation: Reservation & { granted: false }): Error {
+    switch (reservation.reason) {
+      case 'entitlement':
+        return new AlphaVantageError('entitlement', `${symbol}: ${reservation.detail}`, { sent: false })
+      case 'key':
+        return new QuotaWaitError({
+          for: 'key',
+          reason: reservation.detail,
+          ms: KEY_RECHECK_MS,
+          refused: false,
+        })
+      case 'blocked':
+        return new QuotaWaitError({
+          for: 'quota',
+          reason: reservation.detail,
+          ms: reservation.waitMs,
+          refused: false,
+        })
+      default: {
+        const reason = `The requests of this ${reservation.reason} are spent.`
+        return new QuotaWaitError({ for: 'quota', reason, ms: reservation.waitMs, refused: false })
+      }
+    }
+  }
+
+  /** The provider's word overrules the book: what it refuses is remembered for all workers and through restarts. */
+  async function bookRefusal(id: number, error: AlphaVantageError): Promise<void> {
+    const detail = DISPOSITIONS[error.class].meaning
+    switch (error.class) {
+      case 'invalid_key':
+      case 'demo_key':
+      case 'entitlement':
+        return refuseAccess(db, id, { class: error.class, detail })
+      case 'burst_limit':
+      case 'minute_limit':
+      case 'throttled':
+        return blockUntil(db, { class: error.class, detail, ms: pauseMs(error, limits) })
+      case 'daily_limit': {
+        const saidPerDay = requestsPerDayIn(error.evidence ?? '')
+        warnOfContradiction(saidPerDay)
+        return recordDailyRefusal(db, { limits, saidPerDay, detail })
+      }
+      default:
+        return undefined
+    }
+  }
+
+  function warnOfContradiction(saidPerDay: number | null): void {
+    const planned = limits.find((limit) => limit.name === 'day')?.max ?? 0
+    if (saidPerDay === null || saidPerDay === planned) return
+    const says = limits.filter((limit) => limit.max > 0).map((limit) => `${limit.max} a ${limit.name}`)
+    logger.warn(
+      { plan },
+      `the provider says ${saidPerDay} requests a day; the plan ${plan} says ${says.join(', ') || 'no limit'}: check ALPHAVANTAGE_PLAN`,
+    )
+  }
+
+  async function waitAfter(error: AlphaVantageError): Promise<QuotaWaitError> {
+    const isKey = error.class === 'invalid_key' || error.class === 'demo_key'
+    const ms = isKey ? KEY_RECHECK_MS : await quotaFreesInMs(db, limits)
+    const reason = DISPOSITIONS[error.class].meaning
+    return new QuotaWaitError({ for: isKey ? 'key' : 'quota', reason, ms, refused: !isKey }, error)
+  }
+
+  /** What cannot be booked stays in the book as sent and not heard of: it is never spent twice. */
+  async function book(what: () => Promise<void>): Promise<void> {
+    try {
+      await what()
+    } catch (error) {
+      logger.warn({ err: withoutParameters(error) }, 'cannot book what became of a request')
+    }
+  }
+
+  return {
+    async send(request, send, signal) {
+      const key = await readKey()
+      const id = await takeSlot(request, key, signal)
+      const sentAt = performance.now()
+      const elapsedMs = () => Math.round(performance.now() - sentAt)
+      const conclude = (outcome: string, bytes = 0) =>
+        concludeRequest(db, id, { outcome, durationMs: elapsedMs(), bytes })
+      try {
+        const answer = await send(key)
+        const durationMs = elapsedMs()
+        await book(() => conclude('accepted', answer.bytes))
+        return { requestId: id, answer, durationMs }
+      } catch (error) {
+        if (!(error instanceof AlphaVantageError)) {
+          // Given up in the middle, when it may have reached the provider.
+          await book(() => conclude('aborted'))
+          throw error
+        }
+        if (!error.sent) {
+          await book(() => discardRequest(db, id))
+          throw error
+        }
+        await book(() => bookRefusal(id, error))
+        await book(() => conclude(error.class))
+        throw error.disposition.outcome === 'snooze' ? await waitAfter(error) : error
+      }
+    },
+  }
+}
+
+/** How long a burst or minute refusal keeps everything from being sent. */
+function pauseMs({ class: refusal, disposition }: AlphaVantageError, limits: readonly Limit[]): number {
+  const minute = limits.find((limit) => limit.name === 'minute')
+  if (refusal === ('minute_limit' satisfies RefusalClass) && minute !== undefined)
+    return minute.windowMs + minute.marginMs
+  return disposition.outcome === 'snooze' ? disposition.waitMs : 0
+}
+
+/** Tells keys apart without being one: 64 bits of a hash. */
+function fingerprintOf(key: string): string {
+  return createHash('sha256').update(key).digest('hex').slice(0, 16)
+}
