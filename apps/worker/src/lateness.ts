@@ -4,28 +4,32 @@ const KEPT = 100
 
 /**
  * Judges whether a slot's owner wakes in time. The database's clock cannot be seen from here, only that it was read
- * between question and answer; so the lateness is counted from the question, less the shortest round trip of late,
- * which every request on this way takes. Half of the narrowest margin may be lost so; the other half is the network's.
+ * between question and answer; so the lateness is counted from the question, less the shortest way there and back of
+ * late, which every request has. Half of the narrowest margin may be lost so; the other half is the provider's network.
  */
 export class Lateness {
   readonly #toleranceMs: number
-  readonly #roundTripsMs: number[] = []
+  readonly #waysMs: number[] = []
 
   constructor(limits: readonly Limit[]) {
     const margins = limits.filter((limit) => limit.max > 0).map((limit) => limit.marginMs)
     this.#toleranceMs = Math.min(...margins) / 2
   }
 
-  /** Call it before the reservation is asked for, and `answered` when the answer is there. */
-  start(): { answered: () => void; isInTime: (waitMs: number) => boolean } {
+  /** Call it before the reservation is asked for, and `answered` when it is there. */
+  start(): {
+    answered: (slot: { waitMs: number; slotMs: number }) => void
+    isInTime: (slotMs: number) => boolean
+  } {
     const askedAt = performance.now()
     return {
-      answered: () => {
-        this.#roundTripsMs.push(performance.now() - askedAt)
-        if (this.#roundTripsMs.length > KEPT) this.#roundTripsMs.shift()
+      answered: ({ waitMs, slotMs }) => {
+        const serverMs = slotMs - waitMs
+        this.#waysMs.push(Math.max(0, performance.now() - askedAt - serverMs))
+        if (this.#waysMs.length > KEPT) this.#waysMs.shift()
       },
-      isInTime: (waitMs) => {
-        const lateMs = performance.now() - askedAt - waitMs - Math.min(...this.#roundTripsMs)
+      isInTime: (slotMs) => {
+        const lateMs = performance.now() - askedAt - slotMs - Math.min(...this.#waysMs)
         return lateMs <= this.#toleranceMs
       },
     }

@@ -34,7 +34,7 @@ export interface QuotaDependencies {
   logger: Logger
 }
 
-export interface QuotaRequest {
+interface QuotaRequest {
   itemId: number
   symbol: string
   function: string
@@ -82,63 +82,48 @@ export function createQuota({ db, apiKey, plan, limits, logger }: QuotaDependenc
       signal.throwIfAborted()
       const asked = lateness.start()
       const reservation = await reserveRequest(db, { ...request, fingerprint, limits })
-      asked.answered()
       if (!reservation.granted) {
         if (reservation.reason !== 'probing') throw withoutSlot(request.symbol, reservation)
         await tick(reservation.waitMs, signal)
         continue
       }
+      asked.answered(reservation)
       await tick(reservation.waitMs, signal)
-      if (!signal.aborted && asked.isInTime(reservation.waitMs)) return reservation.id
+      if (!signal.aborted && asked.isInTime(reservation.slotMs)) return reservation.id
       await discardRequest(db, reservation.id)
     }
   }
 
   /** What was reserved but not granted: the remembered refusal again, or a wait. */
   function withoutSlot(symbol: string, reservation: Reservation & { granted: false }): Error {
-    switch (reservation.reason) {
-      case 'entitlement':
-        return new AlphaVantageError('entitlement', `${symbol}: ${reservation.detail}`, { sent: false })
-      case 'key':
-        return new QuotaWaitError({
-          for: 'key',
-          reason: reservation.detail,
-          ms: KEY_RECHECK_MS,
-          refused: false,
-        })
-      case 'blocked':
-        return new QuotaWaitError({
-          for: 'quota',
-          reason: reservation.detail,
-          ms: reservation.waitMs,
-          refused: false,
-        })
-      default: {
-        const reason = `The requests of this ${reservation.reason} are spent.`
-        return new QuotaWaitError({ for: 'quota', reason, ms: reservation.waitMs, refused: false })
-      }
-    }
+    if (reservation.reason === 'entitlement')
+      return new AlphaVantageError('entitlement', `${symbol}: ${reservation.detail}`, { sent: false })
+    if (reservation.reason === 'key')
+      return new QuotaWaitError({
+        for: 'key',
+        reason: reservation.detail,
+        ms: KEY_RECHECK_MS,
+        refused: false,
+      })
+    const reason =
+      reservation.reason === 'blocked'
+        ? reservation.detail
+        : `The requests of this ${reservation.reason} are spent.`
+    return new QuotaWaitError({ for: 'quota', reason, ms: reservation.waitMs, refused: false })
   }
 
   /** The provider's word overrules the book: what it refuses is remembered for all workers and through restarts. */
   async function bookRefusal(id: number, error: AlphaVantageError): Promise<void> {
-    const detail = DISPOSITIONS[error.class].meaning
-    switch (error.class) {
-      case 'invalid_key':
-      case 'demo_key':
-      case 'entitlement':
-        return refuseAccess(db, id, { class: error.class, detail })
-      case 'burst_limit':
-      case 'minute_limit':
-      case 'throttled':
-        return blockUntil(db, { class: error.class, detail, ms: pauseMs(error, limits) })
-      case 'daily_limit': {
-        const saidPerDay = requestsPerDayIn(error.evidence ?? '')
-        warnOfContradiction(saidPerDay)
-        return recordDailyRefusal(db, { limits, saidPerDay, detail })
-      }
-      default:
-        return undefined
+    const refusal = error.class
+    const detail = DISPOSITIONS[refusal].meaning
+    if (refusal === 'daily_limit') {
+      const saidPerDay = requestsPerDayIn(error.evidence ?? '')
+      warnOfContradiction(saidPerDay)
+      await recordDailyRefusal(db, { limits, saidPerDay, detail })
+    } else if (refusal === 'invalid_key' || refusal === 'demo_key' || refusal === 'entitlement') {
+      await refuseAccess(db, id, { class: refusal, detail })
+    } else if (error.disposition.outcome === 'snooze') {
+      await blockUntil(db, { class: refusal, detail, ms: pauseMs(refusal, error.disposition.waitMs, limits) })
     }
   }
 
@@ -199,12 +184,10 @@ export function createQuota({ db, apiKey, plan, limits, logger }: QuotaDependenc
   }
 }
 
-/** How long a burst or minute refusal keeps everything from being sent. */
-function pauseMs({ class: refusal, disposition }: AlphaVantageError, limits: readonly Limit[]): number {
+/** How long a refusal keeps everything from being sent: a minute's for as long as this plan's minute is. */
+function pauseMs(refusal: RefusalClass, waitMs: number, limits: readonly Limit[]): number {
   const minute = limits.find((limit) => limit.name === 'minute')
-  if (refusal === ('minute_limit' satisfies RefusalClass) && minute !== undefined)
-    return minute.windowMs + minute.marginMs
-  return disposition.outcome === 'snooze' ? disposition.waitMs : 0
+  return refusal === 'minute_limit' && minute !== undefined ? minute.windowMs + minute.marginMs : waitMs
 }
 
 /** Tells keys apart without being one: 64 bits of a hash. */

@@ -1,8 +1,9 @@
 import { startSimulator } from '@stockpile/alphavantage/simulator'
-import type { Simulator } from '@stockpile/alphavantage/simulator'
+import type { Simulator, SimulatorOptions } from '@stockpile/alphavantage/simulator'
 import { connect } from '@stockpile/db/connection'
 import type { Connection } from '@stockpile/db/connection'
 import { markDispatched } from '@stockpile/db/dispatch'
+import type { LimitName } from '@stockpile/db/limits'
 import { getRun } from '@stockpile/db/run-status'
 import type { Run } from '@stockpile/db/run-status'
 import { createRun } from '@stockpile/db/runs'
@@ -36,7 +37,16 @@ export interface System {
 }
 
 /** A database, a queue and a simulated provider for each test; workers are stopped after it. */
-export function useSystem({ redisUrl }: { redisUrl?: string | undefined } = {}): System {
+export function useSystem({
+  redisUrl,
+  simulator = {},
+  windowsMs,
+}: {
+  redisUrl?: string | undefined
+  simulator?: SimulatorOptions
+  /** In place of the real second, minute and day, for the workers. */
+  windowsMs?: Record<LimitName, number>
+} = {}): System {
   const database = useDatabase()
   let parts:
     | { connection: Connection; queue: ReturnType<typeof openQueue>; simulator: Simulator; prefix: string }
@@ -63,7 +73,7 @@ export function useSystem({ redisUrl }: { redisUrl?: string | undefined } = {}):
         prefix,
         onError: () => {},
       }),
-      simulator: await startSimulator(),
+      simulator: await startSimulator(simulator),
     }
   })
   afterEach(async () => {
@@ -105,9 +115,11 @@ export function useSystem({ redisUrl }: { redisUrl?: string | undefined } = {}):
         ...env,
       })
       const logger = pino({ level: 'debug' }, { write: (line: string) => logs.push(line) })
+      const { signal } = new AbortController()
       const worker = await startWorker(config, logger, {
-        signal: new AbortController().signal,
+        signal,
         retryAfterMs: () => 100,
+        ...(windowsMs === undefined ? {} : { windowsMs }),
       })
       workers.push(worker)
       return worker

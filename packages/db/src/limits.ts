@@ -31,9 +31,9 @@ export function limitsFor(
 
 /**
  * 1/240 of the window (250 ms of a minute, 0.4 % of what it allows), 90 ms to 1 s. Where a second allows one or two,
- * connections grow cold between them and a request is late by a TLS handshake: then 400 ms.
+ * connections grow cold between them and a request is late by a TLS handshake: then 0.4 of it.
  */
 export function marginMs(windowMs: number, max: number): number {
-  if (windowMs <= 1_000 && max <= 2) return 400
+  if (windowMs <= 1_000 && max <= 2) return 0.4 * windowMs
   return Math.min(Math.max(windowMs / 240, 90), 1_000)
 }
