@@ -230,6 +230,23 @@ describe('a symbol that is unknown with the full history', () => {
   })
 })
 
+describe('a symbol whose quota is always refused', () => {
+  const system = useSystem({ windowsMs: { second: 100, minute: 100, day: 100 } })
+
+  test('ends after seven days with the refusal as its reason, and holds nobody for ever', async () => {
+    system.simulator.rule({ symbol: 'IBM', answer: { kind: 'refusal', refusal: 'minute_limit' } })
+    await system.work({ WORKER_CONCURRENCY: '1' })
+    const id = await system.ingest(['IBM', 'AAPL'])
+    expect(await system.run(id)).toMatchObject({
+      status: 'partial',
+      counts: { succeeded: 1, failed: 1 },
+      failures: [{ class: 'minute_limit', count: 1 }],
+    })
+    const asked = system.simulator.arrivals().filter((one) => one.symbol === 'IBM')
+    expect((asked.at(-1)?.at ?? 0) - (asked[0]?.at ?? 0)).toBeGreaterThan(7 * 100)
+  })
+})
+
 describe('a provider that cannot be reached', () => {
   const system = useSystem()
 
