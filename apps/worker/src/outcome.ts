@@ -182,7 +182,7 @@ async function snooze(
     .pauseAll(Math.max(0, wait.ms - (wait.refused ? 0 : EARLY_MS)))
     .catch((error: unknown) => logger.warn({ err: error }, 'cannot pause the other workers'))
   const level = wait.for === 'key' ? 'error' : refusal === null ? 'info' : 'warn'
-  logger[paused === true || refusal !== null ? level : 'debug'](
+  logger[wait.for !== null && (paused === true || refusal !== null) ? level : 'debug'](
     {
       class: refusal?.class,
       advice: refusal === null ? undefined : DISPOSITIONS[refusal.class].advice,

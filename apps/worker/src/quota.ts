@@ -109,7 +109,8 @@ export function createQuota({ db, apiKey, plan, limits, logger }: QuotaDependenc
       reservation.reason === 'blocked'
         ? reservation.detail
         : `The requests of this ${reservation.reason} are spent.`
-    return new QuotaWaitError({ for: 'quota', reason, ms: reservation.waitMs, refused: false })
+    const waitingFor = reservation.reason === 'second' ? null : 'quota'
+    return new QuotaWaitError({ for: waitingFor, reason, ms: reservation.waitMs, refused: false })
   }
 
   /** The provider's word overrules the book: what it refuses is remembered for all workers and through restarts. */

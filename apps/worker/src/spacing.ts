@@ -11,6 +11,6 @@ const HASTE = 0.9
 export function gapMs(limits: readonly Limit[]): number {
   const gaps = limits
     .filter(({ name, max }) => name !== 'day' && max > 0)
-    .map(({ max, windowMs }) => (windowMs / max) * HASTE)
+    .map(({ max, windowMs, marginMs }) => ((windowMs + marginMs) / max) * HASTE)
   return Math.floor(Math.max(0, ...gaps))
 }

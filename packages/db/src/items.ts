@@ -190,7 +190,8 @@ export async function failAttempt(
 
 /** Why an item that is put back has to wait. */
 export interface Wait {
-  for: WaitingFor
+  /** Null for the spacing of requests within a second: no state that a person need see. */
+  for: WaitingFor | null
   /** A sentence for people. */
   reason: string
   ms: number
@@ -207,7 +208,7 @@ export async function releaseItem(db: Database, item: ClaimedItem, wait: Wait | 
   const next =
     wait === null
       ? sql`next_attempt_at = now()`
-      : sql`waiting_for = ${wait.for}, waiting_reason = ${wait.reason}, next_attempt_at = now() + ${wait.ms} * interval '1 ms',
+      : sql`waiting_for = ${wait.for}, waiting_reason = ${wait.for === null ? null : wait.reason}, next_attempt_at = now() + ${wait.ms} * interval '1 ms',
             refused_since = CASE WHEN ${wait.refused} THEN coalesce(refused_since, now()) ELSE refused_since END`
   await db.transaction((tx) => holdClaim(tx, item, sql`state = 'pending', ${next}`))
 }
