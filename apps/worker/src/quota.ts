@@ -7,6 +7,7 @@ import type { FetchedOutputsize, Wait } from '@stockpile/db/items'
 import { concludeRequest, discardRequest, quotaFreesInMs, reserveRequest } from '@stockpile/db/ledger'
 import type { Reservation } from '@stockpile/db/ledger'
 import { blockUntil, recordDailyRefusal, refuseAccess } from '@stockpile/db/ledger-refusals'
+import { limitsText } from '@stockpile/db/limits'
 import type { Limit } from '@stockpile/db/limits'
 import type { Logger } from 'pino'
 import { MissingKeyError } from './api-key.js'
@@ -131,10 +132,9 @@ export function createQuota({ db, apiKey, plan, limits, logger }: QuotaDependenc
   function warnOfContradiction(saidPerDay: number | null): void {
     const planned = limits.find((limit) => limit.name === 'day')?.max ?? 0
     if (saidPerDay === null || saidPerDay === planned) return
-    const says = limits.filter((limit) => limit.max > 0).map((limit) => `${limit.max} a ${limit.name}`)
     logger.warn(
       { plan },
-      `the provider says ${saidPerDay} requests a day; the plan ${plan} says ${says.join(', ') || 'no limit'}: check ALPHAVANTAGE_PLAN`,
+      `the provider says ${saidPerDay} requests a day; the plan ${plan} says ${limitsText(limits)}: check ALPHAVANTAGE_PLAN`,
     )
   }
 

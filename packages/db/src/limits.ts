@@ -37,3 +37,9 @@ export function marginMs(windowMs: number, max: number): number {
   if (windowMs <= 1_000 && max <= 2) return 0.4 * windowMs
   return Math.min(Math.max(windowMs / 240, 90), 1_000)
 }
+
+/** As a person says it: "1 a second, 25 a day". */
+export function limitsText(limits: readonly Limit[]): string {
+  const said = limits.filter((limit) => limit.max > 0).map((limit) => `${limit.max} a ${limit.name}`)
+  return said.length === 0 ? 'no limit' : said.join(', ')
+}

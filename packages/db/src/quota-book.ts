@@ -16,7 +16,8 @@ export interface QuotaBook {
   sent: number[]
   blockedUntil: number | null
   blocked: { class: string; detail: string; until: string } | null
-  said: { perDay: number; at: string; detail: string } | null
+  /** What the provider said per day when it contradicted the plan, and what the plan says. */
+  said: { perDay: number; at: string; detail: string; planned: Limit[] } | null
   /** The key that was asked with last is refused, and was not accepted since. */
   keyRefused: boolean
 }
@@ -24,6 +25,11 @@ export interface QuotaBook {
 /** Of the key that was asked with last. */
 export const CURRENT_KEY = sql`(
   SELECT key_fingerprint FROM provider_access ORDER BY greatest(decided_at, probe_until) DESC NULLS LAST LIMIT 1)`
+
+/** Whether that key is refused, and was not accepted since; false while there is none. */
+export const KEY_REFUSED = sql`(
+  SELECT coalesce(bool_or(class IN ('invalid_key', 'demo_key')) AND NOT bool_or(state = 'accepted'), false)
+    FROM provider_access WHERE key_fingerprint = ${CURRENT_KEY})`
 
 export async function readBook(db: Database): Promise<QuotaBook> {
   const [book] = await db.execute<Record<string, unknown> & QuotaBook>(sql`
@@ -38,10 +44,10 @@ export async function readBook(db: Database): Promise<QuotaBook> {
            CASE WHEN blocked_until > now() THEN ${epochMs(sql`blocked_until`)} END AS "blockedUntil",
            CASE WHEN blocked_until > now() THEN jsonb_build_object('class', blocked_class, 'detail', blocked_detail,
              'until', ${isoInstant(sql`blocked_until`)}) END AS blocked,
-           (SELECT jsonb_build_object('perDay', said_per_day, 'at', ${isoInstant(sql`said_at`)}, 'detail', said_detail)
+           (SELECT jsonb_build_object('perDay', said_per_day, 'at', ${isoInstant(sql`said_at`)}, 'detail', said_detail,
+              'planned', state.limits)
               FROM in_force WHERE name = 'day' AND max = said_per_day) AS said,
-           (SELECT coalesce(bool_or(class IN ('invalid_key', 'demo_key')) AND NOT bool_or(state = 'accepted'), false)
-              FROM provider_access WHERE key_fingerprint = ${CURRENT_KEY}) AS "keyRefused"
+           ${KEY_REFUSED} AS "keyRefused"
       FROM provider_state AS state`)
   if (book === undefined) throw new Error('provider_state has no row: its migration inserts it')
   return book

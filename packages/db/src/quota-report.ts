@@ -52,14 +52,18 @@ export interface Quota {
 /** What of a fingerprint is shown: enough to tell keys apart. */
 const FINGERPRINT_SHOWN = 8
 
-/** The state of the quota: limits, blocks, the key, what waits and when it will be done, and what was spent. */
+/** The state of the quota at one moment: limits, blocks, the key, what waits and when it will be done, and what was spent. */
 export async function readQuota(db: Database): Promise<Quota> {
-  const [book, access, backlog, days] = await Promise.all([
-    readBook(db),
-    readAccess(db),
-    countBacklog(db),
-    readDays(db),
-  ])
+  // One snapshot, over one connection: what is pruned between two statements would else be counted twice or not at all.
+  const { book, access, backlog, days } = await db.transaction(
+    async (tx) => ({
+      book: await readBook(tx),
+      access: await readAccess(tx),
+      backlog: await countBacklog(tx),
+      days: await readDays(tx),
+    }),
+    { isolationLevel: 'repeatable read', accessMode: 'read only' },
+  )
   const [first] = access
   return {
     plan: book.plan,

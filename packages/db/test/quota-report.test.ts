@@ -4,6 +4,7 @@ import { takeItem } from '../src/items.js'
 import { concludeRequest, pruneRequests, publishPlan } from '../src/ledger.js'
 import { blockUntil, recordDailyRefusal, refuseAccess } from '../src/ledger-refusals.js'
 import { limitsFor } from '../src/limits.js'
+import { readProviderStatus } from '../src/provider-status.js'
 import { readQuota } from '../src/quota-report.js'
 import { forecastRuns } from '../src/run-forecast.js'
 import { cancelRun, createRun } from '../src/runs.js'
@@ -153,7 +154,7 @@ describe('the report', () => {
     await publishPlan(db, { plan: '75', limits })
     await recordDailyRefusal(db, { limits, saidPerDay: 25, detail: '25 requests per day' })
     const quota = await readQuota(db)
-    expect(quota.contradiction).toMatchObject({ perDay: 25, detail: '25 requests per day' })
+    expect(quota.contradiction).toMatchObject({ perDay: 25, detail: '25 requests per day', planned: limits })
     expect(quota.limits).toMatchObject([
       { name: 'minute', used: 25 },
       { name: 'day', max: 25, used: 25, remaining: 0 },
@@ -213,5 +214,32 @@ describe('the report', () => {
     expect(days.find((one) => one.outcome === 'unheard')).toMatchObject({ requests: 1, bytes: 0 })
     const [second] = days.filter((one) => one.outcome === 'accepted').slice(1)
     expect(second).toMatchObject({ requests: 23, bytes: 230 })
+  })
+})
+
+describe('the status of the provider', () => {
+  test('waits for the quota while a refusal blocks, or the day is spent, not for the gap between two requests', async () => {
+    const { db } = connection
+    const limits = limitsFor({ perSecond: 1, perMinute: 0, perDay: 2 })
+    await publishPlan(db, { plan: 'free', limits })
+    await acceptKey(db)
+    await granted(db, { limits })
+    expect(await readProviderStatus(db)).toBe('up')
+    await letPass(db, '2 s')
+    await granted(db, { limits })
+    expect(await readProviderStatus(db)).toBe('waiting_quota')
+    await letPass(db, '1 day 2 s')
+    expect(await readProviderStatus(db)).toBe('up')
+    await blockUntil(db, { class: 'minute_limit', detail: 'Too many.', ms: 60_000 })
+    expect(await readProviderStatus(db)).toBe('waiting_quota')
+  })
+
+  test('waits for a key until another one is tried', async () => {
+    const { db } = connection
+    const { id } = await granted(db)
+    await refuseAccess(db, id, { class: 'demo_key', detail: 'No.' })
+    expect(await readProviderStatus(db)).toBe('waiting_key')
+    await granted(db, { fingerprint: 'key-2' })
+    expect(await readProviderStatus(db)).toBe('up')
   })
 })
