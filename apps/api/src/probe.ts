@@ -3,17 +3,17 @@ import { setTimeout as sleep } from 'node:timers/promises'
 /**
  * Makes a check that answers in time. One is under way at a time: who asks meanwhile shares it, so that
  * probes of something that hangs do not pile up.
- * @returns whether the check passed within the deadline
+ * @returns what the check found, or undefined when it failed or is not done within the deadline
  */
-export function createProbe(check: () => Promise<void>, deadlineMs: number): () => Promise<boolean> {
-  let pending: Promise<boolean> | undefined
+export function createProbe<Found>(
+  check: () => Promise<Found>,
+  deadlineMs: number,
+): () => Promise<Found | undefined> {
+  let pending: Promise<Found | undefined> | undefined
 
-  function start(): Promise<boolean> {
-    const passed = check().then(
-      () => true,
-      () => false,
-    )
-    return passed.finally(() => {
+  function start(): Promise<Found | undefined> {
+    const found = check().catch(() => undefined)
+    return found.finally(() => {
       pending = undefined
     })
   }
@@ -21,7 +21,7 @@ export function createProbe(check: () => Promise<void>, deadlineMs: number): () 
   return async () => {
     pending ??= start()
     const timer = new AbortController()
-    const late = sleep(deadlineMs, false, { signal: timer.signal }).catch(() => false)
+    const late = sleep(deadlineMs, undefined, { signal: timer.signal }).catch(() => undefined)
     try {
       return await Promise.race([pending, late])
     } finally {

@@ -64,7 +64,7 @@ describe.each([
     const answer = await context.app.inject('/readyz')
     expect(answer.statusCode).toBe(200)
     expect(answer.body).toBe(
-      '{"data":{"status":"degraded","checks":{"database":"up","queue":"down"}},"info":{"error":""}}',
+      '{"data":{"status":"degraded","checks":{"database":"up","queue":"down","provider":"up"}},"info":{"error":""}}',
     )
   })
 

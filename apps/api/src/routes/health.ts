@@ -1,4 +1,5 @@
 import { ping } from '@stockpile/db/connection'
+import { PROVIDER_STATUSES, readProviderStatus } from '@stockpile/db/provider-status'
 import { pingQueue } from '@stockpile/queue/queue'
 import * as z from 'zod'
 import type { Dependencies } from '../dependencies.js'
@@ -11,10 +12,21 @@ const DATABASE_DEADLINE_MS = 2_000
 const QUEUE_DEADLINE_MS = 1_000
 
 const check = z.enum(['up', 'down'])
+const providerCheck = z.enum([...PROVIDER_STATUSES, 'unknown']).meta({
+  description:
+    'Not asked: what is known of it. waiting_quota: for now a refusal, or the limit of the day, lets nothing be sent. waiting_key: the key is refused; set another one, and see /api/quota. unknown: the database was too slow to say.',
+})
 
 export function healthRoutes(app: App, { db, queue }: Dependencies): void {
-  const databaseAnswers = createProbe(() => ping(db), DATABASE_DEADLINE_MS)
-  const queueAnswers = createProbe(() => pingQueue(queue, QUEUE_DEADLINE_MS), QUEUE_DEADLINE_MS)
+  const lookAtDatabase = createProbe(async () => {
+    await ping(db)
+    return 'up' as const
+  }, DATABASE_DEADLINE_MS)
+  const lookAtQueue = createProbe(async () => {
+    await pingQueue(queue, QUEUE_DEADLINE_MS)
+    return 'up' as const
+  }, QUEUE_DEADLINE_MS)
+  const lookAtProvider = createProbe(() => readProviderStatus(db), DATABASE_DEADLINE_MS)
 
   app.get(
     '/healthz',
@@ -44,30 +56,32 @@ export function healthRoutes(app: App, { db, queue }: Dependencies): void {
         operationId: 'getReadiness',
         summary: 'Readiness: what the API needs answers',
         description:
-          'Without the queue it is degraded, and still ready: data is served, runs are accepted and start once the queue is back. Without the database it is not ready: 503.',
+          'Without the queue, or with a key that the provider refuses, it is degraded, and still ready: data is served, runs are accepted and start once the queue is back or the key was changed. Without the database it is not ready: 503.',
         response: {
           200: answerOf({
             description: 'Ready, or degraded.',
             data: z.object({
               status: z.enum(['ready', 'degraded']),
-              checks: z.object({ database: check, queue: check }),
+              checks: z.object({ database: check, queue: check, provider: providerCheck }),
             }),
-            example: { status: 'ready', checks: { database: 'up', queue: 'up' } },
+            example: { status: 'ready', checks: { database: 'up', queue: 'up', provider: 'up' } },
           }),
           ...problems(503),
         },
       },
     },
     async () => {
-      const [database, jobs] = await Promise.all([databaseAnswers(), queueAnswers()])
-      if (!database) throw unavailable('The database')
+      const [database, jobs = 'down', provider = 'unknown'] = await Promise.all([
+        lookAtDatabase(),
+        lookAtQueue(),
+        lookAtProvider(),
+      ])
+      if (database === undefined) throw unavailable('The database')
+      const status = jobs === 'down' || provider === 'waiting_key' ? 'degraded' : 'ready'
       return {
-        data: {
-          status: jobs ? ('ready' as const) : ('degraded' as const),
-          checks: { database: 'up' as const, queue: jobs ? ('up' as const) : ('down' as const) },
-        },
+        data: { status, checks: { database, queue: jobs, provider } },
         info: INFO,
-      }
+      } as const
     },
   )
 }
