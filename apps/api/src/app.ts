@@ -13,6 +13,7 @@ import { financialDataRoutes } from './routes/financial-data.js'
 import { healthRoutes } from './routes/health.js'
 import { ingestRoutes } from './routes/ingest.js'
 import { itemRoutes } from './routes/items.js'
+import { quotaRoutes } from './routes/quota.js'
 import { rejectedRowRoutes } from './routes/rejected-rows.js'
 import { statisticsRoutes } from './routes/statistics.js'
 import { createServer } from './server.js'
@@ -44,6 +45,7 @@ export async function buildApp({ db, queue, logger, timeouts }: AppOptions): Pro
   cancelRoutes(app, dependencies)
   failureRoutes(app, dependencies)
   rejectedRowRoutes(app, dependencies)
+  quotaRoutes(app, dependencies)
   healthRoutes(app, dependencies)
 
   await app.ready()

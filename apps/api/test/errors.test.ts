@@ -25,7 +25,7 @@ describe('any request', () => {
     expect(problemOf(answer, 405).status).toBe(405)
   })
 
-  test.each(['/canary', '/api', '/api/', '/API/ingest', '/api/quota', '//', '/metrics'])(
+  test.each(['/canary', '/api', '/api/', '/API/ingest', '/quota', '//', '/metrics'])(
     'of an unknown address is 404: %s',
     async (url) => {
       const problem = problemOf(await context.app.inject(url), 404)
@@ -106,6 +106,7 @@ describe('without a database', () => {
     ['GET', '/api/ingest'],
     ['POST', '/api/ingest'],
     ['GET', '/api/failures'],
+    ['GET', '/api/quota'],
     ['GET', '/readyz'],
   ] as const)('every route that needs it is 503 with Retry-After: %s %s', async (method, url) => {
     const payload = method === 'POST' ? { payload: { symbols: ['IBM'] } } : {}

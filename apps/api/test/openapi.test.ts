@@ -38,6 +38,7 @@ test('OpenAPI describes every route of the contract once', async () => {
     'GET /api/ingest',
     'GET /api/ingest/{id}',
     'GET /api/ingest/{id}/items',
+    'GET /api/quota',
     'GET /api/rejected_rows',
     'GET /api/statistics',
     'GET /healthz',

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { withdrawableItems } from '@stockpile/db/dispatch'
+import { undispatchedItems, withdrawableItems } from '@stockpile/db/dispatch'
 import { describe, expect, test } from 'vitest'
 import { bar, fail, problemOf, runShape, store, useApp } from './app.js'
 
@@ -10,6 +10,7 @@ async function ingest(symbols: string[]): Promise<string> {
   const answer = await context.app.inject({ method: 'POST', url: '/api/ingest', payload: { symbols } })
   return runShape.parse(answer.json()).data.id
 }
+const itemsOf = async (id: string): Promise<unknown> => (await get(`/api/ingest/${id}/items`)).json()
 const cancel = (id: string) => context.app.inject({ method: 'POST', url: `/api/ingest/${id}/cancel` })
 
 // Vitest types its matchers as any.
@@ -78,7 +79,10 @@ describe('items', () => {
         state: 'pending',
         attempts: 0,
         outputsize: null,
+        outcome: null,
+        history_limited: false,
         waiting_for: null,
+        waiting_reason: null,
         next_attempt_at: null,
         started_at: null,
         finished_at: null,
@@ -88,6 +92,28 @@ describe('items', () => {
       pagination: { count: 3, page: 1, limit: 2, pages: 2 },
       info: { error: '' },
     })
+  })
+
+  test('say how they succeeded, and a run that needs no request has succeeded at once, without a job', async () => {
+    const fetched = await store(context.db, 'IBM', [bar(new Date().toISOString().slice(0, 10), '1')])
+    expect(await itemsOf(fetched)).toMatchObject({ data: [{ outcome: 'fetched', history_limited: false }] })
+    const payload = { symbols: ['IBM'] }
+    const answer = await context.app.inject({ method: 'POST', url: '/api/ingest', payload })
+    expect(answer.statusCode).toBe(202)
+    expect(answer.json()).toMatchObject({
+      data: {
+        status: 'succeeded',
+        finished_at: A_TEXT,
+        estimated_completion_at: null,
+        counts: { total: 1, pending: 0, succeeded: 1 },
+        rows: { fetched: 0 },
+      },
+    })
+    expect(await itemsOf(runShape.parse(answer.json()).data.id)).toMatchObject({
+      data: [{ state: 'succeeded', outcome: 'up_to_date', started_at: null }],
+    })
+    expect(await context.queue.getJobs()).toStrictEqual([])
+    expect(await undispatchedItems(context.db, { limit: 10, minimumAgeMs: 0 })).toHaveLength(0)
   })
 
   test('are filtered by state', async () => {

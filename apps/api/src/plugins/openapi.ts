@@ -48,6 +48,7 @@ export async function registerOpenapi(app: App): Promise<void> {
       tags: [
         { name: 'data', description: 'What is stored' },
         { name: 'ingest', description: 'Runs that fetch symbols, and what went wrong' },
+        { name: 'quota', description: "The provider's limits" },
         { name: 'health', description: 'Probes' },
       ],
     },

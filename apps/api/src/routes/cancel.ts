@@ -2,10 +2,11 @@ import { cancelRun } from '@stockpile/db/runs'
 import * as z from 'zod'
 import type { Dependencies } from '../dependencies.js'
 import { ProblemError } from '../problem.js'
+import { answerRun } from '../run-answers.js'
 import { answerOf, INFO, problems } from '../schemas/answer.js'
 import { CANCELLED_RUN } from '../schemas/examples.js'
 import { runIdSchema } from '../schemas/query.js'
-import { runAnswer, runSchema } from '../schemas/run.js'
+import { runSchema } from '../schemas/run.js'
 import type { App } from '../server.js'
 import { requireRun } from './ingest.js'
 
@@ -37,7 +38,7 @@ export function cancelRoutes(app: App, { db, dispatch }: Dependencies): void {
       // 'unknown' ends here.
       const run = await requireRun(db, params.id)
       await dispatch.withdrawCancelled(log)
-      return { data: runAnswer(run), info: INFO }
+      return { data: await answerRun(db, run), info: INFO }
     },
   )
 }

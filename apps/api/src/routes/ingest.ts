@@ -1,13 +1,15 @@
 import { createRun } from '@stockpile/db/runs'
 import { getRun, listRuns } from '@stockpile/db/run-status'
+import { OUTPUTSIZES, PRIORITIES } from '@stockpile/db/schema'
 import * as z from 'zod'
 import type { Dependencies } from '../dependencies.js'
 import { ProblemError } from '../problem.js'
+import { answerRun, answerRuns } from '../run-answers.js'
 import { answerOf, INFO, pageAnswerOf, problems } from '../schemas/answer.js'
 import { FINISHED_RUN, QUEUED_RUN } from '../schemas/examples.js'
 import { hasOneLimit, pageOf, pageParameters, pagination, TWO_LIMITS } from '../schemas/pagination.js'
 import { runIdSchema, strict } from '../schemas/query.js'
-import { OUTPUTSIZES, PRIORITIES, runAnswer, runSchema } from '../schemas/run.js'
+import { runSchema } from '../schemas/run.js'
 import { symbolSchema } from '../schemas/symbol.js'
 import type { App } from '../server.js'
 
@@ -25,11 +27,14 @@ const bodySchema = strict({
     description:
       'compact: the last 100 days; full: all. auto: compact on the free plan, else full for a symbol without rows, compact otherwise.',
   }),
-  force: z
-    .boolean()
-    .default(false)
-    .meta({ description: 'Fetch even what was fetched already. For now every run fetches.' }),
-  priority: z.enum(PRIORITIES).default('normal'),
+  force: z.boolean().default(false).meta({
+    description:
+      'Send a request for each symbol, even where it cannot bring anything new or another run has just fetched it.',
+  }),
+  priority: z
+    .enum(PRIORITIES)
+    .default('normal')
+    .meta({ description: 'high goes before normal before low; within one, what was asked for first.' }),
 }).meta({ examples: [{ symbols: ['IBM', 'AAPL'], outputsize: 'compact' }] })
 
 /** Counted before each symbol is looked at, so that a body of half a million numbers costs nothing. */
@@ -52,7 +57,7 @@ export function ingestRoutes(app: App, { db, dispatch }: Dependencies): void {
           operationId: 'createRun',
           summary: 'Ask for symbols',
           description:
-            'The run is accepted once it is stored, whether or not the queue is up. Its address is in Location. Answers at /ingest too.',
+            'The run is accepted once it is stored, whether or not the queue is up. Its address is in Location; estimated_completion_at says when it will be done. Where no request can bring anything new, none is spent: a run of such symbols alone has succeeded at once. Answers at /ingest too.',
           body: bodySchema,
           response: {
             202: answerOf({ description: 'Accepted.', data: runSchema, example: QUEUED_RUN }),
@@ -65,14 +70,11 @@ export function ingestRoutes(app: App, { db, dispatch }: Dependencies): void {
         // Read before the commit: once the run is committed, nothing can turn its answer into a 503.
         const { run, items } = await db.transaction(async (tx) => {
           const created = await createRun(tx, { ...request, trigger: 'api', symbols: [...new Set(symbols)] })
-          return { run: await requireRun(tx, created.id), items: created.items }
+          return { run: await answerRun(tx, await requireRun(tx, created.id)), items: created.items }
         })
         await dispatch.enqueueItems(items, log)
         log.info({ run: run.id, items: items.length }, 'run accepted')
-        return reply
-          .code(202)
-          .header('location', `/api/ingest/${run.id}`)
-          .send({ data: runAnswer(run), info: INFO })
+        return reply.code(202).header('location', `/api/ingest/${run.id}`).send({ data: run, info: INFO })
       },
     )
   }
@@ -102,7 +104,7 @@ export function ingestRoutes(app: App, { db, dispatch }: Dependencies): void {
     async ({ query }) => {
       const page = pageOf(query, STANDARD_LIMIT)
       const { runs, count } = await listRuns(db, page)
-      return { data: runs.map(runAnswer), pagination: pagination(page, count), info: INFO }
+      return { data: await answerRuns(db, runs), pagination: pagination(page, count), info: INFO }
     },
   )
 
@@ -120,7 +122,10 @@ export function ingestRoutes(app: App, { db, dispatch }: Dependencies): void {
         },
       },
     },
-    async ({ params }) => ({ data: runAnswer(await requireRun(db, params.id)), info: INFO }),
+    async ({ params }) => ({
+      data: await answerRun(db, await requireRun(db, params.id)),
+      info: INFO,
+    }),
   )
 }
 

@@ -1,11 +1,12 @@
 import { listItems } from '@stockpile/db/run-status'
+import { ITEM_STATES } from '@stockpile/db/schema'
 import * as z from 'zod'
 import type { Dependencies } from '../dependencies.js'
 import { INFO, pageAnswerOf, problems } from '../schemas/answer.js'
 import { FAILED_ITEM } from '../schemas/examples.js'
 import { hasOneLimit, pageOf, pageParameters, pagination, TWO_LIMITS } from '../schemas/pagination.js'
 import { runIdSchema, strict } from '../schemas/query.js'
-import { itemAnswer, itemSchema, ITEM_STATES } from '../schemas/run.js'
+import { itemAnswer, itemSchema } from '../schemas/run.js'
 import type { App } from '../server.js'
 import { requireRun } from './ingest.js'
 

@@ -1,4 +1,5 @@
 import type * as z from 'zod'
+import type { quotaSchema } from './quota.js'
 import type { itemSchema, runSchema } from './run.js'
 
 /** What OpenAPI shows: taken from a run of IBM, an invalid symbol and AAPL. */
@@ -11,6 +12,7 @@ export const FINISHED_RUN: z.infer<typeof runSchema> = {
   counts: { total: 3, pending: 0, running: 0, succeeded: 2, failed: 1, cancelled: 0 },
   rows: { fetched: 200, inserted: 199, updated: 0, unchanged: 0, rejected: 1, provisional: 0 },
   estimated_completion_at: null,
+  waiting: null,
   outputsize: 'compact',
   force: false,
   priority: 'normal',
@@ -23,6 +25,7 @@ export const QUEUED_RUN: z.infer<typeof runSchema> = {
   finished_at: null,
   counts: { total: 3, pending: 3, running: 0, succeeded: 0, failed: 0, cancelled: 0 },
   rows: { fetched: 0, inserted: 0, updated: 0, unchanged: 0, rejected: 0, provisional: 0 },
+  estimated_completion_at: '2026-05-18T09:12:46.906Z',
   failures: [],
 }
 
@@ -30,6 +33,7 @@ export const CANCELLED_RUN: z.infer<typeof runSchema> = {
   ...QUEUED_RUN,
   status: 'cancelled',
   finished_at: '2026-05-18T09:12:45.020Z',
+  estimated_completion_at: null,
   counts: { total: 3, pending: 0, running: 0, succeeded: 0, failed: 0, cancelled: 3 },
 }
 
@@ -39,7 +43,10 @@ export const FAILED_ITEM: z.infer<typeof itemSchema> = {
   state: 'failed',
   attempts: 1,
   outputsize: 'compact',
+  outcome: null,
+  history_limited: false,
   waiting_for: null,
+  waiting_reason: null,
   next_attempt_at: null,
   started_at: '2026-05-18T09:12:46.310Z',
   finished_at: '2026-05-18T09:12:46.702Z',
@@ -49,4 +56,47 @@ export const FAILED_ITEM: z.infer<typeof itemSchema> = {
     detail: 'NOSUCH: Alpha Vantage does not know this symbol, or not with this outputsize.',
     advice: 'Check it with a symbol search, or try compact.',
   },
+}
+
+/** Of a free key, on the second day of a run of 60 symbols. */
+export const QUOTA: z.infer<typeof quotaSchema> = {
+  plan: 'free',
+  limits: [
+    { name: 'second', max: 1, window_seconds: 1, used: 0, remaining: 1, next_frees_at: null },
+    {
+      name: 'day',
+      max: 25,
+      window_seconds: 86_400,
+      used: 25,
+      remaining: 0,
+      next_frees_at: '2026-05-20T09:12:46.310Z',
+    },
+  ],
+  blocked: null,
+  contradiction: null,
+  key: {
+    fingerprint: 'b5bb9d80',
+    state: 'accepted',
+    class: null,
+    detail: null,
+    advice: null,
+    retry_at: null,
+    access: [
+      {
+        function: 'TIME_SERIES_DAILY',
+        outputsize: 'compact',
+        state: 'accepted',
+        class: null,
+        detail: null,
+        retry_at: null,
+        decided_at: '2026-05-18T09:12:44.702Z',
+      },
+    ],
+  },
+  items_waiting: 10,
+  backlog_done_at: '2026-05-20T09:12:58.910Z',
+  requests: [
+    { day: '2026-05-19', outcome: 'accepted', requests: 25, bytes: 208_775 },
+    { day: '2026-05-18', outcome: 'accepted', requests: 25, bytes: 208_801 },
+  ],
 }

@@ -3,9 +3,10 @@ import * as z from 'zod'
 /** An object whose unknown fields are errors; the message lists the known ones instead of what was sent. */
 export function strict<Shape extends z.ZodRawShape>(shape: Shape) {
   const known = Object.keys(shape).join(', ')
+  const error =
+    known === '' ? 'This address takes no parameters.' : `There is an unknown field. Known are: ${known}.`
   return z.strictObject(shape, {
-    error: (issue) =>
-      issue.code === 'unrecognized_keys' ? `There is an unknown field. Known are: ${known}.` : undefined,
+    error: (issue) => (issue.code === 'unrecognized_keys' ? error : undefined),
   })
 }
 

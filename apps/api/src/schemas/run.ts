@@ -1,12 +1,17 @@
 import { RUN_STATUSES } from '@stockpile/db/run-status'
-import type { Item, Run } from '@stockpile/db/run-status'
+import type { Item, ItemState, Run } from '@stockpile/db/run-status'
+import {
+  FETCHED_OUTPUTSIZES,
+  ITEM_OUTCOMES,
+  ITEM_STATES,
+  OUTPUTSIZES,
+  PRIORITIES,
+  RUN_TRIGGERS,
+  WAITING_FOR,
+} from '@stockpile/db/schema'
 import * as z from 'zod'
+import { instantSchema } from './instant.js'
 
-export const ITEM_STATES = ['pending', 'running', 'succeeded', 'failed', 'cancelled'] as const
-export const OUTPUTSIZES = ['auto', 'compact', 'full'] as const
-export const PRIORITIES = ['high', 'normal', 'low'] as const
-
-const instantSchema = z.string().meta({ format: 'date-time' })
 const countSchema = z.int().min(0)
 
 const rowCountsSchema = z
@@ -25,17 +30,29 @@ const rowCountsSchema = z
 export const runSchema = z
   .object({
     id: z.string().meta({ format: 'uuid' }),
-    status: z.enum(RUN_STATUSES),
-    trigger: z.enum(['api', 'start']),
+    status: z.enum(RUN_STATUSES).meta({
+      description:
+        'waiting_quota: for room in the quota; blocked: for a key that works. Both go on by themselves.',
+    }),
+    trigger: z.enum(RUN_TRIGGERS),
     requested_at: instantSchema,
     finished_at: instantSchema.nullable(),
     counts: z
       .object({ total: countSchema, ...perState() })
       .meta({ description: 'Items, one a symbol, by state.' }),
     rows: rowCountsSchema,
-    estimated_completion_at: instantSchema
+    estimated_completion_at: instantSchema.nullable().meta({
+      description:
+        'When the last request of the run will have been sent, from the limits, what was spent of them, and the runs that go first. null when it is finished; while it is blocked, since nothing is sent until the key changes; and before any worker ever started, since only that says what the limits are.',
+    }),
+    waiting: z
+      .object({
+        for: z.enum(WAITING_FOR).meta({ description: 'Room in the quota, or a key that works.' }),
+        reason: z.string().meta({ description: 'A sentence.' }),
+        until: instantSchema.meta({ description: 'When it is looked at again; no attempt is spent.' }),
+      })
       .nullable()
-      .meta({ description: 'null when there is no forecast.' }),
+      .meta({ description: 'Of the item that waits longest; null when none does.' }),
     outputsize: z.enum(OUTPUTSIZES),
     force: z.boolean(),
     priority: z.enum(PRIORITIES),
@@ -52,10 +69,10 @@ function perState() {
     succeeded: countSchema,
     failed: countSchema,
     cancelled: countSchema,
-  } satisfies Record<(typeof ITEM_STATES)[number], z.ZodType>
+  } satisfies Record<ItemState, z.ZodType>
 }
 
-export function runAnswer(run: Run): z.infer<typeof runSchema> {
+export function runAnswer(run: Run, estimatedCompletionAt: string | null): z.infer<typeof runSchema> {
   return {
     id: run.id,
     status: run.status,
@@ -64,7 +81,8 @@ export function runAnswer(run: Run): z.infer<typeof runSchema> {
     finished_at: run.finishedAt,
     counts: run.counts,
     rows: run.rows,
-    estimated_completion_at: null,
+    estimated_completion_at: estimatedCompletionAt,
+    waiting: run.waiting,
     outputsize: run.outputsize,
     force: run.force,
     priority: run.priority,
@@ -77,9 +95,25 @@ export const itemSchema = z.object({
   symbol: z.string(),
   state: z.enum(ITEM_STATES),
   attempts: countSchema.meta({ description: 'Failed attempts.' }),
-  outputsize: z.enum(['compact', 'full']).nullable().meta({ description: 'What was asked of the provider.' }),
-  waiting_for: z.enum(['quota', 'key']).nullable(),
-  next_attempt_at: instantSchema.nullable(),
+  outputsize: z.enum(FETCHED_OUTPUTSIZES).nullable().meta({ description: 'What was asked of the provider.' }),
+  outcome: z.enum(ITEM_OUTCOMES).nullable().meta({
+    description:
+      'How it succeeded: fetched by a request of its own; coalesced, since another run fetched the symbol meanwhile; up_to_date, since no request could have brought anything new. null until it has.',
+  }),
+  history_limited: z.boolean().meta({
+    description:
+      'Only the newest rows were to be had where more was wanted: the full history is not in the plan of the key, or there is none of this symbol.',
+  }),
+  waiting_for: z.enum(WAITING_FOR).nullable().meta({
+    description: 'Room in the quota, or a key that works; null when it waits for neither.',
+  }),
+  waiting_reason: z
+    .string()
+    .nullable()
+    .meta({ description: 'The same in a sentence; null when it waits for neither.' }),
+  next_attempt_at: instantSchema
+    .nullable()
+    .meta({ description: 'When a pending item that was taken before is looked at again; else null.' }),
   started_at: instantSchema.nullable(),
   finished_at: instantSchema.nullable(),
   rows: rowCountsSchema,
@@ -96,7 +130,10 @@ export function itemAnswer(item: Item): z.infer<typeof itemSchema> {
     state: item.state,
     attempts: item.attempts,
     outputsize: item.outputsize,
+    outcome: item.outcome,
+    history_limited: item.historyLimited,
     waiting_for: item.waitingFor,
+    waiting_reason: item.waitingReason,
     next_attempt_at: item.nextAttemptAt,
     started_at: item.startedAt,
     finished_at: item.finishedAt,
