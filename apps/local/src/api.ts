@@ -34,12 +34,16 @@ const runSchema = z.object({
     cancelled: countSchema,
   }),
   rows: rowsSchema,
+  estimated_completion_at: z.coerce.date().nullable(),
+  waiting: z.object({ for: z.enum(['quota', 'key']), reason: z.string(), until: z.coerce.date() }).nullable(),
 })
 
 const itemSchema = z.object({
   id: z.number(),
   symbol: z.string(),
   state: z.enum(['pending', 'running', 'succeeded', 'failed', 'cancelled']),
+  outcome: z.enum(['fetched', 'coalesced', 'up_to_date']).nullable(),
+  history_limited: z.boolean(),
   waiting_for: z.enum(['quota', 'key']).nullable(),
   next_attempt_at: z.coerce.date().nullable(),
   rows: rowsSchema,

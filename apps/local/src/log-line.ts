@@ -68,7 +68,7 @@ export function withAdvice(detail: string, advice: string): string {
 }
 
 /** What others wrote must not move the cursor, or start a line of its own. */
-function withoutControls(text: string): string {
+export function withoutControls(text: string): string {
   return text
     .replaceAll(/\p{C}+|\s+/gu, ' ')
     .trim()

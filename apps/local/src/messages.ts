@@ -96,6 +96,7 @@ export function addressLines(
       : [labelled('statistics', at(`/api/statistics?${range.toString()}`), 'cyan')]),
     labelled('runs', at('/api/ingest'), 'cyan'),
     labelled('failures', at('/api/failures'), 'cyan'),
+    labelled('quota', at('/api/quota'), 'cyan'),
     labelled('queue', at('/queues'), 'cyan'),
     labelled('API', at('/docs'), 'cyan'),
     labelled(

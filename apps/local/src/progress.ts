@@ -1,5 +1,6 @@
 import type { Item, Run } from './api.js'
-import { withAdvice } from './log-line.js'
+import { clockTime, forecastTime } from './clock.js'
+import { withAdvice, withoutControls } from './log-line.js'
 import type { Line, Span } from './paint.js'
 
 /** A run as it was at some moment. */
@@ -15,6 +16,10 @@ export const SMALL_RUN = 8
 const BAR_WIDTH = 24
 const SPINNER = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏']
 const MAX_FAILURES = 5
+/** A shorter wait for room in the quota is how a limit is kept, and no news. */
+const LONG_WAIT_MS = 10_000
+/** What is done sooner needs no forecast. */
+const LONG_RUN_MS = 60_000
 
 export function isFinished(run: Run): boolean {
   return run.finished_at !== null
@@ -33,12 +38,14 @@ export function runBlock({ run, items }: Snapshot, now: Date, frame: number): Li
     : [
         { text: `${spinner} `, style: 'cyan' },
         ...bar(run.counts),
-        { text: ` ${headText(run)}` },
+        { text: ` ${headText(run, now)}` },
         { text: ` · ${duration(elapsedMs(run, now))}`, style: 'dim' },
       ]
-  if (run.counts.total > SMALL_RUN) return [head, ...failureBlock(items, run.counts.failed)]
+  const wait = waitText(run, now)
+  const top: Line[] = wait === undefined ? [head] : [head, [{ text: `  ${wait}`, style: 'yellow' }]]
+  if (run.counts.total > SMALL_RUN) return [...top, ...failureBlock(items, run.counts.failed)]
   const width = Math.max(...items.map((item) => item.symbol.length), 0)
-  return [head, ...items.map((item) => itemLine(item, width, spinner, now))]
+  return [...top, ...items.map((item) => itemLine(item, width, spinner, now))]
 }
 
 /** What a person without a terminal reads of the way from one snapshot to the next: one line a change. */
@@ -47,17 +54,22 @@ export function changes(previous: Snapshot | undefined, next: Snapshot, now: Dat
   const lines: string[] = []
   if (previous === undefined && !isFinished(run)) {
     const what = run.counts.total > SMALL_RUN ? '' : `: ${items.map((item) => item.symbol).join(', ')}`
-    lines.push(`run ${run.id} asks for ${symbols(run.counts.total)}${what}`)
+    const when = forecastText(run, now)
+    const long = when === undefined ? '' : ` · ${when}`
+    lines.push(`run ${run.id} asks for ${symbols(run.counts.total)}${what}${long}`)
   }
-  const before = new Map(previous?.items.map((item) => [item.id, itemText(item)]))
+  const before = new Map(previous?.items.map((item) => [item.id, itemText(item, now)]))
   for (const item of items) {
-    const text = itemText(item)
-    const silent = item.state === 'pending' && item.waiting_for === null && item.error === null
+    const text = itemText(item, now)
+    // What all wait for is said once, of the run.
+    const silent = item.state === 'pending' && (item.waiting_for !== null || item.error === null)
     if (!silent && before.get(item.id) !== text) lines.push(`${item.symbol}: ${text}${dueText(item, now)}`)
   }
   if (run.counts.total > SMALL_RUN && !isFinished(run) && step(previous?.run) !== step(run)) {
-    lines.push(`${headText(run)} · ${duration(elapsedMs(run, now))}`)
+    lines.push(`${headText(run, now)} · ${duration(elapsedMs(run, now))}`)
   }
+  const wait = waitText(run, now)
+  if (wait !== undefined && waitReason(previous?.run, now) !== waitReason(run, now)) lines.push(wait)
   if (isFinished(run)) lines.push(summary(run))
   return lines
 }
@@ -66,10 +78,9 @@ function spinnerAt(frame: number): string {
   return SPINNER[frame % SPINNER.length] ?? ''
 }
 
-/** Tenths that are done, and the status: what a large run gets a line for. */
-function step(run: Run | undefined): string {
-  if (run === undefined) return ''
-  return `${Math.floor((10 * done(run.counts)) / run.counts.total)} ${run.status}`
+/** Tenths that are done: what a large run gets a line for. */
+function step(run: Run | undefined): number | undefined {
+  return run === undefined ? undefined : Math.floor((10 * done(run.counts)) / run.counts.total)
 }
 
 function done({ succeeded, failed, cancelled }: Run['counts']): number {
@@ -84,13 +95,40 @@ function bar(counts: Run['counts']): Span[] {
   ]
 }
 
-function headText({ counts, rows, status }: Run): string {
+function headText(run: Run, now: Date): string {
+  const { counts, rows } = run
   const parts = [`${thousands(done(counts))} of ${symbols(counts.total)}`]
   if (counts.failed > 0) parts.push(`${thousands(counts.failed)} failed`)
   if (rows.fetched > 0) parts.push(`${thousands(rows.fetched)} rows`)
-  if (status === 'waiting_quota') parts.push("waits for room in the provider's limit")
-  if (status === 'blocked') parts.push('waits for a key that the provider takes')
+  const when = forecastText(run, now)
+  if (when !== undefined) parts.push(when)
   return parts.join(' · ')
+}
+
+function forecastText({ estimated_completion_at: at }: Run, now: Date): string | undefined {
+  if (at === null || at.getTime() - now.getTime() < LONG_RUN_MS) return undefined
+  return `done about ${forecastTime(at, now)}`
+}
+
+/** Undefined while something goes on, or does so in a moment. */
+function waitText(run: Run, now: Date): string | undefined {
+  const reason = waitReason(run, now)
+  if (reason === undefined || run.waiting === null) return undefined
+  return run.waiting.for === 'key'
+    ? `waits for a key that the provider takes: ${reason}`
+    : `waits until ${clockTime(run.waiting.until, now)}: ${reason}`
+}
+
+function waitReason(run: Run | undefined, now: Date): string | undefined {
+  if (run === undefined || run.waiting === null) return undefined
+  if (run.status !== 'waiting_quota' && run.status !== 'blocked') return undefined
+  const { for: what, until, reason } = run.waiting
+  return isLongWait(what, until, now) ? withoutControls(reason) : undefined
+}
+
+function isLongWait(what: 'quota' | 'key' | null, until: Date | null, now: Date): boolean {
+  if (what !== 'quota') return what === 'key'
+  return until !== null && until.getTime() - now.getTime() > LONG_WAIT_MS
 }
 
 /** Of a finished run. */
@@ -103,6 +141,9 @@ function summary(run: Run): string {
   if (counts.failed > 0) {
     return `${thousands(counts.succeeded)} of ${symbols(counts.total)} came in within ${seconds}, ${thousands(counts.failed)} failed; ${rowsText(rows)}`
   }
+  // Who fetched has rows.
+  if (rows.fetched === 0)
+    return `no request was needed for ${symbols(counts.total)}: nothing new, or another run brought it`
   return `${symbols(counts.total)} came in within ${seconds}: ${rowsText(rows)}`
 }
 
@@ -119,7 +160,7 @@ function itemLine(item: Item, width: number, spinner: string, now: Date): Line {
     failed: { text: '✗', style: 'red' },
     cancelled: { text: '-', style: 'dim' },
   }
-  const text: Span = { text: `${itemText(item)}${dueText(item, now)}` }
+  const text: Span = { text: `${itemText(item, now)}${dueText(item, now)}` }
   if (item.state === 'failed') text.style = 'red'
   else if (item.state === 'pending') text.style = item.error === null ? 'dim' : 'yellow'
   return [{ text: '  ' }, signs[item.state], { text: ` ${item.symbol.padEnd(width)}  `, style: 'bold' }, text]
@@ -130,7 +171,7 @@ function failureBlock(items: Item[], count: number): Line[] {
   const lines = failed.map((item): Line => [
     { text: '  ✗', style: 'red' },
     { text: ` ${item.symbol}  `, style: 'bold' },
-    { text: itemText(item), style: 'red' },
+    { text: failureText(item), style: 'red' },
   ])
   return count > failed.length && failed.length > 0
     ? [
@@ -140,24 +181,40 @@ function failureBlock(items: Item[], count: number): Line[] {
     : lines
 }
 
-function itemText(item: Item): string {
-  const why = item.error === null ? '' : withAdvice(item.error.detail, item.error.advice)
+function itemText(item: Item, now: Date): string {
   switch (item.state) {
     case 'running':
       return 'fetching'
     case 'succeeded':
-      return rowsText(item.rows)
+      return successText(item)
     case 'failed':
-      return `failed: ${why}`
+      return failureText(item)
     case 'cancelled':
       return 'cancelled'
     case 'pending':
-      if (item.waiting_for === 'quota') return "waiting for room in the provider's limit"
-      if (item.waiting_for === 'key') return 'waiting for a key that the provider takes'
-      return item.error === null ? 'waiting' : `will be tried again: ${why}`
+      if (isLongWait(item.waiting_for, item.next_attempt_at, now)) {
+        return item.waiting_for === 'key'
+          ? 'waiting for a key that the provider takes'
+          : "waiting for room in the provider's limit"
+      }
+      return item.error === null ? 'waiting' : `will be tried again: ${whyText(item)}`
     default:
       return item.state satisfies never
   }
+}
+
+function successText({ outcome, rows, history_limited }: Item): string {
+  if (outcome === 'coalesced') return 'came in with another run: no request was needed'
+  if (outcome === 'up_to_date') return 'up to date: no request was needed'
+  return `${rowsText(rows)}${history_limited ? '; older ones are not to be had' : ''}`
+}
+
+function failureText(item: Item): string {
+  return `failed: ${whyText(item)}`
+}
+
+function whyText({ error }: Item): string {
+  return error === null ? '' : withAdvice(error.detail, error.advice)
 }
 
 function dueText(item: Item, now: Date): string {

@@ -44,7 +44,7 @@ export async function watchRuns(options: WatchOptions): Promise<never> {
       )
       for (const { run } of snapshots) if (isFinished(run)) finished.add(run.id)
       report(terminal, snapshots, active, shown)
-      if (JSON.stringify([...active]) !== JSON.stringify([...shown])) changedAt = performance.now()
+      if (withoutForecast(active) !== withoutForecast(shown)) changedAt = performance.now()
       shown = active
       const long = performance.now() - startedAt > LONG_RUN_MS
       const stuck =
@@ -94,6 +94,13 @@ function report(
     if (!terminal.live) terminal.print(...changes(shown.get(snapshot.run.id), snapshot, now))
     else if (isFinished(snapshot.run)) terminal.print(...runBlock(snapshot, now, 0))
   }
+}
+
+/** What goes on, apart from the forecast: while nothing happens that is a moment later at each look. */
+function withoutForecast(snapshots: Map<string, Snapshot>): string {
+  return JSON.stringify([...snapshots], (key, value: unknown) =>
+    key === 'estimated_completion_at' ? undefined : value,
+  )
 }
 
 function waits({ status }: Run): boolean {

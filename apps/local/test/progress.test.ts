@@ -13,6 +13,8 @@ function item(fields: Partial<Item>): Item {
     id: 1,
     symbol: 'IBM',
     state: 'pending',
+    outcome: null,
+    history_limited: false,
     waiting_for: null,
     next_attempt_at: null,
     rows: NO_ROWS,
@@ -39,6 +41,8 @@ function snapshot(items: Item[], fields: Partial<Run> = {}): Snapshot {
       cancelled: count('cancelled'),
     },
     rows: NO_ROWS,
+    estimated_completion_at: null,
+    waiting: null,
     ...fields,
   }
   return { run, items }
@@ -104,6 +108,87 @@ test('A wait says for what, and until when', () => {
   expect(block(snapshot([waiting], { status: 'waiting_quota' })).at(-1)).toBe(
     "  · IBM  waiting for room in the provider's limit (next attempt in 2 min 5 s)",
   )
+})
+
+const SPENT = 'The requests of this day are spent.'
+/** On the wall of whoever runs this test. */
+const NOON = new Date(2026, 4, 18, 12, 0)
+const onThe = (day: number, hour: number, minute: number) => new Date(2026, 4, day, hour, minute)
+const waitsFor = (kind: 'quota' | 'key', reason: string, until: Date) =>
+  ({
+    status: kind === 'quota' ? 'waiting_quota' : 'blocked',
+    waiting: { for: kind, reason, until },
+    requested_at: NOON,
+  }) as const
+const partly = { total: 500, pending: 475, running: 0, succeeded: 25, failed: 0, cancelled: 0 }
+
+test('A long run says when it will be done, and why and until when it waits', () => {
+  const fields = { ...waitsFor('quota', SPENT, onThe(19, 9, 3)), counts: partly }
+  const long = snapshot([], { ...fields, estimated_completion_at: onThe(37, 9, 3) })
+  expect(runBlock(long, NOON, 0).map((line) => paint(line, { colours: false, width: 80 }))).toEqual([
+    '⠋ █░░░░░░░░░░░░░░░░░░░░░░░ 25 of 500 symbols · done about 2026-06-06 · 0 s',
+    '  waits until 2026-05-19 09:03: The requests of this day are spent.',
+  ])
+})
+
+test.each([
+  { until: onThe(18, 14, 5), text: 'waits until 14:05' },
+  { until: onThe(19, 0, 5), text: 'waits until 2026-05-19 00:05' },
+])('A wait that ends today is told by the time alone: $text', ({ until, text }) => {
+  const lines = changes(undefined, snapshot([], { ...waitsFor('quota', SPENT, until), counts: partly }), NOON)
+  expect(lines.at(-1)).toBe(`${text}: ${SPENT}`)
+})
+
+test('A run that waits for a key says what is wrong with the one there is', () => {
+  const wait = waitsFor('key', 'Alpha Vantage does not accept the API key.', new Date(NOON.getTime() + 5_000))
+  const blocked = snapshot([item({ waiting_for: 'key' })], wait)
+  expect(runBlock(blocked, NOON, 0).map((line) => paint(line, { colours: false, width: 200 }))).toEqual([
+    '⠋ ░░░░░░░░░░░░░░░░░░░░░░░░ 0 of 1 symbol · 0 s',
+    '  waits for a key that the provider takes: Alpha Vantage does not accept the API key.',
+    '  · IBM  waiting for a key that the provider takes',
+  ])
+})
+
+test('A wait of some seconds is no news: that is how a limit is kept', () => {
+  const until = new Date(NOON.getTime() + 1_400)
+  const of = (wait: boolean) =>
+    snapshot([item({ waiting_for: wait ? 'quota' : null, next_attempt_at: wait ? until : null })], {
+      ...(wait ? waitsFor('quota', 'The requests of this second are spent.', until) : {}),
+    })
+  expect(changes(of(false), of(true), NOON)).toEqual([])
+  const [, line = []] = runBlock(of(true), NOON, 0)
+  expect(paint(line, { colours: false, width: 80 })).toBe('  · IBM  waiting (next attempt in 2 s)')
+})
+
+test('Without a terminal a wait is told once, and a long run when it begins', () => {
+  const done = onThe(25, 12, 0)
+  const begun = snapshot([], {
+    counts: { ...partly, pending: 500, succeeded: 0 },
+    estimated_completion_at: done,
+  })
+  expect(changes(undefined, begun, NOON)[0]).toBe('run r1 asks for 500 symbols · done about 2026-05-25')
+  const waiting = snapshot([], { ...waitsFor('quota', SPENT, onThe(19, 9, 3)), counts: partly })
+  expect(changes(begun, waiting, NOON)).toEqual([`waits until 2026-05-19 09:03: ${SPENT}`])
+  const later = snapshot([], { ...waitsFor('quota', SPENT, onThe(19, 9, 4)), counts: partly })
+  expect(changes(waiting, later, NOON)).toEqual([])
+  expect(changes(later, snapshot([], { counts: partly }), NOON)).toEqual([])
+})
+
+test('What needed no request says so', () => {
+  const done = [
+    item({ id: 1, state: 'succeeded', outcome: 'up_to_date' }),
+    item({ id: 2, symbol: 'AAPL', state: 'succeeded', outcome: 'coalesced' }),
+  ]
+  expect(block(snapshot(done, { status: 'succeeded', finished_at: NOW }))).toEqual([
+    '✓ no request was needed for 2 symbols: nothing new, or another run brought it',
+    '  ✓ IBM   up to date: no request was needed',
+    '  ✓ AAPL  came in with another run: no request was needed',
+  ])
+})
+
+test('A history that is limited is no silent success', () => {
+  const limited = item({ state: 'succeeded', outcome: 'fetched', history_limited: true, rows: HUNDRED })
+  expect(block(snapshot([limited]))[1]).toBe('  ✓ IBM  100 rows (100 new); older ones are not to be had')
 })
 
 test('A large run is a bar with counts and its newest failures', () => {

@@ -83,8 +83,8 @@ test('From an empty folder IBM and AAPL come in, every printed address answers, 
   const first = start({ PORT: port })
   await first.waitForLine(/Ctrl-C stops everything/, START)
   expect(first.lines.join('\n')).toMatch(/SYNTHETIC DATA[^]*https:\/\/www\.alphavantage\.co\/support/)
-  expect(first.lines).toContain('IBM: 100 rows (100 new)')
-  expect(first.lines).toContain('AAPL: 100 rows (100 new)')
+  expect(first.lines).toContain('IBM: 100 rows (100 new); older ones are not to be had')
+  expect(first.lines).toContain('AAPL: 100 rows (100 new); older ones are not to be had')
   expect([await rowsOf(port, 'IBM'), await rowsOf(port, 'AAPL')]).toEqual([100, 100])
   const addresses = first.lines
     .filter((line) => !line.includes('curl'))
