@@ -9,6 +9,7 @@ import type { RunningProgram } from '../system.js'
 import * as z from 'zod'
 
 const DEADLINE_MS = 20_000
+const KEY = 'CANARYKEY0123456'
 
 const runSchema = z.object({
   data: z.object({
@@ -41,7 +42,7 @@ describe.each(queueBackends())('the whole system, the queue on $name', ({ redisU
     const simulator = await startProgram('simulator', { args: simulatorArgs })
     running.push(simulator)
     const settings = {
-      ALPHAVANTAGE_API_KEY: 'e2e',
+      ALPHAVANTAGE_API_KEY: KEY,
       ALPHAVANTAGE_BASE_URL: simulator.url,
       ALPHAVANTAGE_REQUESTS_PER_SECOND: '0',
       SYMBOLS: '',
@@ -115,6 +116,17 @@ describe.each(queueBackends())('the whole system, the queue on $name', ({ redisU
       { deadlineMs: DEADLINE_MS, what: 'the failed job on the board' },
     )
     expect(board).toContain('NOSUCH')
+    const { id } = data
+    const paths = [
+      '/api/quota',
+      '/api/ingest',
+      `/api/ingest/${id}`,
+      `/api/ingest/${id}/items`,
+      '/api/failures',
+    ]
+    const bodies = await Promise.all([...paths, '/readyz', '/openapi.json'].map((path) => system.get(path)))
+    expect(bodies[0]).toMatchObject({ data: { key: { state: 'accepted' }, items_waiting: 0 } })
+    expect(JSON.stringify(bodies) + board + system.api.output()).not.toContain(KEY)
   })
 
   test('does not let a symbol that is tried again hold up the others', async () => {
