@@ -1,4 +1,4 @@
-const TWO_DAYS_MS = 2 * 86_400_000
+const DAY_MS = 86_400_000
 
 /** An instant as the clock on the wall shows it, with its date unless that is today's: 14:05, 2026-12-12 09:03. */
 export function clockTime(instant: Date, now: Date): string {
@@ -6,9 +6,9 @@ export function clockTime(instant: Date, now: Date): string {
   return dateOf(instant) === dateOf(now) ? time : `${dateOf(instant)} ${time}`
 }
 
-/** The same for an estimate, of which the minute is worth nothing some days ahead. */
+/** The same for an estimate, of which the minute is worth nothing days ahead. */
 export function forecastTime(instant: Date, now: Date): string {
-  return instant.getTime() - now.getTime() > TWO_DAYS_MS ? dateOf(instant) : clockTime(instant, now)
+  return instant.getTime() - now.getTime() > DAY_MS ? dateOf(instant) : clockTime(instant, now)
 }
 
 function dateOf(instant: Date): string {

@@ -58,12 +58,12 @@ export function changes(previous: Snapshot | undefined, next: Snapshot, now: Dat
     const long = when === undefined ? '' : ` · ${when}`
     lines.push(`run ${run.id} asks for ${symbols(run.counts.total)}${what}${long}`)
   }
-  const before = new Map(previous?.items.map((item) => [item.id, itemText(item, now)]))
+  const before = new Map(previous?.items.map((item) => [item.id, item]))
   for (const item of items) {
+    const was = before.get(item.id)
     const text = itemText(item, now)
-    // What all wait for is said once, of the run.
-    const silent = item.state === 'pending' && (item.waiting_for !== null || item.error === null)
-    if (!silent && before.get(item.id) !== text) lines.push(`${item.symbol}: ${text}${dueText(item, now)}`)
+    if (isQuiet(item, was) || (was !== undefined && itemText(was, now) === text)) continue
+    lines.push(`${item.symbol}: ${text}${dueText(item, now)}`)
   }
   if (run.counts.total > SMALL_RUN && !isFinished(run) && step(previous?.run) !== step(run)) {
     lines.push(`${headText(run, now)} · ${duration(elapsedMs(run, now))}`)
@@ -72,6 +72,12 @@ export function changes(previous: Snapshot | undefined, next: Snapshot, now: Dat
   if (wait !== undefined && waitReason(previous?.run, now) !== waitReason(run, now)) lines.push(wait)
   if (isFinished(run)) lines.push(summary(run))
   return lines
+}
+
+/** What all wait for is said once, of the run; and who is taken after a wait may only find that it goes on. */
+function isQuiet(item: Item, was: Item | undefined): boolean {
+  if (item.state === 'running') return was !== undefined && was.waiting_for !== null
+  return item.state === 'pending' && (item.waiting_for !== null || item.error === null)
 }
 
 function spinnerAt(frame: number): string {
@@ -115,7 +121,7 @@ function waitText(run: Run, now: Date): string | undefined {
   const reason = waitReason(run, now)
   if (reason === undefined || run.waiting === null) return undefined
   return run.waiting.for === 'key'
-    ? `waits for a key that the provider takes: ${reason}`
+    ? `waits for a key that the provider takes: ${withAdvice(reason, 'Set one: it goes on by itself.')}`
     : `waits until ${clockTime(run.waiting.until, now)}: ${reason}`
 }
 

@@ -144,7 +144,7 @@ test('A run that waits for a key says what is wrong with the one there is', () =
   const blocked = snapshot([item({ waiting_for: 'key' })], wait)
   expect(runBlock(blocked, NOON, 0).map((line) => paint(line, { colours: false, width: 200 }))).toEqual([
     '⠋ ░░░░░░░░░░░░░░░░░░░░░░░░ 0 of 1 symbol · 0 s',
-    '  waits for a key that the provider takes: Alpha Vantage does not accept the API key.',
+    '  waits for a key that the provider takes: Alpha Vantage does not accept the API key. Set one: it goes on by itself.',
     '  · IBM  waiting for a key that the provider takes',
   ])
 })
@@ -172,6 +172,23 @@ test('Without a terminal a wait is told once, and a long run when it begins', ()
   const later = snapshot([], { ...waitsFor('quota', SPENT, onThe(19, 9, 4)), counts: partly })
   expect(changes(waiting, later, NOON)).toEqual([])
   expect(changes(later, snapshot([], { counts: partly }), NOON)).toEqual([])
+})
+
+test('Without a terminal a look at the key, which may still be refused, is no news', () => {
+  const wait = waitsFor('key', 'Alpha Vantage does not accept the API key.', NOON)
+  const waiting = snapshot([item({ id: 1, waiting_for: 'key' }), item({ id: 2, waiting_for: 'key' })], wait)
+  const looking = snapshot([item({ id: 1, state: 'running' }), item({ id: 2, waiting_for: 'key' })], wait)
+  expect(changes(waiting, looking, NOON)).toEqual([])
+  expect(changes(looking, waiting, NOON)).toEqual([])
+})
+
+test.each([
+  { done: onThe(18, 23, 59), text: 'done about 23:59' },
+  { done: onThe(19, 9, 3), text: 'done about 2026-05-19 09:03' },
+  { done: onThe(19, 12, 1), text: 'done about 2026-05-19' },
+])('A forecast is as exact as it can be: $text', ({ done, text }) => {
+  const begun = snapshot([item({})], { requested_at: NOON, estimated_completion_at: done })
+  expect(changes(undefined, begun, NOON)).toEqual([`run r1 asks for 1 symbol: IBM · ${text}`])
 })
 
 test('What needed no request says so', () => {
