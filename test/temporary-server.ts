@@ -9,6 +9,8 @@ import postgres from 'postgres'
 export interface TemporaryServer {
   /** A new migrated database. */
   createDatabase(name: string): Promise<string>
+  /** Takes the server away under its clients, as a crash would, and brings it back on the same port. */
+  crash(): Promise<void>
   stop(): Promise<void>
 }
 
@@ -16,10 +18,8 @@ export interface TemporaryServer {
 export async function startTemporaryServer(settings: Record<string, string> = {}): Promise<TemporaryServer> {
   const folder = await mkdtemp(join(tmpdir(), 'stockpile-temporary-'))
   await chmod(folder, 0o755)
-  const server = await startEmbeddedPostgres({
-    directory: join(folder, 'postgres'),
-    settings,
-  })
+  const directory = join(folder, 'postgres')
+  let server = await startEmbeddedPostgres({ directory, settings })
   const admin = postgres(server.url, { max: 1, onnotice: () => {} })
   await admin`CREATE DATABASE template_stockpile`
   const urlOf = (name: string) => Object.assign(new URL(server.url), { pathname: `/${name}` }).href
@@ -31,6 +31,14 @@ export async function startTemporaryServer(settings: Record<string, string> = {}
       await admin`CREATE DATABASE ${admin(name)} TEMPLATE template_stockpile`
       await admin`CHECKPOINT`
       return urlOf(name)
+    },
+    async crash() {
+      process.kill(server.pid, 'SIGQUIT')
+      await server.stop()
+      server = await startEmbeddedPostgres({
+        directory,
+        settings: { ...settings, port: String(server.port) },
+      })
     },
     async stop() {
       await admin.end()

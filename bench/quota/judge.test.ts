@@ -1,0 +1,48 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { greatestInWindow, utilization } from './judge.js'
+
+/** Whole numbers, close together: windows that begin or end exactly at an arrival are where a judge errs. */
+const arrivals = fc
+  .array(fc.integer({ min: 0, max: 60 }), { maxLength: 40 })
+  .map((times) => times.toSorted((a, b) => a - b))
+
+test('the greatest number in a sliding window is that of looking at every window', () => {
+  fc.assert(
+    fc.property(arrivals, fc.integer({ min: 1, max: 80 }), (times, windowMs) => {
+      const starts = Array.from({ length: 142 }, (_, index) => index - 81)
+      const counts = starts.map(
+        (start) => times.filter((time) => start <= time && time < start + windowMs).length,
+      )
+      expect(greatestInWindow(times, windowMs)).toBe(Math.max(...counts))
+    }),
+  )
+})
+
+test('whoever keeps the limits uses at most all that they allow', () => {
+  fc.assert(
+    fc.property(
+      arrivals,
+      fc.integer({ min: 1, max: 9 }),
+      fc.integer({ min: 1, max: 3 }),
+      (times, windowMs, more) => {
+        const limits = [windowMs, windowMs * more].map((length) => ({
+          windowMs: length,
+          max: Math.max(1, greatestInWindow(times, length)),
+        }))
+        fc.pre(times[0] !== undefined && times[0] + windowMs * more <= 70)
+        expect(utilization(times, limits, 70)).toBeLessThanOrEqual(1)
+      },
+    ),
+  )
+})
+
+test('what was sent is set against the smaller allowance, over whole windows', () => {
+  const limits = [
+    { max: 4, windowMs: 10 },
+    { max: 1, windowMs: 2 },
+  ]
+  // 26 ms from the first arrival are two windows of 10 ms: 8 are allowed by the one limit, 10 by the other.
+  expect(utilization([4, 6, 14, 16, 23, 24, 29], limits, 30)).toBe(5 / 8)
+  expect(utilization([], limits, 30)).toBe(0)
+})

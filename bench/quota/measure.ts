@@ -1,0 +1,134 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { connect } from '@stockpile/db/connection'
+import { markDispatched } from '@stockpile/db/dispatch'
+import { createRun } from '@stockpile/db/runs'
+import { chooseBackend } from '@stockpile/queue/backend'
+import { enqueue, openQueue } from '@stockpile/queue/queue'
+import { startProgram } from '@stockpile/test/system'
+import type { TemporaryServer } from '@stockpile/test/temporary-server'
+import postgres from 'postgres'
+import * as z from 'zod'
+import type { Row } from './rows.js'
+import { startSenders } from './senders.js'
+import type { Task } from './task.js'
+
+const CONCURRENCY = 4
+const FIRST_ARRIVAL_DEADLINE_MS = 60_000
+const QUEUE_DEADLINE_MS = 60_000
+
+export interface Surroundings {
+  server: TemporaryServer
+  redisUrl: string | null
+  signal: AbortSignal
+}
+
+export interface Measured {
+  /** Of every request, ascending, by the simulator's clock, which is this machine's. Epoch milliseconds. */
+  times: number[]
+  endMs: number
+  /** How long after its slot in the book each of our requests arrived, ascending. Milliseconds. */
+  latenessMs: number[]
+}
+
+/** One row: a simulator that refuses nothing, four processes that send, perhaps a disturbance, and the log of arrivals. */
+export async function measure(row: Row, { server, redisUrl, signal }: Surroundings): Promise<Measured> {
+  // As little history as there can be: what a simulator is busy with, it cannot log.
+  const simulator = await startProgram('simulator', { args: ['--years', '1'] })
+  try {
+    const databaseUrl = await server.createDatabase('quota')
+    const task: Task = {
+      contestant: row.contestant,
+      simulatorUrl: simulator.url,
+      databaseUrl,
+      redisUrl: row.queue === 'Redis' ? redisUrl : null,
+      prefix: `quota-${process.pid}-${Math.round(performance.now())}`,
+      limits: [...row.limits],
+      concurrency: CONCURRENCY,
+    }
+    const senders = await startSenders(task)
+    try {
+      if (row.contestant === 'stockpile') await post(task, enoughFor(row))
+      const startMs = await firstArrival(simulator.url, signal)
+      const until = (seconds: number) => startMs + 1_000 * seconds - Date.now()
+      await sleep(until(row.seconds / 2), undefined, { signal })
+      if (row.disturbance === 'workers killed') await senders.killAndRestart()
+      if (row.disturbance === 'PostgreSQL crashes') await server.crash()
+      await sleep(until(row.seconds), undefined, { signal })
+    } finally {
+      await senders.stop()
+    }
+    const endMs = Date.now()
+    const arrivals = await arrivalsAt(simulator.url)
+    return {
+      times: arrivals.map((arrival) => arrival.at).toSorted((a, b) => a - b),
+      endMs,
+      latenessMs: row.contestant === 'stockpile' ? await latenessOf(databaseUrl, arrivals) : [],
+    }
+  } finally {
+    await simulator.stop()
+  }
+}
+
+/** Half as many again as may be sent: the queue never runs dry. */
+function enoughFor({ limits, seconds }: Row): number {
+  const perSecond = Math.min(...limits.map(({ max, windowMs }) => (1_000 * max) / windowMs))
+  return Math.ceil(1.5 * seconds * perSecond) + 100
+}
+
+/** A run as the API accepts it: committed, then handed to the queue. */
+async function post(task: Task, symbols: number): Promise<void> {
+  const { databaseUrl, redisUrl, prefix } = task
+  const connection = connect({
+    databaseUrl,
+    applicationName: 'bench',
+    maxConnections: 1,
+    statementTimeoutMs: QUEUE_DEADLINE_MS,
+  })
+  const backend = chooseBackend({ redisUrl: redisUrl ?? undefined, databaseUrl })
+  const queue = openQueue({ backend, prefix, onError: (error) => console.error(error.message) })
+  try {
+    const { items } = await createRun(connection.db, {
+      symbols: Array.from({ length: symbols }, (_, index) => `QUOTA${index}`),
+      trigger: 'api',
+      outputsize: 'compact',
+      force: true,
+      priority: 'normal',
+    })
+    await enqueue(queue.handle, items, QUEUE_DEADLINE_MS)
+    const ids = items.map((item) => item.id)
+    await markDispatched(connection.db, ids)
+  } finally {
+    await queue.close()
+    await connection.close()
+  }
+}
+
+const arrivalsSchema = z.array(z.object({ at: z.number(), symbol: z.string() }))
+type Arrival = z.infer<typeof arrivalsSchema>[number]
+
+async function arrivalsAt(url: string): Promise<Arrival[]> {
+  return arrivalsSchema.parse(await (await fetch(`${url}/simulator/arrivals`)).json())
+}
+
+async function firstArrival(url: string, signal: AbortSignal): Promise<number> {
+  for (const deadline = Date.now() + FIRST_ARRIVAL_DEADLINE_MS; Date.now() < deadline;) {
+    const [first] = await arrivalsAt(url)
+    if (first !== undefined) return first.at
+    await sleep(100, undefined, { signal })
+  }
+  throw new Error(`no request arrived within ${FIRST_ARRIVAL_DEADLINE_MS} ms`)
+}
+
+/** An item that was sent twice, since its worker was killed, has two slots: the latest before the arrival is its own. */
+async function latenessOf(databaseUrl: string, arrivals: readonly Arrival[]): Promise<number[]> {
+  const sql = postgres(databaseUrl, { max: 1 })
+  const rows = await sql<{ ms: number }[]>`
+    SELECT min(arrival.at - extract(epoch FROM request.slot_at) * 1000)::float8 AS ms
+      FROM jsonb_to_recordset(${JSON.stringify(arrivals)}::text::jsonb) AS arrival(at float8, symbol text)
+      JOIN ingest_items AS item ON item.symbol = arrival.symbol
+      JOIN provider_requests AS request ON request.item_id = item.id
+     WHERE extract(epoch FROM request.slot_at) * 1000 <= arrival.at
+     GROUP BY arrival.symbol, arrival.at ORDER BY ms`
+  await sql.end()
+  return rows.map((row) => row.ms)
+}
