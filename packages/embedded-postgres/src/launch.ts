@@ -32,7 +32,7 @@ const PASSING = /lock file "postmaster\.pid" already exists|could not bind|pre-e
 
 /** Starts a server and waits until it answers; 'again' when it failed for a reason that passes. Throws EmbeddedPostgresError. */
 export async function launch(options: LaunchOptions): Promise<{ pid: number; port: number } | 'again'> {
-  const port = await freePort()
+  const port = Number(options.settings['port'] ?? (await freePort()))
   await rotate(options.logFile)
   const log = await open(options.logFile, 'a', 0o600)
   const logStart = (await log.stat()).size

@@ -28,7 +28,7 @@ export interface EmbeddedServer {
 export interface EmbeddedServerOptions {
   /** Holds `data`, `password` and `postgres.log`; made when missing. */
   directory: string
-  /** Settings of postgresql.conf. An adopted server keeps those it was started with. */
+  /** Settings of postgresql.conf. An adopted server keeps those it was started with. Without a `port` it takes a free one. */
   settings?: Record<string, string>
   /** Told where the data went when that is not `directory`. */
   log?: (line: string) => void
