@@ -4,6 +4,7 @@ import { markDispatched } from '@stockpile/db/dispatch'
 import { createRun } from '@stockpile/db/runs'
 import { chooseBackend } from '@stockpile/queue/backend'
 import { enqueue, openQueue } from '@stockpile/queue/queue'
+import { createClient } from '@stockpile/alphavantage'
 import { startProgram } from '@stockpile/test/system'
 import type { TemporaryServer } from '@stockpile/test/temporary-server'
 import postgres from 'postgres'
@@ -13,6 +14,7 @@ import { startSenders } from './senders.js'
 import type { Task } from './task.js'
 
 const CONCURRENCY = 4
+const SYMBOLS = Array.from({ length: 100 }, (_, index) => `QUOTA${index}`)
 const FIRST_ARRIVAL_DEADLINE_MS = 60_000
 const QUEUE_DEADLINE_MS = 60_000
 
@@ -32,9 +34,9 @@ export interface Measured {
 
 /** One row: a simulator that refuses nothing, four processes that send, perhaps a disturbance, and the log of arrivals. */
 export async function measure(row: Row, { server, redisUrl, signal }: Surroundings): Promise<Measured> {
-  // As little history as there can be: what a simulator is busy with, it cannot log.
   const simulator = await startProgram('simulator', { args: ['--years', '1'] })
   try {
+    await warm(simulator.url)
     const databaseUrl = await server.createDatabase('quota')
     const task: Task = {
       contestant: row.contestant,
@@ -44,6 +46,7 @@ export async function measure(row: Row, { server, redisUrl, signal }: Surroundin
       prefix: `quota-${process.pid}-${Math.round(performance.now())}`,
       limits: [...row.limits],
       concurrency: CONCURRENCY,
+      symbols: SYMBOLS,
     }
     const senders = await startSenders(task)
     try {
@@ -75,9 +78,17 @@ function enoughFor({ limits, seconds }: Row): number {
   return Math.ceil(1.5 * seconds * perSecond) + 100
 }
 
-/** A run as the API accepts it: committed, then handed to the queue. */
-async function post(task: Task, symbols: number): Promise<void> {
-  const { databaseUrl, redisUrl, prefix } = task
+/**
+ * Has the simulator make its answers, which takes it several milliseconds each: what comes in meanwhile it would log late,
+ * and closer together than it came.
+ */
+async function warm(url: string): Promise<void> {
+  const client = createClient({ baseUrl: url, apiKey: () => 'warm' })
+  for (const symbol of SYMBOLS) await client.fetchDaily({ symbol, outputsize: 'compact' })
+}
+
+/** Runs as the API accepts them: committed, then handed to the queue. */
+async function post({ databaseUrl, redisUrl, prefix }: Task, requests: number): Promise<void> {
   const connection = connect({
     databaseUrl,
     applicationName: 'bench',
@@ -87,16 +98,18 @@ async function post(task: Task, symbols: number): Promise<void> {
   const backend = chooseBackend({ redisUrl: redisUrl ?? undefined, databaseUrl })
   const queue = openQueue({ backend, prefix, onError: (error) => console.error(error.message) })
   try {
-    const { items } = await createRun(connection.db, {
-      symbols: Array.from({ length: symbols }, (_, index) => `QUOTA${index}`),
-      trigger: 'api',
-      outputsize: 'compact',
-      force: true,
-      priority: 'normal',
-    })
-    await enqueue(queue.handle, items, QUEUE_DEADLINE_MS)
-    const ids = items.map((item) => item.id)
-    await markDispatched(connection.db, ids)
+    for (let posted = 0; posted < requests; posted += SYMBOLS.length) {
+      const { items } = await createRun(connection.db, {
+        symbols: SYMBOLS,
+        trigger: 'api',
+        outputsize: 'compact',
+        force: true,
+        priority: 'normal',
+      })
+      await enqueue(queue.handle, items, QUEUE_DEADLINE_MS)
+      const ids = items.map((item) => item.id)
+      await markDispatched(connection.db, ids)
+    }
   } finally {
     await queue.close()
     await connection.close()
@@ -106,8 +119,10 @@ async function post(task: Task, symbols: number): Promise<void> {
 const arrivalsSchema = z.array(z.object({ at: z.number(), symbol: z.string() }))
 type Arrival = z.infer<typeof arrivalsSchema>[number]
 
+/** Since it was warmed, which is how its log begins. */
 async function arrivalsAt(url: string): Promise<Arrival[]> {
-  return arrivalsSchema.parse(await (await fetch(`${url}/simulator/arrivals`)).json())
+  const log = await (await fetch(`${url}/simulator/arrivals`)).json()
+  return arrivalsSchema.parse(log).slice(SYMBOLS.length)
 }
 
 async function firstArrival(url: string, signal: AbortSignal): Promise<number> {
@@ -119,7 +134,7 @@ async function firstArrival(url: string, signal: AbortSignal): Promise<number> {
   throw new Error(`no request arrived within ${FIRST_ARRIVAL_DEADLINE_MS} ms`)
 }
 
-/** An item that was sent twice, since its worker was killed, has two slots: the latest before the arrival is its own. */
+/** A symbol has many slots: the latest before an arrival is its own. */
 async function latenessOf(databaseUrl: string, arrivals: readonly Arrival[]): Promise<number[]> {
   const sql = postgres(databaseUrl, { max: 1 })
   const rows = await sql<{ ms: number }[]>`

@@ -19,8 +19,9 @@ async function start(task: Task): Promise<() => void> {
   const client = createClient({ baseUrl: task.simulatorUrl, apiKey: () => 'bench' })
   let count = 0
   const send = async () => {
+    const symbol = task.symbols[count % task.symbols.length] ?? ''
     count += 1
-    await client.fetchDaily({ symbol: `S${process.pid}X${count}`, outputsize: 'compact' })
+    await client.fetchDaily({ symbol, outputsize: 'compact' })
   }
   switch (task.contestant) {
     case 'bullmq':

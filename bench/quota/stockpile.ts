@@ -21,7 +21,7 @@ export async function startStockpile({ limits, ...task }: Task): Promise<() => v
   })
   const windowsMs = { ...WINDOWS_MS }
   for (const limit of limits) windowsMs[limit.name] = limit.windowMs
-  await startWorker(config, pino({ level: 'error' }), {
+  await startWorker(config, pino({ level: 'fatal' }), {
     signal: new AbortController().signal,
     windowsMs,
   })

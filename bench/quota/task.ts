@@ -16,6 +16,7 @@ export const taskSchema = z.object({
     .array(z.object({ name: z.enum(['second', 'minute', 'day']), max: z.number(), windowMs: z.number() }))
     .min(1),
   concurrency: z.number(),
+  symbols: z.array(z.string()).min(1),
 })
 export type Task = z.infer<typeof taskSchema>
 export type TaskLimit = Task['limits'][number]
