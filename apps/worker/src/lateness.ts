@@ -10,6 +10,7 @@ const KEPT = 100
 export class Lateness {
   readonly #toleranceMs: number
   readonly #waysMs: number[] = []
+  readonly #durationsMs: number[] = []
 
   constructor(limits: readonly Limit[]) {
     const margins = limits.filter((limit) => limit.max > 0).map((limit) => limit.marginMs)
@@ -20,6 +21,7 @@ export class Lateness {
   start(): {
     answered: (slot: { waitMs: number; slotMs: number }) => void
     isInTime: (slotMs: number) => boolean
+    movedMs: (slotMs: number, durationMs: number) => number
   } {
     const askedAt = performance.now()
     return {
@@ -31,6 +33,13 @@ export class Lateness {
       isInTime: (slotMs) => {
         const lateMs = performance.now() - askedAt - slotMs - Math.min(...this.#waysMs)
         return lateMs <= this.#toleranceMs
+      },
+      movedMs: (slotMs, durationMs) => {
+        this.#durationsMs.push(durationMs)
+        if (this.#durationsMs.length > KEPT) this.#durationsMs.shift()
+        const lateMs =
+          performance.now() - askedAt - slotMs - Math.min(...this.#waysMs) - Math.min(...this.#durationsMs)
+        return lateMs <= this.#toleranceMs ? 0 : lateMs
       },
     }
   }

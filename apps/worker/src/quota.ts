@@ -77,7 +77,7 @@ export function createQuota({ db, apiKey, plan, limits, logger }: QuotaDependenc
   }
 
   /** @returns the id of a slot whose time is now */
-  async function takeSlot(request: QuotaRequest, key: string, signal: AbortSignal): Promise<number> {
+  async function takeSlot(request: QuotaRequest, key: string, signal: AbortSignal) {
     const fingerprint = fingerprintOf(key)
     for (;;) {
       signal.throwIfAborted()
@@ -90,7 +90,11 @@ export function createQuota({ db, apiKey, plan, limits, logger }: QuotaDependenc
       }
       asked.answered(reservation)
       await tick(reservation.waitMs, signal)
-      if (!signal.aborted && asked.isInTime(reservation.slotMs)) return reservation.id
+      if (!signal.aborted && asked.isInTime(reservation.slotMs))
+        return {
+          id: reservation.id,
+          movedMs: (durationMs: number) => asked.movedMs(reservation.slotMs, durationMs),
+        }
       await discardRequest(db, reservation.id)
     }
   }
@@ -157,11 +161,11 @@ export function createQuota({ db, apiKey, plan, limits, logger }: QuotaDependenc
   return {
     async send(request, send, signal) {
       const key = await readKey()
-      const id = await takeSlot(request, key, signal)
+      const { id, movedMs } = await takeSlot(request, key, signal)
       const sentAt = performance.now()
       const elapsedMs = () => Math.round(performance.now() - sentAt)
-      const conclude = (outcome: string, bytes = 0) =>
-        concludeRequest(db, id, { outcome, durationMs: elapsedMs(), bytes })
+      const conclude = (outcome: string, bytes = 0, durationMs = elapsedMs()) =>
+        concludeRequest(db, id, { outcome, durationMs, bytes, movedMs: movedMs(durationMs) })
       try {
         const answer = await send(key)
         const durationMs = elapsedMs()

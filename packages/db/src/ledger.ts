@@ -79,6 +79,8 @@ export interface Conclusion {
   outcome: string
   durationMs: number
   bytes: number
+  /** It may have arrived so much later than its slot: the slot is moved there, and windows count from it. */
+  movedMs?: number
 }
 
 /**
@@ -89,12 +91,13 @@ export interface Conclusion {
 export async function concludeRequest(
   db: Database,
   id: number,
-  { outcome, durationMs, bytes }: Conclusion,
+  { outcome, durationMs, bytes, movedMs = 0 }: Conclusion,
 ): Promise<void> {
   await db.execute(sql`
     WITH concluded AS (
       UPDATE provider_requests
-         SET outcome = ${outcome}, duration_ms = ${durationMs}, bytes = ${bytes}, concluded_at = clock_timestamp()
+         SET outcome = ${outcome}, duration_ms = ${durationMs}, bytes = ${bytes}, concluded_at = clock_timestamp(),
+             slot_at = slot_at + ${movedMs}::float8 * interval '1 ms'
        WHERE id = ${id} AND outcome IS NULL
       RETURNING id, key_fingerprint, function, outputsize, outcome
     ), accepted AS (
