@@ -1,6 +1,10 @@
 import type { Limit } from '@stockpile/db/limits'
 
 const KEPT = 100
+/** The first few are of a cold process: what is shortest among them is still long, and would hide that they were late. */
+const ENOUGH = 10
+
+const shortest = (ms: readonly number[]) => (ms.length < ENOUGH ? 0 : Math.min(...ms))
 
 /**
  * Judges whether a slot's owner wakes in time. The database's clock cannot be seen from here, only that it was read
@@ -31,14 +35,14 @@ export class Lateness {
         if (this.#waysMs.length > KEPT) this.#waysMs.shift()
       },
       isInTime: (slotMs) => {
-        const lateMs = performance.now() - askedAt - slotMs - Math.min(...this.#waysMs)
+        const lateMs = performance.now() - askedAt - slotMs - shortest(this.#waysMs)
         return lateMs <= this.#toleranceMs
       },
       movedMs: (slotMs, durationMs) => {
         this.#durationsMs.push(durationMs)
         if (this.#durationsMs.length > KEPT) this.#durationsMs.shift()
         const lateMs =
-          performance.now() - askedAt - slotMs - Math.min(...this.#waysMs) - Math.min(...this.#durationsMs)
+          performance.now() - askedAt - slotMs - shortest(this.#waysMs) - shortest(this.#durationsMs)
         return lateMs <= this.#toleranceMs ? 0 : lateMs
       },
     }
