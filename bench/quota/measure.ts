@@ -134,16 +134,16 @@ async function firstArrival(url: string, signal: AbortSignal): Promise<number> {
   throw new Error(`no request arrived within ${FIRST_ARRIVAL_DEADLINE_MS} ms`)
 }
 
-/** A symbol has many slots: the latest before an arrival is its own. */
+/** A symbol has many slots: the nearest to an arrival is its own. Less than 0 where the book was more careful than need be. */
 async function latenessOf(databaseUrl: string, arrivals: readonly Arrival[]): Promise<number[]> {
   const sql = postgres(databaseUrl, { max: 1 })
   const rows = await sql<{ ms: number }[]>`
-    SELECT min(arrival.at - extract(epoch FROM request.slot_at) * 1000)::float8 AS ms
+    SELECT DISTINCT ON (arrival.symbol, arrival.at) late.ms
       FROM jsonb_to_recordset(${JSON.stringify(arrivals)}::text::jsonb) AS arrival(at float8, symbol text)
       JOIN ingest_items AS item ON item.symbol = arrival.symbol
       JOIN provider_requests AS request ON request.item_id = item.id
-     WHERE extract(epoch FROM request.slot_at) * 1000 <= arrival.at
-     GROUP BY arrival.symbol, arrival.at ORDER BY ms`
+     CROSS JOIN LATERAL (SELECT (arrival.at - extract(epoch FROM request.slot_at) * 1000)::float8 AS ms) AS late
+     ORDER BY arrival.symbol, arrival.at, abs(late.ms)`
   await sql.end()
-  return rows.map((row) => row.ms)
+  return rows.map((row) => row.ms).toSorted((a, b) => a - b)
 }
