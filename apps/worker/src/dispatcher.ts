@@ -1,18 +1,20 @@
 import type { Logger } from 'pino'
 import type { Connection } from '@stockpile/db/connection'
 import {
+  dispatchedItems,
   markDispatched,
   markWithdrawn,
   undispatchedItems,
-  unfinishedItems,
   withdrawableItems,
 } from '@stockpile/db/dispatch'
-import { endPause, enqueue, withdraw } from '@stockpile/queue/queue'
+import { endPause, enqueue, restore, withdraw } from '@stockpile/queue/queue'
 import type { IngestQueue } from '@stockpile/queue/queue'
 import { tick } from './in-flight.js'
 
 const INTERVAL_MS = 1_000
 const BATCH = 1_000
+/** Each second: little enough to cost nothing, and 10,000 items are seen in under two minutes. */
+const LOOKED_AT = 100
 const QUEUE_DEADLINE_MS = 10_000
 /** The API dispatches its own runs right after the commit; what is older than this it did not reach. */
 const MINIMUM_AGE_MS = 2_000
@@ -26,23 +28,25 @@ export interface DispatcherDependencies {
 }
 
 /**
- * Makes the queue agree with PostgreSQL until `signal` aborts: pending items that the queue was never given are
- * given to it, jobs of cancelled items are taken out. Any number of workers may do so at once, since a job's
- * id is its item's. Survives the absence of either side.
+ * Makes the queue agree with PostgreSQL until `signal` aborts: pending items that the queue was never given are given
+ * to it, what it has lost is given back, jobs of ended items are taken out. Any number of workers may do so at once,
+ * since a job's id is its item's. Survives the absence of either side.
  */
 export async function runDispatcher(
   dependencies: DispatcherDependencies,
   signal: AbortSignal,
 ): Promise<void> {
-  const { logger, doubtful } = dependencies
+  const { queue, logger, doubtful } = dependencies
+  const lost = new LostJobs(dependencies)
   let failing = false
   do {
     try {
-      if (doubtful.value) {
-        // Lowered before the work: what raises it meanwhile counts.
-        doubtful.value = false
-        await rebuild(dependencies)
-      }
+      const isDoubtful = doubtful.value
+      // Lowered before the work: what raises it meanwhile counts.
+      doubtful.value = false
+      // Left by a worker with another plan or key: whether anything is to be waited for is the ledger's to say.
+      if (isDoubtful) await endPause(queue, QUEUE_DEADLINE_MS)
+      await lost.restore(isDoubtful ? 'all' : 'some')
       await dispatchOnce(dependencies)
       if (failing) logger.info('dispatching again')
       failing = false
@@ -58,25 +62,33 @@ export async function runDispatcher(
   } while (await tick(INTERVAL_MS, signal))
 }
 
-/** Gives the queue every unfinished item. Those whose jobs it has are left alone: a job's id is its item's. */
-async function rebuild({ db, queue, logger }: DispatcherDependencies): Promise<void> {
-  // Left by a worker with another plan or key: whether anything is to be waited for is the ledger's to say.
-  await endPause(queue, QUEUE_DEADLINE_MS)
-  let afterId = 0
-  let count = 0
-  for (;;) {
-    const items = await unfinishedItems(db, { afterId, limit: BATCH })
-    const last = items.at(-1)
-    if (last === undefined) break
-    await enqueue(queue, items, QUEUE_DEADLINE_MS)
-    await markDispatched(
-      db,
-      items.map((item) => item.id),
-    )
-    afterId = last.id
-    count += items.length
+/** Looks, item by item, whether the queue still has what it was given; round and round, a batch at a time. */
+class LostJobs {
+  readonly #dependencies: DispatcherDependencies
+  #afterId = 0
+
+  constructor(dependencies: DispatcherDependencies) {
+    this.#dependencies = dependencies
   }
-  if (count > 0) logger.info({ items: count }, 'made sure that the queue has what is unfinished')
+
+  /** @param howMany when in doubt all; else a batch, and all that follow as long as something is missing */
+  async restore(howMany: 'some' | 'all'): Promise<void> {
+    const { db, queue, logger } = this.#dependencies
+    const isDoubtful = howMany === 'all'
+    let restored = 0
+    for (;;) {
+      const items = await dispatchedItems(db, {
+        afterId: this.#afterId,
+        limit: isDoubtful ? BATCH : LOOKED_AT,
+        minimumAgeMs: isDoubtful ? 0 : MINIMUM_AGE_MS,
+      })
+      const missing = await restore(queue, items, QUEUE_DEADLINE_MS)
+      this.#afterId = items.at(-1)?.id ?? 0
+      restored += missing
+      if (items.length === 0 || (!isDoubtful && missing === 0)) break
+    }
+    if (restored > 0) logger.warn({ items: restored }, 'gave the queue back what it had lost')
+  }
 }
 
 /** One round, until nothing is left to dispatch or to withdraw. */
@@ -96,6 +108,6 @@ async function dispatchOnce({ db, queue, logger }: DispatcherDependencies): Prom
     if (ids.length === 0) break
     await withdraw(queue, ids, QUEUE_DEADLINE_MS)
     await markWithdrawn(db, ids)
-    logger.info({ items: ids.length }, 'took the jobs of cancelled items out of the queue')
+    logger.info({ items: ids.length }, 'took the jobs of ended items out of the queue')
   }
 }

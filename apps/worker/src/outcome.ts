@@ -22,6 +22,16 @@ export class AllRowsRejectedError extends Error {
   }
 }
 
+/** An item that kills its worker again and again. */
+export class PoisonError extends Error {
+  override readonly name = 'PoisonError'
+  constructor(losses: number) {
+    super(
+      `its worker was lost while it worked on it beside others, and ${losses} more times while it worked on nothing else`,
+    )
+  }
+}
+
 export interface Outcomes {
   /** How long to wait after the given failed attempt (from 1). Milliseconds. */
   backoffMs: (attempt: number) => number
@@ -67,6 +77,7 @@ export async function conclude(
     }
     if (error instanceof QuotaWaitError) return await snooze(dependencies, attempt, error)
     if (error instanceof AlphaVantageError) return await concludeRefusal(dependencies, attempt, error)
+    if (error instanceof PoisonError) return await fail(dependencies, attempt, poison(error))
     if (error instanceof AllRowsRejectedError)
       return await fail(dependencies, attempt, allRowsRejected(error), error.rejected)
     if (!isUnavailable(error))
@@ -199,6 +210,16 @@ function allRowsRejected(error: AllRowsRejectedError): Failure {
     class: 'all_rows_rejected',
     detail: `${error.message}.`,
     advice: 'Look at the rows and their reasons under /api/rejected_rows.',
+    httpStatus: null,
+    evidence: null,
+  }
+}
+
+function poison(error: PoisonError): Failure {
+  return {
+    class: 'poison',
+    detail: `${error.message}.`,
+    advice: "Look for what ended the worker (its log, the kernel's: memory?), then retry the run.",
     httpStatus: null,
     evidence: null,
   }

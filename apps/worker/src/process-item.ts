@@ -11,8 +11,9 @@ import { UnrecoverableError } from 'bullmq'
 import { fetchSeries } from './fetch-series.js'
 import { tick } from './in-flight.js'
 import type { InFlight } from './in-flight.js'
+import type { Isolation } from './isolation.js'
 import { JobNotes } from './job-notes.js'
-import { AllRowsRejectedError, conclude, postpone } from './outcome.js'
+import { AllRowsRejectedError, conclude, PoisonError, postpone } from './outcome.js'
 import type { Outcomes } from './outcome.js'
 import type { Quota } from './quota.js'
 
@@ -22,6 +23,7 @@ export interface ItemDependencies {
   clientFor: (apiKey: string) => Client
   quota: Quota
   inFlight: InFlight
+  isolation: Isolation
   outcomes: Outcomes
   /** Whether the plan serves `outputsize=full`. */
   fullHistory: boolean
@@ -39,8 +41,20 @@ export async function processItem(
   job: IngestJob,
   token: string | undefined,
 ): Promise<string> {
+  const { isolation } = dependencies
+  return job.stalledCounter > 0
+    ? isolation.alone(() => processTaken(dependencies, job, token, { alone: true }))
+    : isolation.beside(() => processTaken(dependencies, job, token, { alone: false }))
+}
+
+async function processTaken(
+  dependencies: ItemDependencies,
+  job: IngestJob,
+  token: string | undefined,
+  { alone }: { alone: boolean },
+): Promise<string> {
   const { db, inFlight, logger } = dependencies
-  const item = await takeJob(dependencies, job, token)
+  const item = await takeJob(dependencies, job, token, alone)
   if (item === null) return 'nothing to do: the item is finished or was cancelled'
   const log = logger.child({
     run: item.runId,
@@ -52,6 +66,7 @@ export async function processItem(
   return inFlight.hold(item, async (signal) => {
     try {
       signal.throwIfAborted()
+      if (item.loneLosses >= MAX_LONE_LOSSES) throw new PoisonError(item.loneLosses)
       if (item.needless !== null) return await settle(db, item, item.needless, log)
       const { series, bytes, fetchMs } = await fetchSeries(dependencies, item, { notes, signal })
       notes.add(`${describe(series)} in ${bytes} bytes after ${fetchMs} ms`, 50)
@@ -84,6 +99,9 @@ async function settle(
   return outcome === 'coalesced' ? 'another run has fetched it meanwhile' : 'nothing new can be had yet'
 }
 
+/** Its worker lost that often while it worked on nothing else, an item is not tried again. */
+const MAX_LONE_LOSSES = 2
+
 /** Waits between the tries to store what was fetched: it cost a request, so a short absence of the database must not waste it. */
 const STORE_WAITS_MS = [500, 2_000, 5_000]
 
@@ -111,9 +129,10 @@ async function takeJob(
   { db, logger }: ItemDependencies,
   job: IngestJob,
   token: string | undefined,
+  alone: boolean,
 ): Promise<ClaimedItem | null> {
   try {
-    return await takeItem(db, parseJobData(job.data).itemId)
+    return await takeItem(db, parseJobData(job.data).itemId, { alone })
   } catch (error) {
     if (!(error instanceof InvalidJobError)) return postpone(logger, job, token, error)
     logger.error({ job: job.id, class: error.class }, error.message)

@@ -17,6 +17,7 @@ import type { Config } from './config.js'
 import { runDispatcher } from './dispatcher.js'
 import { runHeartbeat } from './heartbeat.js'
 import { InFlight, ShutdownError, tick, watchClaims } from './in-flight.js'
+import { Isolation } from './isolation.js'
 import { processItem } from './process-item.js'
 import { pruneBook } from './prune-book.js'
 import { createQuota } from './quota.js'
@@ -105,6 +106,7 @@ export async function startWorker(
     clientFor: (key: string) => createClient({ baseUrl: config.baseUrl, apiKey: () => key }),
     quota: createQuota({ db, apiKey, plan: config.plan, limits, logger }),
     inFlight,
+    isolation: new Isolation(),
     outcomes: {
       backoffMs: retryAfterMs,
       pauseAll: (ms: number) => pauseFor(queue.handle, ms),

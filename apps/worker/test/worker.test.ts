@@ -172,6 +172,28 @@ describe.each(queueBackends())('a worker, the queue on $name', ({ redisUrl }) =>
     expect(await system.run(id)).toMatchObject({ status: 'succeeded', counts: { succeeded: 2 } })
   })
 
+  test('gives the queue back what it lost while it works', async () => {
+    await system.work({ WORKER_CONCURRENCY: '1' })
+    system.simulator.rule({ symbol: 'SLOW', times: 1, answer: { kind: 'delay', ms: 1_000 } })
+    const id = await system.ingest(['SLOW', 'IBM', 'AAPL'])
+    await system.db.execute(`UPDATE ingest_items SET dispatched_at = now() - interval '1 minute'`)
+    await waitFor(() => system.simulator.arrivals().length === 1, { deadlineMs: DEADLINE_MS })
+    await system.queue.obliterate({ force: true })
+    expect(await system.run(id)).toMatchObject({ status: 'succeeded', counts: { succeeded: 3 } })
+  })
+
+  test('replaces a job that has ended although its item has not', async () => {
+    const id = await system.ingest(['IBM'])
+    const [item] = await items(id)
+    const jobId = jobIdOf(item?.id ?? 0)
+    await system.db.execute(`UPDATE ingest_items SET dispatched_at = now() - interval '1 minute'`)
+    const job = await system.queue.getJob(jobId)
+    await job?.updateData({ ...job.data, itemId: 999_999 })
+    await system.work()
+    // Its first job looks for an item that does not exist, and ends.
+    expect(await system.run(id)).toMatchObject({ status: 'succeeded' })
+  })
+
   test('ends an item whose failures could not be recorded at first, and not one attempt later', async () => {
     await system.db.execute(`
       CREATE SEQUENCE tries;

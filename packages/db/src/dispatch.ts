@@ -30,16 +30,18 @@ export async function undispatchedItems(
 }
 
 /**
- * Everything that is not finished, by id: for a start, when nobody knows what the queue still holds (it may have
- * been emptied, be another one, or the database be a restored backup).
+ * What is unfinished and was given to the queue a while ago, by id: whether the queue still has it is to be looked at.
+ * It may have been emptied, be another one or an old snapshot, or the database be a restored backup.
+ * @param minimumAgeMs leaves what is being given to it the time to arrive
  */
-export async function unfinishedItems(
+export async function dispatchedItems(
   db: Database,
-  options: { afterId: number; limit: number },
+  options: { afterId: number; limit: number; minimumAgeMs: number },
 ): Promise<DispatchableItem[]> {
   return db.execute<Record<string, unknown> & DispatchableItem>(sql`
     ${selectDispatchable}
      WHERE item.state IN ('pending', 'running') AND item.id > ${options.afterId}
+       AND item.dispatched_at <= now() - ${options.minimumAgeMs} * interval '1 ms'
      ORDER BY item.id LIMIT ${options.limit}`)
 }
 

@@ -23,6 +23,8 @@ export interface ClaimedItem {
   attempts: number
   outputsize: Outputsize
   force: boolean
+  /** How often its worker was lost while it worked on nothing else. */
+  loneLosses: number
   /** Rows stored for the symbol before this fetch. */
   storedRows: number
   /** For how long the provider has refused its quota for this item, in milliseconds. */
@@ -42,16 +44,22 @@ export class ClaimLostError extends Error {
 /**
  * Takes an item: raises its claim and marks it running. One that runs already is taken over, since the queue
  * hands a job out again only after its worker was lost.
+ * @param alone whether nothing else will be in this worker's hands meanwhile
  * @returns null when the item is finished, cancelled or unknown: there is nothing to do
  */
-export async function takeItem(db: Database, id: number): Promise<ClaimedItem | null> {
+export async function takeItem(
+  db: Database,
+  id: number,
+  { alone = false } = {},
+): Promise<ClaimedItem | null> {
   const [item] = await db.execute<Record<string, unknown> & ClaimedItem>(sql`
     UPDATE ingest_items AS item
        SET state = 'running', claim = claim + 1, waiting_for = NULL, waiting_reason = NULL, next_attempt_at = NULL,
-           started_at = coalesce(started_at, now())
+           started_at = coalesce(started_at, now()),
+           lone_losses = lone_losses + (item.state = 'running' AND item.alone)::int, alone = ${alone}
       FROM ingest_runs AS run
      WHERE item.id = ${id} AND item.state IN ('pending', 'running') AND run.id = item.run_id
-    RETURNING item.id::float8 AS id, item.claim, item.run_id AS "runId", item.symbol, item.attempts, run.outputsize, run.force,
+    RETURNING item.id::float8 AS id, item.claim, item.run_id AS "runId", item.symbol, item.attempts, item.lone_losses AS "loneLosses", run.outputsize, run.force,
       coalesce((SELECT row_count FROM symbols WHERE symbols.symbol = item.symbol), 0) AS "storedRows",
       coalesce(extract(epoch FROM now() - item.refused_since) * 1000, 0)::float8 AS "refusedMs",
       (SELECT ${needlessFor(sql`run`, sql`known`)} FROM symbols AS known WHERE known.symbol = item.symbol) AS needless`)

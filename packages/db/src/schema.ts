@@ -110,6 +110,9 @@ export const ingestItems = pgTable(
     attempts: integer('attempts').notNull().default(0),
     /** Raised at every taking; only the holder of the current one may finish the item. */
     claim: integer('claim').notNull().default(0),
+    /** Whether it was last taken to be worked on alone, and how often its worker was lost while it was: then nobody else can have been the cause. */
+    alone: boolean('alone').notNull().default(false),
+    loneLosses: integer('lone_losses').notNull().default(0),
     /** What was asked of the provider, once something was. */
     outputsize: text('outputsize', { enum: FETCHED_OUTPUTSIZES }),
     /** How it succeeded; null until it has. */

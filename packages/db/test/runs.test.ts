@@ -163,6 +163,23 @@ describe('the fence', () => {
     expect((await listRejectedRows(connection.db, { limit: 1, offset: 0 })).count).toBe(0)
   })
 
+  test('a taking-over is charged to an item only when it was alone in the lost worker’s hands', async () => {
+    const item = await takenItem(connection.db, 'IBM')
+    expect(await takeItem(connection.db, item.id, { alone: true })).toMatchObject({ loneLosses: 0 })
+    expect(await takeItem(connection.db, item.id, { alone: true })).toMatchObject({ loneLosses: 1 })
+    const held = await takeItem(connection.db, item.id)
+    expect(held).toMatchObject({ loneLosses: 2 })
+    expect(await takeItem(connection.db, item.id, { alone: true })).toMatchObject({ loneLosses: 2 })
+  })
+
+  test('a released item is no loss', async () => {
+    const { id } = await takenItem(connection.db, 'IBM')
+    const item = await takeItem(connection.db, id, { alone: true })
+    if (item === null) throw new Error('the item is gone')
+    await releaseItem(connection.db, item, null)
+    expect(await takeItem(connection.db, id, { alone: true })).toMatchObject({ loneLosses: 0 })
+  })
+
   test('a finished item cannot be taken', async () => {
     const item = await takenItem(connection.db, 'IBM')
     await storeSeries(connection.db, item, series())

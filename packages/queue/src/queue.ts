@@ -31,7 +31,7 @@ export interface OpenOptions {
 
 const DEFAULT_PREFIX = 'stockpile'
 const CLOSE_DEADLINE_MS = 5_000
-const REMOVED_AT_ONCE = 50
+const AT_ONCE = 50
 
 /** Every job has these: written once, here. */
 const JOB_OPTIONS = {
@@ -151,6 +151,29 @@ export async function enqueue(
 }
 
 /**
+ * Makes sure that each of these unfinished items has a job that will run: one that is missing is added, and one that
+ * has ended, so that it would swallow the new one, is replaced.
+ * @returns how many the queue did not have
+ * @throws QueueTimeoutError after `deadlineMs`
+ */
+export async function restore(
+  queue: IngestQueue,
+  items: readonly QueuedItem[],
+  deadlineMs: number,
+): Promise<number> {
+  const missing: QueuedItem[] = []
+  const look = async (item: QueuedItem) => {
+    const job = await queue.getJob(jobIdOf(item.id))
+    if (job !== undefined && job.finishedOn === undefined) return
+    missing.push(item)
+    if (job !== undefined) await queue.remove(jobIdOf(item.id))
+  }
+  await answer(queue, () => fewAtOnce(items, look), deadlineMs, 'show its jobs')
+  if (missing.length > 0) await enqueue(queue, missing, deadlineMs)
+  return missing.length
+}
+
+/**
  * Takes the items' jobs out of the queue. Those being worked on stay on Redis and go from PostgreSQL; either way their
  * workers find the item cancelled.
  * @throws QueueTimeoutError after `deadlineMs`
@@ -160,13 +183,13 @@ export async function withdraw(
   itemIds: readonly number[],
   deadlineMs: number,
 ): Promise<void> {
-  await answer(queue, () => removeAll(queue, itemIds), deadlineMs, 'remove jobs')
+  await answer(queue, () => fewAtOnce(itemIds, (id) => queue.remove(jobIdOf(id))), deadlineMs, 'remove jobs')
 }
 
-/** Few at a time, so that whoever else needs the connections gets a turn. */
-async function removeAll(queue: IngestQueue, itemIds: readonly number[]): Promise<void> {
-  for (let from = 0; from < itemIds.length; from += REMOVED_AT_ONCE) {
-    await Promise.all(itemIds.slice(from, from + REMOVED_AT_ONCE).map((id) => queue.remove(jobIdOf(id))))
+/** So that whoever else needs the connections gets a turn. */
+async function fewAtOnce<T>(all: readonly T[], work: (one: T) => Promise<unknown>): Promise<void> {
+  for (let from = 0; from < all.length; from += AT_ONCE) {
+    await Promise.all(all.slice(from, from + AT_ONCE).map(work))
   }
 }
 
