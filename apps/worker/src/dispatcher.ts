@@ -96,7 +96,13 @@ async function dispatchOnce({ db, queue, logger }: DispatcherDependencies): Prom
   for (;;) {
     const items = await undispatchedItems(db, { limit: BATCH, minimumAgeMs: MINIMUM_AGE_MS })
     if (items.length === 0) break
-    await enqueue(queue, items, QUEUE_DEADLINE_MS)
+    const again = items.filter((item) => item.again)
+    await restore(queue, again, QUEUE_DEADLINE_MS)
+    await enqueue(
+      queue,
+      items.filter((item) => !item.again),
+      QUEUE_DEADLINE_MS,
+    )
     await markDispatched(
       db,
       items.map((item) => item.id),

@@ -16,10 +16,10 @@ import { apiKeySource, waitForApiKey } from './api-key.js'
 import type { Config } from './config.js'
 import { runDispatcher } from './dispatcher.js'
 import { runHeartbeat } from './heartbeat.js'
+import { runHousekeeping } from './housekeeping.js'
 import { InFlight, ShutdownError, tick, watchClaims } from './in-flight.js'
 import { Isolation } from './isolation.js'
 import { processItem } from './process-item.js'
-import { pruneBook } from './prune-book.js'
 import { createQuota } from './quota.js'
 import { gapMs } from './spacing.js'
 
@@ -126,7 +126,7 @@ export async function startWorker(
     worker.handle.run(),
     runDispatcher({ db, queue: queue.handle, doubtful, logger }, stopping.signal),
     watchClaims({ db, inFlight, logger }, stopping.signal),
-    pruneBook({ db, logger }, stopping.signal),
+    runHousekeeping({ db, logger }, stopping.signal),
   )
   logger.info(
     {

@@ -1,4 +1,5 @@
-import { listFailures, listRejectedRows } from '@stockpile/db/failures'
+import { listFailures } from '@stockpile/db/failures'
+import { listRejectedRows } from '@stockpile/db/rejected-rows'
 import { listFinancialData } from '@stockpile/db/financial-data'
 import { waitFor } from '@stockpile/test-harness/process'
 import { describe, expect, test } from 'vitest'

@@ -11,18 +11,19 @@ export interface DispatchableItem {
 }
 
 const selectDispatchable = sql`
-  SELECT item.id::float8 AS id, item.run_id AS "runId", item.symbol, run.priority
+  SELECT item.id::float8 AS id, item.run_id AS "runId", item.symbol, run.priority, item.claim > 0 AS again
     FROM ingest_items AS item JOIN ingest_runs AS run ON run.id = item.run_id`
 
 /**
- * Pending items that the queue was never given, oldest first.
+ * Pending items that the queue was never given, oldest first; `again` for those whose earlier job it may still hold,
+ * ended, since they are retried.
  * @param minimumAgeMs leaves the API the time to dispatch its own
  */
 export async function undispatchedItems(
   db: Database,
   options: { limit: number; minimumAgeMs: number },
-): Promise<DispatchableItem[]> {
-  return db.execute<Record<string, unknown> & DispatchableItem>(sql`
+): Promise<(DispatchableItem & { again: boolean })[]> {
+  return db.execute<Record<string, unknown> & DispatchableItem & { again: boolean }>(sql`
     ${selectDispatchable}
      WHERE item.state = 'pending' AND item.dispatched_at IS NULL
        AND run.requested_at < now() - ${options.minimumAgeMs} * interval '1 ms'

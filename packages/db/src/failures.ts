@@ -1,4 +1,5 @@
 import { sql } from 'drizzle-orm'
+import type { SQL } from 'drizzle-orm'
 import type { Database } from './connection.js'
 import { isoInstant } from './instant.js'
 import type { Failure } from './items.js'
@@ -14,20 +15,16 @@ export interface RecordedFailure extends Failure {
   failedAt: string
 }
 
-export interface QuarantinedRow {
-  id: number
-  runId: string
-  symbol: string
-  date: string | null
-  raw: unknown
-  reasons: string[]
-  /** ISO 8601, UTC. */
-  rejectedAt: string
-}
-
 export interface Filter {
   runId?: string | undefined
   symbol?: string | undefined
+  class?: string | undefined
+  /** ISO 8601; from (inclusive) and until (exclusive) when it failed. */
+  from?: string | undefined
+  until?: string | undefined
+}
+
+export interface Page {
   limit: number
   offset: number
 }
@@ -35,9 +32,9 @@ export interface Filter {
 /** Failed attempts, newest first. */
 export async function listFailures(
   db: Database,
-  filter: Filter & { class?: string | undefined },
+  filter: Filter & Page,
 ): Promise<{ failures: RecordedFailure[]; count: number }> {
-  const where = sql`${matches(filter)} AND (${filter.class ?? null}::text IS NULL OR class = ${filter.class ?? null})`
+  const where = matches(filter)
   const [total] = await db.execute<{ count: number }>(
     sql`SELECT count(*)::float8 AS count FROM ingest_failures WHERE ${where}`,
   )
@@ -48,22 +45,34 @@ export async function listFailures(
   return { failures: [...failures], count: total?.count ?? 0 }
 }
 
-/** Quarantined rows, newest first. */
-export async function listRejectedRows(
-  db: Database,
-  filter: Filter,
-): Promise<{ rows: QuarantinedRow[]; count: number }> {
-  const where = matches(filter)
-  const [total] = await db.execute<{ count: number }>(
-    sql`SELECT count(*)::float8 AS count FROM rejected_rows WHERE ${where}`,
-  )
-  const rows = await db.execute<Record<string, unknown> & QuarantinedRow>(sql`
-    SELECT id::float8 AS id, run_id AS "runId", symbol, date, raw, to_jsonb(reasons) AS reasons, ${isoInstant(sql`rejected_at`)} AS "rejectedAt"
-      FROM rejected_rows WHERE ${where} ORDER BY rejected_rows.id DESC LIMIT ${filter.limit} OFFSET ${filter.offset}`)
-  return { rows: [...rows], count: total?.count ?? 0 }
+export interface FailureGroup {
+  class: string
+  /** Failed attempts, and the symbols they were for. */
+  attempts: number
+  symbols: number
+  /** Attempts with which an item ended. */
+  final: number
+  /** What a person should do, and the newest attempt's sentence as an example. */
+  advice: string
+  example: string
+  /** ISO 8601, UTC. */
+  firstFailedAt: string
+  lastFailedAt: string
 }
 
-function matches(filter: Filter): ReturnType<typeof sql> {
-  const { runId = null, symbol = null } = filter
-  return sql`(${runId}::uuid IS NULL OR run_id = ${runId}::uuid) AND (${symbol}::text IS NULL OR symbol = ${symbol})`
+/** Failed attempts by class, the newest first: what failed in one outage is one line. */
+export async function groupFailures(db: Database, filter: Filter): Promise<FailureGroup[]> {
+  return db.execute<Record<string, unknown> & FailureGroup>(sql`
+    SELECT class, count(*)::float8 AS attempts, count(DISTINCT symbol)::float8 AS symbols, (count(*) FILTER (WHERE final))::float8 AS final,
+           (array_agg(advice ORDER BY id DESC))[1] AS advice, (array_agg(detail ORDER BY id DESC))[1] AS example,
+           ${isoInstant(sql`min(failed_at)`)} AS "firstFailedAt", ${isoInstant(sql`max(failed_at)`)} AS "lastFailedAt"
+      FROM ingest_failures WHERE ${matches(filter)} GROUP BY class ORDER BY max(id) DESC`)
+}
+
+function matches(filter: Filter): SQL {
+  const { runId = null, symbol = null, class: failureClass = null, from = null, until = null } = filter
+  return sql`(${runId}::uuid IS NULL OR run_id = ${runId}::uuid) AND (${symbol}::text IS NULL OR symbol = ${symbol})
+    AND (${failureClass}::text IS NULL OR class = ${failureClass})
+    AND (${from}::timestamptz IS NULL OR failed_at >= ${from}::timestamptz)
+    AND (${until}::timestamptz IS NULL OR failed_at < ${until}::timestamptz)`
 }

@@ -113,7 +113,7 @@ export async function storeSeries(
 ): Promise<UpsertResult> {
   return db.transaction(async (tx) => {
     const result = await upsertBars(tx, item.symbol, series.bars)
-    await quarantine(tx, item, series.rejected)
+    await quarantine(tx, item, series.rejected, series.bars)
     await coalesce(tx, item, series)
     await holdClaim(
       tx,
@@ -148,13 +148,35 @@ async function coalesce(tx: Transaction, item: ClaimedItem, series: FetchedSerie
        AND NOT run.force AND run.requested_at < fetched.at AND (${isFull} OR run.outputsize <> 'full')`)
 }
 
-async function quarantine(tx: Transaction, item: ClaimedItem, rows: readonly RejectedRow[]): Promise<void> {
+/**
+ * Resolves what was in quarantine for a day that has a sound row now, then puts these records in: each once, however
+ * often it comes.
+ */
+async function quarantine(
+  tx: Transaction,
+  item: ClaimedItem,
+  rows: readonly RejectedRow[],
+  bars?: PackedBars,
+): Promise<void> {
+  if (bars !== undefined) {
+    await tx.execute(sql`
+      UPDATE rejected_rows SET resolved_at = now()
+       WHERE symbol = ${item.symbol} AND resolved_at IS NULL AND date = ANY(${bars.columns.date}::text::date[])`)
+  }
   if (rows.length === 0) return
   await tx.execute(sql`
-    INSERT INTO rejected_rows (item_id, run_id, symbol, date, raw, reasons)
-    SELECT ${item.id}, ${item.runId}::uuid, ${item.symbol}, (row->>'date')::date, row->'raw',
-           ARRAY(SELECT jsonb_array_elements_text(row->'reasons'))
-      FROM jsonb_array_elements(${JSON.stringify(rows)}::text::jsonb) AS row`)
+    WITH given AS (
+      SELECT DISTINCT ON (md5((row->'raw')::text)) (row->>'date')::date AS date, row->'raw' AS raw,
+             ARRAY(SELECT jsonb_array_elements_text(row->'reasons')) AS reasons
+        FROM jsonb_array_elements(${JSON.stringify(rows)}::text::jsonb) AS row
+    ), kept AS (
+      INSERT INTO rejected_rows AS known (symbol, date, raw, reasons)
+      SELECT ${item.symbol}, date, raw, reasons FROM given
+      ON CONFLICT (symbol, md5(raw::text)) DO UPDATE SET times = known.times + 1, reasons = excluded.reasons,
+        last_rejected_at = now(), resolved_at = NULL
+      RETURNING id
+    )
+    INSERT INTO item_rejected_rows (item_id, rejected_row_id) SELECT ${item.id}::bigint, id FROM kept ON CONFLICT DO NOTHING`)
 }
 
 export interface Failure {

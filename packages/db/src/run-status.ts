@@ -114,7 +114,12 @@ async function selectRuns(db: Database, which: ReturnType<typeof sql>): Promise<
       ) AS item
       LEFT JOIN LATERAL (
         SELECT jsonb_agg(jsonb_build_object('class', class, 'count', count) ORDER BY count DESC, class) AS failures
-          FROM (SELECT class, count(*) FROM ingest_failures WHERE run_id = run.id AND final GROUP BY class) AS by_class
+          FROM (
+            SELECT last.class, count(*)
+              FROM ingest_items AS failed
+             CROSS JOIN LATERAL (SELECT class FROM ingest_failures WHERE item_id = failed.id ORDER BY id DESC LIMIT 1) AS last
+             WHERE failed.run_id = run.id AND failed.state = 'failed' GROUP BY last.class
+          ) AS by_class
       ) AS failure ON true
       LEFT JOIN LATERAL (
         SELECT jsonb_build_object('for', waiting_for, 'reason', waiting_reason, 'until', ${isoInstant(sql`next_attempt_at`)}) AS waiting

@@ -93,3 +93,27 @@ export async function cancelRun(db: Database, id: string): Promise<'unknown' | '
     return 'cancelled'
   })
 }
+
+/**
+ * Gives the failed items of a run their attempts back, so that they are worked on again; what succeeded stays. Asked
+ * again while they are, it changes nothing and answers the same.
+ * @returns 'unknown', 'nothing' (it has finished and nothing of it failed, or it was cancelled) or 'retried'
+ */
+export async function retryRun(db: Database, id: string): Promise<'unknown' | 'nothing' | 'retried'> {
+  return db.transaction(async (tx) => {
+    const [run] = await tx.execute<{ cancelled: boolean }>(
+      sql`SELECT cancelled_at IS NOT NULL AS cancelled FROM ingest_runs WHERE id = ${id}::uuid FOR UPDATE`,
+    )
+    if (run === undefined) return 'unknown'
+    if (run.cancelled) return 'nothing'
+    // Undispatched: the dispatcher replaces their jobs, which have ended.
+    const retried = await tx.execute(sql`
+      UPDATE ingest_items SET state = 'pending', attempts = 0, lone_losses = 0, alone = false, refused_since = NULL,
+             finished_at = NULL, dispatched_at = NULL, rows_fetched = 0, rows_rejected = 0
+       WHERE run_id = ${id}::uuid AND state = 'failed' RETURNING id`)
+    if (retried.length > 0) return 'retried'
+    const [left] = await tx.execute<{ unfinished: boolean }>(sql`
+      SELECT EXISTS (SELECT FROM ingest_items WHERE run_id = ${id}::uuid AND finished_at IS NULL) AS unfinished`)
+    return left?.unfinished === true ? 'retried' : 'nothing'
+  })
+}

@@ -13,6 +13,7 @@ import {
   primaryKey,
   text,
   timestamp,
+  uniqueIndex,
   uuid,
 } from 'drizzle-orm/pg-core'
 
@@ -63,7 +64,10 @@ export const financialData = pgTable(
     lowPrice: numeric('low_price').notNull(),
     closePrice: numeric('close_price').notNull(),
     volume: bigintText('volume').notNull(),
-    createdAt: instant('created_at').notNull().defaultNow(),
+    /** When the row was first stored: of the statement, which runs with the symbol's row locked, so in the order of commits. */
+    createdAt: instant('created_at')
+      .notNull()
+      .default(sql`statement_timestamp()`),
   },
   (table) => [
     primaryKey({ name: 'financial_data_pkey', columns: [table.symbol, table.date] }),
@@ -74,6 +78,30 @@ export const financialData = pgTable(
     ),
     check('financial_data_volume', sql`${table.volume} >= 0`),
   ],
+)
+
+/** Restatements: what a stored value was before it changed, and what it was changed to. Written with the change itself. */
+export const priceRevisions = pgTable(
+  'price_revisions',
+  {
+    id: bigint('id', { mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
+    symbol: symbolText('symbol').notNull(),
+    date: date('date', { mode: 'string' }).notNull(),
+    oldOpenPrice: numeric('old_open_price').notNull(),
+    oldHighPrice: numeric('old_high_price').notNull(),
+    oldLowPrice: numeric('old_low_price').notNull(),
+    oldClosePrice: numeric('old_close_price').notNull(),
+    oldVolume: bigintText('old_volume').notNull(),
+    newOpenPrice: numeric('new_open_price').notNull(),
+    newHighPrice: numeric('new_high_price').notNull(),
+    newLowPrice: numeric('new_low_price').notNull(),
+    newClosePrice: numeric('new_close_price').notNull(),
+    newVolume: bigintText('new_volume').notNull(),
+    revisedAt: instant('revised_at')
+      .notNull()
+      .default(sql`statement_timestamp()`),
+  },
+  (table) => [index('price_revisions_row').on(table.symbol, table.date, table.revisedAt)],
 )
 
 export const ingestRuns = pgTable(
@@ -199,24 +227,58 @@ export const ingestFailures = pgTable(
   ],
 )
 
-/** Quarantine: rows of the provider that did not pass the checks, as they came and why. */
+/**
+ * Quarantine: records of the provider that did not pass the checks, as they came and why. Each once, however often it
+ * is fetched; resolved when a later fetch brings a sound row for that day.
+ */
 export const rejectedRows = pgTable(
   'rejected_rows',
   {
     id: bigint('id', { mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
-    itemId: bigint('item_id', { mode: 'number' })
-      .notNull()
-      .references(() => ingestItems.id),
-    runId: uuid('run_id').notNull(),
     symbol: symbolText('symbol').notNull(),
     /** Null when what stood in its place is no date. */
     date: date('date', { mode: 'string' }),
     raw: jsonb('raw').notNull(),
     reasons: text('reasons').array().notNull(),
+    /** How many items brought it. */
+    times: integer('times').notNull().default(1),
     rejectedAt: instant('rejected_at').notNull().defaultNow(),
+    lastRejectedAt: instant('last_rejected_at').notNull().defaultNow(),
+    resolvedAt: instant('resolved_at'),
   },
   (table) => [
-    index('rejected_rows_run').on(table.runId, table.id),
-    index('rejected_rows_symbol').on(table.symbol, table.id),
+    uniqueIndex('rejected_rows_record').on(table.symbol, sql`md5(${table.raw}::text)`),
+    index('rejected_rows_unresolved')
+      .on(table.symbol, table.date)
+      .where(sql`${table.resolvedAt} IS NULL`),
   ],
 )
+
+/** Which items brought a rejected record. */
+export const itemRejectedRows = pgTable(
+  'item_rejected_rows',
+  {
+    itemId: bigint('item_id', { mode: 'number' })
+      .notNull()
+      .references(() => ingestItems.id),
+    rejectedRowId: bigint('rejected_row_id', { mode: 'number' })
+      .notNull()
+      .references(() => rejectedRows.id),
+  },
+  (table) => [
+    primaryKey({ name: 'item_rejected_rows_pkey', columns: [table.itemId, table.rejectedRowId] }),
+    index('item_rejected_rows_row').on(table.rejectedRowId),
+  ],
+)
+
+/** Answers to POST /api/ingest that are given again to who repeats the request with the same Idempotency-Key within a day. */
+export const idempotencyKeys = pgTable('idempotency_keys', {
+  key: text('key').primaryKey(),
+  /** Of what was asked for, to tell a repetition from another request. */
+  requestHash: text('request_hash').notNull(),
+  runId: uuid('run_id')
+    .notNull()
+    .references(() => ingestRuns.id),
+  answer: jsonb('answer').notNull(),
+  createdAt: instant('created_at').notNull().defaultNow(),
+})

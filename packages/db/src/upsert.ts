@@ -10,8 +10,8 @@ export interface UpsertResult {
 }
 
 /**
- * Writes the bars of one symbol in one statement: new ones are inserted, changed ones updated, equal ones not
- * touched. Locks the symbol's row first, so that writers of one symbol take turns and its totals stay exact.
+ * Writes the bars of one symbol in one statement: new ones are inserted, changed ones updated and their old values kept
+ * in price_revisions, equal ones not touched. Locks the symbol's row first, so that writers of one symbol take turns and its totals stay exact.
  *
  * The first rows of a symbol are inserted without looking for conflicts, which would cost as much again: with the
  * symbol's row locked nobody else can add any. Arrays as text literals are six parameters whatever the number of rows, ten
@@ -41,9 +41,18 @@ async function upsert(
   bars: PackedBars,
 ): Promise<{ inserted: number; updated: number }> {
   const [written] = await tx.execute<{ inserted: number; updated: number }>(sql`
-    WITH written AS (${insertOf(symbol, bars)} ${updateWhatChanged} RETURNING old.symbol IS NULL AS inserted)
-    SELECT count(*) FILTER (WHERE inserted)::int AS inserted, count(*) FILTER (WHERE NOT inserted)::int AS updated
-      FROM written`)
+    WITH written AS (
+      ${insertOf(symbol, bars)} ${updateWhatChanged}
+      RETURNING new.symbol, new.date,
+        old.open_price AS old_open, old.high_price AS old_high, old.low_price AS old_low, old.close_price AS old_close, old.volume AS old_volume,
+        new.open_price AS new_open, new.high_price AS new_high, new.low_price AS new_low, new.close_price AS new_close, new.volume AS new_volume
+    ), revised AS (
+      INSERT INTO price_revisions (symbol, date,
+        old_open_price, old_high_price, old_low_price, old_close_price, old_volume,
+        new_open_price, new_high_price, new_low_price, new_close_price, new_volume)
+      SELECT * FROM written WHERE old_open IS NOT NULL
+    )
+    SELECT count(*) FILTER (WHERE old_open IS NULL)::int AS inserted, count(old_open)::int AS updated FROM written`)
   return written ?? { inserted: 0, updated: 0 }
 }
 

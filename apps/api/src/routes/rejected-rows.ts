@@ -1,4 +1,4 @@
-import { listRejectedRows } from '@stockpile/db/failures'
+import { listRejectedRows } from '@stockpile/db/rejected-rows'
 import * as z from 'zod'
 import type { Dependencies } from '../dependencies.js'
 import { INFO, pageAnswerOf, problems } from '../schemas/answer.js'
