@@ -8,6 +8,7 @@ import { registerNotFound } from './plugins/not-found.js'
 import { registerOpenapi } from './plugins/openapi.js'
 import { registerRequests } from './plugins/requests.js'
 import { cancelRoutes } from './routes/cancel.js'
+import { createRunRoutes } from './routes/create-run.js'
 import { failureRoutes } from './routes/failures.js'
 import { financialDataRoutes } from './routes/financial-data.js'
 import { healthRoutes } from './routes/health.js'
@@ -15,6 +16,8 @@ import { ingestRoutes } from './routes/ingest.js'
 import { itemRoutes } from './routes/items.js'
 import { quotaRoutes } from './routes/quota.js'
 import { rejectedRowRoutes } from './routes/rejected-rows.js'
+import { retryRoutes } from './routes/retry.js'
+import { revisionRoutes } from './routes/revisions.js'
 import { statisticsRoutes } from './routes/statistics.js'
 import { createServer } from './server.js'
 import type { App, Timeouts } from './server.js'
@@ -40,9 +43,12 @@ export async function buildApp({ db, queue, logger, timeouts }: AppOptions): Pro
   await registerBoard(app, dependencies)
   financialDataRoutes(app, dependencies)
   statisticsRoutes(app, dependencies)
+  revisionRoutes(app, dependencies)
+  createRunRoutes(app, dependencies)
   ingestRoutes(app, dependencies)
   itemRoutes(app, dependencies)
   cancelRoutes(app, dependencies)
+  retryRoutes(app, dependencies)
   failureRoutes(app, dependencies)
   rejectedRowRoutes(app, dependencies)
   quotaRoutes(app, dependencies)

@@ -6,7 +6,12 @@ import type { ProblemDetail } from './problem.js'
 /** A body of 10,000 bad symbols is not answered with 10,000 complaints. */
 const MAX_ERRORS = 20
 
-const PARTS: Record<string, string> = { querystring: '/query', params: '/path', body: '/body' }
+const PARTS: Record<string, string> = {
+  querystring: '/query',
+  params: '/path',
+  body: '/body',
+  headers: '/headers',
+}
 
 /** What Zod found wrong with a part of the request, without repeating what was sent. */
 export function invalidRequest(

@@ -2,7 +2,9 @@ import { STATUS_CODES } from 'node:http'
 import * as z from 'zod'
 
 const detailSchema = z.object({
-  pointer: z.string().meta({ description: 'JSON pointer into the request: /body, /query or /path.' }),
+  pointer: z
+    .string()
+    .meta({ description: 'JSON pointer into the request: /body, /query, /path or /headers.' }),
   code: z.string(),
   detail: z.string(),
 })

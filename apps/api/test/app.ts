@@ -160,7 +160,7 @@ export const problemShape = z.strictObject({
   instance: z.string().startsWith('urn:uuid:'),
   errors: z.array(
     z.strictObject({
-      pointer: z.string().regex(/^\/(body|query|path)/),
+      pointer: z.string().regex(/^\/(body|query|path|headers)/),
       code: z.string().min(1),
       detail: z.string().min(1),
     }),

@@ -11,7 +11,9 @@ const operationSchema = z.looseObject({
   summary: z.string(),
   tags: z.array(z.string()).length(1),
   parameters: z
-    .array(z.looseObject({ name: z.string(), in: z.enum(['query', 'path']), description: z.string() }))
+    .array(
+      z.looseObject({ name: z.string(), in: z.enum(['query', 'path', 'header']), description: z.string() }),
+    )
     .default([]),
   responses: z.record(
     z.string(),
@@ -41,10 +43,12 @@ test('OpenAPI describes every route of the contract once', async () => {
     'GET /api/quota',
     'GET /api/rejected_rows',
     'GET /api/statistics',
+    'GET /api/symbols/{symbol}/revisions',
     'GET /healthz',
     'GET /readyz',
     'POST /api/ingest',
     'POST /api/ingest/{id}/cancel',
+    'POST /api/ingest/{id}/retry',
   ])
   const ids = Object.values(paths).flatMap((methods) => Object.values(methods).map((one) => one.operationId))
   expect(new Set(ids).size).toBe(routes.length)
@@ -85,6 +89,7 @@ test('OpenAPI knows the parameters as they are checked', async () => {
     { name: 'symbol', required: false, schema: { type: 'string', maxLength: 32 } },
     { name: 'start_date', schema: { type: 'string', format: 'date' } },
     { name: 'end_date', schema: { type: 'string', format: 'date' } },
+    { name: 'as_of', schema: { type: 'string', format: 'date-time' } },
     { name: 'limit', schema: { type: 'integer', minimum: 1, maximum: 1000, default: 5 } },
     { name: 'size' },
     { name: 'page', schema: { type: 'integer', minimum: 1, maximum: 1_000_000_000, default: 1 } },

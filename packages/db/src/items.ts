@@ -167,11 +167,11 @@ async function quarantine(
   await tx.execute(sql`
     WITH given AS (
       SELECT DISTINCT ON (md5((row->'raw')::text)) (row->>'date')::date AS date, row->'raw' AS raw,
-             ARRAY(SELECT jsonb_array_elements_text(row->'reasons')) AS reasons
-        FROM jsonb_array_elements(${JSON.stringify(rows)}::text::jsonb) AS row
+             ARRAY(SELECT jsonb_array_elements_text(row->'reasons')) AS reasons, position
+        FROM jsonb_array_elements(${JSON.stringify(rows)}::text::jsonb) WITH ORDINALITY AS listed(row, position)
     ), kept AS (
       INSERT INTO rejected_rows AS known (symbol, date, raw, reasons)
-      SELECT ${item.symbol}, date, raw, reasons FROM given
+      SELECT ${item.symbol}, date, raw, reasons FROM given ORDER BY position
       ON CONFLICT (symbol, md5(raw::text)) DO UPDATE SET times = known.times + 1, reasons = excluded.reasons,
         last_rejected_at = now(), resolved_at = NULL
       RETURNING id

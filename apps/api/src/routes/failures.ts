@@ -1,9 +1,11 @@
-import { listFailures } from '@stockpile/db/failures'
+import { groupFailures, listFailures } from '@stockpile/db/failures'
+import type { FailureGroup } from '@stockpile/db/failures'
 import * as z from 'zod'
 import type { Dependencies } from '../dependencies.js'
 import { INFO, pageAnswerOf, problems } from '../schemas/answer.js'
 import { hasOneLimit, pageOf, pageParameters, pagination, TWO_LIMITS } from '../schemas/pagination.js'
-import { runIdSchema, strict } from '../schemas/query.js'
+import { instantSchema } from '../schemas/instant.js'
+import { instantParameter, runIdSchema, strict } from '../schemas/query.js'
 import { symbolSchema } from '../schemas/symbol.js'
 import type { App } from '../server.js'
 
@@ -17,6 +19,12 @@ const querySchema = strict({
     .regex(/^[a-z_]{1,64}$/, 'A class of failures is up to 64 small letters and _.')
     .optional()
     .meta({ description: 'Of the failure.', examples: ['invalid_symbol'] }),
+  from: instantParameter.optional().meta({ description: 'Failed then or later.' }),
+  until: instantParameter.optional().meta({ description: 'Failed before then.' }),
+  group_by: z
+    .enum(['class'], { error: 'This takes class.' })
+    .optional()
+    .meta({ description: 'One entry a class with its counts: what failed in one outage is one line.' }),
   ...pageParameters({ standard: STANDARD_LIMIT, maximum: 1_000 }),
 }).refine(hasOneLimit, TWO_LIMITS)
 
@@ -34,9 +42,20 @@ const failureSchema = z.object({
   failed_at: z.string().meta({ format: 'date-time' }),
 })
 
+const groupSchema = z.object({
+  class: z.string(),
+  attempts: z.int().meta({ description: 'Failed attempts of this class.' }),
+  symbols: z.int().meta({ description: 'How many symbols they were for.' }),
+  final: z.int().meta({ description: 'Attempts with which an item ended.' }),
+  advice: z.string().meta({ description: 'What a person should do.' }),
+  example: z.string().meta({ description: 'The detail of the newest.' }),
+  first_failed_at: instantSchema,
+  last_failed_at: instantSchema,
+})
+
 const answerSchema = pageAnswerOf({
-  description: 'A page of failed attempts.',
-  entry: failureSchema,
+  description: 'A page of failed attempts, or with group_by a page of their classes.',
+  entry: z.union([failureSchema, groupSchema]),
   examples: [
     {
       id: 1,
@@ -69,8 +88,14 @@ export function failureRoutes(app: App, { db }: Dependencies): void {
     },
     async ({ query }) => {
       const page = pageOf(query, STANDARD_LIMIT)
-      const filter = { ...page, runId: query.run_id, symbol: query.symbol, class: query.class }
-      const { failures, count } = await listFailures(db, filter)
+      const { symbol, from, until } = query
+      const filter = { runId: query.run_id, symbol, class: query.class, from, until }
+      if (query.group_by !== undefined) {
+        const groups = await groupFailures(db, filter)
+        const shown = groups.slice(page.offset, page.offset + page.limit).map(groupAnswer)
+        return { data: shown, pagination: pagination(page, groups.length), info: INFO }
+      }
+      const { failures, count } = await listFailures(db, { ...filter, ...page })
       const data = failures.map((failure) => ({
         id: failure.id,
         run_id: failure.runId,
@@ -87,4 +112,17 @@ export function failureRoutes(app: App, { db }: Dependencies): void {
       return { data, pagination: pagination(page, count), info: INFO }
     },
   )
+}
+
+function groupAnswer(group: FailureGroup): z.infer<typeof groupSchema> {
+  return {
+    class: group.class,
+    attempts: group.attempts,
+    symbols: group.symbols,
+    final: group.final,
+    advice: group.advice,
+    example: group.example,
+    first_failed_at: group.firstFailedAt,
+    last_failed_at: group.lastFailedAt,
+  }
 }

@@ -1,10 +1,12 @@
 import { listFinancialData } from '@stockpile/db/financial-data'
+import { listFinancialDataAsOf } from '@stockpile/db/revisions'
 import * as z from 'zod'
 import type { Dependencies } from '../dependencies.js'
 import { INFO, pageAnswerOf, problems } from '../schemas/answer.js'
+import { barAnswer, barSchema } from '../schemas/bar.js'
 import { dateSchema, isOrdered, UNORDERED } from '../schemas/dates.js'
 import { hasOneLimit, pageOf, pageParameters, pagination, TWO_LIMITS } from '../schemas/pagination.js'
-import { strict } from '../schemas/query.js'
+import { instantParameter, strict } from '../schemas/query.js'
 import { symbolSchema } from '../schemas/symbol.js'
 import type { App } from '../server.js'
 
@@ -14,24 +16,23 @@ const querySchema = strict({
   symbol: symbolSchema.optional(),
   start_date: dateSchema.optional().meta({ description: 'Inclusive.', examples: ['2023-01-01'] }),
   end_date: dateSchema.optional().meta({ description: 'Inclusive.', examples: ['2023-01-14'] }),
+  as_of: instantParameter.optional().meta({
+    description:
+      'What was stored at this instant: later rows are left out, and restated values are as they were. Needs symbol.',
+  }),
   ...pageParameters({ standard: STANDARD_LIMIT, maximum: 1_000 }),
 })
+  .refine((query) => query.as_of === undefined || query.symbol !== undefined, {
+    path: ['as_of'],
+    error: 'as_of needs symbol.',
+  })
   .refine(isOrdered, UNORDERED)
   .refine(hasOneLimit, TWO_LIMITS)
-
-const price = z.string().meta({
-  description: 'Exactly as the provider wrote it, decimals kept; raw, not adjusted for splits.',
-  examples: ['242.1200'],
-})
 
 const rowSchema = z.object({
   symbol: z.string(),
   date: z.string().meta({ format: 'date' }),
-  open_price: price,
-  high_price: price,
-  low_price: price,
-  close_price: price,
-  volume: z.string().meta({ description: 'Shares, as decimal digits.', examples: ['4228653'] }),
+  ...barSchema.shape,
 })
 
 const answerSchema = pageAnswerOf({
@@ -80,17 +81,12 @@ export function financialDataRoutes(app: App, { db }: Dependencies): void {
       },
       async ({ query }) => {
         const page = pageOf(query, STANDARD_LIMIT)
-        const filter = { symbol: query.symbol, startDate: query.start_date, endDate: query.end_date }
-        const { rows, count } = await listFinancialData(db, filter, page)
-        const data = rows.map((row) => ({
-          symbol: row.symbol,
-          date: row.date,
-          open_price: row.openPrice,
-          high_price: row.highPrice,
-          low_price: row.lowPrice,
-          close_price: row.closePrice,
-          volume: row.volume,
-        }))
+        const range = { startDate: query.start_date, endDate: query.end_date }
+        const { rows, count } =
+          query.symbol !== undefined && query.as_of !== undefined
+            ? await listFinancialDataAsOf(db, { symbol: query.symbol, asOf: query.as_of, ...range }, page)
+            : await listFinancialData(db, { symbol: query.symbol, ...range }, page)
+        const data = rows.map((row) => ({ symbol: row.symbol, date: row.date, ...barAnswer(row) }))
         return { data, pagination: pagination(page, count), info: INFO }
       },
     )

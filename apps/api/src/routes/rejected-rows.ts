@@ -4,6 +4,7 @@ import type { Dependencies } from '../dependencies.js'
 import { INFO, pageAnswerOf, problems } from '../schemas/answer.js'
 import { hasOneLimit, pageOf, pageParameters, pagination, TWO_LIMITS } from '../schemas/pagination.js'
 import { runIdSchema, strict } from '../schemas/query.js'
+import { instantSchema } from '../schemas/instant.js'
 import { symbolSchema } from '../schemas/symbol.js'
 import type { App } from '../server.js'
 
@@ -12,17 +13,26 @@ const STANDARD_LIMIT = 20
 const querySchema = strict({
   run_id: runIdSchema.optional(),
   symbol: symbolSchema.optional(),
+  resolved: z
+    .enum(['true', 'false'], { error: 'This takes true or false.' })
+    .optional()
+    .meta({ description: 'Only those for whose day a sound row came since, or only the others.' }),
   ...pageParameters({ standard: STANDARD_LIMIT, maximum: 1_000 }),
 }).refine(hasOneLimit, TWO_LIMITS)
 
 const rejectedRowSchema = z.object({
   id: z.int(),
-  run_id: z.string().meta({ format: 'uuid' }),
+  run_id: z.string().meta({ format: 'uuid', description: 'The newest run that brought it.' }),
   symbol: z.string(),
   date: z.string().nullable().meta({ description: 'null when what stood in its place is no date.' }),
   raw: z.unknown().meta({ description: 'The record as the provider sent it.' }),
   reasons: z.array(z.string()),
-  rejected_at: z.string().meta({ format: 'date-time' }),
+  times: z.int().meta({ description: 'How many fetches brought it; it is kept once.' }),
+  rejected_at: instantSchema.meta({ description: 'When it came first.' }),
+  last_rejected_at: instantSchema.meta({ description: 'When it came last.' }),
+  resolved_at: instantSchema
+    .nullable()
+    .meta({ description: 'When a sound row for that day was stored; null while none was.' }),
 })
 
 const answerSchema = pageAnswerOf({
@@ -44,7 +54,10 @@ const answerSchema = pageAnswerOf({
         },
       },
       reasons: ['high_below_low'],
+      times: 2,
       rejected_at: '2026-05-18T09:12:48.512Z',
+      last_rejected_at: '2026-05-19T09:12:47.120Z',
+      resolved_at: null,
     },
   ],
   pagination: { count: 1, page: 1, limit: STANDARD_LIMIT, pages: 1 },
@@ -57,7 +70,7 @@ export function rejectedRowRoutes(app: App, { db }: Dependencies): void {
       schema: {
         tags: ['ingest'],
         operationId: 'listRejectedRows',
-        summary: "The provider's rows that did not pass the checks, newest first",
+        summary: "The provider's rows that did not pass the checks, the last rejected first",
         querystring: querySchema,
         response: { 200: answerSchema, ...problems(400, 503) },
       },
@@ -68,6 +81,7 @@ export function rejectedRowRoutes(app: App, { db }: Dependencies): void {
         ...page,
         runId: query.run_id,
         symbol: query.symbol,
+        resolved: query.resolved === undefined ? undefined : query.resolved === 'true',
       })
       const data = rows.map((row) => ({
         id: row.id,
@@ -76,7 +90,10 @@ export function rejectedRowRoutes(app: App, { db }: Dependencies): void {
         date: row.date,
         raw: row.raw,
         reasons: row.reasons,
+        times: row.times,
         rejected_at: row.rejectedAt,
+        last_rejected_at: row.lastRejectedAt,
+        resolved_at: row.resolvedAt,
       }))
       return { data, pagination: pagination(page, count), info: INFO }
     },

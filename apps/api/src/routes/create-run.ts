@@ -1,0 +1,116 @@
+import type { Transaction } from '@stockpile/db/connection'
+import type { DispatchableItem } from '@stockpile/db/dispatch'
+import { IdempotencyBusyError, IdempotencyMismatchError, oncePerKey } from '@stockpile/db/idempotency'
+import { createRun } from '@stockpile/db/runs'
+import { OUTPUTSIZES, PRIORITIES } from '@stockpile/db/schema'
+import * as z from 'zod'
+import type { Dependencies } from '../dependencies.js'
+import { ProblemError } from '../problem.js'
+import { answerRun } from '../run-answers.js'
+import { answerOf, INFO, problems } from '../schemas/answer.js'
+import { QUEUED_RUN } from '../schemas/examples.js'
+import { strict } from '../schemas/query.js'
+import { runSchema } from '../schemas/run.js'
+import { symbolSchema } from '../schemas/symbol.js'
+import type { App } from '../server.js'
+import { requireRun } from './ingest.js'
+
+const MAX_SYMBOLS = 10_000
+
+const SYMBOLS_MESSAGE = `symbols is a list of 1 to ${MAX_SYMBOLS} symbols.`
+const bodySchema = strict({
+  symbols: z
+    .array(symbolSchema, SYMBOLS_MESSAGE)
+    .min(1, SYMBOLS_MESSAGE)
+    .max(MAX_SYMBOLS, SYMBOLS_MESSAGE)
+    .meta({ description: 'Trimmed and upper-cased; repeated ones are merged.', examples: [['IBM', 'AAPL']] }),
+  outputsize: z.enum(OUTPUTSIZES).default('auto').meta({
+    description:
+      'compact: the last 100 days; full: all. auto: compact on the free plan, else full for a symbol without rows, compact otherwise.',
+  }),
+  force: z.boolean().default(false).meta({
+    description:
+      'Send a request for each symbol, even where it cannot bring anything new or another run has just fetched it.',
+  }),
+  priority: z
+    .enum(PRIORITIES)
+    .default('normal')
+    .meta({ description: 'high goes before normal before low; within one, what was asked for first.' }),
+}).meta({ examples: [{ symbols: ['IBM', 'AAPL'], outputsize: 'compact' }] })
+
+const headersSchema = z.object({
+  'idempotency-key': z
+    .string()
+    .regex(/^[\x21-\x7E]{1,255}$/, 'An Idempotency-Key is 1 to 255 printable characters without spaces.')
+    .optional()
+    .meta({
+      description:
+        'Makes a repetition harmless: for 24 hours the same key with the same body gets the first answer again, also when both are sent at the same time; with another body 422. 409 when the first is still under way after 5 s.',
+      examples: ['nightly-2026-11-22'],
+    }),
+})
+
+/** Counted before each symbol is looked at, so that a body of half a million numbers costs nothing. */
+function refuseTooMany(body: unknown): void {
+  const symbols = z.object({ symbols: z.custom<unknown[]>(Array.isArray) }).safeParse(body)
+  if (!symbols.success || symbols.data.symbols.length <= MAX_SYMBOLS) return
+  const detail = `A run takes at most ${MAX_SYMBOLS} symbols.`
+  throw new ProblemError(422, detail, { errors: [{ pointer: '/body/symbols', code: 'too_big', detail }] })
+}
+
+export function createRunRoutes(app: App, { db, dispatch }: Dependencies): void {
+  for (const url of ['/api/ingest', '/ingest']) {
+    app.post(
+      url,
+      {
+        preValidation: async ({ body }) => refuseTooMany(body),
+        schema: {
+          hide: !url.startsWith('/api/'),
+          tags: ['ingest'],
+          operationId: 'createRun',
+          summary: 'Ask for symbols',
+          description:
+            'The run is accepted once it is stored, whether or not the queue is up. Its address is in Location; estimated_completion_at says when it will be done. Where no request can bring anything new, none is spent: a run of such symbols alone has succeeded at once. Answers at /ingest too.',
+          headers: headersSchema,
+          body: bodySchema,
+          response: {
+            202: answerOf({ description: 'Accepted.', data: runSchema, example: QUEUED_RUN }),
+            ...problems(400, 409, 413, 415, 422, 503),
+          },
+        },
+      },
+      async ({ body, headers, log }, reply) => {
+        const request = { ...body, symbols: [...new Set(body.symbols)] }
+        let items: DispatchableItem[] = []
+        const create = async (tx: Transaction) => {
+          const created = await createRun(tx, { ...request, trigger: 'api' })
+          items = created.items
+          // Read before the commit: once the run is committed, nothing can turn its answer into a 503.
+          return { runId: created.id, answer: await answerRun(tx, await requireRun(tx, created.id)) }
+        }
+        const key = headers['idempotency-key']
+        const { answer: run } =
+          key === undefined ? await db.transaction(create) : await once(db, { key, request }, create)
+        await dispatch.enqueueItems(items, log)
+        log.info({ run: run.id, items: items.length }, 'run accepted')
+        return reply.code(202).header('location', `/api/ingest/${run.id}`).send({ data: run, info: INFO })
+      },
+    )
+  }
+}
+
+async function once(
+  ...[db, request, create]: Parameters<typeof oncePerKey<z.infer<typeof runSchema>>>
+): Promise<{ answer: z.infer<typeof runSchema> }> {
+  const refusal = (status: number, code: string, detail: string) =>
+    new ProblemError(status, detail, { errors: [{ pointer: '/headers/idempotency-key', code, detail }] })
+  try {
+    return await oncePerKey(db, request, create)
+  } catch (error) {
+    if (error instanceof IdempotencyMismatchError)
+      throw refusal(422, 'key_reused', 'This Idempotency-Key was used for another request within a day.')
+    if (error instanceof IdempotencyBusyError)
+      throw refusal(409, 'still_under_way', 'The first request with this Idempotency-Key is still under way.')
+    throw error
+  }
+}

@@ -1,0 +1,85 @@
+import { listRevisions } from '@stockpile/db/revisions'
+import * as z from 'zod'
+import type { Dependencies } from '../dependencies.js'
+import { INFO, pageAnswerOf, problems } from '../schemas/answer.js'
+import { barAnswer, barSchema } from '../schemas/bar.js'
+import { dateSchema, isOrdered, UNORDERED } from '../schemas/dates.js'
+import { instantSchema } from '../schemas/instant.js'
+import { hasOneLimit, pageOf, pageParameters, pagination, TWO_LIMITS } from '../schemas/pagination.js'
+import { strict } from '../schemas/query.js'
+import { symbolSchema } from '../schemas/symbol.js'
+import type { App } from '../server.js'
+
+const STANDARD_LIMIT = 20
+
+const revisionSchema = z.object({
+  id: z.int(),
+  symbol: z.string(),
+  date: z.string().meta({ format: 'date' }),
+  old: barSchema.meta({ description: 'What was stored.' }),
+  new: barSchema.meta({ description: 'What it was changed to.' }),
+  revised_at: instantSchema,
+})
+
+const example = {
+  open_price: '242.1200',
+  high_price: '246.2618',
+  low_price: '240.1400',
+  close_price: '243.1400',
+  volume: '4228653',
+}
+
+export function revisionRoutes(app: App, { db }: Dependencies): void {
+  app.get(
+    '/api/symbols/:symbol/revisions',
+    {
+      schema: {
+        tags: ['data'],
+        operationId: 'listRevisions',
+        summary: 'Restatements: stored values that a later fetch changed, newest first',
+        description:
+          'Old and new values are kept in the transaction that changes a row. GET /api/financial_data with as_of answers with what was stored at an instant.',
+        params: z.object({ symbol: symbolSchema }),
+        querystring: strict({
+          start_date: dateSchema.optional().meta({ description: 'Inclusive.' }),
+          end_date: dateSchema.optional().meta({ description: 'Inclusive.' }),
+          ...pageParameters({ standard: STANDARD_LIMIT, maximum: 1_000 }),
+        })
+          .refine(isOrdered, UNORDERED)
+          .refine(hasOneLimit, TWO_LIMITS),
+        response: {
+          200: pageAnswerOf({
+            description: 'A page of revisions.',
+            entry: revisionSchema,
+            examples: [
+              {
+                id: 1,
+                symbol: 'IBM',
+                date: '2026-04-01',
+                old: example,
+                new: { ...example, close_price: '243.1500' },
+                revised_at: '2026-05-18T09:12:48.512Z',
+              },
+            ],
+            pagination: { count: 1, page: 1, limit: STANDARD_LIMIT, pages: 1 },
+          }),
+          ...problems(400, 503),
+        },
+      },
+    },
+    async ({ params, query }) => {
+      const page = pageOf(query, STANDARD_LIMIT)
+      const filter = { symbol: params.symbol, startDate: query.start_date, endDate: query.end_date }
+      const { revisions, count } = await listRevisions(db, filter, page)
+      const data = revisions.map((revision) => ({
+        id: revision.id,
+        symbol: revision.symbol,
+        date: revision.date,
+        old: barAnswer(revision.old),
+        new: barAnswer(revision.new),
+        revised_at: revision.revisedAt,
+      }))
+      return { data, pagination: pagination(page, count), info: INFO }
+    },
+  )
+}
