@@ -75,6 +75,7 @@ class LostJobs {
   async restore(howMany: 'some' | 'all'): Promise<void> {
     const { db, queue, logger } = this.#dependencies
     const isDoubtful = howMany === 'all'
+    if (isDoubtful) this.#afterId = 0
     let restored = 0
     for (;;) {
       const items = await dispatchedItems(db, {
