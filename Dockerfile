@@ -29,7 +29,9 @@ RUN find . -name node_modules -prune -exec rm -r {} + \
 
 FROM base
 ENV NODE_ENV=production
-RUN rm -r /usr/local/lib/node_modules /usr/local/bin/npm /usr/local/bin/npx
+# The image's package managers: nothing here installs anything.
+RUN rm -rf /opt/yarn-* /usr/local/lib/node_modules /usr/local/bin/npm /usr/local/bin/npx /usr/local/bin/corepack \
+      /usr/local/bin/yarn /usr/local/bin/yarnpkg
 COPY --from=production /app .
 COPY --from=build /built .
 COPY docker-entrypoint.sh /usr/local/bin/stockpile

@@ -99,7 +99,13 @@ export async function store(
   rejected: RejectedRow[] = [],
 ): Promise<string> {
   const item = await take(db, symbol)
-  const fetched = { requestId: 0, outputsize: 'compact' as const, historyLimited: false, provisional: 0 }
+  const fetched = {
+    requestId: 0,
+    outputsize: 'compact' as const,
+    historyLimited: false,
+    fullHistory: false,
+    provisional: 0,
+  }
   await storeSeries(db, item, { ...fetched, bars: packBars(bars), rejected })
   return item.runId
 }

@@ -15,7 +15,7 @@ export class MissingKeyError extends Error {
  * @returns a function that rejects with MissingKeyError when the file cannot be read or is empty
  */
 export function apiKeySource(key: ApiKey): () => Promise<string> {
-  if ('value' in key) return () => Promise.resolve(key.value)
+  if ('value' in key) return async () => checked(key.value, 'ALPHAVANTAGE_API_KEY')
   const { file } = key
   return async () => {
     const content = await readFile(file, 'utf8').catch((error: unknown) => {
@@ -23,10 +23,16 @@ export function apiKeySource(key: ApiKey): () => Promise<string> {
       const reason = code === 'ENOENT' ? 'does not exist' : `cannot be read (${String(code)})`
       throw new MissingKeyError(`the key file ${file} ${reason}`, { cause: error })
     })
-    const text = content.trim()
-    if (text === '') throw new MissingKeyError(`the key file ${file} is empty`)
-    return text
+    if (content.trim() === '') throw new MissingKeyError(`the key file ${file} is empty`)
+    return checked(content, `the key file ${file}`)
   }
+}
+
+/** What cannot be a key is as good as none: to send it would only bring a refusal. */
+function checked(text: string, where: string): string {
+  const key = text.trim()
+  if (/^[\x21-\x7E]{1,256}$/.test(key)) return key
+  throw new MissingKeyError(`${where} does not hold a key, which is one word of at most 256 plain characters`)
 }
 
 const POLL_MS = 1_000
@@ -47,8 +53,8 @@ export async function waitForApiKey(
       if (!(error instanceof MissingKeyError)) throw error
       if (performance.now() >= remindAt) {
         logger.warn(
-          `waiting for an API key: ${error.message}, and ALPHAVANTAGE_API_KEY is not set. ` +
-            'A free key is at https://www.alphavantage.co/support/#api-key; write it into that file, and work starts by itself.',
+          `waiting for an API key: ${error.message}. ` +
+            'A free key is at https://www.alphavantage.co/support/#api-key; write it into the key file (ALPHAVANTAGE_API_KEY_FILE), and work starts by itself.',
         )
         remindAt = performance.now() + REMIND_MS
       }

@@ -33,9 +33,7 @@ export async function fetchSeries(
   item: ClaimedItem,
   attempt: Attempt,
 ): Promise<Fetched> {
-  const isFirst = item.storedRows === 0
-  const wanted = item.outputsize === 'auto' ? (isFirst ? 'full' : 'compact') : item.outputsize
-  if (wanted === 'compact') return fetchOne(dependencies, item, 'compact', attempt)
+  if (!item.wantsFull) return fetchOne(dependencies, item, 'compact', attempt)
   if (item.outputsize === 'auto' && !dependencies.fullHistory)
     return fetchLimited(dependencies, item, attempt)
   try {
@@ -56,12 +54,12 @@ async function fetchLimited(
   attempt: Attempt,
 ): Promise<Fetched> {
   const fetched = await fetchOne(dependencies, item, 'compact', attempt)
-  return { ...fetched, series: { ...fetched.series, historyLimited: true } }
+  return { ...fetched, series: { ...fetched.series, historyLimited: true, fullHistory: false } }
 }
 
 /** A function of its own, so that the parsed rows are garbage as soon as they are packed. */
 async function fetchOne(
-  { clientFor, quota }: Dependencies,
+  { clientFor, quota, fullHistory }: Dependencies,
   item: ClaimedItem,
   outputsize: FetchedOutputsize,
   { notes, signal }: Attempt,
@@ -80,6 +78,7 @@ async function fetchOne(
       requestId,
       outputsize,
       historyLimited: false,
+      fullHistory,
       bars: packBars(rows),
       rejected,
       provisional: provisional.length,

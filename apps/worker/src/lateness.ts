@@ -3,18 +3,17 @@ import type { Limit } from '@stockpile/db/limits'
 const KEPT = 100
 /** The first few are of a cold process: what is shortest among them is still long, and would hide that they were late. */
 const ENOUGH = 10
-
-const shortest = (ms: readonly number[]) => (ms.length < ENOUGH ? 0 : Math.min(...ms))
+/** No network is further; a process that is always slow must not take that for the way. */
+const LONGEST_WAY_MS = 250
 
 /**
- * Judges whether a slot's owner wakes in time. The database's clock cannot be seen from here, only that it was read
- * between question and answer; so the lateness is counted from the question, less the shortest way there and back of
- * late, which every request has. Half of the narrowest margin may be lost so; the other half is the provider's network.
+ * Judges how late a slot's owner is. The database's clock cannot be seen from here, only that it was read between
+ * question and answer; so the lateness is counted from the question, less the shortest way there and back of late,
+ * which every request has. Half of the narrowest margin may be lost so; the other half is the provider's network.
  */
 export class Lateness {
   readonly #toleranceMs: number
   readonly #waysMs: number[] = []
-  readonly #durationsMs: number[] = []
 
   constructor(limits: readonly Limit[]) {
     const margins = limits.filter((limit) => limit.max > 0).map((limit) => limit.marginMs)
@@ -24,8 +23,8 @@ export class Lateness {
   /** Call it before the reservation is asked for, and `answered` when it is there. */
   start(): {
     answered: (slot: { waitMs: number; slotMs: number }) => void
-    isInTime: (slotMs: number) => boolean
-    movedMs: (slotMs: number, durationMs: number) => number
+    /** By how much it is late now: 0 within the tolerance. Milliseconds. */
+    lateMs: (slotMs: number) => number
   } {
     const askedAt = performance.now()
     return {
@@ -34,15 +33,9 @@ export class Lateness {
         this.#waysMs.push(Math.max(0, performance.now() - askedAt - serverMs))
         if (this.#waysMs.length > KEPT) this.#waysMs.shift()
       },
-      isInTime: (slotMs) => {
-        const lateMs = performance.now() - askedAt - slotMs - shortest(this.#waysMs)
-        return lateMs <= this.#toleranceMs
-      },
-      movedMs: (slotMs, durationMs) => {
-        this.#durationsMs.push(durationMs)
-        if (this.#durationsMs.length > KEPT) this.#durationsMs.shift()
-        const lateMs =
-          performance.now() - askedAt - slotMs - shortest(this.#waysMs) - shortest(this.#durationsMs)
+      lateMs: (slotMs) => {
+        const wayMs = this.#waysMs.length < ENOUGH ? 0 : Math.min(LONGEST_WAY_MS, ...this.#waysMs)
+        const lateMs = performance.now() - askedAt - slotMs - wayMs
         return lateMs <= this.#toleranceMs ? 0 : lateMs
       },
     }

@@ -39,7 +39,14 @@ export interface Outcomes {
   pauseAll: (ms: number) => Promise<boolean>
   /** An item that the provider refuses its quota for so long ends. Milliseconds. */
   refusedCapMs: number
+  /** Told that the provider could not be reached; says how long to start nothing, in milliseconds. */
+  unreachableMs: () => number
+  /** Told that it was. */
+  reached: () => void
 }
+
+/** As often at least: one refusal long ago, and one now, are not refusing for days on end. */
+const MIN_REFUSALS = 7
 
 interface Attempt {
   job: IngestJob
@@ -126,9 +133,21 @@ async function concludeRefusal(
   error: AlphaVantageError,
 ): Promise<never> {
   const { disposition } = error
+  if (error.sent) dependencies.outcomes.reached()
+  else await pauseUnreachable(dependencies)
   return disposition.outcome === 'retry'
     ? retry(dependencies, attempt, failureOf(error), disposition.maxAttempts, error)
     : fail(dependencies, attempt, failureOf(error))
+}
+
+async function pauseUnreachable({ outcomes, logger }: Dependencies): Promise<void> {
+  const pauseMs = outcomes.unreachableMs()
+  try {
+    if (await outcomes.pauseAll(pauseMs))
+      logger.warn({ pauseMs }, 'the provider cannot be reached; all workers wait')
+  } catch (error) {
+    logger.warn({ err: error }, 'cannot pause the other workers')
+  }
 }
 
 function failureOf(error: AlphaVantageError): Failure {
@@ -185,7 +204,12 @@ async function snooze(
 ): Promise<never> {
   const { db, outcomes, logger } = dependencies
   const { item, notes } = attempt
-  if (refusal !== null && wait.refused && item.refusedMs > outcomes.refusedCapMs)
+  if (
+    refusal !== null &&
+    wait.refused &&
+    item.refusedMs > outcomes.refusedCapMs &&
+    item.refusals >= MIN_REFUSALS
+  )
     return fail(dependencies, attempt, failureOf(refusal))
   await releaseItem(db, item, wait)
   // Without the pause the others would find out by themselves, each with a question to the ledger.

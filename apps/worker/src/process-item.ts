@@ -2,12 +2,12 @@ import type { Logger } from 'pino'
 import type { Client } from '@stockpile/alphavantage'
 import { isUnavailable } from '@stockpile/db/connection'
 import type { Connection } from '@stockpile/db/connection'
-import { failAttempt, settleItem, storeSeries, takeItem } from '@stockpile/db/items'
+import { failAttempt, releaseItem, settleItem, storeSeries, takeItem } from '@stockpile/db/items'
 import type { ClaimedItem, FetchedSeries, NeedlessOutcome } from '@stockpile/db/items'
 import type { UpsertResult } from '@stockpile/db/upsert'
 import { InvalidJobError, itemIdOf, parseJobData } from '@stockpile/queue/job'
 import type { IngestJob } from '@stockpile/queue/queue'
-import { UnrecoverableError } from 'bullmq'
+import { DelayedError, UnrecoverableError } from 'bullmq'
 import { fetchSeries } from './fetch-series.js'
 import { tick } from './in-flight.js'
 import type { InFlight } from './in-flight.js'
@@ -68,7 +68,9 @@ async function processTaken(
       signal.throwIfAborted()
       if (item.loneLosses >= MAX_LONE_LOSSES) throw new PoisonError(item.loneLosses)
       if (item.needless !== null) return await settle(db, item, item.needless, log)
+      if (item.isBeside && !item.force) return await yieldToOther(db, item, job, token)
       const { series, bytes, fetchMs } = await fetchSeries(dependencies, item, { notes, signal })
+      dependencies.outcomes.reached()
       notes.add(`${describe(series)} in ${bytes} bytes after ${fetchMs} ms`, 50)
       if (series.bars.count + series.provisional === 0) throw new AllRowsRejectedError(series.rejected)
 
@@ -86,6 +88,21 @@ async function processTaken(
       await notes.written()
     }
   })
+}
+
+/** How long an item stays away while another of its symbol is worked on, whose answer will very likely be its own too. */
+const BESIDE_WAIT_MS = 2_000
+
+async function yieldToOther(
+  db: ItemDependencies['db'],
+  item: ClaimedItem,
+  job: IngestJob,
+  token: string | undefined,
+): Promise<never> {
+  const reason = 'Another run fetches this symbol at the moment.'
+  await releaseItem(db, item, { for: null, reason, ms: BESIDE_WAIT_MS, refused: false })
+  await job.moveToDelayed(Date.now() + BESIDE_WAIT_MS, token)
+  throw new DelayedError()
 }
 
 async function settle(
@@ -126,13 +143,13 @@ async function storeFetched(
 
 /** A payload that cannot be understood ends its item for good, with the reason, and never blocks the queue. */
 async function takeJob(
-  { db, logger }: ItemDependencies,
+  { db, fullHistory, logger }: ItemDependencies,
   job: IngestJob,
   token: string | undefined,
   alone: boolean,
 ): Promise<ClaimedItem | null> {
   try {
-    return await takeItem(db, parseJobData(job.data).itemId, { alone })
+    return await takeItem(db, parseJobData(job.data).itemId, { alone, fullHistory })
   } catch (error) {
     if (!(error instanceof InvalidJobError)) return postpone(logger, job, token, error)
     logger.error({ job: job.id, class: error.class }, error.message)

@@ -32,6 +32,8 @@ export interface QuotaDependencies {
   apiKey: () => Promise<string>
   plan: string
   limits: readonly Limit[]
+  /** Told that a slot which was taken is free again. */
+  onFreed: () => Promise<void>
   logger: Logger
 }
 
@@ -59,7 +61,7 @@ export interface Quota {
   ): Promise<{ requestId: number; answer: T; durationMs: number }>
 }
 
-export function createQuota({ db, apiKey, plan, limits, logger }: QuotaDependencies): Quota {
+export function createQuota({ db, apiKey, plan, limits, onFreed, logger }: QuotaDependencies): Quota {
   const lateness = new Lateness(limits)
 
   async function readKey(): Promise<string> {
@@ -90,13 +92,17 @@ export function createQuota({ db, apiKey, plan, limits, logger }: QuotaDependenc
       }
       asked.answered(reservation)
       await tick(reservation.waitMs, signal)
-      if (!signal.aborted && asked.isInTime(reservation.slotMs))
-        return {
-          id: reservation.id,
-          movedMs: (durationMs: number) => asked.movedMs(reservation.slotMs, durationMs),
-        }
-      await discardRequest(db, reservation.id)
+      if (!signal.aborted && asked.lateMs(reservation.slotMs) === 0)
+        return { id: reservation.id, lateMs: () => asked.lateMs(reservation.slotMs) }
+      if (signal.aborted) await giveBack(reservation.id)
+      else await discardRequest(db, reservation.id)
     }
+  }
+
+  /** Nothing was sent: the slot is somebody else's, who may be waiting for one. */
+  async function giveBack(id: number): Promise<void> {
+    await discardRequest(db, id)
+    await onFreed()
   }
 
   /** What was reserved but not granted: the remembered refusal again, or a wait. */
@@ -161,15 +167,19 @@ export function createQuota({ db, apiKey, plan, limits, logger }: QuotaDependenc
   return {
     async send(request, send, signal) {
       const key = await readKey()
-      const { id, movedMs } = await takeSlot(request, key, signal)
+      const { id, lateMs } = await takeSlot(request, key, signal)
       const sentAt = performance.now()
       const elapsedMs = () => Math.round(performance.now() - sentAt)
-      const conclude = (outcome: string, bytes = 0, durationMs = elapsedMs()) =>
-        concludeRequest(db, id, { outcome, durationMs, bytes, movedMs: movedMs(durationMs) })
+      const answering = send(key)
+      // Between the last look at the clock and the bytes on the wire this process may have stalled: what that took is
+      // known some turns of its loop later, and windows then count from there.
+      const moving = turnsOfTheLoop().then(lateMs)
+      const conclude = async (outcome: string, bytes = 0, durationMs = elapsedMs()) =>
+        concludeRequest(db, id, { outcome, durationMs, bytes, movedMs: await moving })
       try {
-        const answer = await send(key)
+        const answer = await answering
         const durationMs = elapsedMs()
-        await book(() => conclude('accepted', answer.bytes))
+        await book(() => conclude('accepted', answer.bytes, durationMs))
         return { requestId: id, answer, durationMs }
       } catch (error) {
         if (!(error instanceof AlphaVantageError)) {
@@ -178,7 +188,7 @@ export function createQuota({ db, apiKey, plan, limits, logger }: QuotaDependenc
           throw error
         }
         if (!error.sent) {
-          await book(() => discardRequest(db, id))
+          await book(() => giveBack(id))
           throw error
         }
         await book(() => bookRefusal(id, error))
@@ -187,6 +197,10 @@ export function createQuota({ db, apiKey, plan, limits, logger }: QuotaDependenc
       }
     },
   }
+}
+
+async function turnsOfTheLoop(): Promise<void> {
+  for (let turn = 0; turn < 3; turn += 1) await new Promise((resolve) => setImmediate(resolve))
 }
 
 /** How long a refusal keeps everything from being sent: a minute's for as long as this plan's minute is. */

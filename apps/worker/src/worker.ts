@@ -8,11 +8,12 @@ import type { LimitName } from '@stockpile/db/limits'
 import { waitForSchema } from '@stockpile/db/ready'
 import { createStartRun } from '@stockpile/db/runs'
 import { chooseBackend } from '@stockpile/queue/backend'
-import { openQueue, openWorker, pauseFor } from '@stockpile/queue/queue'
+import { endPause, openQueue, openWorker, pauseFor } from '@stockpile/queue/queue'
 import { assertSafe } from '@stockpile/queue/redis-safety'
 import { backoffMs } from '@stockpile/queue/retry-policy'
 import type { Logger } from 'pino'
 import { apiKeySource, waitForApiKey } from './api-key.js'
+import { Brake } from './brake.js'
 import type { Config } from './config.js'
 import { runDispatcher } from './dispatcher.js'
 import { runHeartbeat } from './heartbeat.js'
@@ -34,6 +35,7 @@ export interface RunningWorker {
 /** The time that putting items back may take, after the grace. */
 const PUT_BACK_MS = 2_000
 const STATEMENT_TIMEOUT_MS = 60_000
+const QUEUE_DEADLINE_MS = 5_000
 /** Refused so long, an item's quota is somebody else's for good: a person has to know. */
 const REFUSED_CAP_DAYS = 7
 
@@ -101,16 +103,26 @@ export async function startWorker(
   }
 
   const inFlight = new InFlight()
+  const brake = new Brake()
   const dependencies = {
     db,
     clientFor: (key: string) => createClient({ baseUrl: config.baseUrl, apiKey: () => key }),
-    quota: createQuota({ db, apiKey, plan: config.plan, limits, logger }),
+    quota: createQuota({
+      db,
+      apiKey,
+      plan: config.plan,
+      limits,
+      onFreed: () => endPause(queue.handle, QUEUE_DEADLINE_MS),
+      logger,
+    }),
     inFlight,
     isolation: new Isolation(),
     outcomes: {
       backoffMs: retryAfterMs,
       pauseAll: (ms: number) => pauseFor(queue.handle, ms),
       refusedCapMs: REFUSED_CAP_DAYS * windowsMs.day,
+      unreachableMs: () => (options.retryAfterMs === undefined ? brake.failed() : options.retryAfterMs(1)),
+      reached: () => brake.reached(),
     },
     fullHistory: allowsFullHistory(config.plan),
     logger,

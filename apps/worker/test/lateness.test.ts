@@ -1,6 +1,7 @@
 import { limitsFor } from '@stockpile/db/limits'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { Brake } from '../src/brake.js'
 import { Lateness } from '../src/lateness.js'
 
 const limits = limitsFor({ perSecond: 20, perMinute: 1_200, perDay: 0 })
@@ -10,16 +11,23 @@ const TOLERANCE_MS = 45
 function wake(
   lateness: Lateness,
   { wayMs, lockMs, slotInMs, lateMs }: { wayMs: number; lockMs: number; slotInMs: number; lateMs: number },
-): boolean {
+): number {
   const asked = lateness.start()
   const slot = { slotMs: lockMs + slotInMs, waitMs: slotInMs }
   vi.advanceTimersByTime(wayMs + lockMs)
   asked.answered(slot)
   vi.advanceTimersByTime(slot.waitMs + lateMs)
-  return asked.isInTime(slot.slotMs)
+  return asked.lateMs(slot.slotMs)
 }
 
 describe("a slot's owner", () => {
+  const usual = { wayMs: 5, lockMs: 0, slotInMs: 0, lateMs: 0 }
+  /** One that has asked often enough to know the way. */
+  const experienced = (wayMs: number) => {
+    const lateness = new Lateness(limits)
+    for (let time = 0; time < 10; time += 1) wake(lateness, { ...usual, wayMs })
+    return lateness
+  }
   beforeEach(() => {
     vi.useFakeTimers({ toFake: ['performance'] })
   })
@@ -30,31 +38,43 @@ describe("a slot's owner", () => {
   test('is in time when it wakes within half of the narrowest margin, however long the server waited or the way is', () => {
     fc.assert(
       fc.property(fc.nat(200), fc.nat(500), fc.nat(1_000), fc.nat(200), (wayMs, lockMs, slotInMs, lateMs) => {
-        const lateness = new Lateness(limits)
-        expect(wake(lateness, { wayMs, lockMs, slotInMs, lateMs })).toBe(lateMs <= TOLERANCE_MS)
+        const late = wake(experienced(wayMs), { wayMs, lockMs, slotInMs, lateMs })
+        expect(late).toBeCloseTo(lateMs <= TOLERANCE_MS ? 0 : lateMs)
       }),
     )
   })
 
   test('is late when its question or its answer was held up, though it slept no longer than it should', () => {
-    const lateness = new Lateness(limits)
-    const usual = { wayMs: 5, lockMs: 0, slotInMs: 0, lateMs: 0 }
-    expect(wake(lateness, usual)).toBe(true)
-    expect(wake(lateness, { ...usual, wayMs: 5 + TOLERANCE_MS + 1 })).toBe(false)
-    expect(wake(lateness, { ...usual, wayMs: 5 + TOLERANCE_MS })).toBe(true)
+    const lateness = experienced(5)
+    expect(wake(lateness, { ...usual, wayMs: 5 + TOLERANCE_MS })).toBe(0)
+    expect(wake(lateness, { ...usual, wayMs: 6 + TOLERANCE_MS })).toBeCloseTo(TOLERANCE_MS + 1)
   })
 
-  test('comes to terms with a way that has become longer for good', () => {
-    const lateness = new Lateness(limits)
-    const longer = { wayMs: 300, lockMs: 0, slotInMs: 0, lateMs: 0 }
-    wake(lateness, { ...longer, wayMs: 5 })
-    const answers = Array.from({ length: 101 }, () => wake(lateness, longer))
-    expect(answers[0]).toBe(false)
-    expect(answers.at(-1)).toBe(true)
+  test('does not take its own first answers, which a starting process hears late, for the way', () => {
+    expect(wake(new Lateness(limits), { ...usual, wayMs: 500 })).toBe(500)
+  })
+
+  test('comes to terms with a way that has become longer for good, but not with being slow itself', () => {
+    const lateness = experienced(5)
+    const answers = Array.from({ length: 101 }, () => wake(lateness, { ...usual, wayMs: 200 }))
+    expect(answers[0]).toBeGreaterThan(0)
+    expect(answers.at(-1)).toBe(0)
+    expect(wake(experienced(1_000), { ...usual, wayMs: 1_000 })).toBe(750)
   })
 
   test('is never late where there is no limit', () => {
     const lateness = new Lateness(limitsFor({ perSecond: 0, perMinute: 0, perDay: 0 }))
-    expect(wake(lateness, { wayMs: 5_000, lockMs: 0, slotInMs: 0, lateMs: 60_000 })).toBe(true)
+    expect(wake(lateness, { wayMs: 5_000, lockMs: 0, slotInMs: 0, lateMs: 60_000 })).toBe(0)
+  })
+})
+
+describe('the brake', () => {
+  test('waits 5 s, then twice as long each time, up to 5 minutes, and begins anew once the provider was reached', () => {
+    const brake = new Brake()
+    expect(Array.from({ length: 8 }, () => brake.failed() / 1_000)).toEqual([
+      5, 10, 20, 40, 80, 160, 300, 300,
+    ])
+    brake.reached()
+    expect(brake.failed()).toBe(5_000)
   })
 })

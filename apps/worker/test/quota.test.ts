@@ -10,22 +10,22 @@ import { queueBackends } from '@stockpile/test-harness/redis'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { CANARY_KEY, useSystem } from './system.js'
 
-const DEADLINE_MS = 20_000
+const DEADLINE_MS = 25_000
 /** Compressed; the workers' are a little longer, since a test's machine is slow in proportion. */
-const DAY_MS = 4_000
+const DAY_MS = 6_000
 const page = { limit: 100, offset: 0 }
 const symbols = (count: number, prefix = 'S') =>
   Array.from({ length: count }, (_, index) => `${prefix}${index}`)
 
 describe.each(queueBackends())('the quota, the queue on $name', ({ redisUrl }) => {
-  describe('of a free plan whose day lasts 4 s', () => {
+  describe('of a free plan whose day lasts 6 s', () => {
     const system = useSystem({
       redisUrl,
       simulator: {
         limits: { perSecond: 1, perMinute: 0, perDay: 25 },
         windows: { secondMs: 50, minuteMs: 60_000, dayMs: DAY_MS },
       },
-      windowsMs: { second: 100, minute: 60_000, day: 4_300 },
+      windowsMs: { second: 100, minute: 60_000, day: 6_400 },
     })
     const free = { ALPHAVANTAGE_REQUESTS_PER_SECOND: '', ALPHAVANTAGE_REQUESTS_PER_DAY: '' }
 
@@ -127,6 +127,18 @@ describe.each(queueBackends())('the quota, the queue on $name', ({ redisUrl }) =
       await system.run(backfill)
     })
 
+    test('a symbol that another run is fetching just now is not fetched beside it', async () => {
+      system.simulator.rule({ answer: { kind: 'delay', ms: 300 } })
+      await system.work()
+      const ids = [
+        await system.ingest(['IBM', 'AAPL']),
+        await system.ingest(['IBM', 'AAPL']),
+        await system.ingest(['IBM', 'AAPL']),
+      ]
+      for (const id of ids) expect(await system.run(id)).toMatchObject({ status: 'succeeded' })
+      expect(system.simulator.arrivals()).toHaveLength(2)
+    })
+
     test('a symbol that another run fetched meanwhile is not fetched again, and one that can have nothing new not at all', async () => {
       const one = await system.ingest(['IBM', 'AAPL'])
       const other = await system.ingest(['IBM'])
@@ -143,6 +155,8 @@ describe.each(queueBackends())('the quota, the queue on $name', ({ redisUrl }) =
       expect((await listItems(system.db, other, page)).items).toMatchObject([
         { state: 'succeeded', outcome: 'coalesced', rows: { fetched: 0 } },
       ])
+      // As if today's bar had come: on the evening of a holiday there is none.
+      await system.db.execute('UPDATE symbols SET last_date = current_date')
       const later = await system.ingest(['IBM', 'AAPL'])
       expect(await system.run(later)).toMatchObject({ status: 'succeeded' })
       expect((await listItems(system.db, later, page)).items).toMatchObject([
@@ -212,6 +226,59 @@ describe('a key that is not entitled to the full history', () => {
       failures: [{ class: 'entitlement', count: 3 }],
     })
     expect(system.simulator.arrivals()).toHaveLength(9)
+  })
+})
+
+describe('what cannot be a key', () => {
+  const system = useSystem()
+
+  test('stops everything without a request, and no item fails of it', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'stockpile-key-'))
+    onTestFinished(() => rm(folder, { recursive: true }))
+    const file = join(folder, 'key')
+    await writeFile(file, 'sound')
+    await system.work({ ALPHAVANTAGE_API_KEY: '', ALPHAVANTAGE_API_KEY_FILE: file })
+    await writeFile(file, '# my key\nABCDEF')
+    const id = await system.ingest(symbols(10))
+    expect(await system.run(id, (run) => run.status === 'blocked')).toMatchObject({
+      counts: { failed: 0 },
+      waiting: { for: 'key' },
+    })
+    expect(system.simulator.arrivals()).toEqual([])
+    await writeFile(file, 'sound')
+    expect(await system.run(id)).toMatchObject({ status: 'succeeded', counts: { succeeded: 10 } })
+  })
+})
+
+describe('an item whose outputsize is left to us', () => {
+  const system = useSystem()
+
+  test('is not satisfied by newest rows that another run fetched, where it means the full history', async () => {
+    const auto = await system.ingest(['IBM'], { priority: 'low' })
+    const compact = await system.ingest(['IBM'], { outputsize: 'compact', priority: 'high' })
+    await system.work({
+      ALPHAVANTAGE_PLAN: '1200',
+      ALPHAVANTAGE_REQUESTS_PER_MINUTE: '0',
+      WORKER_CONCURRENCY: '1',
+    })
+    await system.run(compact)
+    expect(await system.run(auto)).toMatchObject({ status: 'succeeded' })
+    expect(system.simulator.arrivals().map((one) => one.outputsize)).toEqual(['compact', 'full'])
+    expect((await listItems(system.db, auto, page)).items).toMatchObject([
+      { outcome: 'fetched', outputsize: 'full', historyLimited: false },
+    ])
+  })
+
+  test('is satisfied by them where the plan has no more, and says so', async () => {
+    const auto = await system.ingest(['IBM'], { priority: 'low' })
+    const compact = await system.ingest(['IBM'], { outputsize: 'compact', priority: 'high' })
+    await system.work({ WORKER_CONCURRENCY: '1' })
+    await system.run(compact)
+    expect(await system.run(auto)).toMatchObject({ status: 'succeeded' })
+    expect(system.simulator.arrivals()).toHaveLength(1)
+    expect((await listItems(system.db, auto, page)).items).toMatchObject([
+      { outcome: 'coalesced', historyLimited: true },
+    ])
   })
 })
 

@@ -21,7 +21,7 @@ import { startWorker } from '../src/worker.js'
 import type { RunningWorker } from '../src/worker.js'
 
 export const CANARY_KEY = 'CANARY+KEY/0123456789'
-const DEADLINE_MS = 20_000
+const DEADLINE_MS = 28_000
 
 export interface System {
   readonly db: Connection['db']

@@ -34,6 +34,8 @@ ALTER TABLE "rejected_rows" DROP CONSTRAINT "rejected_rows_item_id_ingest_items_
 DROP INDEX "rejected_rows_run";--> statement-breakpoint
 DROP INDEX "rejected_rows_symbol";--> statement-breakpoint
 ALTER TABLE "financial_data" ALTER COLUMN "created_at" SET DEFAULT statement_timestamp();--> statement-breakpoint
+ALTER TABLE "ingest_items" ADD COLUMN "refusals" integer DEFAULT 0 NOT NULL;--> statement-breakpoint
+ALTER TABLE "ingest_items" ADD COLUMN "had_rows" boolean DEFAULT true NOT NULL;--> statement-breakpoint
 ALTER TABLE "ingest_items" ADD COLUMN "alone" boolean DEFAULT false NOT NULL;--> statement-breakpoint
 ALTER TABLE "ingest_items" ADD COLUMN "lone_losses" integer DEFAULT 0 NOT NULL;--> statement-breakpoint
 ALTER TABLE "rejected_rows" ADD COLUMN "times" integer DEFAULT 1 NOT NULL;--> statement-breakpoint

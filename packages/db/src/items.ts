@@ -25,10 +25,13 @@ export interface ClaimedItem {
   force: boolean
   /** How often its worker was lost while it worked on nothing else. */
   loneLosses: number
-  /** Rows stored for the symbol before this fetch. */
-  storedRows: number
-  /** For how long the provider has refused its quota for this item, in milliseconds. */
+  /** Whether the full history is wanted: asked for, or left to us (`auto`) for a symbol that had no rows. */
+  wantsFull: boolean
+  /** How often the provider has refused nothing but its quota for this item, and for how long, in milliseconds. */
+  refusals: number
   refusedMs: number
+  /** Whether another item of the symbol is being worked on. */
+  isBeside: boolean
   /** Why no request is needed; null when one is. */
   needless: NeedlessOutcome | null
 }
@@ -44,13 +47,14 @@ export class ClaimLostError extends Error {
 /**
  * Takes an item: raises its claim and marks it running. One that runs already is taken over, since the queue
  * hands a job out again only after its worker was lost.
- * @param alone whether nothing else will be in this worker's hands meanwhile
+ * @param options.alone whether nothing else will be in this worker's hands meanwhile
+ * @param options.fullHistory whether the plan serves it; else what `auto` wants of it cannot be had, and the newest rows do
  * @returns null when the item is finished, cancelled or unknown: there is nothing to do
  */
 export async function takeItem(
   db: Database,
   id: number,
-  { alone = false } = {},
+  { alone = false, fullHistory = true } = {},
 ): Promise<ClaimedItem | null> {
   const [item] = await db.execute<Record<string, unknown> & ClaimedItem>(sql`
     UPDATE ingest_items AS item
@@ -60,16 +64,22 @@ export async function takeItem(
       FROM ingest_runs AS run
      WHERE item.id = ${id} AND item.state IN ('pending', 'running') AND run.id = item.run_id
     RETURNING item.id::float8 AS id, item.claim, item.run_id AS "runId", item.symbol, item.attempts, item.lone_losses AS "loneLosses", run.outputsize, run.force,
-      coalesce((SELECT row_count FROM symbols WHERE symbols.symbol = item.symbol), 0) AS "storedRows",
+      ${wantsFull} AS "wantsFull", item.refusals,
       coalesce(extract(epoch FROM now() - item.refused_since) * 1000, 0)::float8 AS "refusedMs",
-      (SELECT ${needlessFor(sql`run`, sql`known`)} FROM symbols AS known WHERE known.symbol = item.symbol) AS needless`)
+      EXISTS (SELECT FROM ingest_items AS other
+               WHERE other.symbol = item.symbol AND other.state = 'running' AND other.id <> item.id) AS "isBeside",
+      (SELECT ${needlessFor(sql`run`, sql`known`, sql`(run.outputsize = 'full' OR (${fullHistory} AND ${wantsFull}))`)}
+         FROM symbols AS known WHERE known.symbol = item.symbol) AS needless`)
   return item ?? null
 }
 
+/** SQL, of an item and its run: `auto` is resolved by what the symbol had when the item was accepted, whatever came since. */
+const wantsFull = sql`(run.outputsize = 'full' OR (run.outputsize = 'auto' AND NOT item.had_rows))`
+
 /** SQL: why an item of a run needs no request, from its symbol's row; null when it needs one. */
-export function needlessFor(run: SQL, symbol: SQL): SQL {
+export function needlessFor(run: SQL, symbol: SQL, full: SQL): SQL {
   return sql`CASE WHEN NOT ${run}.force THEN needless(${run}.requested_at,
-    CASE ${run}.outputsize WHEN 'full' THEN ${symbol}.last_full_fetched_at ELSE ${symbol}.last_fetched_at END,
+    CASE WHEN ${full} THEN ${symbol}.last_full_fetched_at ELSE ${symbol}.last_fetched_at END,
     ${symbol}.last_date, now()) END`
 }
 
@@ -96,6 +106,8 @@ export interface FetchedSeries {
   outputsize: FetchedOutputsize
   /** More was wanted than the provider gives for this key or symbol. */
   historyLimited: boolean
+  /** Whether the full history could be had of this symbol, as far as is known. */
+  fullHistory: boolean
   bars: PackedBars
   rejected: readonly RejectedRow[]
   provisional: number
@@ -120,7 +132,7 @@ export async function storeSeries(
       item,
       sql`
       state = 'succeeded', outcome = 'fetched', finished_at = now(), outputsize = ${series.outputsize},
-      history_limited = ${series.historyLimited}, refused_since = NULL,
+      history_limited = ${series.historyLimited}, refused_since = NULL, refusals = 0,
       rows_fetched = ${series.bars.count + series.rejected.length + series.provisional},
       rows_inserted = ${result.inserted}, rows_updated = ${result.updated}, rows_unchanged = ${result.unchanged},
       rows_rejected = ${series.rejected.length}, rows_provisional = ${series.provisional}`,
@@ -140,12 +152,13 @@ async function coalesce(tx: Transaction, item: ClaimedItem, series: FetchedSerie
        WHERE symbol = ${item.symbol}
       RETURNING symbol, sent.at
     )
-    UPDATE ingest_items AS other
+    UPDATE ingest_items AS item
        SET state = 'succeeded', outcome = 'coalesced', finished_at = now(), waiting_for = NULL, waiting_reason = NULL,
-           next_attempt_at = NULL
+           next_attempt_at = NULL, history_limited = ${!isFull} AND ${wantsFull}
       FROM fetched, ingest_runs AS run
-     WHERE other.symbol = fetched.symbol AND other.state = 'pending' AND run.id = other.run_id
-       AND NOT run.force AND run.requested_at < fetched.at AND (${isFull} OR run.outputsize <> 'full')`)
+     WHERE item.symbol = fetched.symbol AND item.state = 'pending' AND run.id = item.run_id
+       AND NOT run.force AND run.requested_at < fetched.at
+       AND (${isFull} OR NOT ${wantsFull} OR (run.outputsize = 'auto' AND NOT ${series.fullHistory}))`)
 }
 
 /**
@@ -212,8 +225,8 @@ export async function failAttempt(
       tx,
       item,
       final
-        ? sql`state = 'failed', refused_since = NULL, attempts = attempts + 1, finished_at = now(), rows_fetched = ${rejected.length}, rows_rejected = ${rejected.length}`
-        : sql`state = 'pending', refused_since = NULL, attempts = attempts + 1, next_attempt_at = now() + ${next.retryInMs} * interval '1 ms'`,
+        ? sql`state = 'failed', refused_since = NULL, refusals = 0, attempts = attempts + 1, finished_at = now(), rows_fetched = ${rejected.length}, rows_rejected = ${rejected.length}`
+        : sql`state = 'pending', refused_since = NULL, refusals = 0, attempts = attempts + 1, next_attempt_at = now() + ${next.retryInMs} * interval '1 ms'`,
     )
   })
 }
@@ -239,7 +252,8 @@ export async function releaseItem(db: Database, item: ClaimedItem, wait: Wait | 
     wait === null
       ? sql`next_attempt_at = now()`
       : sql`waiting_for = ${wait.for}, waiting_reason = ${wait.for === null ? null : wait.reason}, next_attempt_at = now() + ${wait.ms} * interval '1 ms',
-            refused_since = CASE WHEN ${wait.refused} THEN coalesce(refused_since, now()) ELSE refused_since END`
+            refused_since = CASE WHEN ${wait.refused} THEN coalesce(refused_since, now()) ELSE refused_since END,
+            refusals = refusals + ${wait.refused ? 1 : 0}`
   await db.transaction((tx) => holdClaim(tx, item, sql`state = 'pending', ${next}`))
 }
 

@@ -33,12 +33,12 @@ export async function createRun(
       INSERT INTO ingest_runs (trigger, outputsize, force, priority)
       VALUES (${request.trigger}, ${request.outputsize}, ${request.force}, ${request.priority}) RETURNING *
     )
-    INSERT INTO ingest_items (run_id, symbol, state, outcome, finished_at)
-    SELECT run.id, requested.symbol, CASE WHEN needless.outcome IS NULL THEN 'pending' ELSE 'succeeded' END, needless.outcome,
+    INSERT INTO ingest_items (run_id, symbol, had_rows, state, outcome, finished_at)
+    SELECT run.id, requested.symbol, coalesce(known.row_count, 0) > 0, CASE WHEN needless.outcome IS NULL THEN 'pending' ELSE 'succeeded' END, needless.outcome,
            CASE WHEN needless.outcome IS NOT NULL THEN now() END
       FROM run, jsonb_array_elements_text(${JSON.stringify(request.symbols)}::text::jsonb) WITH ORDINALITY AS requested(symbol, position)
       LEFT JOIN symbols AS known ON known.symbol = requested.symbol COLLATE "C"
-     CROSS JOIN LATERAL (SELECT ${needlessFor(sql`run`, sql`known`)} AS outcome) AS needless
+     CROSS JOIN LATERAL (SELECT ${needlessFor(sql`run`, sql`known`, sql`run.outputsize = 'full'`)} AS outcome) AS needless
      ORDER BY requested.position
     RETURNING id::float8 AS id, run_id AS "runId", symbol, state = 'pending' AS pending`)
   const [first] = rows
@@ -108,7 +108,7 @@ export async function retryRun(db: Database, id: string): Promise<'unknown' | 'n
     if (run.cancelled) return 'nothing'
     // Undispatched: the dispatcher replaces their jobs, which have ended.
     const retried = await tx.execute(sql`
-      UPDATE ingest_items SET state = 'pending', attempts = 0, lone_losses = 0, alone = false, refused_since = NULL,
+      UPDATE ingest_items SET state = 'pending', attempts = 0, lone_losses = 0, alone = false, refused_since = NULL, refusals = 0,
              finished_at = NULL, dispatched_at = NULL, rows_fetched = 0, rows_rejected = 0
        WHERE run_id = ${id}::uuid AND state = 'failed' RETURNING id`)
     if (retried.length > 0) return 'retried'

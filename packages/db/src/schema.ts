@@ -150,8 +150,11 @@ export const ingestItems = pgTable(
     waitingFor: text('waiting_for', { enum: WAITING_FOR }),
     /** What it waits for, in a sentence. */
     waitingReason: text('waiting_reason'),
-    /** Since when the provider has refused nothing but its quota for this item. */
+    /** Since when the provider has refused nothing but its quota for this item, and how often. */
     refusedSince: instant('refused_since'),
+    refusals: integer('refusals').notNull().default(0),
+    /** Whether the symbol had rows when the item was accepted: without, `auto` means the full history. */
+    hadRows: boolean('had_rows').notNull().default(true),
     nextAttemptAt: instant('next_attempt_at'),
     /** When the queue was given the item's job; null again once a cancelled item's job was taken back. */
     dispatchedAt: instant('dispatched_at'),

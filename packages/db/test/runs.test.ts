@@ -15,6 +15,7 @@ const series = (values: Partial<FetchedSeries> = {}): FetchedSeries => ({
   requestId: 0,
   outputsize: 'compact',
   historyLimited: false,
+  fullHistory: true,
   bars: packBars([bar('2024-01-02'), bar('2024-01-03')]),
   rejected: [],
   provisional: 0,
