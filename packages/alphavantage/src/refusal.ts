@@ -2,7 +2,7 @@ import { storableText } from './storable.js'
 
 export { classifyRefusal, requestsPerDayIn } from './wording.js'
 
-/** What can go wrong with a request, by what it means for us. The first eleven are what an answer says, the rest its transport. */
+/** What can go wrong with a request, by what it means for us. The first eleven are what an answer says, `throttled` its words or HTTP 429, the rest its transport. */
 export type RefusalClass =
   | 'invalid_key'
   | 'demo_key'

@@ -11,6 +11,16 @@ interface Wording {
   pattern: RegExp
 }
 
+/** "requests per minute", "calls/day", "request every second", "75/min", "rate limit per minute". */
+const COUNTED = String.raw`(?:\d|requests?|calls?|limit|quota) ?(?:/|per|(?:in |within )?an?|each|every|in|within) ?(?:one |1 )?`
+/** "Minute-level rate limit", "Per-second rate limit", "daily quota". */
+const LIMITED = String.raw`(?:-level)? (?:(?:api|rate|burst|requests?|calls?) )*(?:limit|quota|frequency)`
+
+/** A text about how many requests fit into one of the units, however it says so. */
+function allowance(units: string, adjective: string, others: string): RegExp {
+  return new RegExp(String.raw`${COUNTED}(?:${units})\b|\b${adjective}${LIMITED}|${others}`, 'i')
+}
+
 /**
  * The wordings by their meaning, in the order in which they are tried: they overlap, and change every year.
  * Gathered from public reports of 2017 to 2026; each comment quotes what the pattern was made for.
@@ -20,9 +30,13 @@ const WORDINGS: Wording[] = [
   {
     class: 'invalid_key',
     under: 'error',
-    pattern: /\bapi ?key\b.{0,40}\b(?:invalid|missing|expired|not valid)\b/i,
+    pattern: /\bapi ?key\b:? (?:(?!valid\b)[^\s.,;:!?]+ ){0,4}(?:invalid|missing|expired|not valid)\b/i,
   },
-  { class: 'invalid_key', under: 'error', pattern: /\b(?:invalid|missing|expired)\b.{0,12}\bapi ?key\b/i },
+  {
+    class: 'invalid_key',
+    under: 'error',
+    pattern: /\b(?:invalid|missing|expired)\b[^.,;:!?]{0,12}\bapi ?key\b/i,
+  },
   // "Invalid API call. Please retry or visit the documentation … for TIME_SERIES_DAILY." (2017-2026)
   {
     class: 'invalid_symbol',
@@ -46,24 +60,38 @@ const WORDINGS: Wording[] = [
   {
     class: 'burst_limit',
     under: 'any',
-    pattern: /\bspread(?:ing)? out\b|\bburst pattern\b|\b(?:requests?|calls?) per second\b/i,
+    pattern: allowance('sec(?:ond)?', 'second', String.raw`\bspread(?:ing)? out\b|\bburst pattern\b`),
   },
   // "Minute-level rate limit exceed." (2025), "optimizing your API call frequency" (2017), "5 calls per minute and
   // 500 calls per day … a higher API call frequency" (2018-2023): the last cannot say which of the two was hit.
   {
     class: 'minute_limit',
     under: 'any',
-    pattern: /\bminute-level\b|\bhigher api call\b|\bapi call frequency\b|\bcalls? per minute\b/i,
+    pattern: allowance(
+      'min(?:ute)?|60 seconds',
+      'minute',
+      String.raw`\bhigher api call\b|\bapi call frequency\b`,
+    ),
   },
   // "our standard API rate limit is 25 requests per day" (2024-2026)
   {
     class: 'daily_limit',
     under: 'any',
-    pattern: /\b(?:requests?|calls?) (?:per|a) day\b|\bdaily (?:rate |request |api )?(?:limit|quota)\b/i,
+    pattern: allowance('day|24 ?h(?:ours)?', '(?:daily|day)', String.raw`\b(?:requests?|calls?) daily\b`),
   },
   // "The **demo** API key is for demo purposes only." (2021-2026)
   { class: 'demo_key', under: 'any', pattern: /\bdemo\b.{0,4} api ?key\b/i },
+  // A limit that is not said: what HTTP 429 says in words. Not `minute_limit`, which claims to know which.
+  {
+    class: 'throttled',
+    under: 'any',
+    pattern:
+      /\b(?:rate|request|call|api) limit|\btoo many (?:api )?(?:requests|calls)\b|\bquota\b|\bslow down\b|\bthrottl/i,
+  },
 ]
+
+/** "Please subscribe to any of the premium plans …": the limits that such a sentence names are not those that were hit. */
+const OFFER = /\b(?:subscribe|upgrade)\b/i
 
 /**
  * Tells what a parsed body refuses, or null when it is no refusal. A text that fits no known wording is
@@ -86,15 +114,21 @@ export function classifyRefusal(body: unknown): { class: RefusalClass; text: str
  * it states none. A limit that is named elsewhere in an answer is not meant: give the text of a refusal.
  */
 export function requestsPerDayIn(text: string): number | null {
-  const digits = /\b(\d{1,6}) (?:free )?(?:api )?(?:requests?|calls?) (?:per|a) day\b/i.exec(
-    text.replace(/\s+/g, ' '),
-  )?.[1]
-  return digits === undefined ? null : Number(digits)
+  const digits = PER_DAY.exec(text.replace(/\s+/g, ' '))?.[1]
+  return digits === undefined ? null : Number(digits.replaceAll(',', ''))
 }
 
+/** "25 requests per day", "25 requests/day", "1,000 free API calls daily", "25 API requests per 24 hours". */
+const PER_DAY =
+  /(?<![\d.,])(\d{1,3}(?:,\d{3})+|\d{1,6}) (?:(?:free|daily) )?(?:api )?(?:requests?|calls?)(?: daily\b| ?(?:\/|per|an?|each|every|in|within) ?(?:one |1 )?(?:day|24 ?h(?:ours)?)\b)/i
+
 function classifyText(errorText: string, text: string): RefusalClass {
+  const said = text
+    .split(/(?<=[.!?]) /)
+    .filter((sentence) => !OFFER.test(sentence))
+    .join(' ')
   const wording =
-    WORDINGS.find(({ under, pattern }) => pattern.test(under === 'error' ? errorText : text)) ??
+    WORDINGS.find(({ under, pattern }) => pattern.test(under === 'error' ? errorText : said)) ??
     WORDINGS.find(({ pattern }) => pattern.test(text))
   return wording?.class ?? 'unrecognized'
 }

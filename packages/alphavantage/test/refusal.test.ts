@@ -83,7 +83,39 @@ const REPORTED: [RefusalClass, string, string][] = [
   ],
 ]
 
+/** Never reported so far: the meaning in other words. */
+const REWORDED: [RefusalClass, string][] = [
+  ['burst_limit', 'Per-second rate limit exceeded'],
+  ['burst_limit', 'Please slow down to at most one request every second'],
+  ['burst_limit', 'You made more than 10 calls/sec.'],
+  ['minute_limit', 'You have exceeded the rate limit of 75 requests per minute'],
+  ['minute_limit', 'Our standard API rate limit is 75 requests per minute'],
+  ['minute_limit', 'Minute rate limit exceeded'],
+  ['minute_limit', 'Your plan allows 75 requests/minute.'],
+  ['daily_limit', 'Your plan allows 25 requests/day.'],
+  ['daily_limit', 'Your plan allows 25 requests daily.'],
+  ['daily_limit', 'Your plan allows 25 API requests per 24 hours.'],
+  ['daily_limit', 'Daily API request limit reached.'],
+  [
+    'daily_limit',
+    `Our standard API rate limit is 25 requests per day. ${SUBSCRIBE} for up to 1200 requests per minute and 30 per second.`,
+  ],
+  ['daily_limit', 'You have used the 25 requests per day. Note that your apikey is valid; missing data?'],
+  ['throttled', 'Too many requests.'],
+  ['throttled', 'API rate limit exceeded.'],
+  ['throttled', 'Your quota is exhausted.'],
+  ['entitlement', 'This is a premium endpoint: it needs a plan of 75 requests/minute.'],
+  ['invalid_key', 'Your API key has expired.'],
+  ['invalid_key', 'Invalid or missing API key'],
+]
+
 describe('classifyRefusal', () => {
+  it.each(REWORDED)('finds %s by the meaning of: %s', (expected, text) => {
+    for (const key of ['Error Message', 'Information', 'Note', 'message']) {
+      expect(classifyRefusal({ [key]: text })?.class).toBe(expected)
+    }
+  })
+
   it.each(REPORTED)('finds %s under %j in: %s', (expected, key, text) => {
     expect(classifyRefusal({ [key]: text })).toEqual({ class: expected, text })
   })
@@ -166,7 +198,12 @@ describe('the daily limit that a refusal states', () => {
     ['We have detected your API key and our rate limit is 500 requests\nper day.', 500],
     ['You have reached the 100 API calls a day of your plan', 100],
     ['Please consider spreading out your requests (1 request per second)', null],
+    ['Your plan allows 25 requests/day.', 25],
+    ['Your plan allows 25 requests daily.', 25],
+    ['Your plan allows 25 API requests per 24 hours.', 25],
+    ['Your plan allows 1,500 API calls daily.', 1500],
     ['to instantly remove all daily rate limits', null],
+    ['Our standard API rate limit is 75 requests per minute', null],
   ])('%j: %s', (text, limit) => {
     expect(requestsPerDayIn(text)).toBe(limit)
   })
