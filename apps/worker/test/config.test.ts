@@ -96,6 +96,17 @@ describe('a key file', () => {
   })
 })
 
+test('each premium plan allows no more a second than it takes to spend its minute', () => {
+  for (const plan of PLANS.filter((one) => one !== 'free')) {
+    const perMinute = (perSecond: number) => {
+      const [second] = limitsFor({ ...limitsOf(plan), perSecond })
+      return second === undefined ? 0 : (60_000 * second.max) / (second.windowMs + second.marginMs)
+    }
+    const enough = [10, 20, 30].find((perSecond) => perMinute(perSecond) >= Number(plan))
+    expect(limitsOf(plan)).toEqual({ perSecond: enough, perMinute: Number(plan), perDay: 0 })
+  }
+})
+
 test('jobs start a little closer than the second and the minute allow, whatever the day does', () => {
   for (const limits of PLANS.map(limitsOf)) {
     const spans = limitsFor(limits)

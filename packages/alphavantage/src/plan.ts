@@ -14,11 +14,21 @@ export interface Limits {
 export const PLANS = ['free', '75', '150', '300', '600', '1200'] as const
 export type Plan = (typeof PLANS)[number]
 
-/** Source: alphavantage.co/premium; the per-second burst of a premium plan is quoted as 10, 20 or 30: the least is taken. */
+/**
+ * Source: alphavantage.co/premium; the per-second burst of a premium plan is quoted as 10, 20 or 30: the least is taken
+ * that lets the plan be spent (10 a second, kept with a margin, are 550 a minute).
+ */
+const LIMITS: Record<Plan, Limits> = {
+  free: { perSecond: 1, perMinute: 0, perDay: 25 },
+  '75': { perSecond: 10, perMinute: 75, perDay: 0 },
+  '150': { perSecond: 10, perMinute: 150, perDay: 0 },
+  '300': { perSecond: 10, perMinute: 300, perDay: 0 },
+  '600': { perSecond: 20, perMinute: 600, perDay: 0 },
+  '1200': { perSecond: 30, perMinute: 1200, perDay: 0 },
+}
+
 export function limitsOf(plan: Plan): Limits {
-  return plan === 'free'
-    ? { perSecond: 1, perMinute: 0, perDay: 25 }
-    : { perSecond: 10, perMinute: Number(plan), perDay: 0 }
+  return LIMITS[plan]
 }
 
 /** `outputsize=full` of TIME_SERIES_DAILY is refused on the free plan (dated reports from 2026-05 on). */
