@@ -18,18 +18,16 @@ export interface QuotaBook {
   blocked: { class: string; detail: string; until: string } | null
   /** What the provider said per day when it contradicted the plan, and what the plan says. */
   said: { perDay: number; at: string; detail: string; planned: Limit[] } | null
-  /** The key that was asked with last is refused, and was not accepted since. */
+  /** Of the key that was asked with last; null before any was. */
+  keyFingerprint: string | null
+  /** That key is refused, and was not accepted since. */
   keyRefused: boolean
 }
 
-/** Of the key that was asked with last. */
-export const CURRENT_KEY = sql`(
-  SELECT key_fingerprint FROM provider_access ORDER BY greatest(decided_at, probe_until) DESC NULLS LAST LIMIT 1)`
-
-/** Whether that key is refused, and was not accepted since; false while there is none. */
+/** Whether the key that was asked with last is refused, and was not accepted since; false while there is none. */
 export const KEY_REFUSED = sql`(
-  SELECT coalesce(bool_or(class IN ('invalid_key', 'demo_key')) AND NOT bool_or(state = 'accepted'), false)
-    FROM provider_access WHERE key_fingerprint = ${CURRENT_KEY})`
+  SELECT coalesce(bool_or(class IN ('invalid_key', 'demo_key')) AND NOT bool_or(access.state = 'accepted'), false)
+    FROM provider_access AS access JOIN provider_state USING (key_fingerprint))`
 
 export async function readBook(db: Database): Promise<QuotaBook> {
   const [book] = await db.execute<Record<string, unknown> & QuotaBook>(sql`
@@ -47,7 +45,7 @@ export async function readBook(db: Database): Promise<QuotaBook> {
            (SELECT jsonb_build_object('perDay', said_per_day, 'at', ${isoInstant(sql`said_at`)}, 'detail', said_detail,
               'planned', state.limits)
               FROM in_force WHERE name = 'day' AND max = said_per_day) AS said,
-           ${KEY_REFUSED} AS "keyRefused"
+           key_fingerprint AS "keyFingerprint", ${KEY_REFUSED} AS "keyRefused"
       FROM provider_state AS state`)
   if (book === undefined) throw new Error('provider_state has no row: its migration inserts it')
   return book

@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm'
 import type { Database } from './connection.js'
 import { isoInstant } from './instant.js'
 import type { LimitName } from './limits.js'
-import { CURRENT_KEY, forecastBook, readBook } from './quota-book.js'
+import { forecastBook, readBook } from './quota-book.js'
 import type { QuotaBook } from './quota-book.js'
 import type { ACCESS_STATES } from './quota-schema.js'
 import { countBacklog } from './run-forecast.js'
@@ -64,20 +64,15 @@ export async function readQuota(db: Database): Promise<Quota> {
     }),
     { isolationLevel: 'repeatable read', accessMode: 'read only' },
   )
-  const [first] = access
   return {
     plan: book.plan,
     limits: usageOf(book),
     blocked: book.blocked,
     contradiction: book.said,
     key:
-      first === undefined
+      book.keyFingerprint === null
         ? null
-        : {
-            fingerprint: first.fingerprint,
-            refused: book.keyRefused,
-            access: access.map(({ fingerprint: _fingerprint, ...one }) => one),
-          },
+        : { fingerprint: book.keyFingerprint.slice(0, FINGERPRINT_SHOWN), refused: book.keyRefused, access },
     itemsWaiting: backlog.items,
     backlogDoneAt: forecastBook(book, [backlog.requests])[0] ?? null,
     days,
@@ -94,11 +89,12 @@ function usageOf({ now, sent, limits }: QuotaBook): LimitUsage[] {
   })
 }
 
-async function readAccess(db: Database): Promise<(KeyAccess & { fingerprint: string })[]> {
-  const rows = await db.execute<Record<string, unknown> & KeyAccess & { fingerprint: string }>(sql`
-    SELECT left(key_fingerprint, ${FINGERPRINT_SHOWN}) AS fingerprint, function, outputsize, state, class, detail,
+/** Of the key that was asked with last. */
+async function readAccess(db: Database): Promise<KeyAccess[]> {
+  const rows = await db.execute<Record<string, unknown> & KeyAccess>(sql`
+    SELECT function, outputsize, state, class, detail,
            ${isoInstant(sql`retry_at`)} AS "retryAt", ${isoInstant(sql`decided_at`)} AS "decidedAt"
-      FROM provider_access WHERE key_fingerprint = ${CURRENT_KEY} ORDER BY function, outputsize`)
+      FROM provider_access JOIN provider_state USING (key_fingerprint) ORDER BY function, outputsize`)
   return [...rows]
 }
 

@@ -61,6 +61,8 @@ export const providerState = pgTable(
     plan: text('plan'),
     limits: jsonb('limits'),
     publishedAt: instant('published_at'),
+    /** Of the key that a slot was asked for with last, granted or not. Not in the book alone, which is pruned. */
+    keyFingerprint: text('key_fingerprint'),
     /** Nothing is sent before: a refusal said so. */
     blockedUntil: instant('blocked_until'),
     blockedClass: text('blocked_class'),

@@ -1,14 +1,14 @@
 import { sql } from 'drizzle-orm'
 import { describe, expect, test } from 'vitest'
 import { takeItem } from '../src/items.js'
-import { concludeRequest, pruneRequests, publishPlan } from '../src/ledger.js'
+import { concludeRequest, pruneRequests, publishPlan, reserveRequest } from '../src/ledger.js'
 import { blockUntil, recordDailyRefusal, refuseAccess } from '../src/ledger-refusals.js'
 import { limitsFor } from '../src/limits.js'
 import { readProviderStatus } from '../src/provider-status.js'
 import { readQuota } from '../src/quota-report.js'
 import { forecastRuns } from '../src/run-forecast.js'
 import { cancelRun, createRun } from '../src/runs.js'
-import { acceptKey, dailyLimits, granted, letPass } from './book.js'
+import { acceptKey, dailyLimits, granted, letPass, requestOf } from './book.js'
 import { runOf, useConnection } from './database.js'
 
 const connection = useConnection()
@@ -197,6 +197,33 @@ describe('the report', () => {
     expect((await readQuota(db)).key?.refused).toBe(true)
     await concludeRequest(db, probe, { outcome: 'accepted', durationMs: 1, bytes: 1 })
     expect((await readQuota(db)).key?.refused).toBe(false)
+  })
+
+  test('goes by the key that a slot was asked for with last, also back to one of before', async () => {
+    const { db } = connection
+    const shown = async () => (await readQuota(db)).key
+    const { id: good } = await granted(db, { fingerprint: 'good' })
+    await concludeRequest(db, good, { outcome: 'accepted', durationMs: 1, bytes: 1 })
+    const { id: bad } = await granted(db, { fingerprint: 'bad' })
+    await refuseAccess(db, bad, { class: 'invalid_key', detail: 'No.' })
+    expect(await shown()).toMatchObject({ fingerprint: 'bad', refused: true })
+    await granted(db, { fingerprint: 'good' })
+    expect(await shown()).toMatchObject({ fingerprint: 'good', refused: false })
+    expect(await readProviderStatus(db)).toBe('up')
+    // The worker of this probe is lost: its lease ends later than anything that is known of the other keys.
+    await granted(db, { fingerprint: 'probed' })
+    expect(await shown()).toMatchObject({ fingerprint: 'probed', refused: false })
+    await reserveRequest(db, requestOf({ fingerprint: 'bad' }))
+    expect(await shown()).toMatchObject({ fingerprint: 'bad', refused: true })
+  })
+
+  test('calls no key refused that nothing could be asked with yet', async () => {
+    const { db } = connection
+    const { id } = await granted(db)
+    await refuseAccess(db, id, { class: 'invalid_key', detail: 'No.' })
+    await blockUntil(db, { class: 'minute_limit', detail: 'Too many.', ms: 60_000 })
+    await reserveRequest(db, requestOf({ fingerprint: 'key-2' }))
+    expect((await readQuota(db)).key).toEqual({ fingerprint: 'key-2', refused: false, access: [] })
   })
 
   test('counts each request of the last 30 days once, in the book or pruned from it', async () => {
