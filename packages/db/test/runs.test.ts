@@ -1,3 +1,4 @@
+import { sql } from 'drizzle-orm'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { packBars } from '../src/bars.js'
@@ -121,6 +122,43 @@ describe('a run', () => {
         expect(status !== 'succeeded' || states.succeeded === total).toBe(true)
       }),
     )
+  })
+})
+
+describe('an item that needs no request', () => {
+  // A Friday's close is 21:00 UTC in winter; until then, and over the weekend, the last session is the one before.
+  test.each([
+    ['fetched after it was accepted', '2026-03-06T22:01Z', '2026-03-05', '2026-03-06T23:00Z', 'coalesced'],
+    [
+      'with the bar of the last session',
+      '2026-03-06T21:00Z',
+      '2026-03-06',
+      '2026-03-08T12:00Z',
+      'up_to_date',
+    ],
+    ['fetched before that session closed', '2026-03-06T20:59Z', '2026-03-06', '2026-03-08T12:00Z', null],
+    ['without its bar soon after the close', '2026-03-06T21:30Z', '2026-03-05', '2026-03-08T12:00Z', null],
+    ['before Monday closes in summer', '2026-03-06T21:30Z', '2026-03-06', '2026-03-09T19:59Z', 'up_to_date'],
+    ['once Monday has closed in summer', '2026-03-06T21:30Z', '2026-03-06', '2026-03-09T20:00Z', null],
+    [
+      'without a bar, hours after a holiday',
+      '2026-03-07T03:00Z',
+      '2026-03-05',
+      '2026-03-08T12:00Z',
+      'up_to_date',
+    ],
+    ['never fetched', null, null, '2026-03-08T12:00Z', null],
+  ])('%s', async (_what, fetchedAt, lastDate, at, outcome) => {
+    const accepted = fetchedAt === '2026-03-06T22:01Z' ? '2026-03-06T22:00Z' : at
+    const [row] = await connection.db.execute(sql`
+      SELECT needless(${accepted}, ${fetchedAt}::timestamptz, ${lastDate}::date, ${at}) AS outcome`)
+    expect(row).toEqual({ outcome })
+  })
+
+  test('is found without a function call for each of 10,000 symbols', async () => {
+    const plan = await connection.db.execute(sql`
+      EXPLAIN (VERBOSE) SELECT needless(now(), last_fetched_at, last_date, now()) FROM symbols`)
+    expect(JSON.stringify([...plan])).not.toMatch(/needless|last_session_close/)
   })
 })
 
