@@ -35,8 +35,10 @@ export type Disposition =
 
 /**
  * The one table of refusals: what each means, what the worker does about it, and what a person should. The README repeats it.
- * - A key is put right by a person, so the run waits (`blocked`) and asks again once a minute.
- * - The hour at which the daily quota frees is disputed (00:00 or 04:00 UTC), so it is asked again hourly.
+ * - A key is put right by a person, so the run waits (`blocked`). The ledger, not `waitMs`, decides when the same key is
+ *   asked with again (after 1, 2, 4 … 24 h); another is used at once.
+ * - The hour at which the daily quota frees is disputed (00:00 or 04:00 UTC): the ledger takes a rolling day, and says
+ *   when it has room.
  * - No data is asked for once more, since a series can be missing for a moment; a symbol without history stays
  *   without, and each try costs one of 25 requests on the free plan.
  * - A 4xx means that our request is wrong, or that a proxy in between was for a moment: one more try tells which.
