@@ -24,24 +24,41 @@ export async function obtainRedis(folder: string, watchdog: Watchdog): Promise<R
   const given = process.env['REDIS_URL']
   if (given !== undefined && given !== '')
     return { url: given, program: await onPath().catch(() => null), stop: async () => undefined }
-  const reasons: string[] = []
-  for (const find of [onPath, unpackRedis]) {
-    try {
-      const program = await find()
-      const home = join(folder, 'redis')
-      const { url, pid, stop } = await startRedis(program, home)
-      watchdog.guard(pid, home)
-      return { url, program, stop }
-    } catch (error) {
-      reasons.push(error instanceof Error ? error.message.trim() : String(error))
-    }
+  let complaint: string
+  try {
+    const program = await findRedis()
+    const home = join(folder, 'redis')
+    const { url, pid, stop } = await startRedis(program, home)
+    watchdog.guard(pid, home)
+    return { url, program, stop }
+  } catch (error) {
+    complaint = messageOf(error)
   }
-  const complaint = `No Redis: set REDIS_URL or install redis-server.\n  ${reasons.join('\n  ')}`
   if (process.env['CI'] === 'true') throw new Error(complaint)
   const warn = () => console.warn(`\n*** THE REDIS HALF OF THE QUEUE TESTS IS SKIPPED ***\n${complaint}\n`)
   warn()
   // Again at the end, where it is read.
   return { url: null, program: null, stop: async () => warn() }
+}
+
+/**
+ * The redis-server on the PATH, or of Debian's packages, unpacked without root.
+ * @throws Error when neither is to be had, saying why
+ */
+export async function findRedis(): Promise<RedisProgram> {
+  const reasons: string[] = []
+  for (const find of [onPath, unpackRedis]) {
+    try {
+      return await find()
+    } catch (error) {
+      reasons.push(messageOf(error))
+    }
+  }
+  throw new Error(`No Redis: set REDIS_URL or install redis-server.\n  ${reasons.join('\n  ')}`)
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message.trim() : String(error)
 }
 
 async function onPath(): Promise<RedisProgram> {
