@@ -1,0 +1,110 @@
+import { z } from 'zod'
+import { unequalRows } from './upstream-rows.js'
+import { keySightings } from './secrecy.js'
+import type { Survival } from './row.js'
+import type { World } from './world.js'
+
+/** @returns what does not hold; nothing is the system's health */
+export async function brokenInvariants(world: World, { tampered = [] }: Survival): Promise<string[]> {
+  const found = [
+    ...(await unaccounted(world)),
+    ...(await unequalRows(world, new Set(tampered))),
+    ...(await unqueryable(world)),
+    ...(await overLimit(world)),
+    ...(await unbooked(world)),
+    ...(await keySightings(world)),
+  ]
+  // Last, since the others have asked the API much.
+  return [...found, ...world.http.violations({ allows503: world.options.allows503 === true })]
+}
+
+/** I1. */
+async function unaccounted({ sql, http }: World): Promise<string[]> {
+  const found: string[] = []
+  for (const { id, symbols } of http.accepted) {
+    const { counts } = await http.run(id)
+    const ended = (counts['succeeded'] ?? 0) + (counts['failed'] ?? 0) + (counts['cancelled'] ?? 0)
+    const asked = new Set(symbols).size
+    if (counts['total'] !== asked || ended !== asked)
+      found.push(`I1: run ${id} of ${asked} symbols counts ${JSON.stringify(counts)}`)
+  }
+  const untold = await sql<{ id: number; symbol: string }[]>`
+    SELECT item.id::int, item.symbol FROM ingest_items AS item
+     WHERE (item.state = 'failed') <> EXISTS (SELECT FROM ingest_failures WHERE item_id = item.id AND final)
+        OR item.attempts > (SELECT count(*) FROM ingest_failures WHERE item_id = item.id)`
+  return [
+    ...found,
+    ...untold.map((item) => `I1: item ${item.id} (${item.symbol}) and its failures contradict each other`),
+  ]
+}
+
+const page = z.object({
+  data: z.array(z.looseObject({ id: z.number(), class: z.string().min(1).optional() })),
+  pagination: z.object({ pages: z.number() }),
+})
+
+/** I3. */
+async function unqueryable({ sql, http }: World): Promise<string[]> {
+  const found: string[] = []
+  for (const { path, table } of [
+    { path: '/api/failures', table: 'ingest_failures' },
+    { path: '/api/rejected_rows', table: 'rejected_rows' },
+  ]) {
+    const stored = await sql<{ id: number }[]>`SELECT id::int FROM ${sql(table)}`
+    const shown = new Set<number>()
+    for (let number = 1, pages = 1; number <= pages; number += 1) {
+      const answer = await http.request(`${path}?limit=1000&page=${number}`)
+      const { data, pagination } = page.parse(JSON.parse(answer.text))
+      for (const entry of data) {
+        shown.add(entry.id)
+        if (table === 'ingest_failures' && entry.class === undefined)
+          found.push(`I3: failure ${entry.id} has no class`)
+      }
+      pages = pagination.pages
+    }
+    const hidden = stored.filter(({ id }) => !shown.has(id)).length
+    if (hidden > 0) found.push(`I3: ${hidden} of ${table} are not to be seen at ${path}`)
+  }
+  return found
+}
+
+const WINDOWS = { perSecond: 1_000, perMinute: 60_000, perDay: 86_400_000 } as const
+
+/** I4, by the upstream's own clock, less what this process was late to look. */
+async function overLimit({ limits, simulator, lagMs }: World): Promise<string[]> {
+  const at = simulator.arrivals().map((arrival) => arrival.at)
+  const found: string[] = []
+  for (const [name, windowMs] of [
+    ['perSecond', WINDOWS.perSecond],
+    ['perMinute', WINDOWS.perMinute],
+    ['perDay', WINDOWS.perDay],
+  ] as const) {
+    const max = limits[name]
+    if (max === 0) continue
+    const spans = at.slice(max).map((time, index) => time - (at[index] ?? -Infinity))
+    const least = Math.min(...spans)
+    if (least < windowMs - lagMs())
+      found.push(`I4: ${max + 1} requests within ${Math.round(least)} ms where ${windowMs} ms allow ${max}`)
+  }
+  return found
+}
+
+/** I4: every request that arrived is in the book, and none in the book was heard of that did not. */
+async function unbooked({ sql, simulator }: World): Promise<string[]> {
+  const book = await sql<{ symbol: string; booked: number; heard: number }[]>`
+    SELECT item.symbol, count(*)::int AS booked,
+           (count(*) FILTER (WHERE request.outcome NOT IN ('aborted', 'network', 'timeout')))::int AS heard
+      FROM provider_requests AS request JOIN ingest_items AS item ON item.id = request.item_id GROUP BY 1`
+  const arrived = new Map<string, number>()
+  for (const { symbol } of simulator.arrivals()) arrived.set(symbol, (arrived.get(symbol) ?? 0) + 1)
+  const rows = new Map(book.map((row) => [row.symbol, row]))
+  return [...new Set([...rows.keys(), ...arrived.keys()])].flatMap((symbol) => {
+    const { booked = 0, heard = 0 } = rows.get(symbol) ?? {}
+    const times = arrived.get(symbol) ?? 0
+    return heard <= times && times <= booked
+      ? []
+      : [
+          `I4: ${symbol} was requested ${times} times; the book has ${booked}, of which ${heard} were answered`,
+        ]
+  })
+}

@@ -1,0 +1,34 @@
+import { parsePlan } from './plan.js'
+import { runRow } from './run-row.js'
+import type { Result } from './run-row.js'
+import { startServers } from './servers.js'
+import { HEADER, lineOf } from './table.js'
+
+/** `pnpm faults`: injects each fault of the matrix into real processes and says whether the system survived it. */
+const plan = parsePlan(process.argv.slice(2))
+if ('usage' in plan) {
+  console.error(plan.usage)
+  process.exitCode = plan.exitCode
+} else {
+  const servers = await startServers()
+  const results: Result[] = []
+  const interrupted = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => interrupted.abort())
+  try {
+    const left = [...plan.runs]
+    const work = async () => {
+      for (let next = left.shift(); next !== undefined && !interrupted.signal.aborted; next = left.shift()) {
+        const result = await runRow(servers, next.row, next)
+        results.push(result)
+        console.log(lineOf(result))
+      }
+    }
+    console.log(HEADER)
+    await Promise.all(Array.from({ length: plan.jobs }, work))
+  } finally {
+    await servers.close()
+  }
+  const died = results.filter((result) => result.failures.length > 0).length
+  console.log(`${results.length - died} survived, ${died} did not`)
+  process.exitCode = died === 0 && results.length === plan.runs.length ? 0 : 1
+}

@@ -1,0 +1,58 @@
+import { parseArgs } from 'node:util'
+import { BACKENDS } from './row.js'
+import type { Backend, Row } from './row.js'
+import { ROWS } from './rows/index.js'
+
+const USAGE = `usage: pnpm faults [--row 1,4,7] [--seed 1] [--seeds 1] [--backend redis|postgres|both] [--quick] [--jobs 2]
+Injects faults into real processes, checks the invariants after each, prints a table, and exits with 1 unless all were survived.
+  --row      only these rows of the matrix
+  --seed     the first seed: it chooses moments, symbols and victims (default 1)
+  --seeds    how many seeds, from that one on (default 1)
+  --backend  where the queue lives (default both, for the rows that touch it)
+  --quick    only the rows that take seconds
+  --jobs     rows at a time, each in a world of its own (default 2)`
+
+export interface Plan {
+  runs: { row: Row; backend: Backend; seed: number }[]
+  jobs: number
+}
+
+export function parsePlan(args: string[]): Plan | { usage: string; exitCode: number } {
+  try {
+    const { values } = parseArgs({
+      args,
+      options: {
+        row: { type: 'string' },
+        seed: { type: 'string', default: '1' },
+        seeds: { type: 'string', default: '1' },
+        backend: { type: 'string', default: 'both' },
+        quick: { type: 'boolean', default: false },
+        jobs: { type: 'string', default: '2' },
+        help: { type: 'boolean', default: false },
+      },
+    })
+    if (values.help) return { usage: USAGE, exitCode: 0 }
+    const wanted = values.row?.split(',').map((text) => wholeNumber('row', text))
+    const unknown = wanted?.filter((number) => ROWS.every((row) => row.number !== number)) ?? []
+    if (unknown.length > 0) throw new Error(`There is no row ${unknown.join(', ')}`)
+    const backends = BACKENDS.filter((one) => values.backend === 'both' || values.backend === one)
+    if (backends.length === 0) throw new Error('--backend takes redis, postgres or both')
+    const first = wholeNumber('seed', values.seed)
+    const seeds = Array.from({ length: wholeNumber('seeds', values.seeds) }, (_, index) => first + index)
+    const runs = ROWS.filter(
+      (row) => wanted?.includes(row.number) ?? (!values.quick || row.quick === true),
+    ).flatMap((row) =>
+      backends
+        .filter((backend) => row.backends.includes(backend))
+        .flatMap((backend) => seeds.map((seed) => ({ row, backend, seed }))),
+    )
+    return { runs, jobs: wholeNumber('jobs', values.jobs) }
+  } catch (error) {
+    return { usage: `${error instanceof Error ? error.message : String(error)}\n${USAGE}`, exitCode: 2 }
+  }
+}
+
+function wholeNumber(name: string, text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new Error(`--${name} takes whole numbers`)
+  return Number(text)
+}

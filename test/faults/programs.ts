@@ -1,0 +1,73 @@
+import { once } from 'node:events'
+import { startProgram } from '../system.js'
+import type { RunningProgram } from '../system.js'
+
+/** The processes of one world. */
+export interface Programs {
+  /** Undefined while there is none. */
+  readonly api: RunningProgram | undefined
+  /** Those that live, in the order of their starts. */
+  readonly workers: readonly RunningProgram[]
+  /** Everything that those that live and those that died have written, one text each. */
+  outputs: () => string[]
+  startApi: (env?: Record<string, string>) => Promise<RunningProgram>
+  startWorker: (env?: Record<string, string>) => Promise<RunningProgram>
+  /** `kill -9`, or another signal that ends it at once; resolves when it is gone. */
+  kill: (program: RunningProgram, signal?: NodeJS.Signals) => Promise<void>
+  /** SIGTERM; resolves with the exit code. */
+  stop: (program: RunningProgram) => Promise<number | null>
+  close: () => Promise<void>
+}
+
+export function createPrograms(
+  environment: Record<'api' | 'worker', () => Record<string, string>>,
+): Programs {
+  const all: RunningProgram[] = []
+  const workers = new Set<RunningProgram>()
+  let api: RunningProgram | undefined
+
+  async function start(kind: 'api' | 'worker', env: Record<string, string>): Promise<RunningProgram> {
+    const program = await startProgram(kind, { env: { ...environment[kind](), ...env } })
+    all.push(program)
+    return program
+  }
+  /** Before it dies, so that whoever watches it knows that it was meant to. */
+  function forget(program: RunningProgram): void {
+    workers.delete(program)
+    if (api === program) api = undefined
+  }
+  async function kill(program: RunningProgram, signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+    forget(program)
+    const { child } = program
+    if (child.exitCode !== null || child.signalCode !== null) return
+    const exited = once(child, 'exit')
+    child.kill(signal)
+    await exited
+  }
+  return {
+    get api() {
+      return api
+    },
+    get workers() {
+      return [...workers]
+    },
+    outputs: () => all.map((program) => program.output()),
+    async startApi(env = {}) {
+      api = await start('api', env)
+      return api
+    },
+    async startWorker(env = {}) {
+      const worker = await start('worker', env)
+      workers.add(worker)
+      return worker
+    },
+    kill,
+    stop(program) {
+      forget(program)
+      return program.stop()
+    },
+    async close() {
+      await Promise.all(all.map((program) => kill(program)))
+    },
+  }
+}

@@ -1,0 +1,54 @@
+import type { Proxy } from '@stockpile/test-harness/proxy'
+import type postgres from 'postgres'
+import type { RedisControl } from './redis-control.js'
+
+/** The same faults for a queue on Redis and one in PostgreSQL. */
+export interface QueueControl {
+  /** From now on the queue takes and answers nothing; the data in PostgreSQL is at hand. */
+  freeze: () => Promise<void>
+  /** Goes on. With `forget`, what was asked meanwhile never reaches it: who asked is dead. */
+  thaw: (options?: { forget: boolean }) => Promise<void>
+  /** All jobs are gone. */
+  empty: () => Promise<void>
+}
+
+export function redisQueue(redis: RedisControl, proxy: Proxy | undefined): QueueControl {
+  return {
+    async freeze() {
+      if (proxy === undefined) redis.freeze()
+      else proxy.freeze()
+    },
+    async thaw({ forget } = { forget: false }) {
+      if (forget) proxy?.cut()
+      if (proxy === undefined) redis.thaw()
+      else proxy.thaw()
+    },
+    empty: async () => {
+      await redis.ask((client) => client.flushall())
+    },
+  }
+}
+
+export function postgresQueue(sql: postgres.Sql): QueueControl {
+  let lock: postgres.ReservedSql | undefined
+  return {
+    async freeze() {
+      lock = await sql.reserve()
+      await lock`BEGIN`
+      await lock`LOCK TABLE bullmq.job IN ACCESS EXCLUSIVE MODE`
+    },
+    async thaw({ forget } = { forget: false }) {
+      if (forget) {
+        await sql`
+          SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+           WHERE datname = current_database() AND application_name = 'stockpile-queue' AND wait_event_type = 'Lock'`
+      }
+      if (lock !== undefined) await lock`ROLLBACK`
+      lock?.release()
+      lock = undefined
+    },
+    empty: async () => {
+      await sql`DELETE FROM bullmq.job`
+    },
+  }
+}

@@ -1,0 +1,33 @@
+import type { World, WorldOptions } from './world.js'
+
+export const BACKENDS = ['redis', 'postgres'] as const
+export type Backend = (typeof BACKENDS)[number]
+
+/** One fault of the matrix. */
+export interface Row {
+  number: number
+  /** The fault, and what is expected of the system. */
+  title: string
+  /** Both for what touches the queue, else one. */
+  backends: readonly Backend[]
+  /** Whether `--quick` runs it: it tells much and takes seconds. */
+  quick?: boolean
+  world?: WorldOptions
+  /**
+   * Injects the fault and checks what this row alone expects, throwing what does not hold. The invariants are checked
+   * by the runner afterwards, once everything that was accepted has ended.
+   */
+  run(world: World): Promise<Survival | void>
+}
+
+export interface Survival {
+  /** From the fault, or from its end where it lasts, to normal work. */
+  recoveryMs?: number
+  /** Most that it may take; without, it is only printed. */
+  recoveryLimitMs?: number
+  /** What the upstream was made to serve differently of these symbols: their rows are compared by the row itself. */
+  tampered?: readonly string[]
+}
+
+/** After a worker's `kill -9`. */
+export const RECOVERY_LIMIT_MS = 20_000

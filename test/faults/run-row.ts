@@ -1,0 +1,90 @@
+import { writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { brokenInvariants } from './invariants.js'
+import { randomFrom } from './random.js'
+import type { Backend, Row } from './row.js'
+import type { Servers } from './servers.js'
+import { createWorld } from './world.js'
+import type { World } from './world.js'
+
+export interface Result {
+  row: Row
+  backend: Backend
+  seed: number
+  recoveryMs: number | undefined
+  durationMs: number
+  /** Nothing: it survived. */
+  failures: string[]
+}
+
+/** For a row and its invariants, whatever hangs. */
+const DEADLINE_MS = 300_000
+
+let worlds = 0
+
+/** One fault in a world of its own, the row's own checks, and the invariants. Never rejects. */
+export async function runRow(
+  servers: Servers,
+  row: Row,
+  { backend, seed }: { backend: Backend; seed: number },
+): Promise<Result> {
+  worlds += 1
+  const name = `row_${row.number}_${backend}_${seed}_${worlds}`
+  const startedAt = performance.now()
+  const result = (failures: string[], recoveryMs?: number): Result => {
+    const durationMs = Math.round(performance.now() - startedAt)
+    return { row, backend, seed, recoveryMs, durationMs, failures }
+  }
+  let world: World | undefined
+  try {
+    const random = randomFrom(seed * 1_000 + row.number)
+    world = await createWorld(servers, row.world ?? {}, { name, backend, random })
+    const { recoveryMs, failures } = await withinDeadline(judge(row, world))
+    if (failures.length > 0) failures.push(await keepLogs(name, world))
+    return result(failures, recoveryMs)
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    return result([reason, ...(world === undefined ? [] : [await keepLogs(name, world)])])
+  } finally {
+    await world?.close()
+  }
+}
+
+async function judge(
+  row: Row,
+  world: World,
+): Promise<{ recoveryMs: number | undefined; failures: string[] }> {
+  const survival = (await row.run(world)) ?? {}
+  await world.drained()
+  const failures = await brokenInvariants(world, survival)
+  const { recoveryMs, recoveryLimitMs = Infinity } = survival
+  if (recoveryMs !== undefined && recoveryMs > recoveryLimitMs)
+    failures.push(`recovered after ${recoveryMs} ms, later than ${recoveryLimitMs} ms`)
+  return { recoveryMs, failures }
+}
+
+async function withinDeadline<T>(work: Promise<T>): Promise<T> {
+  const deadline = new AbortController()
+  const late = sleep(DEADLINE_MS, undefined, { signal: deadline.signal }).then(() => {
+    throw new Error(`Not decided within ${DEADLINE_MS} ms`)
+  })
+  try {
+    return await Promise.race([work, late])
+  } finally {
+    deadline.abort()
+    late.catch(() => {})
+  }
+}
+
+async function keepLogs(name: string, world: World): Promise<string> {
+  const file = join(tmpdir(), `stockpile-${name}.log`)
+  const books = {
+    items: await world.sql`SELECT * FROM ingest_items ORDER BY id LIMIT 100`.catch(String),
+    failures: await world.sql`SELECT * FROM ingest_failures ORDER BY id LIMIT 100`.catch(String),
+    arrivals: world.simulator.arrivals().slice(-200),
+  }
+  await writeFile(file, [...world.programs.outputs(), JSON.stringify(books, undefined, 1)].join('\n\n'))
+  return `logs: ${file}`
+}

@@ -1,0 +1,40 @@
+import type { Result } from './run-row.js'
+
+const seconds = (ms: number | undefined) => (ms === undefined ? '-' : `${(ms / 1_000).toFixed(1)} s`)
+
+export const HEADER = line(['#', 'fault', 'queue on', 'seed', 'survived', 'recovery', 'took'])
+
+export function lineOf({ row, backend, seed, recoveryMs, durationMs, failures }: Result): string {
+  const cells = [
+    String(row.number),
+    row.title,
+    backend,
+    String(seed),
+    failures.length === 0 ? 'yes' : 'NO',
+    seconds(recoveryMs),
+    seconds(durationMs),
+  ]
+  return [line(cells), ...failures.map((failure) => `      ${failure.replaceAll('\n', '\n      ')}`)].join(
+    '\n',
+  )
+}
+
+function line([
+  number = '',
+  title = '',
+  backend = '',
+  seed = '',
+  survived = '',
+  recovery = '',
+  took = '',
+]: string[]) {
+  return [
+    number.padStart(3),
+    title.padEnd(88),
+    backend.padEnd(8),
+    seed.padStart(4),
+    survived.padStart(8),
+    recovery.padStart(8),
+    took.padStart(7),
+  ].join('  ')
+}

@@ -1,0 +1,45 @@
+import type { World } from './world.js'
+
+/** I2: each symbol's rows are, digit by digit, what the upstream serves of it; of one never fetched there are none. */
+export async function unequalRows(world: World, tampered: ReadonlySet<string>): Promise<string[]> {
+  const { sql } = world
+  const symbols = await sql<{ symbol: string; outputsize: 'compact' | 'full' | null }[]>`
+    SELECT symbol, max(outputsize) FILTER (WHERE outcome = 'fetched') AS outputsize
+      FROM (SELECT symbol, outputsize, outcome FROM ingest_items
+            UNION ALL SELECT DISTINCT symbol, NULL, NULL FROM financial_data) AS known
+     GROUP BY symbol ORDER BY symbol`
+  const found: string[] = []
+  for (const { symbol, outputsize } of symbols) {
+    if (tampered.has(symbol)) continue
+    const rows = await sql<{ line: string }[]>`
+      SELECT concat_ws(',', date, open_price, high_price, low_price, close_price, volume) AS line
+        FROM financial_data WHERE symbol = ${symbol} ORDER BY date DESC`
+    const stored = rows.map((row) => row.line)
+    const served = outputsize === null ? [] : await servedRows(world, symbol, outputsize)
+    const differ = stored.filter((line, index) => line !== served[index]).length
+    if (stored.length !== served.length || differ > 0)
+      found.push(`I2: ${symbol} has ${stored.length} rows of ${served.length} served, ${differ} differ`)
+  }
+  const repeated = await sql`SELECT FROM financial_data GROUP BY symbol, date HAVING count(*) > 1`
+  if (repeated.length > 0) found.push(`I2: ${repeated.length} rows are there more than once`)
+  return found
+}
+
+/** Newest first, as lines of `date,open,high,low,close,volume`. */
+async function servedRows(
+  { servers }: World,
+  symbol: string,
+  outputsize: 'compact' | 'full',
+): Promise<string[]> {
+  const query = new URLSearchParams({
+    function: 'TIME_SERIES_DAILY',
+    symbol,
+    outputsize,
+    datatype: 'csv',
+    apikey: 'reference',
+  })
+  const answer = await fetch(`${servers.reference.url}/query?${query.toString()}`)
+  const [header, ...lines] = (await answer.text()).trim().split(/\r?\n/)
+  if (header !== 'timestamp,open,high,low,close,volume') throw new Error(`The reference answered ${header}`)
+  return lines
+}

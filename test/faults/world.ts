@@ -1,0 +1,206 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Limits } from '@stockpile/alphavantage/plan'
+import { startSimulator } from '@stockpile/alphavantage/simulator'
+import type { Arrival, Simulator } from '@stockpile/alphavantage/simulator'
+import { waitFor } from '@stockpile/test-harness/process'
+import { startProxy } from '@stockpile/test-harness/proxy'
+import type { Proxy } from '@stockpile/test-harness/proxy'
+import postgres from 'postgres'
+import { createHttp } from './http.js'
+import type { Http } from './http.js'
+import { startPostgres } from './postgres-server.js'
+import type { PostgresServer } from './postgres-server.js'
+import { createPrograms } from './programs.js'
+import type { Programs } from './programs.js'
+import { postgresQueue, redisQueue } from './queue-control.js'
+import type { QueueControl } from './queue-control.js'
+import type { Random } from './random.js'
+import { startRedisControl } from './redis-control.js'
+import type { RedisControl } from './redis-control.js'
+import type { Backend } from './row.js'
+import type { Servers } from './servers.js'
+
+export interface WorldOptions {
+  /** Started before the row runs; 1 by default, and the API. 0 with `api: false`: the row starts all itself. */
+  workers?: number
+  api?: boolean
+  concurrency?: number
+  /** Of the workers, and what I4 judges by; 10 a second by default. */
+  limits?: Limits
+  /** Of the simulator. */
+  latencyMs?: number
+  /** A TCP proxy between the programs and the server. */
+  proxies?: readonly ('postgres' | 'redis')[]
+  /** A server of its own, to be stopped; always behind a proxy. */
+  ownPostgres?: boolean
+  redisSettings?: Record<string, string>
+  /** The workers read the key from `world.keyFile`, else it is in their environment. */
+  keyFile?: boolean
+  /** The row makes the database or the queue go away: 503 with Retry-After is a proper answer. */
+  allows503?: boolean
+}
+
+/** One system, apart from all others. */
+export interface World {
+  backend: Backend
+  random: Random
+  limits: Limits
+  options: WorldOptions
+  servers: Servers
+  /** A superuser's connections to the database, past the proxy. */
+  sql: postgres.Sql
+  /** As the programs under test reach it. */
+  databaseUrl: string
+  postgres: PostgresServer
+  postgresProxy: Proxy | undefined
+  /** Null when the queue is in PostgreSQL. */
+  redis: RedisControl | null
+  queue: QueueControl
+  programs: Programs
+  http: Http
+  simulator: Simulator
+  keyFile: string
+  /** What must never be seen anywhere: the keys, raw and as they stand in a URL. */
+  secrets: string[]
+  /** Calls back at each request that reaches the upstream, before it is answered. */
+  onArrival: (listener: (arrival: Arrival) => void) => void
+  /** Asks until it is so. Generous by default: nothing is proven by a deadline of a busy machine. */
+  until: (what: string, ask: () => unknown, deadlineMs?: number) => Promise<void>
+  /** Until everything that was accepted has ended. */
+  drained: (deadlineMs?: number) => Promise<void>
+  /** By how much this process may have seen arrivals closer together than they came, at most. */
+  lagMs: () => number
+  close: () => Promise<void>
+}
+
+const CANARY_KEY = 'CANARY+KEY/0123456789'
+const DEFAULT_LIMITS: Limits = { perSecond: 10, perMinute: 0, perDay: 0 }
+const DEADLINE_MS = 60_000
+
+/** @param name of its database and folder: small letters, digits and _ */
+export async function createWorld(
+  servers: Servers,
+  options: WorldOptions,
+  { name, backend, random }: { name: string; backend: Backend; random: Random },
+): Promise<World> {
+  const closers: (() => Promise<unknown>)[] = []
+  const close = async () => {
+    for (const one of closers.splice(0).toReversed()) await one()
+  }
+  try {
+    return await build()
+  } catch (error) {
+    await close()
+    throw error
+  }
+
+  async function build(): Promise<World> {
+    const { watchdog } = servers
+    const limits = options.limits ?? DEFAULT_LIMITS
+    const keyFile = join(servers.folder, `${name}.key`)
+    await writeFile(keyFile, CANARY_KEY)
+
+    const server = options.ownPostgres
+      ? await startPostgres(join(servers.folder, `${name}_postgres`), watchdog)
+      : servers.postgres
+    if (server !== servers.postgres) closers.push(() => server.stop())
+    await server.createDatabase(name)
+    const sql = postgres(server.adminUrlOf(name), { max: 8, onnotice: () => {} })
+    closers.push(() => sql.end({ timeout: 5 }))
+
+    const proxied = async (kind: 'postgres' | 'redis', target: string) => {
+      if (!options.proxies?.includes(kind) && !(kind === 'postgres' && options.ownPostgres)) return undefined
+      const proxy = await startProxy(target)
+      closers.push(() => proxy.close())
+      return proxy
+    }
+    const postgresProxy = await proxied('postgres', server.appUrlOf(name))
+    const databaseUrl = postgresProxy?.url ?? server.appUrlOf(name)
+    const redisFolder = join(servers.folder, `${name}_redis`)
+    const redis =
+      backend === 'redis'
+        ? await startRedisControl(servers.redisProgram, redisFolder, watchdog, options.redisSettings)
+        : null
+    if (redis !== null) closers.push(() => redis.close())
+    const redisProxy = redis === null ? undefined : await proxied('redis', redis.url)
+
+    const listeners: ((arrival: Arrival) => void)[] = []
+    const simulator = await startSimulator({
+      now: servers.now,
+      latencyMs: options.latencyMs,
+      onArrival: (arrival) => {
+        for (const listener of listeners) listener(arrival)
+      },
+    })
+    closers.push(() => simulator.close())
+    const lag = monitorEventLoopDelay({ resolution: 5 })
+    lag.enable()
+    closers.push(async () => lag.disable())
+
+    const common = () => ({
+      DATABASE_URL: databaseUrl,
+      ...(redis === null ? {} : { REDIS_URL: redisProxy?.url ?? redis.url }),
+      QUEUE_PREFIX: 'faults',
+      LOG_LEVEL: 'debug',
+    })
+    const programs = createPrograms({
+      api: () => ({ ...common(), PORT: '0' }),
+      worker: () => ({
+        ...common(),
+        ALPHAVANTAGE_BASE_URL: simulator.url,
+        ...(options.keyFile ? { ALPHAVANTAGE_API_KEY_FILE: keyFile } : { ALPHAVANTAGE_API_KEY: CANARY_KEY }),
+        // With the full history; the limits are the row's.
+        ALPHAVANTAGE_PLAN: '75',
+        ALPHAVANTAGE_REQUESTS_PER_SECOND: String(limits.perSecond),
+        ALPHAVANTAGE_REQUESTS_PER_MINUTE: String(limits.perMinute),
+        ALPHAVANTAGE_REQUESTS_PER_DAY: String(limits.perDay),
+        WORKER_CONCURRENCY: String(options.concurrency ?? 4),
+        SYMBOLS: '',
+      }),
+    })
+    closers.push(() => programs.close())
+    const secrets = [CANARY_KEY, encodeURIComponent(CANARY_KEY)]
+    const http = createHttp(() => programs.api?.url, secrets)
+    closers.push(() => http.close())
+
+    const until = async (what: string, ask: () => unknown, deadlineMs = DEADLINE_MS) => {
+      await waitFor(async () => Boolean(await ask()), { deadlineMs, what })
+    }
+    const world: World = {
+      backend,
+      random,
+      limits,
+      options,
+      servers,
+      sql,
+      databaseUrl,
+      postgres: server,
+      postgresProxy,
+      redis,
+      queue: redis === null ? postgresQueue(sql) : redisQueue(redis, redisProxy),
+      programs,
+      http,
+      simulator,
+      keyFile,
+      secrets,
+      onArrival: (listener) => listeners.push(listener),
+      until,
+      drained: (deadlineMs) => until('the end of everything accepted', () => isDrained(sql), deadlineMs),
+      lagMs: () => lag.max / 1e6,
+      close,
+    }
+    await Promise.all([
+      ...(options.api === false ? [] : [programs.startApi()]),
+      ...Array.from({ length: options.workers ?? 1 }, () => programs.startWorker()),
+    ])
+    return world
+  }
+}
+
+async function isDrained(sql: postgres.Sql): Promise<boolean> {
+  const [left] = await sql<{ items: number }[]>`
+    SELECT count(*)::int AS items FROM ingest_items WHERE state IN ('pending', 'running')`
+  return left?.items === 0
+}
