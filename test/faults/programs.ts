@@ -8,6 +8,10 @@ export interface Programs {
   readonly api: RunningProgram | undefined
   /** Those that live, in the order of their starts. */
   readonly workers: readonly RunningProgram[]
+  /** The oldest of them; throws when there is none. */
+  readonly worker: RunningProgram
+  /** What they are started with. */
+  readonly environment: Environment
   /** Everything that those that live and those that died have written, one text each. */
   outputs: () => string[]
   startApi: (env?: Record<string, string>) => Promise<RunningProgram>
@@ -19,15 +23,15 @@ export interface Programs {
   close: () => Promise<void>
 }
 
-export function createPrograms(
-  environment: Record<'api' | 'worker', () => Record<string, string>>,
-): Programs {
+type Environment = Record<'api' | 'worker', Record<string, string>>
+
+export function createPrograms(environment: Environment): Programs {
   const all: RunningProgram[] = []
   const workers = new Set<RunningProgram>()
   let api: RunningProgram | undefined
 
   async function start(kind: 'api' | 'worker', env: Record<string, string>): Promise<RunningProgram> {
-    const program = await startProgram(kind, { env: { ...environment[kind](), ...env } })
+    const program = await startProgram(kind, { env: { ...environment[kind], ...env } })
     all.push(program)
     return program
   }
@@ -51,6 +55,12 @@ export function createPrograms(
     get workers() {
       return [...workers]
     },
+    get worker() {
+      const [oldest] = workers
+      if (oldest === undefined) throw new Error('There is no worker')
+      return oldest
+    },
+    environment,
     outputs: () => all.map((program) => program.output()),
     async startApi(env = {}) {
       api = await start('api', env)

@@ -5,6 +5,9 @@ import type { Limits } from '@stockpile/alphavantage/plan'
 import { startSimulator } from '@stockpile/alphavantage/simulator'
 import type { Arrival, Simulator } from '@stockpile/alphavantage/simulator'
 import { waitFor } from '@stockpile/test-harness/process'
+import { chooseBackend } from '@stockpile/queue/backend'
+import { openQueue } from '@stockpile/queue/queue'
+import type { IngestQueue, Opened } from '@stockpile/queue/queue'
 import { startProxy } from '@stockpile/test-harness/proxy'
 import type { Proxy } from '@stockpile/test-harness/proxy'
 import postgres from 'postgres'
@@ -57,7 +60,12 @@ export interface World {
   postgresProxy: Proxy | undefined
   /** Null when the queue is in PostgreSQL. */
   redis: RedisControl | null
+  /** Stops PostgreSQL as a crash does, and lets nobody in; only with `ownPostgres`. */
+  crashPostgres: () => Promise<void>
+  restartPostgres: () => Promise<void>
   queue: QueueControl
+  /** The queue itself, to look into or to put something there. */
+  jobs: () => IngestQueue
   programs: Programs
   http: Http
   simulator: Simulator
@@ -78,6 +86,9 @@ export interface World {
 const CANARY_KEY = 'CANARY+KEY/0123456789'
 const DEFAULT_LIMITS: Limits = { perSecond: 10, perMinute: 0, perDay: 0 }
 const DEADLINE_MS = 60_000
+/** All those of `World.sql`. */
+export const ADMIN_CONNECTIONS = 8
+const QUEUE_PREFIX = 'faults'
 
 /** @param name of its database and folder: small letters, digits and _ */
 export async function createWorld(
@@ -107,7 +118,11 @@ export async function createWorld(
       : servers.postgres
     if (server !== servers.postgres) closers.push(() => server.stop())
     await server.createDatabase(name)
-    const sql = postgres(server.adminUrlOf(name), { max: 8, onnotice: () => {} })
+    // A server that is stopped comes back on another port.
+    const adminProxy = options.ownPostgres ? await startProxy(server.adminUrlOf(name)) : undefined
+    if (adminProxy !== undefined) closers.push(() => adminProxy.close())
+    const adminUrl = adminProxy?.url ?? server.adminUrlOf(name)
+    const sql = postgres(adminUrl, { max: ADMIN_CONNECTIONS, onnotice: () => {}, backoff: () => 0.1 })
     closers.push(() => sql.end({ timeout: 5 }))
 
     const proxied = async (kind: 'postgres' | 'redis', target: string) => {
@@ -139,16 +154,16 @@ export async function createWorld(
     lag.enable()
     closers.push(async () => lag.disable())
 
-    const common = () => ({
+    const common = {
       DATABASE_URL: databaseUrl,
       ...(redis === null ? {} : { REDIS_URL: redisProxy?.url ?? redis.url }),
-      QUEUE_PREFIX: 'faults',
+      QUEUE_PREFIX,
       LOG_LEVEL: 'debug',
-    })
+    }
     const programs = createPrograms({
-      api: () => ({ ...common(), PORT: '0' }),
-      worker: () => ({
-        ...common(),
+      api: { ...common, PORT: '0' },
+      worker: {
+        ...common,
         ALPHAVANTAGE_BASE_URL: simulator.url,
         ...(options.keyFile ? { ALPHAVANTAGE_API_KEY_FILE: keyFile } : { ALPHAVANTAGE_API_KEY: CANARY_KEY }),
         // With the full history; the limits are the row's.
@@ -158,7 +173,7 @@ export async function createWorld(
         ALPHAVANTAGE_REQUESTS_PER_DAY: String(limits.perDay),
         WORKER_CONCURRENCY: String(options.concurrency ?? 4),
         SYMBOLS: '',
-      }),
+      },
     })
     closers.push(() => programs.close())
     const secrets = [CANARY_KEY, encodeURIComponent(CANARY_KEY)]
@@ -168,6 +183,13 @@ export async function createWorld(
     const until = async (what: string, ask: () => unknown, deadlineMs = DEADLINE_MS) => {
       await waitFor(async () => Boolean(await ask()), { deadlineMs, what })
     }
+    let opened: Opened<IngestQueue> | undefined
+    const jobs = () => {
+      const backendOf = chooseBackend({ redisUrl: redis?.url, databaseUrl: server.appUrlOf(name) })
+      opened ??= openQueue({ backend: backendOf, prefix: QUEUE_PREFIX, onError: () => {} })
+      return opened.handle
+    }
+    closers.push(async () => opened?.close())
     const world: World = {
       backend,
       random,
@@ -179,6 +201,19 @@ export async function createWorld(
       postgres: server,
       postgresProxy,
       redis,
+      async crashPostgres() {
+        if (!options.ownPostgres) throw new Error('This PostgreSQL is not only of this world')
+        await postgresProxy?.refuse()
+        await server.crash()
+      },
+      async restartPostgres() {
+        await server.restart()
+        adminProxy?.cut()
+        adminProxy?.retarget(server.adminUrlOf(name))
+        postgresProxy?.retarget(server.appUrlOf(name))
+        await postgresProxy?.accept()
+      },
+      jobs,
       queue: redis === null ? postgresQueue(sql) : redisQueue(redis, redisProxy),
       programs,
       http,

@@ -1,9 +1,49 @@
 import type { Row } from '../row.js'
+import { apiKilledBeforeEnqueue } from './api-killed-before-enqueue.js'
+import { connectionsExhausted } from './connections-exhausted.js'
+import { jobOfOtherVersion } from './job-of-other-version.js'
+import { keyRotated } from './key-rotated.js'
+import { largePosts } from './large-posts.js'
+import { migrationsAtOnce } from './migrations-at-once.js'
+import { poison } from './poison.js'
+import { postgresDown } from './postgres-down.js'
+import { postgresSlow } from './postgres-slow.js'
 import { queueEmptied } from './queue-emptied.js'
+import { queueFrozen } from './queue-frozen.js'
+import { redisDownAtBoot } from './redis-down-at-boot.js'
 import { redisDownAtPost } from './redis-down-at-post.js'
+import { redisFull } from './redis-full.js'
+import { redisKilled } from './redis-killed.js'
+import { repeatedPosts } from './repeated-posts.js'
+import { schemaNewer } from './schema-newer.js'
+import { transactionBroken } from './transaction-broken.js'
+import { workerFrozen } from './worker-frozen.js'
+import { workerKilledAfterCommit } from './worker-killed-after-commit.js'
 import { workerKilledInWrite } from './worker-killed-in-write.js'
+import { workerStoppedOften } from './worker-stopped-often.js'
 
 /** The matrix, in its order. */
-export const ROWS: readonly Row[] = [workerKilledInWrite, queueEmptied, redisDownAtPost].toSorted(
-  (a, b) => a.number - b.number,
-)
+export const ROWS: readonly Row[] = [
+  workerKilledInWrite,
+  workerKilledAfterCommit,
+  poison,
+  workerFrozen,
+  workerStoppedOften,
+  apiKilledBeforeEnqueue,
+  redisKilled,
+  queueEmptied,
+  redisDownAtPost,
+  redisDownAtBoot,
+  queueFrozen,
+  redisFull,
+  postgresDown,
+  connectionsExhausted,
+  transactionBroken,
+  postgresSlow,
+  keyRotated,
+  repeatedPosts,
+  largePosts,
+  migrationsAtOnce,
+  jobOfOtherVersion,
+  schemaNewer,
+]

@@ -17,8 +17,7 @@ export const workerKilledInWrite: Row = {
     })
     const { id } = await http.ingest(symbols)
     await gate.reached()
-    const [worker] = programs.workers
-    if (worker === undefined) throw new Error('There is no worker')
+    const { worker } = programs
     // The other one stands by, as in production.
     await programs.startWorker()
     const killedAt = performance.now()

@@ -1,0 +1,41 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { BACKENDS } from '../row.js'
+import type { Row } from '../row.js'
+import { ADMIN_CONNECTIONS } from '../world.js'
+
+const LASTS_MS = 8_000
+/** A handler is given up after 15 s. */
+const ANSWER_LIMIT_MS = 20_000
+
+export const connectionsExhausted: Row = {
+  number: 14,
+  title: "PostgreSQL's connections are exhausted: bounded waits, 503, no crash",
+  backends: BACKENDS,
+  world: { allows503: true },
+  async run({ http, sql, simulator, until, drained }) {
+    await http.ingest(Array.from({ length: 80 }, (_, index) => `SYM${index}`))
+    await until('some requests', () => simulator.arrivals().length >= 3)
+    // The limit counts this program's connections too: all of them are open from here on.
+    await Promise.all(Array.from({ length: ADMIN_CONNECTIONS }, () => sql`SELECT pg_sleep(0.3)`))
+    const [database] = await sql<{ name: string }[]>`SELECT current_database() AS name`
+    const limit = (connections: number) =>
+      sql.unsafe(`ALTER DATABASE ${database?.name} CONNECTION LIMIT ${connections}`)
+    await limit(ADMIN_CONNECTIONS + 2)
+    await sql`
+      SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+       WHERE datname = current_database() AND usename = 'stockpile_app'`
+    const answers = await Promise.all(
+      Array.from({ length: 12 }, () => http.request('/api/financial_data?limit=1')),
+    )
+    const odd = answers.filter(({ status, ms }) => ![200, 503].includes(status) || ms > ANSWER_LIMIT_MS)
+    if (odd.length > 0)
+      throw new Error(`Answers: ${odd.map(({ status, ms }) => `${status} after ${ms} ms`).join()}`)
+    await sleep(LASTS_MS)
+    await limit(-1)
+    const backAt = performance.now()
+    await drained()
+    const failures = await sql`SELECT FROM ingest_failures`
+    if (failures.length > 0) throw new Error(`${failures.length} attempts were spent`)
+    return { recoveryMs: Math.round(performance.now() - backAt) }
+  },
+}

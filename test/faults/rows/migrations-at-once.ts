@@ -1,0 +1,42 @@
+import { readFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import { startProcess } from '@stockpile/test-harness/process'
+import postgres from 'postgres'
+import { z } from 'zod'
+import type { Row } from '../row.js'
+
+const PROGRAM = fileURLToPath(new URL('../../../packages/db/dist/main.js', import.meta.url))
+const JOURNAL = new URL('../../../packages/db/migrations/meta/_journal.json', import.meta.url)
+const REPLICAS = 20
+
+export const migrationsAtOnce: Row = {
+  number: 35,
+  title: '20 replicas migrate an empty database at once: all exit with 0, each migration once',
+  backends: ['postgres'],
+  world: { workers: 0 },
+  async run({ postgres: server, sql: own }) {
+    const [world] = await own<{ name: string }[]>`SELECT current_database() AS name`
+    const name = `${world?.name}_empty`
+    await server.createDatabase(name, { empty: true })
+    const env = { DATABASE_URL: server.appUrlOf(name) }
+    const replicas = Array.from({ length: REPLICAS }, () => startProcess(PROGRAM, { env }))
+    try {
+      const codes = await Promise.all(replicas.map((one) => one.waitForExit({ deadlineMs: 60_000 })))
+      if (codes.some((code) => code !== 0))
+        throw new Error(`Exits: ${codes.join()}\n${replicas.flatMap((one) => one.lines).join('\n')}`)
+    } finally {
+      for (const one of replicas) one.signal('SIGKILL')
+    }
+    const sql = postgres(server.adminUrlOf(name), { max: 1 })
+    try {
+      const applied = await sql`SELECT FROM drizzle.__drizzle_migrations`
+      const journal = z
+        .object({ entries: z.array(z.unknown()) })
+        .parse(JSON.parse(await readFile(JOURNAL, 'utf8')))
+      if (applied.length !== journal.entries.length)
+        throw new Error(`${applied.length} migrations of ${journal.entries.length} are noted`)
+    } finally {
+      await sql.end({ timeout: 5 })
+    }
+  },
+}

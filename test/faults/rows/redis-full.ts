@@ -1,0 +1,21 @@
+import type { Row } from '../row.js'
+
+export const redisFull: Row = {
+  number: 12,
+  title: 'Redis is full (noeviction): what was not sent stays pending and visible, and is sent later',
+  backends: ['redis'],
+  async run({ http, redis, sql, until, drained }) {
+    await redis?.ask((client) => client.config('SET', 'maxmemory', '1mb'))
+    const { id } = await http.ingest(['IBM', 'AAPL', 'MSFT'])
+    const { counts } = await http.run(id)
+    if (counts['pending'] !== 3) throw new Error(`The run counts ${JSON.stringify(counts)}`)
+    await until('a dispatcher that says so', async () => {
+      const unsent = await sql`SELECT FROM ingest_items WHERE dispatched_at IS NULL AND state = 'pending'`
+      return unsent.length === 3
+    })
+    await redis?.ask((client) => client.config('SET', 'maxmemory', '0'))
+    const roomAt = performance.now()
+    await drained()
+    return { recoveryMs: Math.round(performance.now() - roomAt) }
+  },
+}
