@@ -65,6 +65,18 @@ export async function discardRequest(db: Database, id: number): Promise<void> {
     UPDATE provider_access AS access SET probe_until = clock_timestamp() FROM discarded WHERE access.probe_id = discarded.id`)
 }
 
+/**
+ * Nobody waits any longer for what a probe for this item finds out: whoever sent it is lost, since another took the
+ * item over.
+ */
+export async function endProbeOf(db: Database, itemId: number): Promise<void> {
+  await db.execute(sql`
+    UPDATE provider_access AS access SET probe_until = clock_timestamp()
+      FROM provider_requests AS request
+     WHERE request.id = access.probe_id AND request.item_id = ${itemId} AND access.state = 'probing'
+       AND access.probe_until > clock_timestamp()`)
+}
+
 /** Until the limits have room again and nothing is blocked, in milliseconds; 0 when that is so already. */
 export async function quotaFreesInMs(db: Database, limits: readonly Limit[]): Promise<number> {
   const [row] = await db.execute<{ ms: number }>(sql`
