@@ -1,4 +1,6 @@
 import { DrizzleQueryError, sql } from 'drizzle-orm'
+import { connect as connectSocket } from 'node:net'
+import type { Socket } from 'node:net'
 import { drizzle } from 'drizzle-orm/postgres-js'
 import type { PostgresJsDatabase } from 'drizzle-orm/postgres-js'
 import postgres from 'postgres'
@@ -18,13 +20,22 @@ export interface ConnectionOptions {
   /** Shown in pg_stat_activity. */
   applicationName: string
   maxConnections: number
-  /** The server ends a statement that runs longer. */
+  /** The server ends a statement that runs longer; 0: none. */
   statementTimeoutMs: number
+  /** A connection that is not used so long is closed; 30 s by default. */
+  idleTimeoutMs?: number
 }
+
+const IDLE_TIMEOUT_MS = 30_000
+/** What an answer may take on its way, beyond what the statement may take at the server. */
+const WAY_MS = 5_000
 
 /** Opens a bounded pool, lazily: the first statement connects, within 5 s or with an error. */
 export function connect(options: ConnectionOptions): Connection {
+  const { statementTimeoutMs, idleTimeoutMs = IDLE_TIMEOUT_MS } = options
   const client = postgres(options.databaseUrl, {
+    ...(statementTimeoutMs > 0 ? socketOption(Math.max(statementTimeoutMs, idleTimeoutMs) + WAY_MS) : {}),
+    idle_timeout: idleTimeoutMs / 1_000,
     max: options.maxConnections,
     connect_timeout: 5,
     // Arrays are read as JSON. Asking for their types at each connection is an answer nobody waits for: when the
@@ -35,12 +46,46 @@ export function connect(options: ConnectionOptions): Connection {
     onnotice: () => {},
     connection: {
       application_name: options.applicationName,
-      statement_timeout: options.statementTimeoutMs,
+      statement_timeout: statementTimeoutMs,
       // A transaction whose process hangs must not keep its locks.
       idle_in_transaction_session_timeout: 60_000,
     },
   })
   return { db: drizzle(client), close: () => client.end({ timeout: 5 }) }
+}
+
+/** For postgres.js, which takes a socket's maker, though its types do not know it, and has no deadline for an answer. */
+function socketOption(silenceMs: number) {
+  let attempts = 0
+  return {
+    socket({ host, port, path }: { host: string[]; port: number[]; path: string | false }) {
+      const turn = attempts++ % host.length
+      const to = { host: host[turn] ?? 'localhost', port: port[turn] ?? 5432 }
+      const socket = path === false ? connectSocket(to) : connectSocket(path)
+      endWhenSilent(socket, silenceMs)
+      // TLS names and checks the server by it.
+      return Object.assign(socket, to)
+    },
+  }
+}
+
+/**
+ * Ends a connection on which nothing came or went for longer than an unused one is kept and a statement runs: it owes
+ * an answer that will not come, since the server or the way there vanished without a word (a failover, a firewall).
+ */
+function endWhenSilent(socket: Socket, silenceMs: number): void {
+  let bytes = -1
+  let since = 0
+  const timer = setInterval(() => {
+    const seen = socket.bytesRead + socket.bytesWritten
+    if (seen !== bytes) {
+      bytes = seen
+      since = performance.now()
+    } else if (performance.now() - since > silenceMs) socket.destroy()
+    // Not by an event: for TLS postgres.js takes all listeners off.
+    if (socket.destroyed) clearInterval(timer)
+  }, silenceMs / 20)
+  timer.unref()
 }
 
 /** @throws when the server does not answer; see `isUnavailable` */

@@ -1,7 +1,8 @@
 import { sql } from 'drizzle-orm'
 import postgres from 'postgres'
 import { expect, test } from 'vitest'
-import { isUnavailable } from '../src/connection.js'
+import { startProxy } from '@stockpile/test-harness/proxy'
+import { connect, isUnavailable } from '../src/connection.js'
 import { useConnection } from './database.js'
 
 const connection = useConnection()
@@ -41,4 +42,25 @@ test('connections that are cut in the middle of transactions reject what ran on 
   expect(errors.length).toBeGreaterThan(0)
   expect(errors.filter((error) => !isUnavailable(error))).toEqual([])
   expect([...(await db.execute(sql`SELECT 1 AS one`))]).toEqual([{ one: 1 }])
+})
+
+test('a connection that vanished without a word is given up, as one that is away, and the next statement has another', async () => {
+  const proxy = await startProxy(connection.url)
+  const { db, close } = connect({
+    databaseUrl: proxy.url,
+    applicationName: 'db-test',
+    maxConnections: 1,
+    statementTimeoutMs: 300,
+    idleTimeoutMs: 300,
+  })
+  try {
+    await db.execute(sql`SELECT 1`)
+    proxy.swallow()
+    const error: unknown = await db.execute(sql`SELECT 1`).catch((reason: unknown) => reason)
+    expect(isUnavailable(error)).toBe(true)
+    expect([...(await db.execute(sql`SELECT 2 AS two`))]).toEqual([{ two: 2 }])
+  } finally {
+    await close()
+    await proxy.close()
+  }
 })
