@@ -18,7 +18,7 @@ if ('usage' in plan) {
     const left = [...plan.runs]
     const work = async () => {
       for (let next = left.shift(); next !== undefined && !interrupted.signal.aborted; next = left.shift()) {
-        const result = await runRow(servers, next.row, next)
+        const result = await runRow(servers, next.row, { ...next, keep: plan.keep })
         results.push(result)
         console.log(lineOf(result))
       }

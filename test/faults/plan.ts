@@ -3,18 +3,20 @@ import { BACKENDS } from './row.js'
 import type { Backend, Row } from './row.js'
 import { ROWS } from './rows/index.js'
 
-const USAGE = `usage: pnpm faults [--row 1,4,7] [--seed 1] [--seeds 1] [--backend redis|postgres|both] [--quick] [--jobs 2]
+const USAGE = `usage: pnpm faults [--row 1,4,7] [--seed 1] [--seeds 1] [--backend redis|postgres|both] [--quick] [--jobs 2] [--keep]
 Injects faults into real processes, checks the invariants after each, prints a table, and exits with 1 unless all were survived.
   --row      only these rows of the matrix
   --seed     the first seed: it chooses moments, symbols and victims (default 1)
   --seeds    how many seeds, from that one on (default 1)
   --backend  where the queue lives (default both, for the rows that touch it)
   --quick    only the rows that take seconds
+  --keep     keep the logs of rows that were survived too
   --jobs     rows at a time, each in a world of its own (default 2)`
 
 export interface Plan {
   runs: { row: Row; backend: Backend; seed: number }[]
   jobs: number
+  keep: boolean
 }
 
 export function parsePlan(args: string[]): Plan | { usage: string; exitCode: number } {
@@ -28,6 +30,7 @@ export function parsePlan(args: string[]): Plan | { usage: string; exitCode: num
         backend: { type: 'string', default: 'both' },
         quick: { type: 'boolean', default: false },
         jobs: { type: 'string', default: '2' },
+        keep: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
       },
     })
@@ -46,7 +49,7 @@ export function parsePlan(args: string[]): Plan | { usage: string; exitCode: num
         .filter((backend) => row.backends.includes(backend))
         .flatMap((backend) => seeds.map((seed) => ({ row, backend, seed }))),
     )
-    return { runs, jobs: wholeNumber('jobs', values.jobs) }
+    return { runs, jobs: wholeNumber('jobs', values.jobs), keep: values.keep }
   } catch (error) {
     return { usage: `${error instanceof Error ? error.message : String(error)}\n${USAGE}`, exitCode: 2 }
   }

@@ -17,6 +17,8 @@ export interface Result {
   durationMs: number
   /** Nothing: it survived. */
   failures: string[]
+  /** Where the logs of its programs are, when they were kept. */
+  logs?: string | undefined
 }
 
 /** For a row and its invariants, whatever hangs. */
@@ -28,7 +30,7 @@ let worlds = 0
 export async function runRow(
   servers: Servers,
   row: Row,
-  { backend, seed }: { backend: Backend; seed: number },
+  { backend, seed, keep }: { backend: Backend; seed: number; keep: boolean },
 ): Promise<Result> {
   worlds += 1
   const name = `row_${row.number}_${backend}_${seed}_${worlds}`
@@ -42,11 +44,11 @@ export async function runRow(
     const random = randomFrom(seed * 1_000 + row.number)
     world = await createWorld(servers, row.world ?? {}, { name, backend, random })
     const { recoveryMs, failures } = await withinDeadline(judge(row, world))
-    if (failures.length > 0) failures.push(await keepLogs(name, world))
-    return result(failures, recoveryMs)
+    const kept = failures.length > 0 || keep ? await keepLogs(name, world) : undefined
+    return { ...result(failures, recoveryMs), logs: kept }
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
-    return result([reason, ...(world === undefined ? [] : [await keepLogs(name, world)])])
+    const logs = world === undefined ? undefined : await keepLogs(name, world)
+    return { ...result([error instanceof Error ? error.message : String(error)]), logs }
   } finally {
     await world?.close()
   }
@@ -86,5 +88,5 @@ async function keepLogs(name: string, world: World): Promise<string> {
     arrivals: world.simulator.arrivals().slice(-200),
   }
   await writeFile(file, [...world.programs.outputs(), JSON.stringify(books, undefined, 1)].join('\n\n'))
-  return `logs: ${file}`
+  return file
 }

@@ -4,7 +4,7 @@ const seconds = (ms: number | undefined) => (ms === undefined ? '-' : `${(ms / 1
 
 export const HEADER = line(['#', 'fault', 'queue on', 'seed', 'survived', 'recovery', 'took'])
 
-export function lineOf({ row, backend, seed, recoveryMs, durationMs, failures }: Result): string {
+export function lineOf({ row, backend, seed, recoveryMs, durationMs, failures, logs }: Result): string {
   const cells = [
     String(row.number),
     row.title,
@@ -14,9 +14,8 @@ export function lineOf({ row, backend, seed, recoveryMs, durationMs, failures }:
     seconds(recoveryMs),
     seconds(durationMs),
   ]
-  return [line(cells), ...failures.map((failure) => `      ${failure.replaceAll('\n', '\n      ')}`)].join(
-    '\n',
-  )
+  const remarks = [...failures, ...(logs === undefined ? [] : [`logs: ${logs}`])]
+  return [line(cells), ...remarks.map((remark) => `      ${remark.replaceAll('\n', '\n      ')}`)].join('\n')
 }
 
 function line([
@@ -30,7 +29,7 @@ function line([
 ]: string[]) {
   return [
     number.padStart(3),
-    title.padEnd(88),
+    title.padEnd(98),
     backend.padEnd(8),
     seed.padStart(4),
     survived.padStart(8),
