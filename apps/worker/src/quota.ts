@@ -4,7 +4,13 @@ import type { RefusalClass } from '@stockpile/alphavantage/refusal'
 import { withoutParameters } from '@stockpile/db/connection'
 import type { Connection } from '@stockpile/db/connection'
 import type { FetchedOutputsize, Wait } from '@stockpile/db/items'
-import { concludeRequest, discardRequest, quotaFreesInMs, reserveRequest } from '@stockpile/db/ledger'
+import {
+  concludeRequest,
+  discardRequest,
+  quotaFreesInMs,
+  renewProbe,
+  reserveRequest,
+} from '@stockpile/db/ledger'
 import type { Reservation } from '@stockpile/db/ledger'
 import { blockUntil, recordDailyRefusal, refuseAccess } from '@stockpile/db/ledger-refusals'
 import { limitsText } from '@stockpile/db/limits'
@@ -47,6 +53,9 @@ interface QuotaRequest {
 /** A key that does not work is looked at again so often; nothing is asked of the provider for that. */
 const KEY_RECHECK_MS = 5_000
 
+/** A third of what a probe lasts without. */
+const PROBE_RENEWAL_MS = 2_000
+
 export interface Quota {
   /**
    * Sends one request in a slot of the ledger and books what became of it.
@@ -78,7 +87,7 @@ export function createQuota({ db, apiKey, plan, limits, onFreed, logger }: Quota
     }
   }
 
-  /** @returns the id of a slot whose time is now */
+  /** @returns a slot whose time is now */
   async function takeSlot(request: QuotaRequest, key: string, signal: AbortSignal) {
     const fingerprint = fingerprintOf(key)
     for (;;) {
@@ -92,8 +101,7 @@ export function createQuota({ db, apiKey, plan, limits, onFreed, logger }: Quota
       }
       asked.answered(reservation)
       await tick(reservation.waitMs, signal)
-      if (!signal.aborted && asked.lateMs(reservation.slotMs) === 0)
-        return { id: reservation.id, lateMs: () => asked.lateMs(reservation.slotMs) }
+      if (!signal.aborted && asked.lateMs(reservation.slotMs) === 0) return { reservation, asked }
       if (signal.aborted) await giveBack(reservation.id)
       else await discardRequest(db, reservation.id)
     }
@@ -103,6 +111,17 @@ export function createQuota({ db, apiKey, plan, limits, onFreed, logger }: Quota
   async function giveBack(id: number): Promise<void> {
     await discardRequest(db, id)
     await onFreed()
+  }
+
+  /** Until the function returned is called; were this worker lost, the others would soon not wait any longer. */
+  function keepProbing(id: number): () => void {
+    const renew = () => {
+      // Not renewed, it runs out: that is all.
+      renewProbe(db, id).catch(() => {})
+    }
+    renew()
+    const timer = setInterval(renew, PROBE_RENEWAL_MS)
+    return () => clearInterval(timer)
   }
 
   /** What was reserved but not granted: the remembered refusal again, or a wait. */
@@ -167,17 +186,21 @@ export function createQuota({ db, apiKey, plan, limits, onFreed, logger }: Quota
   return {
     async send(request, send, signal) {
       const key = await readKey()
-      const { id, lateMs } = await takeSlot(request, key, signal)
+      const { reservation, asked } = await takeSlot(request, key, signal)
+      const { id, slotMs } = reservation
+      const endProbing = reservation.probe ? keepProbing(id) : () => {}
       const sentAt = performance.now()
       const elapsedMs = () => Math.round(performance.now() - sentAt)
       const answering = send(key)
       // Between the last look at the clock and the bytes on the wire this process may have stalled: what that took is
       // known some turns of its loop later, and windows then count from there.
-      const moving = turnsOfTheLoop().then(lateMs)
-      const conclude = async (outcome: string, bytes = 0, durationMs = elapsedMs()) =>
-        concludeRequest(db, id, { outcome, durationMs, bytes, movedMs: await moving })
+      const stalling = turnsOfTheLoop().then(() => asked.lateMs(slotMs))
+      const conclude = async (outcome: string, bytes = 0, durationMs = elapsedMs()) => {
+        const movedMs = Math.max(await stalling, asked.arrivedLateMs(slotMs, durationMs))
+        await concludeRequest(db, id, { outcome, durationMs, bytes, movedMs })
+      }
       try {
-        const answer = await answering
+        const answer = await answering.finally(endProbing)
         const durationMs = elapsedMs()
         await book(() => conclude('accepted', answer.bytes, durationMs))
         return { requestId: id, answer, durationMs }

@@ -2,7 +2,6 @@ import { sql } from 'drizzle-orm'
 import type { SQL } from 'drizzle-orm'
 import type { PackedBars } from './bars.js'
 import type { Database, Transaction } from './connection.js'
-import { endProbeOf } from './ledger.js'
 import type { FETCHED_OUTPUTSIZES, ITEM_OUTCOMES, OUTPUTSIZES, PRIORITIES, WAITING_FOR } from './schema.js'
 import { upsertBars } from './upsert.js'
 import type { UpsertResult } from './upsert.js'
@@ -57,7 +56,7 @@ export async function takeItem(
   id: number,
   { alone = false, fullHistory = true } = {},
 ): Promise<ClaimedItem | null> {
-  const [item] = await db.execute<Record<string, unknown> & ClaimedItem & { takenOver: boolean }>(sql`
+  const [item] = await db.execute<Record<string, unknown> & ClaimedItem>(sql`
     UPDATE ingest_items AS item
        SET state = 'running', claim = claim + 1, waiting_for = NULL, waiting_reason = NULL, next_attempt_at = NULL,
            started_at = coalesce(started_at, now()),
@@ -70,12 +69,8 @@ export async function takeItem(
       EXISTS (SELECT FROM ingest_items AS other
                WHERE other.symbol = item.symbol AND other.state = 'running' AND other.id <> item.id) AS "isBeside",
       (SELECT ${needlessFor(sql`run`, sql`known`, sql`(run.outputsize = 'full' OR (${fullHistory} AND ${wantsFull}))`)}
-         FROM symbols AS known WHERE known.symbol = item.symbol) AS needless,
-      old.state = 'running' AS "takenOver"`)
-  if (item === undefined) return null
-  const { takenOver, ...taken } = item
-  if (takenOver) await endProbeOf(db, id)
-  return taken
+         FROM symbols AS known WHERE known.symbol = item.symbol) AS needless`)
+  return item ?? null
 }
 
 /** SQL, of an item and its run: `auto` is resolved by what the symbol had when the item was accepted, whatever came since. */

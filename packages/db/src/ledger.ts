@@ -65,16 +65,17 @@ export async function discardRequest(db: Database, id: number): Promise<void> {
     UPDATE provider_access AS access SET probe_until = clock_timestamp() FROM discarded WHERE access.probe_id = discarded.id`)
 }
 
+/** How long a probe keeps others from asking without `renewProbe`. */
+const PROBE_LEASE_MS = 6_000
+
 /**
- * Nobody waits any longer for what a probe for this item finds out: whoever sent it is lost, since another took the
- * item over.
+ * Says that a probe's worker lives: others wait for what it finds out for 6 s more. Of a worker that is lost, or cut off
+ * from the database, nobody waits longer. A probe that was concluded or discarded stays so.
  */
-export async function endProbeOf(db: Database, itemId: number): Promise<void> {
+export async function renewProbe(db: Database, id: number): Promise<void> {
   await db.execute(sql`
-    UPDATE provider_access AS access SET probe_until = clock_timestamp()
-      FROM provider_requests AS request
-     WHERE request.id = access.probe_id AND request.item_id = ${itemId} AND access.state = 'probing'
-       AND access.probe_until > clock_timestamp()`)
+    UPDATE provider_access SET probe_until = clock_timestamp() + ${PROBE_LEASE_MS} * interval '1 ms'
+     WHERE probe_id = ${id} AND state = 'probing' AND probe_until > clock_timestamp()`)
 }
 
 /** Until the limits have room again and nothing is blocked, in milliseconds; 0 when that is so already. */

@@ -1,6 +1,13 @@
 import { sql } from 'drizzle-orm'
 import { describe, expect, test } from 'vitest'
-import { concludeRequest, discardRequest, pruneRequests, publishPlan, reserveRequest } from '../src/ledger.js'
+import {
+  concludeRequest,
+  discardRequest,
+  pruneRequests,
+  publishPlan,
+  renewProbe,
+  reserveRequest,
+} from '../src/ledger.js'
 import { limitsFor } from '../src/limits.js'
 import { acceptKey, bookOf, granted, letPass, requestOf } from './book.js'
 import { useConnection } from './database.js'
@@ -47,6 +54,18 @@ describe('a reservation', () => {
       granted: false,
       reason: 'minute',
     })
+  })
+
+  test('that probes keeps others waiting only as long as it is renewed', async () => {
+    const { db } = connection
+    const { id } = await granted(db)
+    expect(await reserveRequest(db, requestOf())).toMatchObject({ reason: 'probing' })
+    await renewProbe(db, id)
+    await letPass(db, '5 s')
+    expect(await reserveRequest(db, requestOf())).toMatchObject({ reason: 'probing' })
+    await letPass(db, '2 s')
+    await renewProbe(db, id)
+    expect(await reserveRequest(db, requestOf())).toMatchObject({ granted: true, probe: true })
   })
 
   test('with another key finds the same book', async () => {

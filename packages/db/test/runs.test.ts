@@ -4,13 +4,11 @@ import { describe, expect, test } from 'vitest'
 import { packBars } from '../src/bars.js'
 import { markDispatched, markWithdrawn, undispatchedItems, withdrawableItems } from '../src/dispatch.js'
 import { groupFailures, listFailures } from '../src/failures.js'
-import { reserveRequest } from '../src/ledger.js'
 import { listRejectedRows } from '../src/rejected-rows.js'
 import { ClaimLostError, failAttempt, lostClaims, releaseItem, storeSeries, takeItem } from '../src/items.js'
 import type { FetchedSeries, WaitingFor } from '../src/items.js'
 import { getRun, listItems, listRuns, RUN_STATUSES, runStatus } from '../src/run-status.js'
 import { cancelRun, createRun, createStartRun, retryRun } from '../src/runs.js'
-import { granted, requestOf } from './book.js'
 import { bar, runOf, takenItem, useConnection } from './database.js'
 
 const connection = useConnection()
@@ -212,15 +210,6 @@ describe('the fence', () => {
     const held = await takeItem(connection.db, item.id)
     expect(held).toMatchObject({ loneLosses: 2 })
     expect(await takeItem(connection.db, item.id, { alone: true })).toMatchObject({ loneLosses: 2 })
-  })
-
-  test('a taking-over ends the wait for what the lost worker was to find out of the key', async () => {
-    const { db } = connection
-    const { id } = await takenItem(db, 'IBM')
-    await granted(db, { itemId: id })
-    expect(await reserveRequest(db, requestOf({ itemId: id }))).toMatchObject({ reason: 'probing' })
-    await takeItem(db, id)
-    expect(await reserveRequest(db, requestOf({ itemId: id }))).toMatchObject({ granted: true, probe: true })
   })
 
   test('a released item is no loss', async () => {
