@@ -11,10 +11,7 @@ export async function unequalRows(world: World, tampered: ReadonlySet<string>): 
   const found: string[] = []
   for (const { symbol, outputsize } of symbols) {
     if (tampered.has(symbol)) continue
-    const rows = await sql<{ line: string }[]>`
-      SELECT concat_ws(',', date, open_price, high_price, low_price, close_price, volume) AS line
-        FROM financial_data WHERE symbol = ${symbol} ORDER BY date DESC`
-    const stored = rows.map((row) => row.line)
+    const stored = await storedRows(world, symbol)
     const served = outputsize === null ? [] : await servedRows(world, symbol, outputsize)
     const differ = stored.filter((line, index) => line !== served[index]).length
     if (stored.length !== served.length || differ > 0)
@@ -26,7 +23,15 @@ export async function unequalRows(world: World, tampered: ReadonlySet<string>): 
 }
 
 /** Newest first, as lines of `date,open,high,low,close,volume`. */
-async function servedRows(
+export async function storedRows({ sql }: World, symbol: string): Promise<string[]> {
+  const rows = await sql<{ line: string }[]>`
+    SELECT concat_ws(',', date, open_price, high_price, low_price, close_price, volume) AS line
+      FROM financial_data WHERE symbol = ${symbol} ORDER BY date DESC`
+  return rows.map((row) => row.line)
+}
+
+/** The same of what the upstream serves when it is sound. */
+export async function servedRows(
   { servers }: World,
   symbol: string,
   outputsize: 'compact' | 'full',

@@ -4,6 +4,7 @@ import { connectionsExhausted } from './connections-exhausted.js'
 import { jobOfOtherVersion } from './job-of-other-version.js'
 import { keyRotated } from './key-rotated.js'
 import { largePosts } from './large-posts.js'
+import { logUnread } from './log-unread.js'
 import { migrationsAtOnce } from './migrations-at-once.js'
 import { poison } from './poison.js'
 import { postgresDown } from './postgres-down.js'
@@ -16,7 +17,9 @@ import { redisFull } from './redis-full.js'
 import { redisKilled } from './redis-killed.js'
 import { repeatedPosts } from './repeated-posts.js'
 import { schemaNewer } from './schema-newer.js'
+import { tenThousandWithoutRedis } from './ten-thousand-without-redis.js'
 import { transactionBroken } from './transaction-broken.js'
+import { UPSTREAM_ROWS } from './upstream.js'
 import { workerFrozen } from './worker-frozen.js'
 import { workerKilledAfterCommit } from './worker-killed-after-commit.js'
 import { workerKilledInWrite } from './worker-killed-in-write.js'
@@ -33,6 +36,7 @@ export const ROWS: readonly Row[] = [
   redisKilled,
   queueEmptied,
   redisDownAtPost,
+  tenThousandWithoutRedis,
   redisDownAtBoot,
   queueFrozen,
   redisFull,
@@ -46,4 +50,6 @@ export const ROWS: readonly Row[] = [
   migrationsAtOnce,
   jobOfOtherVersion,
   schemaNewer,
-]
+  ...UPSTREAM_ROWS,
+  logUnread,
+].toSorted((a, b) => a.number - b.number)

@@ -1,0 +1,29 @@
+import type postgres from 'postgres'
+
+export interface FailedAttempt {
+  /** From 1. */
+  attempt: number
+  final: boolean
+  class: string
+  httpStatus: number | null
+  evidence: string | null
+}
+
+/** The failures of a symbol, oldest first. */
+export async function failedAttempts(sql: postgres.Sql, symbol: string): Promise<FailedAttempt[]> {
+  return sql<FailedAttempt[]>`
+    SELECT attempt, final, class, http_status AS "httpStatus", evidence FROM ingest_failures WHERE symbol = ${symbol} ORDER BY id`
+}
+
+/** Attempts that were charged, and failures that were recorded, of all symbols: 0 after what is nobody's fault. */
+export async function chargedAttempts(sql: postgres.Sql): Promise<number> {
+  const [charged] = await sql<{ attempts: number }[]>`
+    SELECT (SELECT coalesce(sum(attempts), 0) FROM ingest_items)::int + (SELECT count(*) FROM ingest_failures)::int AS attempts`
+  return charged?.attempts ?? 0
+}
+
+export async function storedRowsOf(sql: postgres.Sql, symbol: string): Promise<number> {
+  const [stored] = await sql<{ rows: number }[]>`
+    SELECT count(*)::int AS rows FROM financial_data WHERE symbol = ${symbol}`
+  return stored?.rows ?? 0
+}

@@ -1,0 +1,83 @@
+import { deepEqual, equal, ok } from 'node:assert/strict'
+import { z } from 'zod'
+import { faketimeLibrary } from '../../servers/faketime.js'
+import { BACKENDS } from '../row.js'
+import type { Row } from '../row.js'
+import { servedRows, storedRows } from '../upstream-rows.js'
+import type { World } from '../world.js'
+
+const DAY_MS = 86_400_000
+const SERIES_KEY = 'Time Series (Daily)'
+
+export const clockWrong: Row = {
+  number: 30,
+  title: "workers' clocks are 2 days ahead and 2 behind: limits kept, no bar of the future, retries in time",
+  backends: BACKENDS,
+  world: { workers: 0, limits: { perSecond: 5, perMinute: 0, perDay: 0 } },
+  async run(world) {
+    const { http, simulator, sql, programs, until, drained } = world
+    let library: string
+    try {
+      library = await faketimeLibrary()
+    } catch (error) {
+      console.warn(`\n*** ROW 30 IS SKIPPED: there is no libfaketime here ***\n${String(error)}\n`)
+      return
+    }
+    const start = (offset: string) =>
+      programs.startWorker({ LD_PRELOAD: library, FAKETIME: offset, FAKETIME_DONT_FAKE_MONOTONIC: '1' })
+    const tomorrow = new Date(world.servers.now().getTime() + DAY_MS).toISOString().slice(0, 10)
+    simulator.rule({ symbol: 'FUTURE', answer: { kind: 'raw', body: await withBarOf(tomorrow, world) } })
+    // Both at once, which share the limits' windows.
+    const ahead = await start('+2d')
+    const behind = await start('-2d')
+    const symbols = Array.from({ length: 20 }, (_, index) => `SYM${index}`)
+    await http.ingest([...symbols, 'FUTURE'])
+    await drained()
+    const future =
+      await sql`SELECT FROM financial_data WHERE date > ${world.servers.now().toISOString()}::date`
+    equal(future.length, 0, 'bars of the future')
+    for (const symbol of symbols) await expectAccountedFor(world, symbol)
+
+    // What a clock ahead puts off is not put off for two days.
+    await programs.stop(behind)
+    simulator.rule({ symbol: 'LATER', times: 1, answer: { kind: 'status', status: 503 } })
+    await http.ingest(['LATER'])
+    await until('a failed attempt', async () => (await sql`SELECT FROM ingest_failures`).length > 0)
+    await programs.stop(ahead)
+    await programs.startWorker()
+    const rightAt = performance.now()
+    await drained()
+    const recoveryMs = Math.round(performance.now() - rightAt)
+
+    // With the right clock all that was in doubt is in order.
+    simulator.clearRules()
+    await http.ingest([...symbols, 'FUTURE'], { force: true })
+    await drained()
+    return { recoveryMs }
+  },
+}
+
+/** A clock behind takes the newest bars for ones of the future: they are in quarantine, not lost. */
+async function expectAccountedFor(world: World, symbol: string): Promise<void> {
+  const served = await servedRows(world, symbol, 'compact')
+  const stored = new Set(await storedRows(world, symbol))
+  const missing = served.filter((line) => !stored.has(line)).map((line) => line.slice(0, 10))
+  const rejected = await world.sql<{ date: string; reasons: string[] }[]>`
+    SELECT date::text, reasons FROM rejected_rows WHERE symbol = ${symbol} ORDER BY date DESC`
+  deepEqual(
+    rejected.map((row) => row.date),
+    missing,
+    `rejected rows of ${symbol}`,
+  )
+  ok(rejected.every((row) => row.reasons.join() === 'future_date'))
+}
+
+/** The usual answer with a bar more, which says that it is settled as the others. */
+async function withBarOf(date: string, { servers }: World): Promise<string> {
+  const query = 'function=TIME_SERIES_DAILY&symbol=FUTURE&outputsize=compact&apikey=reference'
+  const answer = await fetch(`${servers.reference.url}/query?${query}`)
+  const body = z.looseObject({ [SERIES_KEY]: z.record(z.string(), z.unknown()) }).parse(await answer.json())
+  const series = z.record(z.string(), z.unknown()).parse(body[SERIES_KEY])
+  const [newest] = Object.values(series)
+  return JSON.stringify({ ...body, [SERIES_KEY]: { [date]: newest, ...series } })
+}

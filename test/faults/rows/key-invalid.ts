@@ -1,0 +1,49 @@
+import { equal, ok } from 'node:assert/strict'
+import { rename, writeFile } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { chargedAttempts } from '../attempts.js'
+import { BACKENDS } from '../row.js'
+import type { Row } from '../row.js'
+
+/** What the simulator does not accept. */
+const INVALID_KEY = 'invalid'
+const NEW_KEY = 'CANARY+SECOND/5432109876'
+/** The key is looked at every 5 s: three times. */
+const WATCHED_MS = 12_000
+const RECOVERY_LIMIT_MS = 15_000
+
+export const keyInvalid: Row = {
+  number: 25,
+  title: '200 with an invalid key: one request and no more, said loudly, work resumes with a new key file',
+  backends: BACKENDS,
+  quick: true,
+  world: { workers: 2, keyFile: true },
+  async run({ http, simulator, sql, programs, secrets, keyFile, until, drained }) {
+    secrets.push(NEW_KEY, encodeURIComponent(NEW_KEY))
+    const replaceKey = async (key: string) => {
+      await writeFile(`${keyFile}.new`, `${key}\n`)
+      await rename(`${keyFile}.new`, keyFile)
+    }
+    await replaceKey(INVALID_KEY)
+    const { id } = await http.ingest(Array.from({ length: 30 }, (_, index) => `SYM${index}`))
+    await until('blocked', async () => (await http.run(id)).status === 'blocked')
+    await sleep(WATCHED_MS)
+    equal(simulator.arrivals().length, 1, 'requests with the invalid key')
+    equal((await http.run(id)).status, 'blocked')
+    equal(await chargedAttempts(sql), 0, 'attempts charged')
+    const isLoud = programs
+      .outputs()
+      .some((output) => /"level":50,.*does not accept the API key/.test(output))
+    ok(isLoud, 'No worker says by an error that the key is not accepted')
+
+    await replaceKey(NEW_KEY)
+    const replacedAt = performance.now()
+    await until('a request', () => simulator.arrivals().length > 1)
+    const recoveryMs = Math.round(performance.now() - replacedAt)
+    await drained()
+    const refused = simulator.arrivals().filter((arrival) => arrival.answer === 'invalid_key')
+    equal(refused.length, 1, 'requests with the invalid key')
+    equal((await http.run(id)).status, 'succeeded')
+    return { recoveryMs, recoveryLimitMs: RECOVERY_LIMIT_MS }
+  },
+}

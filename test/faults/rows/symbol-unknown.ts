@@ -1,0 +1,30 @@
+import { deepEqual, equal, ok } from 'node:assert/strict'
+import { failedAttempts } from '../attempts.js'
+import { BACKENDS } from '../row.js'
+import type { Row } from '../row.js'
+
+export const symbolUnknown: Row = {
+  number: 26,
+  title: '200 with `Invalid API call`: those symbols fail for good at once, the others proceed',
+  backends: BACKENDS,
+  quick: true,
+  async run({ http, simulator, sql, random, drained }) {
+    const symbols = random.shuffled(Array.from({ length: 10 }, (_, index) => `SYM${index}`))
+    const unknown = symbols.slice(0, random.between(1, 3))
+    for (const symbol of unknown)
+      simulator.rule({ symbol, answer: { kind: 'refusal', refusal: 'invalid_symbol' } })
+    const { id } = await http.ingest(random.shuffled(symbols))
+    await drained()
+    for (const symbol of unknown) {
+      const attempts = await failedAttempts(sql, symbol)
+      deepEqual(
+        attempts.map((one) => [one.attempt, one.final, one.class]),
+        [[1, true, 'invalid_symbol']],
+      )
+      ok(attempts[0]?.evidence?.includes('Invalid API call'))
+    }
+    equal(simulator.arrivals().length, symbols.length, 'requests')
+    const { status, counts } = await http.run(id)
+    deepEqual([status, counts['failed']], ['partial', unknown.length])
+  },
+}

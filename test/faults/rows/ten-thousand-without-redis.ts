@@ -1,0 +1,33 @@
+import { equal, ok } from 'node:assert/strict'
+import type { Row } from '../row.js'
+
+const SYMBOLS = 10_000
+const POST_LIMIT_MS = 2_000
+const DRAIN_DEADLINE_MS = 240_000
+
+export const tenThousandWithoutRedis: Row = {
+  number: 9,
+  title:
+    '10,000 symbols are posted while Redis is down: accepted in 2 s, each requested once when it is back',
+  backends: ['redis'],
+  world: { concurrency: 16, limits: { perSecond: 0, perMinute: 0, perDay: 0 } },
+  async run({ http, redis, random, simulator, drained }) {
+    // Another run before it, so that what is measured is no start.
+    await http.ingest(['WARM'])
+    await drained()
+    await redis?.kill()
+    const symbols = random.shuffled(Array.from({ length: SYMBOLS }, (_, index) => `SYM${index}`))
+    const { id, ms } = await http.ingest(symbols)
+    ok(ms <= POST_LIMIT_MS, `POST took ${ms} ms while Redis was down`)
+    equal(simulator.arrivals().length, 1, 'requests without a queue')
+    await redis?.start()
+    const backAt = performance.now()
+    await drained(DRAIN_DEADLINE_MS)
+    const recoveryMs = Math.round(performance.now() - backAt)
+    const requested = simulator.arrivals().slice(1)
+    equal(requested.length, SYMBOLS, 'requests')
+    equal(new Set(requested.map((arrival) => arrival.symbol)).size, SYMBOLS, 'symbols requested')
+    equal((await http.run(id)).status, 'succeeded')
+    return { recoveryMs }
+  },
+}

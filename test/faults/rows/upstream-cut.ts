@@ -1,0 +1,34 @@
+import { deepEqual, equal } from 'node:assert/strict'
+import { failedAttempts, storedRowsOf } from '../attempts.js'
+import { BACKENDS } from '../row.js'
+import type { Row } from '../row.js'
+
+export const upstreamCut: Row = {
+  number: 19,
+  title: 'the connection breaks without an answer, or in the middle of it: asked for again, no partial rows',
+  backends: BACKENDS,
+  quick: true,
+  async run({ http, simulator, sql, random, until, drained }) {
+    const cut = ['CUT0', 'CUT1', 'CUT2']
+    for (const symbol of cut)
+      simulator.rule({ symbol, times: 1, answer: { kind: 'cut', afterBytes: random.between(0, 10_000) } })
+    simulator.rule({ symbol: 'RESET', times: 1, answer: { kind: 'reset' } })
+    const broken = [...cut, 'RESET']
+    const { id } = await http.ingest(random.shuffled([...broken, 'SOUND']))
+    for (const symbol of broken) {
+      await until(`the failure of ${symbol}`, async () => (await failedAttempts(sql, symbol)).length > 0)
+      // The second attempt is at least 2.5 s away.
+      const requests = simulator.arrivals().filter((arrival) => arrival.symbol === symbol)
+      if (requests.length === 1) equal(await storedRowsOf(sql, symbol), 0, `rows of half of ${symbol}`)
+    }
+    const brokenAt = performance.now()
+    await drained()
+    for (const symbol of broken)
+      deepEqual(
+        (await failedAttempts(sql, symbol)).map((one) => [one.attempt, one.final, one.class]),
+        [[1, false, 'network']],
+      )
+    equal((await http.run(id)).status, 'succeeded')
+    return { recoveryMs: Math.round(performance.now() - brokenAt) }
+  },
+}

@@ -1,0 +1,50 @@
+import { equal, ok } from 'node:assert/strict'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { chargedAttempts, failedAttempts } from '../attempts.js'
+import { endDay } from '../patience.js'
+import { UNDER_WAY_MS } from '../pause.js'
+import { BACKENDS } from '../row.js'
+import type { Row } from '../row.js'
+
+const WATCHED_MS = 6_000
+
+export const upstreamDaySpent: Row = {
+  number: 24,
+  title: '200 with the daily refusal, which echoes the key: waiting_quota, no failures, goes on next day',
+  backends: BACKENDS,
+  quick: true,
+  world: { workers: 2 },
+  async run(world) {
+    const { http, simulator, sql, random, until, drained } = world
+    simulator.rule({ nth: random.between(2, 8), answer: { kind: 'refusal', refusal: 'daily_limit' } })
+    const { id } = await http.ingest(Array.from({ length: 12 }, (_, index) => `SYM${index}`))
+    const refused = () => simulator.arrivals().filter((arrival) => arrival.answer === 'daily_limit')
+    await until('waiting_quota', async () => (await http.run(id)).status === 'waiting_quota')
+    const [first] = refused()
+    if (first === undefined) throw new Error('Nothing was refused')
+    await sleep(WATCHED_MS)
+    const later = simulator.arrivals().filter((arrival) => arrival.at > first.at + UNDER_WAY_MS)
+    equal(later.length, 0, 'requests after the refusal')
+    equal((await http.run(id)).status, 'waiting_quota')
+    equal(await chargedAttempts(sql), 0, 'attempts charged')
+    const { text } = await http.request(`/api/ingest/${id}`)
+    ok(text.includes('The daily quota is spent.'), `The run does not say why it waits: ${text}`)
+
+    // Refused for so long that a person has to know: it ends, with the provider's words, in which the key stood.
+    simulator.clearRules()
+    const answer = { kind: 'refusal', refusal: 'daily_limit' } as const
+    simulator.rule({ symbol: first.symbol, times: 1, answer })
+    await sql`UPDATE ingest_items SET refused_since = now() - interval '8 days' WHERE symbol = ${first.symbol}`
+    await endDay(world)
+    await until('its end', async () => (await failedAttempts(sql, first.symbol)).length > 0)
+    const [failure] = await failedAttempts(sql, first.symbol)
+    equal(failure?.class, 'daily_limit')
+    ok(failure.evidence?.includes('API key as [redacted]'), `The evidence is ${failure.evidence}`)
+
+    await endDay(world)
+    const freedAt = performance.now()
+    await drained()
+    equal((await http.run(id)).counts['failed'], 1)
+    return { recoveryMs: Math.round(performance.now() - freedAt) }
+  },
+}

@@ -1,0 +1,71 @@
+import { deepEqual, equal, ok } from 'node:assert/strict'
+import { failedAttempts } from '../attempts.js'
+import { drainWithoutWaits } from '../patience.js'
+import { BACKENDS } from '../row.js'
+import type { Row } from '../row.js'
+
+/** Between which each wait after a failed attempt lies: 5 s, four times as long each time, half of it at random. */
+const WAITS_MS = [
+  [2_500, 5_000],
+  [10_000, 20_000],
+  [40_000, 80_000],
+  [160_000, 320_000],
+] as const
+const HOPELESS = Array.from({ length: 6 }, (_, index) => `NEVER${index}`)
+/** A machine that is late to look sees requests closer together than they were. */
+const LAG_MS = 250
+
+export const upstreamFailing: Row = {
+  number: 17,
+  title: 'the upstream answers 500, 502, 503: growing, jittered waits, terminal after 5 attempts, recorded',
+  backends: BACKENDS,
+  async run(world) {
+    const { http, simulator, sql, programs, secrets, random, until } = world
+    const status = (code: number, body = '') => ({ kind: 'status', status: code, body }) as const
+    // A page of some gateway that repeats what it was asked for, the key included.
+    simulator.rule({
+      symbol: 'ONCE',
+      times: 1,
+      answer: status(500, `GET /query?apikey=${secrets.join(' ')}`),
+    })
+    simulator.rule({ symbol: 'TWICE', times: 2, answer: status(502) })
+    for (const symbol of HOPELESS) simulator.rule({ symbol, answer: status(503, 'Back soon') })
+    const { id } = await http.ingest(random.shuffled(['ONCE', 'TWICE', ...HOPELESS, 'SOUND']))
+
+    const timesOf = (symbol: string) =>
+      simulator.arrivals().flatMap((arrival) => (arrival.symbol === symbol ? [arrival.at] : []))
+    const watched = random.pick(HOPELESS)
+    // The first two waits are sat out, the minutes of the others are not.
+    await until('the third attempt', () => timesOf(watched).length >= 3)
+    const [first = 0, second = 0, third = 0] = timesOf(watched)
+    ok(second - first >= WAITS_MS[0][0] - LAG_MS, `The first wait was ${second - first} ms`)
+    ok(third - second >= WAITS_MS[1][0] - LAG_MS, `The second wait was ${third - second} ms`)
+    await drainWithoutWaits(world)
+
+    for (const symbol of HOPELESS) {
+      const attempts = await failedAttempts(sql, symbol)
+      deepEqual(
+        attempts.map((one) => [one.attempt, one.final, one.class, one.httpStatus, one.evidence]),
+        [1, 2, 3, 4, 5].map((number) => [number, number === 5, 'http_error', 503, 'Back soon']),
+      )
+      equal(timesOf(symbol).length, 5, `requests for ${symbol}`)
+    }
+    const logged = programs
+      .outputs()
+      .join('\n')
+      .matchAll(/"attempt":(\d),.*"retryInMs":(\d+)/g)
+    const waits = Array.from(logged, ([, attempt, ms]) => ({ attempt: Number(attempt), ms: Number(ms) }))
+    for (const [index, [least, most]] of WAITS_MS.entries()) {
+      const ofAttempt = waits.filter((wait) => wait.attempt === index + 1).map((wait) => wait.ms)
+      ok(ofAttempt.length >= HOPELESS.length, `${ofAttempt.length} waits after attempt ${index + 1}`)
+      ok(
+        ofAttempt.every((ms) => ms >= least && ms <= most),
+        `Waits of ${ofAttempt.join()} ms`,
+      )
+      ok(Math.max(...ofAttempt) - Math.min(...ofAttempt) > least / 20, `No jitter: ${ofAttempt.join()} ms`)
+    }
+    const [echo] = await failedAttempts(sql, 'ONCE')
+    ok(echo?.evidence?.includes('apikey=[redacted]'), `The evidence is ${echo?.evidence}`)
+    equal((await http.run(id)).status, 'partial')
+  },
+}

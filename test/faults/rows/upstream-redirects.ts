@@ -1,0 +1,47 @@
+import { deepEqual, equal, ok } from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import { failedAttempts } from '../attempts.js'
+import { BACKENDS } from '../row.js'
+import type { Row } from '../row.js'
+
+export const upstreamRedirects: Row = {
+  number: 28,
+  title: 'a redirect elsewhere, or to a link-local address: refused, nothing is sent there',
+  backends: BACKENDS,
+  quick: true,
+  async run({ http, simulator, sql, secrets, random, drained }) {
+    let visits = 0
+    const elsewhere = createServer((socket) => {
+      visits += 1
+      socket.destroy()
+    }).listen(0, '127.0.0.1')
+    await once(elsewhere, 'listening')
+    try {
+      const address = elsewhere.address()
+      if (address === null || typeof address === 'string') throw new Error('The listener has no port')
+      const query = `query?apikey=${secrets.at(-1)}`
+      const targets = {
+        ELSEWHERE: { location: `http://127.0.0.1:${address.port}/${query}`, status: 302 },
+        FOREVER: { location: `http://127.0.0.1:${address.port}/${query}`, status: 308 },
+        METADATA: { location: `http://169.254.169.254/latest/${query}`, status: 307 },
+        RELATIVE: { location: `//127.0.0.1:${address.port}/${query}`, status: 301 },
+      }
+      for (const [symbol, target] of Object.entries(targets))
+        simulator.rule({ symbol, answer: { kind: 'redirect', ...target } })
+      await http.ingest(random.shuffled([...Object.keys(targets), 'SOUND']))
+      await drained()
+      for (const [symbol, { status }] of Object.entries(targets)) {
+        const attempts = await failedAttempts(sql, symbol)
+        deepEqual(
+          attempts.map((one) => [one.final, one.class, one.httpStatus]),
+          [[true, 'redirect', status]],
+        )
+        ok(attempts[0]?.evidence?.includes('apikey=[redacted]'), `The evidence is ${attempts[0]?.evidence}`)
+      }
+      equal(visits, 0, "connections to the redirect's target")
+    } finally {
+      elsewhere.close()
+    }
+  },
+}

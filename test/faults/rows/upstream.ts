@@ -1,0 +1,33 @@
+import type { Row } from '../row.js'
+import { clockWrong } from './clock-wrong.js'
+import { keyInvalid } from './key-invalid.js'
+import { rowsDefective } from './rows-defective.js'
+import { symbolUnknown } from './symbol-unknown.js'
+import { upstreamCut } from './upstream-cut.js'
+import { upstreamDaySpent } from './upstream-day-spent.js'
+import { upstreamFailing } from './upstream-failing.js'
+import { upstreamGarbled } from './upstream-garbled.js'
+import { upstreamHuge } from './upstream-huge.js'
+import { upstreamLimits } from './upstream-limits.js'
+import { upstreamNonsense } from './upstream-nonsense.js'
+import { upstreamRedirects } from './upstream-redirects.js'
+import { upstreamSlow } from './upstream-slow.js'
+import { upstreamThrottled } from './upstream-throttled.js'
+
+/** Of the matrix what is the provider's doing. */
+export const UPSTREAM_ROWS: readonly Row[] = [
+  upstreamFailing,
+  upstreamSlow,
+  upstreamCut,
+  upstreamGarbled,
+  upstreamHuge,
+  upstreamThrottled,
+  upstreamLimits,
+  upstreamDaySpent,
+  keyInvalid,
+  symbolUnknown,
+  upstreamNonsense,
+  upstreamRedirects,
+  clockWrong,
+  rowsDefective,
+]
