@@ -4,10 +4,9 @@ import type { DestinationStream, Level, Logger } from 'pino'
 
 export type { Logger } from 'pino'
 
-/** JSON lines on stdout, or on `destination`. */
-export function createLogger(level: Level, destination?: DestinationStream): Logger {
-  const options = { level, base: { service: 'api' }, serializers: { err: serializeError } }
-  return destination === undefined ? pino(options) : pino(options, destination)
+/** JSON lines on `destination`. */
+export function createLogger(level: Level, destination: DestinationStream): Logger {
+  return pino({ level, base: { service: 'api' }, serializers: { err: serializeError } }, destination)
 }
 
 /** An error without the parameters of its statement, which drizzle's message and the driver's fields hold. */

@@ -1,5 +1,6 @@
 import { SchemaVersionError } from '@stockpile/db/migrate'
 import { DatabaseNotReadyError } from '@stockpile/db/ready'
+import { createLogOutput } from '@stockpile/log/output'
 import { UnsafeRedisError } from '@stockpile/queue/redis-safety'
 import { ConfigError, parseConfig } from './config.js'
 import { createLogger } from './logger.js'
@@ -8,6 +9,8 @@ import { StartError } from './start-error.js'
 
 /** What requests under way have to end in, once the process is to stop. */
 const STOP_DEADLINE_MS = 10_000
+/** For the last lines, when somebody reads them. */
+const FLUSH_MS = 1_000
 
 const stop = new AbortController()
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop.abort())
@@ -17,7 +20,10 @@ stop.signal.addEventListener('abort', () => {
   setTimeout(() => process.exit(1), STOP_DEADLINE_MS).unref()
 })
 
-process.exit(await main())
+const output = createLogOutput(process.stdout)
+const exitCode = await main()
+await output.flush(FLUSH_MS)
+process.exit(exitCode)
 
 /** @returns the exit code: 2 for a wrong configuration, 1 for a failed start */
 async function main(): Promise<number> {
@@ -25,7 +31,7 @@ async function main(): Promise<number> {
     const config = parseConfig(process.env)
     await serve({
       config,
-      logger: createLogger(config.logLevel),
+      logger: createLogger(config.logLevel, output),
       signal: stop.signal,
       onListening: (url) => process.send?.({ url }),
     })

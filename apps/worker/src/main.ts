@@ -3,6 +3,7 @@ import { setFlagsFromString } from 'node:v8'
 import { isUnavailable, withoutParameters } from '@stockpile/db/connection'
 import { SchemaVersionError } from '@stockpile/db/migrate'
 import { DatabaseNotReadyError } from '@stockpile/db/ready'
+import { createLogOutput } from '@stockpile/log/output'
 import { UnsafeRedisError } from '@stockpile/queue/redis-safety'
 import { pino } from 'pino'
 import { ConfigError, parseConfig } from './config.js'
@@ -14,6 +15,8 @@ setFlagsFromString('--heap-growing-percent=50')
 
 /** Shorter than the 30 s that docker and systemd give before they kill. */
 const GRACE_MS = 20_000
+/** For the last lines, when somebody reads them. */
+const FLUSH_MS = 1_000
 
 const stop = new AbortController()
 const putBack = new AbortController()
@@ -27,18 +30,22 @@ process.on('SIGINT', stopFor('SIGINT'))
 // Forked by npm start, which may be killed: nobody else would stop this process then.
 if (process.connected) process.on('disconnect', stopFor('the parent process is gone'))
 
-process.exit(await main())
+const output = createLogOutput(process.stdout)
+const exitCode = await main()
+await output.flush(FLUSH_MS)
+process.exit(exitCode)
 
 /** @returns the exit code: 2 for a wrong configuration, 1 for a failed start or stop */
 async function main(): Promise<number> {
   try {
     const config = parseConfig(process.env)
-    const logger = pino({
+    const options = {
       name: 'worker',
       level: config.logLevel,
       timestamp: pino.stdTimeFunctions.isoTime,
       serializers: { err: (error: unknown) => pino.stdSerializers.err(asError(withoutParameters(error))) },
-    })
+    }
+    const logger = pino(options, output)
     const worker = await startWorker(config, logger, { signal: stop.signal })
     if (!stop.signal.aborted) await once(stop.signal, 'abort')
     logger.info({ why: stop.signal.reason }, 'stopping')

@@ -1,0 +1,68 @@
+import { Writable } from 'node:stream'
+import { describe, expect, test } from 'vitest'
+import { createLogOutput } from '../src/output.js'
+
+/** A pipe that is full until somebody reads. */
+function unreadPipe() {
+  let reader: (() => void) | undefined
+  let isRead = false
+  const lines: string[] = []
+  const stream = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      const take = () => {
+        lines.push(chunk.toString())
+        done()
+      }
+      if (isRead) take()
+      else reader = take
+    },
+  })
+  const read = () => {
+    isRead = true
+    reader?.()
+  }
+  return { stream, lines, read }
+}
+
+describe('the log of a process', () => {
+  test('is written in order', async () => {
+    const { stream, lines, read } = unreadPipe()
+    read()
+    const output = createLogOutput(stream)
+    for (const line of ['one\n', 'two\n']) output.write(line)
+    await output.flush(1_000)
+    expect(lines.join('')).toBe('one\ntwo\n')
+  })
+
+  test('fills a bounded memory while nobody reads it, and says afterwards how much was dropped', async () => {
+    const { stream, lines, read } = unreadPipe()
+    const output = createLogOutput(stream, 1_000)
+    for (let number = 0; number < 100; number += 1) output.write(`${'x'.repeat(99)}\n`)
+    expect(stream.writableLength).toBe(1_000)
+    read()
+    await output.flush(1_000)
+    output.write('read again\n')
+    await output.flush(1_000)
+    const [notice = '', last] = lines.filter((line) => line.length > 0 && !line.startsWith('x'))
+    expect(JSON.parse(notice)).toMatchObject({ level: 40, dropped: 90 })
+    expect(last).toBe('read again\n')
+  })
+
+  test('holds up the end of its process only until the deadline', async () => {
+    const { stream } = unreadPipe()
+    const output = createLogOutput(stream)
+    output.write('never read\n')
+    const startedAt = performance.now()
+    await output.flush(50)
+    expect(performance.now() - startedAt).toBeLessThan(1_000)
+  })
+
+  test('goes nowhere once its reader is gone', async () => {
+    const { stream } = unreadPipe()
+    const output = createLogOutput(stream)
+    stream.destroy(new Error('EPIPE'))
+    output.write('unheard\n')
+    await output.flush(1_000)
+    expect(stream.destroyed).toBe(true)
+  })
+})
