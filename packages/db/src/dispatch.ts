@@ -11,7 +11,8 @@ export interface DispatchableItem {
 }
 
 const selectDispatchable = sql`
-  SELECT item.id::float8 AS id, item.run_id AS "runId", item.symbol, run.priority, item.claim > 0 AS again
+  SELECT item.id::float8 AS id, item.run_id AS "runId", item.symbol, run.priority, item.claim > 0 AS again,
+         coalesce(item.next_attempt_at < now() - interval '2 seconds', true) AS due
     FROM ingest_items AS item JOIN ingest_runs AS run ON run.id = item.run_id`
 
 /**
@@ -32,14 +33,15 @@ export async function undispatchedItems(
 
 /**
  * What is unfinished and was given to the queue a while ago, by id: whether the queue still has it is to be looked at.
- * It may have been emptied, be another one or an old snapshot, or the database be a restored backup.
+ * It may have been emptied, be another one or an old snapshot, or the database be a restored backup. `due` when the
+ * item waits for nothing any more, by the database's clock.
  * @param minimumAgeMs leaves what is being given to it the time to arrive
  */
 export async function dispatchedItems(
   db: Database,
   options: { afterId: number; limit: number; minimumAgeMs: number },
-): Promise<DispatchableItem[]> {
-  return db.execute<Record<string, unknown> & DispatchableItem>(sql`
+): Promise<(DispatchableItem & { due: boolean })[]> {
+  return db.execute<Record<string, unknown> & DispatchableItem & { due: boolean }>(sql`
     ${selectDispatchable}
      WHERE item.state IN ('pending', 'running') AND item.id > ${options.afterId}
        AND item.dispatched_at <= now() - ${options.minimumAgeMs} * interval '1 ms'

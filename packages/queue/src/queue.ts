@@ -151,20 +151,25 @@ export async function enqueue(
 }
 
 /**
- * Makes sure that each of these unfinished items has a job that will run: one that is missing is added, and one that
- * has ended, so that it would swallow the new one, is replaced.
+ * Makes sure that each of these unfinished items has a job that will run: one that is missing is added, one that
+ * has ended, so that it would swallow the new one, is replaced, and one that is put off though its item is due is put
+ * off no more: a worker whose clock is days ahead says when by that clock.
  * @returns how many the queue did not have
  * @throws QueueTimeoutError after `deadlineMs`
  */
 export async function restore(
   queue: IngestQueue,
-  items: readonly QueuedItem[],
+  items: readonly (QueuedItem & { due?: boolean })[],
   deadlineMs: number,
 ): Promise<number> {
   const missing: QueuedItem[] = []
-  const look = async (item: QueuedItem) => {
+  const look = async (item: QueuedItem & { due?: boolean }) => {
     const job = await queue.getJob(jobIdOf(item.id))
-    if (job !== undefined && job.finishedOn === undefined) return
+    if (job !== undefined && job.finishedOn === undefined) {
+      // Refused when it has become due by itself meanwhile.
+      if (item.due === true && job.delay > 0 && (await job.isDelayed())) await job.promote().catch(() => {})
+      return
+    }
     missing.push(item)
     if (job !== undefined) await queue.remove(jobIdOf(item.id))
   }

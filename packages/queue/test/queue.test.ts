@@ -14,6 +14,7 @@ import {
   pauseFor,
   pingQueue,
   QueueTimeoutError,
+  restore,
   RetryLaterError,
   withdraw,
 } from '../src/queue.js'
@@ -65,6 +66,34 @@ describe.each(queueBackends())('the queue on $name', ({ redisUrl }) => {
       worker.on('completed', (job, result) => add(job, result))
       worker.on('failed', (job, error) => job?.finishedOn !== undefined && add(job, error.message))
     })
+
+  test('a job that a wrong clock put off for days runs once its item is due, and not before', async () => {
+    const { queue, work } = setUp()
+    for (const id of [1, 2])
+      await queue.add(
+        'ingest-symbol',
+        { version: 1, itemId: id, runId, symbol: `S${id}` },
+        { jobId: jobIdOf(id), delay: 2 * 86_400_000 },
+      )
+    const ran: (string | undefined)[] = []
+    const worker = work(async (job) => {
+      ran.push(job.id)
+      return 'done'
+    })
+    const all = finished(worker, 1)
+    expect(
+      await restore(
+        queue,
+        [
+          { ...item(1), due: false },
+          { ...item(2), due: true },
+        ],
+        DEADLINE_MS,
+      ),
+    ).toBe(0)
+    await all
+    expect(ran).toEqual([jobIdOf(2)])
+  })
 
   test('hands each item out once, however often it was added', async () => {
     const { queue, work } = setUp()
