@@ -1,7 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { chooseBackend } from '@stockpile/queue/backend'
-import { endPause, openQueue } from '@stockpile/queue/queue'
-import type { IngestQueue } from '@stockpile/queue/queue'
+import { endPause } from '@stockpile/queue/queue'
 import type { World } from './world.js'
 
 const QUEUE_DEADLINE_MS = 10_000
@@ -13,14 +11,14 @@ const INTERVAL_MS = 500
  */
 export async function drainWithoutWaits(world: World, deadlineMs = 120_000): Promise<void> {
   const ended = new AbortController()
-  const hurrying = onQueue(world, async (queue) => {
+  const hurrying = (async () => {
     while (!ended.signal.aborted) {
-      const delayed = await queue.getDelayed()
+      const delayed = await world.jobs().getDelayed()
       // One that became due by itself meanwhile cannot be promoted any more.
       await Promise.all(delayed.map((job) => job.promote().catch(() => {})))
       await sleep(INTERVAL_MS, undefined, { signal: ended.signal }).catch(() => {})
     }
-  })
+  })()
   try {
     await Promise.race([world.drained(deadlineMs), hurrying])
   } finally {
@@ -30,20 +28,7 @@ export async function drainWithoutWaits(world: World, deadlineMs = 120_000): Pro
 }
 
 /** As if the provider's day were over: what it said of its limit counts no more, and nobody waits for it. */
-export async function endDay(world: World): Promise<void> {
-  await world.sql`UPDATE provider_state SET said_at = said_at - interval '25 hours', blocked_until = NULL`
-  await onQueue(world, (queue) => endPause(queue, QUEUE_DEADLINE_MS))
-}
-
-async function onQueue(
-  { redis, databaseUrl }: World,
-  work: (queue: IngestQueue) => Promise<void>,
-): Promise<void> {
-  const backend = chooseBackend({ redisUrl: redis?.url, databaseUrl })
-  const { handle, close } = openQueue({ backend, prefix: 'faults', onError: () => {} })
-  try {
-    await work(handle)
-  } finally {
-    await close()
-  }
+export async function endDay({ sql, jobs }: World): Promise<void> {
+  await sql`UPDATE provider_state SET said_at = said_at - interval '25 hours', blocked_until = NULL`
+  await endPause(jobs(), QUEUE_DEADLINE_MS)
 }

@@ -3,8 +3,10 @@ import type { Rule } from '@stockpile/alphavantage/simulator'
 import { chargedAttempts } from './attempts.js'
 import type { World } from './world.js'
 
-/** Whoever had reserved a slot before the refusal came still sends; slots are reserved a second ahead at most. */
-export const UNDER_WAY_MS = 1_500
+/** Whoever had reserved a slot before the refusal was booked still sends. */
+export const MOST_UNDER_WAY = 8
+/** As many as that. */
+export const TWO_WORKERS = { workers: 2, concurrency: MOST_UNDER_WAY / 2 }
 const EARLY_MS = 100
 
 /**
@@ -30,15 +32,17 @@ export async function outlastRefusal(
   await until('waiting_quota', async () => (await http.run(id)).status === 'waiting_quota')
   await drained(pauseMs + 60_000)
 
-  const after = simulator.arrivals().filter((arrival) => arrival.at > refusedAt + UNDER_WAY_MS)
-  const resumedAt = after[0]?.at ?? Infinity
+  const passed = simulator.arrivals().flatMap(({ at }) => (at > refusedAt ? [at - refusedAt] : []))
+  const underWay = passed.filter((ms) => ms < pauseMs - EARLY_MS)
+  const times = underWay.map((ms) => `${Math.round(ms)} ms`).join()
+  // Late ones, of a busy machine: within half of the pause, which is seconds.
   ok(
-    resumedAt >= refusedAt + pauseMs - EARLY_MS,
-    `A request came ${Math.round(resumedAt - refusedAt)} ms after the refusal, not ${pauseMs}`,
+    underWay.length < MOST_UNDER_WAY && underWay.every((ms) => ms < Math.max(2_000, pauseMs / 2)),
+    `Requests came after the refusal, in its pause of ${pauseMs} ms: after ${times}`,
   )
   equal(await chargedAttempts(sql), 0, 'attempts charged')
   const empty = await sql`
     SELECT FROM ingest_items WHERE state <> 'succeeded' OR outcome <> 'fetched' OR rows_fetched = 0`
   equal(empty.length, 0, 'items without rows')
-  return Math.round(resumedAt - refusedAt - pauseMs)
+  return Math.round((passed[underWay.length] ?? pauseMs) - pauseMs)
 }

@@ -1,12 +1,12 @@
-import { deepEqual, equal, ok } from 'node:assert/strict'
+import { deepEqual, equal } from 'node:assert/strict'
 import { BACKENDS } from '../row.js'
 import type { Row } from '../row.js'
 
 const SYMBOLS = 300
 /** Several times what a pipe holds. */
-const REQUESTS = 1_500
+const REQUESTS = 2_000
 const AT_ONCE = 50
-const DRAIN_DEADLINE_MS = 60_000
+const DRAIN_DEADLINE_MS = 150_000
 
 export const logUnread: Row = {
   number: 39,
@@ -15,24 +15,22 @@ export const logUnread: Row = {
   quick: true,
   world: { limits: { perSecond: 0, perMinute: 0, perDay: 0 } },
   async run({ http, programs, simulator, drained }) {
-    const { api } = programs
-    const [worker] = programs.workers
-    if (api === undefined || worker === undefined) throw new Error('There is no API or no worker')
+    const { api, worker } = programs
+    if (api === undefined) throw new Error('There is no API')
     for (const { child } of [api, worker]) for (const stream of [child.stdout, child.stderr]) stream?.pause()
     for (let sent = 0; sent < REQUESTS; sent += AT_ONCE)
       await Promise.all(
-        Array.from({ length: AT_ONCE }, async () => equal((await http.request('/api/ingest')).status, 200)),
+        Array.from({ length: AT_ONCE }, async () =>
+          equal((await http.request('/api/ingest?limit=1')).status, 200),
+        ),
       )
     const { id } = await http.ingest(Array.from({ length: SYMBOLS }, (_, index) => `SYM${index}`))
     await drained(DRAIN_DEADLINE_MS)
     equal((await http.run(id)).status, 'succeeded')
     equal(simulator.arrivals().length, SYMBOLS)
-    // As if it had been started again, which the end of an unread one must not hold up.
     const codes = await Promise.all([programs.stop(worker), programs.stop(api)])
     deepEqual(codes, [0, 0])
     for (const { child } of [api, worker]) for (const stream of [child.stdout, child.stderr]) stream?.resume()
     await programs.startApi()
-    await programs.startWorker()
-    ok(programs.api)
   },
 }

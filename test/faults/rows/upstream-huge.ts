@@ -1,13 +1,12 @@
 import { deepEqual, ok } from 'node:assert/strict'
-import { readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { failedAttempts } from '../attempts.js'
+import { residentBytes } from '../memory.js'
 import type { Row } from '../row.js'
 
 const GIGABYTE = 1024 ** 3
 /** Two bodies at a time up to their cap of 32 MiB, and what of the earlier ones is not collected yet. */
 const GROWTH_LIMIT_BYTES = 256 * 1024 ** 2
-const PAGE_BYTES = 4_096
 
 export const upstreamHuge: Row = {
   number: 21,
@@ -16,8 +15,7 @@ export const upstreamHuge: Row = {
   quick: true,
   world: { concurrency: 2 },
   async run({ http, simulator, sql, programs, drained }) {
-    const [worker] = programs.workers
-    if (worker === undefined) throw new Error('There is no worker')
+    const { worker } = programs
     await http.ingest(['BEFORE'])
     await drained()
     const bombs = ['BOMB0', 'BOMB1', 'BOMB2']
@@ -45,10 +43,4 @@ export const upstreamHuge: Row = {
     const growth = Math.round((peak - before) / 1024 ** 2)
     ok(peak - before <= GROWTH_LIMIT_BYTES, `The worker grew by ${growth} MiB`)
   },
-}
-
-/** What a process holds in memory now. Linux only. */
-async function residentBytes(pid: number): Promise<number> {
-  const [, resident] = (await readFile(`/proc/${pid}/statm`, 'utf8')).split(' ')
-  return Number(resident) * PAGE_BYTES
 }

@@ -1,6 +1,6 @@
 import { BACKENDS } from '../row.js'
 import type { Row } from '../row.js'
-import { outlastRefusal } from '../pause.js'
+import { outlastRefusal, TWO_WORKERS } from '../pause.js'
 
 const BURST_PAUSE_MS = 2_500
 const MINUTE_PAUSE_MS = 60_000
@@ -9,7 +9,7 @@ export const upstreamLimits: Row = {
   number: 23,
   title: '200 with a burst or minute refusal: everything waits for it; never succeeded with 0 rows',
   backends: BACKENDS,
-  world: { workers: 2 },
+  world: TWO_WORKERS,
   async run(world) {
     await outlastRefusal(world, { kind: 'refusal', refusal: 'burst_limit' }, BURST_PAUSE_MS)
     return {

@@ -1,6 +1,6 @@
 import { BACKENDS } from '../row.js'
 import type { Row } from '../row.js'
-import { outlastRefusal } from '../pause.js'
+import { outlastRefusal, TWO_WORKERS } from '../pause.js'
 
 const PAUSE_S = 6
 
@@ -9,7 +9,7 @@ export const upstreamThrottled: Row = {
   title: '429 with Retry-After: everything waits that long, the run shows waiting_quota, no attempt is spent',
   backends: BACKENDS,
   quick: true,
-  world: { workers: 2 },
+  world: TWO_WORKERS,
   async run(world) {
     const headers = { 'retry-after': String(PAUSE_S) }
     return {
