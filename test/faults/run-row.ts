@@ -80,7 +80,8 @@ async function withinDeadline<T>(work: Promise<T>): Promise<T> {
   }
 }
 
-async function keepLogs(name: string, world: World): Promise<string> {
+/** @returns the file */
+export async function keepLogs(name: string, world: World): Promise<string> {
   const file = join(tmpdir(), `stockpile-${name}.log`)
   const books = {
     items: await world.sql`SELECT * FROM ingest_items ORDER BY id LIMIT 100`.catch(String),

@@ -1,0 +1,128 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Rule } from '@stockpile/alphavantage/simulator'
+import type { World } from './world.js'
+
+/** A fault with its end: what it broke is whole again when it resolves. */
+export interface Deed {
+  name: string
+  work: (world: World) => Promise<void>
+}
+
+function seconds({ random }: World, least: number, most: number): Promise<void> {
+  return sleep(random.between(least * 1_000, most * 1_000))
+}
+
+function answering(name: string, answerOf: (world: World) => Rule['answer']): Deed {
+  return {
+    name: `the upstream ${name}`,
+    async work(world) {
+      const { random, simulator } = world
+      const nth = random.between(1, 5)
+      simulator.rule({ nth, times: random.between(1, 3), answer: answerOf(world) })
+    },
+  }
+}
+
+/** Rows 1 to 19 of the matrix, as far as they can be survived without a person. */
+export const DEEDS: readonly Deed[] = [
+  {
+    name: 'a worker is killed',
+    async work(world) {
+      const { programs, random } = world
+      const { workers } = programs
+      if (workers.length > 0) await programs.kill(random.pick(workers))
+      await seconds(world, 0, 3)
+      await programs.startWorker()
+    },
+  },
+  {
+    name: 'a worker is frozen past its lock',
+    async work(world) {
+      const { programs, random } = world
+      if (programs.workers.length === 0) return
+      const worker = random.pick(programs.workers)
+      worker.child.kill('SIGSTOP')
+      await seconds(world, 5, 22)
+      worker.child.kill('SIGCONT')
+    },
+  },
+  {
+    name: 'a worker is stopped',
+    async work({ programs, random }) {
+      if (programs.workers.length === 0) return
+      const code = await programs.stop(random.pick(programs.workers))
+      await programs.startWorker()
+      if (code !== 0) throw new Error(`it ended with ${code}`)
+    },
+  },
+  {
+    name: 'the API is killed',
+    async work(world) {
+      const { programs } = world
+      if (programs.api !== undefined) await programs.kill(programs.api)
+      await seconds(world, 0, 2)
+      await programs.startApi()
+    },
+  },
+  {
+    name: 'Redis is killed',
+    async work(world) {
+      const { redis } = world
+      await redis?.kill()
+      await seconds(world, 0, 5)
+      await redis?.start()
+    },
+  },
+  {
+    name: 'the queue is frozen',
+    async work(world) {
+      await world.queue.freeze()
+      await seconds(world, 1, 8)
+      await world.queue.thaw()
+    },
+  },
+  { name: 'the queue is emptied', work: ({ queue }) => queue.empty() },
+  {
+    name: 'Redis is full',
+    async work(world) {
+      const { redis } = world
+      const setMaximum = (bytes: string) => redis?.ask((client) => client.config('SET', 'maxmemory', bytes))
+      await setMaximum('1')
+      await seconds(world, 1, 5)
+      await setMaximum('0')
+    },
+  },
+  {
+    name: 'PostgreSQL is down',
+    async work(world) {
+      await world.crashPostgres()
+      await seconds(world, 1, 10)
+      await world.restartPostgres()
+    },
+  },
+  {
+    name: 'PostgreSQL is frozen',
+    async work(world) {
+      world.postgresProxy?.freeze()
+      await seconds(world, 1, 8)
+      world.postgresProxy?.thaw()
+    },
+  },
+  {
+    name: 'all connections to PostgreSQL are cut',
+    async work({ postgresProxy }) {
+      postgresProxy?.cut()
+    },
+  },
+  answering('fails', ({ random }) => ({ kind: 'status', status: random.pick([500, 502, 503]) })),
+  answering('is silent', () => ({ kind: 'delay', ms: 60_000 })),
+  answering('breaks off', ({ random }) => ({ kind: 'cut', afterBytes: random.between(0, 10_000) })),
+  answering('resets', () => ({ kind: 'reset' })),
+  answering('sends half a JSON', () => ({ kind: 'invalid_json' })),
+  answering('refuses for a burst', () => ({ kind: 'refusal', refusal: 'burst_limit' })),
+  answering('asks to slow down', ({ random }) => ({
+    kind: 'status',
+    status: 429,
+    headers: { 'retry-after': String(random.between(1, 4)) },
+  })),
+]
