@@ -1,3 +1,4 @@
+import { runControls } from './controls.js'
 import { parsePlan } from './plan.js'
 import { runRow } from './run-row.js'
 import type { Result } from './run-row.js'
@@ -9,6 +10,8 @@ const plan = parsePlan(process.argv.slice(2))
 if ('usage' in plan) {
   console.error(plan.usage)
   process.exitCode = plan.exitCode
+} else if ('controls' in plan) {
+  process.exitCode = (await runControls()) ? 0 : 1
 } else {
   const servers = await startServers()
   const results: Result[] = []

@@ -4,6 +4,7 @@ import type { Backend, Row } from './row.js'
 import { ROWS } from './rows/index.js'
 
 const USAGE = `usage: pnpm faults [--row 1,4,7] [--seed 1] [--seeds 1] [--backend redis|postgres|both] [--quick] [--jobs 2] [--keep]
+       pnpm faults --controls
 Injects faults into real processes, checks the invariants after each, prints a table, and exits with 1 unless all were survived.
   --row      only these rows of the matrix
   --seed     the first seed: it chooses moments, symbols and victims (default 1)
@@ -11,7 +12,9 @@ Injects faults into real processes, checks the invariants after each, prints a t
   --backend  where the queue lives (default both, for the rows that touch it)
   --quick    only the rows that take seconds
   --keep     keep the logs of rows that were survived too
-  --jobs     rows at a time, each in a world of its own (default 2)`
+  --jobs     rows at a time, each in a world of its own (default 2)
+  --controls remove the dispatcher, the fence, the migration lock and the redaction from copies of the programs,
+             one at a time, and exit with 1 unless the suite notices each`
 
 export interface Plan {
   runs: { row: Row; backend: Backend; seed: number }[]
@@ -19,7 +22,7 @@ export interface Plan {
   keep: boolean
 }
 
-export function parsePlan(args: string[]): Plan | { usage: string; exitCode: number } {
+export function parsePlan(args: string[]): Plan | { controls: true } | { usage: string; exitCode: number } {
   try {
     const { values } = parseArgs({
       args,
@@ -31,10 +34,12 @@ export function parsePlan(args: string[]): Plan | { usage: string; exitCode: num
         quick: { type: 'boolean', default: false },
         jobs: { type: 'string', default: '2' },
         keep: { type: 'boolean', default: false },
+        controls: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
       },
     })
     if (values.help) return { usage: USAGE, exitCode: 0 }
+    if (values.controls) return { controls: true }
     const wanted = values.row?.split(',').map((text) => wholeNumber('row', text))
     const unknown = wanted?.filter((number) => ROWS.every((row) => row.number !== number)) ?? []
     if (unknown.length > 0) throw new Error(`There is no row ${unknown.join(', ')}`)
