@@ -10,8 +10,8 @@ ingest: rows a second, simulator → worker → PostgreSQL, against COPY of the 
   --symbols N  in each round
   --years N    of history a symbol
 quota: how much of the provider's limits is used, and whether one is ever exceeded; ours and other limiters, judged by
-the simulator's log (25 minutes, in real time). Exits with 1 when ours exceeds a limit or misses its target.
-  --quick      only the rows that take less than half a minute each (2 minutes)
+the simulator's log (26 minutes, in real time). Exits with 1 when ours exceeds a limit or misses its target.
+  --quick      only the rows that take less than half a minute each (3 minutes)
 
 REDIS_URL adds the queue on Redis; quota also takes redis-server from the PATH.
 `

@@ -24,96 +24,67 @@ interface Scene {
   compared: boolean
 }
 
-/** A daily limit in 2 s: like the day's, it is not smoothed, and the worker is away while it is spent. */
-const SCALED_DAY: TaskLimit = { name: 'day', max: 25, windowMs: 2_000 }
-const HUNDRED_AND_25: TaskLimit[] = [
-  { name: 'minute', max: 100, windowMs: 10_000 },
-  { name: 'second', max: 25, windowMs: 2_000 },
-]
-const perMinute = (max: number): TaskLimit => ({ name: 'minute', max, windowMs: 60_000 })
-const TWENTY_A_SECOND: TaskLimit = { name: 'second', max: 20, windowMs: 1_000 }
+const perDay = (max: number, windowMs: number): TaskLimit => ({ name: 'day', max, windowMs })
+const perMinute = (max: number, windowMs = 60_000): TaskLimit => ({ name: 'minute', max, windowMs })
+const perSecond = (max: number, windowMs = 1_000): TaskLimit => ({ name: 'second', max, windowMs })
+const BARE = { quickSeconds: null, disturbed: false, compared: false }
 
-/** Each somewhat longer than a whole number of windows: those are counted, but none may be exceeded in the rest either. */
+/**
+ * Days are scaled to seconds: they are not smoothed, and the worker is away while one is spent. Each lasts somewhat longer
+ * than a whole number of windows: those are counted, but none may be exceeded in the rest either.
+ */
 const SCENES: Scene[] = [
+  // A margin of 90 ms is little of a real day, and 4 % of this one: hence the next row, where it is 0.4 %.
   {
-    limits: [SCALED_DAY],
+    limits: [perDay(25, 2_000)],
     seconds: 20.5,
     quickSeconds: 10.5,
-    atLeast: 0.99,
+    atLeast: 0.9,
     disturbed: true,
     compared: true,
   },
+  { ...BARE, limits: [perDay(25, 20_000)], seconds: 42, atLeast: 0.99 },
   {
-    limits: HUNDRED_AND_25,
+    ...BARE,
+    limits: [perMinute(100, 10_000), perSecond(25, 2_000)],
     seconds: 20.5,
     quickSeconds: 14.5,
     atLeast: 0.95,
-    disturbed: false,
-    compared: true,
   },
-  {
-    limits: [perMinute(75)],
-    seconds: 131,
-    quickSeconds: null,
-    atLeast: 0.99,
-    disturbed: true,
-    compared: true,
-  },
-  {
-    limits: [perMinute(1_200)],
-    seconds: 75,
-    quickSeconds: null,
-    atLeast: 0.95,
-    disturbed: false,
-    compared: false,
-  },
-  {
-    limits: [TWENTY_A_SECOND, perMinute(1_200)],
-    seconds: 61,
-    quickSeconds: null,
-    atLeast: 0.9,
-    disturbed: false,
-    compared: false,
-  },
+  { ...BARE, limits: [perMinute(75)], seconds: 131, atLeast: 0.99, disturbed: true, compared: true },
+  { ...BARE, limits: [perMinute(1_200)], seconds: 70, atLeast: 0.95 },
+  { ...BARE, limits: [perSecond(20), perMinute(1_200)], seconds: 61, atLeast: 0.9 },
 ]
 
+const QUEUES: [Row['queue'], Row['queue']] = ['Redis', 'PostgreSQL']
 const OTHERS = ['bullmq', 'rate-limiter-flexible', 'bottleneck'] as const
 
 /** The rows of one run, in their order. */
 export function rowsOf({ quick, redis }: { quick: boolean; redis: boolean }): Row[] {
   return SCENES.flatMap((scene) => {
     const seconds = quick ? scene.quickSeconds : scene.seconds
-    return seconds === null ? [] : rowsOfScene(scene, seconds, quick)
+    return seconds === null ? [] : rowsOfScene(scene, seconds)
   }).filter((row) => redis || row.queue !== 'Redis')
 }
 
-function rowsOfScene(scene: Scene, seconds: number, quick: boolean): Row[] {
-  const { limits, atLeast, disturbed, compared } = scene
-  const ours = (queue: Row['queue'], disturbance: Disturbance = 'none'): Row => ({
+function rowsOfScene({ limits, atLeast, quickSeconds, disturbed, compared }: Scene, seconds: number): Row[] {
+  const row = (queue: Row['queue'], more: Partial<Row> = {}): Row => ({
     limits,
     contestant: 'stockpile',
     queue,
-    disturbance,
-    seconds,
-    atLeast: disturbance === 'none' ? atLeast : null,
-  })
-  const others = OTHERS.map((contestant): Row => ({
-    limits,
-    contestant,
-    queue: 'Redis',
     disturbance: 'none',
     seconds,
     atLeast: null,
-  }))
-  // The queues are exchanged where that is quick.
-  const isShort = scene.quickSeconds !== null
+    ...more,
+  })
+  // Of the two disturbances each queue meets one here and the other there.
+  const [first, second] = QUEUES
+  const [one, other] = quickSeconds === null ? [second, first] : [first, second]
   return [
-    ours('Redis'),
-    ours('PostgreSQL'),
-    ...(disturbed ? [ours('Redis', 'workers killed'), ours('PostgreSQL', 'PostgreSQL crashes')] : []),
-    ...(disturbed && isShort && !quick
-      ? [ours('PostgreSQL', 'workers killed'), ours('Redis', 'PostgreSQL crashes')]
+    ...QUEUES.map((queue) => row(queue, { atLeast })),
+    ...(disturbed
+      ? [row(one, { disturbance: 'workers killed' }), row(other, { disturbance: 'PostgreSQL crashes' })]
       : []),
-    ...(compared && (disturbed || !quick) ? others : []),
+    ...(compared ? OTHERS.map((contestant) => row('Redis', { contestant })) : []),
   ]
 }
