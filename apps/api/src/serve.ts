@@ -3,7 +3,7 @@ import { connect } from '@stockpile/db/connection'
 import { waitForSchema } from '@stockpile/db/ready'
 import { chooseBackend } from '@stockpile/queue/backend'
 import { openQueue } from '@stockpile/queue/queue'
-import { assertSafe } from '@stockpile/queue/redis-safety'
+import { assertSafe, watchSafety } from '@stockpile/queue/redis-safety'
 import { buildApp } from './app.js'
 import type { Config } from './config.js'
 import type { Logger } from './logger.js'
@@ -35,10 +35,14 @@ export async function serve({ config, logger, signal, onListening }: ServeOption
     maxConnections: MAX_CONNECTIONS,
     statementTimeoutMs: STATEMENT_TIMEOUT_MS,
   })
+  let starting = true
   const queue = openQueue({
     backend,
     prefix: config.queuePrefix,
     onError: (error) => logger.warn({ err: error }, 'the queue reports an error'),
+    onConnect: () => {
+      if (!starting) void watchSafety(backend, ({ message }) => logger.error(message))
+    },
   })
   try {
     await waitForSchema(connection.db, {
@@ -46,6 +50,8 @@ export async function serve({ config, logger, signal, onListening }: ServeOption
         logger.warn({ err }, `PostgreSQL does not answer: waiting up to ${seconds} s for it`),
       signal,
     })
+    // From here on each connection is looked at: one before is by the next line.
+    starting = false
     await assertSafe(backend, (doubt) => logger.warn(doubt))
     if (signal.aborted) return
     const app = await buildApp({ db: connection.db, queue: queue.handle, logger })

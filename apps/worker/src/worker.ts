@@ -9,7 +9,7 @@ import { waitForSchema } from '@stockpile/db/ready'
 import { createStartRun } from '@stockpile/db/runs'
 import { chooseBackend } from '@stockpile/queue/backend'
 import { endPause, openQueue, openWorker, pauseFor } from '@stockpile/queue/queue'
-import { assertSafe } from '@stockpile/queue/redis-safety'
+import { assertSafe, watchSafety } from '@stockpile/queue/redis-safety'
 import { backoffMs } from '@stockpile/queue/retry-policy'
 import type { Logger } from 'pino'
 import { apiKeySource, waitForApiKey } from './api-key.js'
@@ -66,7 +66,12 @@ export async function startWorker(
     statementTimeoutMs: STATEMENT_TIMEOUT_MS,
   })
   const doubtful = { value: true }
-  const queue = openQueue({ ...common, onConnect: () => (doubtful.value = true) })
+  let starting = true
+  const onConnect = () => {
+    doubtful.value = true
+    if (!starting) void watchSafety(backend, ({ message }) => logger.error(message))
+  }
+  const queue = openQueue({ ...common, onConnect })
   const stopping = new AbortController()
   const background: Promise<unknown>[] = []
   const windowsMs = options.windowsMs ?? WINDOWS_MS
@@ -87,6 +92,8 @@ export async function startWorker(
     })
     signal.throwIfAborted()
     await publishPlan(db, { plan: config.plan, limits })
+    // From here on each connection is looked at: one before is by the next line.
+    starting = false
     await assertSafe(backend, (doubt) => logger.warn(doubt))
     const startRun = await createStartRun(db, config.symbols)
     if (startRun !== null)

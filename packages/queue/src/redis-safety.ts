@@ -30,32 +30,59 @@ export function judgeRedis(info: string): { refusal: string | null; doubt: strin
 }
 
 /**
- * Asks the Redis once, before anything is given to it. One that does not answer is left to show itself: nothing needs
- * it at the start. A queue in PostgreSQL is always safe.
+ * Asks the Redis before anything is given to it. One that does not answer is left to show itself: nothing needs it at
+ * the start, and `watchSafety` asks again. A queue in PostgreSQL is always safe.
  * @param onDoubt told what is not as it should be, and still works
  * @throws UnsafeRedisError when jobs would be lost there, or it refuses us
  */
 export async function assertSafe(backend: Backend, onDoubt: (doubt: string) => void): Promise<void> {
   if (backend.kind !== 'redis') return
-  const redis = new Redis(backend.url, {
+  const { refusal, doubt } = await lookAt(backend.url)
+  if (refusal !== null) throw new UnsafeRedisError(refusal)
+  if (doubt !== null) onDoubt(doubt)
+}
+
+/**
+ * Looks again, for each new connection: Redis may have been away at the start, or come back as another. Work goes on,
+ * since jobs are taken already; a person has to be told.
+ * @returns once the look is over; never rejects
+ */
+export async function watchSafety(
+  backend: Backend,
+  onUnsafe: (error: UnsafeRedisError) => void,
+): Promise<void> {
+  if (backend.kind !== 'redis') return
+  const { refusal } = await lookAt(backend.url)
+  if (refusal !== null) onUnsafe(new UnsafeRedisError(refusal))
+}
+
+/** Over a connection of its own: the queue's may be held up. */
+async function lookAt(url: string): Promise<ReturnType<typeof judgeRedis>> {
+  const redis = new Redis(url, {
     lazyConnect: true,
     connectTimeout: DEADLINE_MS,
     commandTimeout: DEADLINE_MS,
     maxRetriesPerRequest: 0,
     retryStrategy: () => null,
+    // It asks INFO by itself, and a user who may not would seem to be away.
+    enableReadyCheck: false,
   })
   let lastError: Error | undefined
   redis.on('error', (error: Error) => (lastError = error))
   try {
     await redis.connect()
-    const { refusal, doubt } = judgeRedis(await redis.info())
-    if (refusal !== null) throw new UnsafeRedisError(refusal)
-    if (doubt !== null) onDoubt(doubt)
+    return judgeRedis(await redis.info())
   } catch (error) {
-    if (error instanceof UnsafeRedisError) throw error
     if (isRefused(error) || isRefused(lastError))
-      throw new UnsafeRedisError('Redis refuses the user or password of REDIS_URL: correct it.')
-    onDoubt('Redis does not answer, so its eviction policy could not be checked: it must be noeviction.')
+      return { refusal: 'Redis refuses the user or password of REDIS_URL: correct it.', doubt: null }
+    const why =
+      error instanceof Error && error.message.startsWith('NOPERM')
+        ? 'does not let this user ask INFO'
+        : 'does not answer'
+    return {
+      refusal: null,
+      doubt: `Redis ${why}, so its eviction policy could not be checked: it must be noeviction.`,
+    }
   } finally {
     redis.disconnect()
   }
