@@ -154,13 +154,14 @@ const PRUNE_BATCH = 10_000
 
 /**
  * Takes requests off the book that lie in no window any more, and adds them to the day's sums, in one statement: each
- * is counted exactly once, however many workers prune. A day is kept whatever the plan, so that another plan finds it.
+ * is counted exactly once, however many workers prune. Kept is the longest window in force and an hour: more would be
+ * read at every report. A plan with a longer window does not find what is gone; a refusal then fills the book.
  * @returns how many were taken; as many as a batch holds: there may be more
  */
 export async function pruneRequests(db: Database): Promise<number> {
   const [row] = await db.execute<{ pruned: number }>(sql`
     WITH kept AS (
-      SELECT greatest(interval '1 day', max(in_force.span)) + interval '1 hour' AS span
+      SELECT coalesce(max(in_force.span), interval '1 day') + interval '1 hour' AS span
         FROM provider_state AS state, provider_limits(state.limits, now()) AS in_force
     ), pruned AS (
       DELETE FROM provider_requests WHERE id IN (

@@ -8,6 +8,7 @@ import {
   renewProbe,
   reserveRequest,
 } from '../src/ledger.js'
+import { recordDailyRefusal } from '../src/ledger-refusals.js'
 import { limitsFor } from '../src/limits.js'
 import { acceptKey, bookOf, granted, letPass, requestOf } from './book.js'
 import { useConnection } from './database.js'
@@ -158,6 +159,22 @@ describe('pruning', () => {
       { day, outcome: 'unheard', requests: 1, bytes: 0 },
     ])
     expect(await bookOf(db)).toHaveLength(1)
+  })
+
+  test('keeps an hour and the longest window in force, be it what the provider said', async () => {
+    const { db } = connection
+    const premium = limitsFor({ perSecond: 30, perMinute: 1_200, perDay: 0 })
+    await publishPlan(db, { plan: '1200', limits: premium })
+    await db.execute(sql`
+      INSERT INTO provider_requests (slot_at, outcome)
+      SELECT now() - n * interval '10 minutes', 'accepted' FROM generate_series(1, 12) AS n`)
+    await recordDailyRefusal(db, { limits: premium, saidPerDay: 25, detail: '25 requests per day' })
+    expect(await pruneRequests(db)).toBe(0)
+    await db.execute(sql`UPDATE provider_state SET said_per_day = NULL`)
+    expect(await pruneRequests(db)).toBe(6)
+    await publishPlan(db, { plan: 'free', limits: limitsFor({ perSecond: 1, perMinute: 0, perDay: 25 }) })
+    await letPass(db, '20 hours')
+    expect(await pruneRequests(db)).toBe(0)
   })
 
   test('by many at once counts each request once', async () => {
