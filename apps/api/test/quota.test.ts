@@ -4,6 +4,7 @@ import { concludeRequest, publishPlan, reserveRequest } from '@stockpile/db/ledg
 import { blockUntil, recordDailyRefusal, refuseAccess } from '@stockpile/db/ledger-refusals'
 import { limitsFor } from '@stockpile/db/limits'
 import type { Limit } from '@stockpile/db/limits'
+import { noteMissingKey } from '@stockpile/db/provider-status'
 import { createRun } from '@stockpile/db/runs'
 import { describe, expect, test } from 'vitest'
 import * as z from 'zod'
@@ -151,6 +152,20 @@ describe('the quota', () => {
     expect(ready.body).toBe(
       '{"data":{"status":"degraded","checks":{"database":"up","queue":"up","provider":"waiting_key"}},"info":{"error":""}}',
     )
+  })
+
+  test('says that a worker waits for a key', async () => {
+    await publishPlan(context.db, { plan: 'free', limits: DAILY })
+    await noteMissingKey(context.db)
+    expect(await get('/api/quota')).toMatchObject({
+      data: {
+        key: { fingerprint: null, state: 'missing', retry_at: null, access: [] },
+        backlog_done_at: null,
+      },
+    })
+    expect(await get('/readyz')).toMatchObject({
+      data: { status: 'degraded', checks: { provider: 'waiting_key' } },
+    })
   })
 
   test('is undecided about a key whose first answer is not there yet', async () => {

@@ -35,6 +35,27 @@ function checked(text: string, where: string): string {
   throw new MissingKeyError(`${where} does not hold a key, which is one word of at most 256 plain characters`)
 }
 
+const TELL_MS = 10_000
+
+/** The same source, which tells again and again, at most every 10 s, that there is no key; its caller is told as well. */
+export function tellWhenMissing(
+  apiKey: () => Promise<string>,
+  onMissing: () => Promise<void>,
+): () => Promise<string> {
+  let tellAt = performance.now()
+  return async () => {
+    try {
+      return await apiKey()
+    } catch (error) {
+      if (error instanceof MissingKeyError && performance.now() >= tellAt) {
+        tellAt = performance.now() + TELL_MS
+        await onMissing()
+      }
+      throw error
+    }
+  }
+}
+
 const POLL_MS = 1_000
 /** Whoever opens the log should not have to search for why nothing happens. */
 const REMIND_MS = 10 * 60_000

@@ -5,6 +5,7 @@ import { connect } from '@stockpile/db/connection'
 import { publishPlan } from '@stockpile/db/ledger'
 import { limitsFor, WINDOWS_MS } from '@stockpile/db/limits'
 import type { LimitName } from '@stockpile/db/limits'
+import { noteMissingKey } from '@stockpile/db/provider-status'
 import { waitForSchema } from '@stockpile/db/ready'
 import { createStartRun } from '@stockpile/db/runs'
 import { chooseBackend } from '@stockpile/queue/backend'
@@ -12,7 +13,7 @@ import { endPause, openQueue, openWorker, pauseFor } from '@stockpile/queue/queu
 import { assertSafe, watchSafety } from '@stockpile/queue/redis-safety'
 import { backoffMs } from '@stockpile/queue/retry-policy'
 import type { Logger } from 'pino'
-import { apiKeySource, waitForApiKey } from './api-key.js'
+import { apiKeySource, tellWhenMissing, waitForApiKey } from './api-key.js'
 import { Brake } from './brake.js'
 import type { Config } from './config.js'
 import { runDispatcher } from './dispatcher.js'
@@ -83,7 +84,9 @@ export async function startWorker(
     await close()
   }
 
-  const apiKey = apiKeySource(config.key)
+  const apiKey = tellWhenMissing(apiKeySource(config.key), () =>
+    noteMissingKey(db).catch((err: unknown) => logger.warn({ err }, 'cannot note that there is no key')),
+  )
   try {
     await waitForSchema(db, {
       onWaiting: (err, seconds) =>

@@ -2,6 +2,8 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { connect } from '@stockpile/db/connection'
+import { readProviderStatus } from '@stockpile/db/provider-status'
 import { useDatabase } from '@stockpile/test-harness/database'
 import { useProcesses, waitFor } from '@stockpile/test-harness/process'
 import { ownRedis } from '@stockpile/test-harness/redis-server'
@@ -34,6 +36,15 @@ describe('a worker that starts', () => {
     const line = await worker.waitForLine(/waiting for an API key/, DEADLINE)
     expect(line).toContain(`the key file ${key} does not exist`)
     expect(line).toContain('https://www.alphavantage.co/support/#api-key')
+    const connection = connect({
+      databaseUrl: database.url,
+      applicationName: 'worker-test',
+      maxConnections: 1,
+      statementTimeoutMs: 10_000,
+    })
+    const status = await readProviderStatus(connection.db)
+    await connection.close()
+    expect(status).toBe('waiting_key')
     await waitFor(() => readFile(heartbeat).catch(() => undefined), DEADLINE)
     await writeFile(key, 'canary-4711\n')
     await worker.waitForLine(/"msg":"working"/, DEADLINE)

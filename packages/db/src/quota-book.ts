@@ -20,7 +20,9 @@ export interface QuotaBook {
   said: { perDay: number; at: string; detail: string; planned: Limit[] } | null
   /** Of the key that was asked with last; null before any was. */
   keyFingerprint: string | null
-  /** That key is refused, and was not accepted since. */
+  /** A worker waits for a key. */
+  keyMissing: boolean
+  /** The key that was asked with last is refused, and was not accepted since. */
   keyRefused: boolean
 }
 
@@ -28,6 +30,12 @@ export interface QuotaBook {
 export const KEY_REFUSED = sql`(
   SELECT coalesce(bool_or(class IN ('invalid_key', 'demo_key')) AND NOT bool_or(access.state = 'accepted'), false)
     FROM provider_access AS access JOIN provider_state USING (key_fingerprint))`
+
+/** Whether a worker without a key said so within 30 s, and no slot was taken with one since. */
+export const KEY_MISSING = sql`(
+  SELECT coalesce(key_missing_at > now() - interval '30 s', false) AND NOT EXISTS (
+           SELECT FROM provider_requests WHERE slot_at > key_missing_at AND key_fingerprint IS NOT NULL)
+    FROM provider_state)`
 
 export async function readBook(db: Database): Promise<QuotaBook> {
   const [book] = await db.execute<Record<string, unknown> & QuotaBook>(sql`
@@ -45,7 +53,7 @@ export async function readBook(db: Database): Promise<QuotaBook> {
            (SELECT jsonb_build_object('perDay', said_per_day, 'at', ${isoInstant(sql`said_at`)}, 'detail', said_detail,
               'planned', state.limits)
               FROM in_force WHERE name = 'day' AND max = said_per_day) AS said,
-           key_fingerprint AS "keyFingerprint", ${KEY_REFUSED} AS "keyRefused"
+           key_fingerprint AS "keyFingerprint", ${KEY_REFUSED} AS "keyRefused", ${KEY_MISSING} AS "keyMissing"
       FROM provider_state AS state`)
   if (book === undefined) throw new Error('provider_state has no row: its migration inserts it')
   return book
@@ -55,10 +63,10 @@ export async function readBook(db: Database): Promise<QuotaBook> {
  * Until when so many further requests are sent, if each takes the first slot: an estimate, since others may spend from
  * the same quota. ISO 8601, UTC.
  * @param counts of requests; 0: nothing is to be sent
- * @returns null for each while no worker ever said what the plan is, or while the key is refused
+ * @returns null for each while no worker ever said what the plan is, or while the key is missing or refused
  */
 export function forecastBook(book: QuotaBook, counts: readonly number[]): (string | null)[] {
-  if (book.plan === null || book.keyRefused) return counts.map(() => null)
+  if (book.plan === null || book.keyMissing || book.keyRefused) return counts.map(() => null)
   const slots = forecast({ ...book, requests: Math.max(0, ...counts) })
   return counts.map((count) => new Date(Math.ceil(slots[count - 1] ?? book.now)).toISOString())
 }

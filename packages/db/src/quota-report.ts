@@ -39,8 +39,8 @@ export interface Quota {
   blocked: QuotaBook['blocked']
   /** What the provider says a day allows, where that contradicts the plan. */
   contradiction: QuotaBook['said']
-  /** The key that was asked with last, shortened, and what is known of it; null before the first request. */
-  key: { fingerprint: string; refused: boolean; access: KeyAccess[] } | null
+  /** The key that was asked with last, shortened, and what is known of it; null before the first request, unless a worker waits for one. */
+  key: { fingerprint: string | null; missing: boolean; refused: boolean; access: KeyAccess[] } | null
   /** Unfinished, running ones included. */
   itemsWaiting: number
   /** When the last of their requests will have been sent; null while that cannot be said. */
@@ -70,9 +70,14 @@ export async function readQuota(db: Database): Promise<Quota> {
     blocked: book.blocked,
     contradiction: book.said,
     key:
-      book.keyFingerprint === null
+      book.keyFingerprint === null && !book.keyMissing
         ? null
-        : { fingerprint: book.keyFingerprint.slice(0, FINGERPRINT_SHOWN), refused: book.keyRefused, access },
+        : {
+            fingerprint: book.keyFingerprint?.slice(0, FINGERPRINT_SHOWN) ?? null,
+            missing: book.keyMissing,
+            refused: book.keyRefused,
+            access,
+          },
     itemsWaiting: backlog.items,
     backlogDoneAt: forecastBook(book, [backlog.requests])[0] ?? null,
     days,

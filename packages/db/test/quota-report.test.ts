@@ -4,7 +4,7 @@ import { takeItem } from '../src/items.js'
 import { concludeRequest, pruneRequests, publishPlan, reserveRequest } from '../src/ledger.js'
 import { blockUntil, recordDailyRefusal, refuseAccess } from '../src/ledger-refusals.js'
 import { limitsFor } from '../src/limits.js'
-import { readProviderStatus } from '../src/provider-status.js'
+import { noteMissingKey, readProviderStatus } from '../src/provider-status.js'
 import { readQuota } from '../src/quota-report.js'
 import { forecastRuns } from '../src/run-forecast.js'
 import { cancelRun, createRun } from '../src/runs.js'
@@ -223,7 +223,12 @@ describe('the report', () => {
     await refuseAccess(db, id, { class: 'invalid_key', detail: 'No.' })
     await blockUntil(db, { class: 'minute_limit', detail: 'Too many.', ms: 60_000 })
     await reserveRequest(db, requestOf({ fingerprint: 'key-2' }))
-    expect((await readQuota(db)).key).toEqual({ fingerprint: 'key-2', refused: false, access: [] })
+    expect((await readQuota(db)).key).toEqual({
+      fingerprint: 'key-2',
+      missing: false,
+      refused: false,
+      access: [],
+    })
   })
 
   test('counts each request of the last 30 days once, in the book or pruned from it', async () => {
@@ -259,6 +264,26 @@ describe('the status of the provider', () => {
     expect(await readProviderStatus(db)).toBe('up')
     await blockUntil(db, { class: 'minute_limit', detail: 'Too many.', ms: 60_000 })
     expect(await readProviderStatus(db)).toBe('waiting_quota')
+  })
+
+  test('waits for a key that a worker misses, for 30 s or until a slot is taken with one', async () => {
+    const { db } = connection
+    await publishPlan(db, { plan: 'free', limits: dailyLimits })
+    const { id } = await createRun(db, runOf(['IBM']))
+    await noteMissingKey(db)
+    expect(await readProviderStatus(db)).toBe('waiting_key')
+    expect(await forecastOf(id)).toBeNull()
+    expect(await readQuota(db)).toMatchObject({
+      key: { fingerprint: null, missing: true, refused: false, access: [] },
+      backlogDoneAt: null,
+    })
+    await letPass(db, '31 s')
+    expect(await readProviderStatus(db)).toBe('up')
+    expect((await readQuota(db)).key).toBeNull()
+    await noteMissingKey(db)
+    await granted(db)
+    expect(await readProviderStatus(db)).toBe('up')
+    expect(await forecastOf(id)).not.toBeNull()
   })
 
   test('waits for a key until another one is tried', async () => {

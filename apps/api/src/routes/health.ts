@@ -14,7 +14,7 @@ const QUEUE_DEADLINE_MS = 1_000
 const check = z.enum(['up', 'down'])
 const providerCheck = z.enum([...PROVIDER_STATUSES, 'unknown']).meta({
   description:
-    'Not asked: what is known of it. waiting_quota: for now a refusal, or the limit of the day, lets nothing be sent. waiting_key: the key is refused; set another one, and see /api/quota. unknown: the database was too slow to say.',
+    'Not asked: what is known of it. waiting_quota: for now a refusal, or the limit of the day, lets nothing be sent. waiting_key: the key is missing or refused; set another one, and see /api/quota. unknown: the database was too slow to say.',
 })
 
 export function healthRoutes(app: App, { db, queue }: Dependencies): void {

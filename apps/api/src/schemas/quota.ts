@@ -35,16 +35,20 @@ const accessSchema = z.object({
 })
 
 const keySchema = z.object({
-  fingerprint: z.string().meta({
-    description: 'Tells keys apart, and is no part of one: the first 8 hex digits of its SHA-256.',
-  }),
-  state: accessStateSchema.meta({
+  fingerprint: z.string().nullable().meta({
     description:
-      'refused: nothing is sent but, at retry_at, one request that asks again. undecided: no request was answered yet.',
+      'Tells keys apart, and is no part of one: the first 8 hex digits of its SHA-256. null when there never was one.',
+  }),
+  state: z.enum([...accessStateSchema.options, 'missing']).meta({
+    description:
+      'missing: a worker waits for a key; the rest is of the one before. refused: nothing is sent but, at retry_at, one request that asks again. undecided: no request was answered yet.',
   }),
   class: z.string().nullable().meta({ description: 'invalid_key or demo_key; null unless refused.' }),
   detail: z.string().nullable().meta({ description: 'What is wrong with it; null unless refused.' }),
-  advice: z.string().nullable().meta({ description: 'What a person should do; null unless refused.' }),
+  advice: z
+    .string()
+    .nullable()
+    .meta({ description: 'What a person should do; null unless missing or refused.' }),
   retry_at: retrySchema,
   access: z
     .array(accessSchema)
@@ -68,13 +72,13 @@ export const quotaSchema = z.object({
     description:
       'How the limits that the provider stated differ from the plan, and what to check; null when they do not.',
   }),
-  key: keySchema
-    .nullable()
-    .meta({ description: 'The key that was used last; null before the first request.' }),
+  key: keySchema.nullable().meta({
+    description: 'The key that was used last; null before the first request, unless a worker waits for one.',
+  }),
   items_waiting: countSchema.meta({ description: 'Unfinished items of all runs, those in flight included.' }),
   backlog_done_at: instantSchema.nullable().meta({
     description:
-      'When the last of their requests will have been sent, if each takes the first slot; now when there are none. null while that cannot be said: before any worker ever started, and while the key is refused.',
+      'When the last of their requests will have been sent, if each takes the first slot; now when there are none. null while that cannot be said: before any worker ever started, and while the key is missing or refused.',
   }),
   requests: z
     .array(
@@ -125,15 +129,15 @@ function contradictionText({ plan, contradiction }: Quota): string | null {
 
 function keyAnswer(key: Quota['key']): z.infer<typeof keySchema> | null {
   if (key === null) return null
-  const { fingerprint, refused, access } = key
+  const { fingerprint, missing, refused, access } = key
   const refusal = refused ? access.find((one) => KEY_REFUSALS.has(one.class)) : undefined
   const accepted = access.some((one) => one.state === 'accepted')
   return {
     fingerprint,
-    state: refused ? 'refused' : accepted ? 'accepted' : 'undecided',
+    state: missing ? 'missing' : refused ? 'refused' : accepted ? 'accepted' : 'undecided',
     class: refusal?.class ?? null,
     detail: refusal?.detail ?? null,
-    advice: refused ? KEY_ADVICE : null,
+    advice: missing || refused ? KEY_ADVICE : null,
     retry_at: refusal?.retryAt ?? null,
     access: access.map((one) => ({
       function: one.function,
