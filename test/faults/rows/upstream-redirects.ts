@@ -24,7 +24,7 @@ export const upstreamRedirects: Row = {
       const targets = {
         ELSEWHERE: { location: `http://127.0.0.1:${address.port}/${query}`, status: 302 },
         FOREVER: { location: `http://127.0.0.1:${address.port}/${query}`, status: 308 },
-        METADATA: { location: `http://169.254.169.254/latest/${query}`, status: 307 },
+        METADATA: { location: `http://169.254.169.254/${query}`, status: 307 },
         RELATIVE: { location: `//127.0.0.1:${address.port}/${query}`, status: 301 },
       }
       for (const [symbol, target] of Object.entries(targets))
@@ -37,7 +37,8 @@ export const upstreamRedirects: Row = {
           attempts.map((one) => [one.final, one.class, one.httpStatus]),
           [[true, 'redirect', status]],
         )
-        ok(attempts[0]?.evidence?.includes('apikey=[redacted]'), `The evidence is ${attempts[0]?.evidence}`)
+        // That the key is not in it is I5's to see.
+        ok(attempts[0]?.evidence?.includes('/query?apikey='), `The evidence is ${attempts[0]?.evidence}`)
       }
       equal(visits, 0, "connections to the redirect's target")
     } finally {
