@@ -18,7 +18,6 @@ export const tenThousandWithoutRedis: Row = {
     await redis?.kill()
     const symbols = random.shuffled(Array.from({ length: SYMBOLS }, (_, index) => `SYM${index}`))
     const { id, ms } = await http.ingest(symbols)
-    ok(ms <= POST_LIMIT_MS, `POST took ${ms} ms while Redis was down`)
     equal(simulator.arrivals().length, 1, 'requests without a queue')
     await redis?.start()
     const backAt = performance.now()
@@ -28,6 +27,8 @@ export const tenThousandWithoutRedis: Row = {
     equal(requested.length, SYMBOLS, 'requests')
     equal(new Set(requested.map((arrival) => arrival.symbol)).size, SYMBOLS, 'symbols requested')
     equal((await http.run(id)).status, 'succeeded')
+    // Last, since on a busy machine it alone may fail.
+    ok(ms <= POST_LIMIT_MS, `POST took ${ms} ms while Redis was down`)
     return { recoveryMs }
   },
 }
