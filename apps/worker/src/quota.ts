@@ -115,12 +115,8 @@ export function createQuota({ db, apiKey, plan, limits, onFreed, logger }: Quota
 
   /** Until the function returned is called; were this worker lost, the others would soon not wait any longer. */
   function keepProbing(id: number): () => void {
-    const renew = () => {
-      // Not renewed, it runs out: that is all.
-      renewProbe(db, id).catch(() => {})
-    }
-    renew()
-    const timer = setInterval(renew, PROBE_RENEWAL_MS)
+    // Not renewed, it runs out: that is all.
+    const timer = setInterval(() => void renewProbe(db, id).catch(() => {}), PROBE_RENEWAL_MS)
     return () => clearInterval(timer)
   }
 

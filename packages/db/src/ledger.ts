@@ -65,7 +65,7 @@ export async function discardRequest(db: Database, id: number): Promise<void> {
     UPDATE provider_access AS access SET probe_until = clock_timestamp() FROM discarded WHERE access.probe_id = discarded.id`)
 }
 
-/** How long a probe keeps others from asking without `renewProbe`. */
+/** How long a probe keeps others from asking without `renewProbe`; reserve_provider_request says the same. */
 const PROBE_LEASE_MS = 6_000
 
 /**
