@@ -65,7 +65,7 @@ BEGIN
   VALUES (slot, fingerprint, asked_function, asked_outputsize, for_item) RETURNING request.id INTO request_id;
   IF is_probe THEN
     INSERT INTO provider_access AS access (key_fingerprint, function, outputsize, state, probe_id, probe_until)
-    VALUES (fingerprint, asked_function, asked_outputsize, 'probing', request_id, slot + interval '60 s')
+    VALUES (fingerprint, asked_function, asked_outputsize, 'probing', request_id, slot + interval '6 s')
     ON CONFLICT (key_fingerprint, function, outputsize)
       DO UPDATE SET state = 'probing', probe_id = excluded.probe_id, probe_until = excluded.probe_until;
   END IF;
