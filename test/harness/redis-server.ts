@@ -69,6 +69,8 @@ export async function startRedis(
         pid: child.pid,
         url: `redis://127.0.0.1:${port}`,
         stop: async () => {
+          // Nothing else may keep the process that waits for it.
+          child.ref()
           child.kill('SIGKILL')
           await exited
         },
