@@ -46,6 +46,8 @@ CREATE TABLE "provider_state" (
 	"said_per_day" integer,
 	"said_at" timestamp with time zone,
 	"said_detail" text,
+	"key_fingerprint" text,
+	"key_missing_at" timestamp with time zone,
 	CONSTRAINT "provider_state_one_row" CHECK ("provider_state"."id" = 1)
 );
 --> statement-breakpoint
@@ -108,6 +110,7 @@ DECLARE
 BEGIN
   PERFORM lock_provider_quota();
   asked_at := clock_timestamp();
+  UPDATE provider_state SET key_fingerprint = fingerprint WHERE key_fingerprint IS DISTINCT FROM fingerprint;
 
   SELECT * INTO state FROM provider_state;
   IF state.blocked_until > asked_at THEN

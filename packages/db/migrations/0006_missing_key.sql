@@ -1,1 +1,0 @@
-ALTER TABLE "provider_state" ADD COLUMN "key_missing_at" timestamp with time zone;
