@@ -134,7 +134,8 @@ async function concludeRefusal(
 ): Promise<never> {
   const { disposition } = error
   if (error.sent) dependencies.outcomes.reached()
-  else await pauseUnreachable(dependencies)
+  // A refusal that is remembered was not sent either, and says nothing of the way there.
+  else if (disposition.outcome === 'retry') await pauseUnreachable(dependencies)
   return disposition.outcome === 'retry'
     ? retry(dependencies, attempt, failureOf(error), disposition.maxAttempts, error)
     : fail(dependencies, attempt, failureOf(error))

@@ -213,7 +213,11 @@ describe('a key', () => {
 })
 
 describe('a key that is not entitled to the full history', () => {
-  const system = useSystem({ simulator: { plan: 'free', limits: { perSecond: 0, perMinute: 0, perDay: 0 } } })
+  const system = useSystem({
+    simulator: { plan: 'free', limits: { perSecond: 0, perMinute: 0, perDay: 0 } },
+    // Nothing here is to be tried again; who waited for that would wait for long.
+    retryAfterMs: 60_000,
+  })
   const premium = { ALPHAVANTAGE_PLAN: '1200', ALPHAVANTAGE_REQUESTS_PER_MINUTE: '0' }
 
   test('is told so once, and gets the newest rows of every symbol whose outputsize is left to us', async () => {
@@ -231,6 +235,7 @@ describe('a key that is not entitled to the full history', () => {
       failures: [{ class: 'entitlement', count: 3 }],
     })
     expect(system.simulator.arrivals()).toHaveLength(9)
+    expect(system.logs.join('\n')).not.toContain('cannot be reached')
   })
 })
 

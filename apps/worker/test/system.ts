@@ -42,11 +42,14 @@ export function useSystem({
   redisUrl,
   simulator = {},
   windowsMs,
+  retryAfterMs = 100,
 }: {
   redisUrl?: string | undefined
   simulator?: SimulatorOptions
   /** In place of the real second, minute and day, for the workers. */
   windowsMs?: Record<LimitName, number>
+  /** In place of every backoff. */
+  retryAfterMs?: number
 } = {}): System {
   const database = useDatabase()
   let parts:
@@ -119,7 +122,7 @@ export function useSystem({
       const { signal } = new AbortController()
       const worker = await startWorker(config, logger, {
         signal,
-        retryAfterMs: () => 100,
+        retryAfterMs: () => retryAfterMs,
         ...(windowsMs === undefined ? {} : { windowsMs }),
       })
       workers.push(worker)
