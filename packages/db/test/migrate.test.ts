@@ -1,8 +1,16 @@
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { sql } from 'drizzle-orm'
+import { migrate as applyMigrations } from 'drizzle-orm/postgres-js/migrator'
 import { useDatabase } from '@stockpile/test-harness/database'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { connect } from '../src/connection.js'
 import { assertMigrated, migrate, SchemaVersionError } from '../src/migrate.js'
+import { listRejectedRows } from '../src/rejected-rows.js'
+
+const MIGRATIONS = fileURLToPath(new URL('../migrations', import.meta.url))
 
 const database = useDatabase({ empty: true })
 
@@ -44,4 +52,41 @@ test('a schema newer than the code stops both the start and the migration', asyn
   )
   await expect(withDatabase(assertMigrated)).rejects.toThrow(SchemaVersionError)
   await expect(migrate(database.url)).rejects.toThrow(/newer than this version/)
+})
+
+test('the data of an older version is brought along: how items succeeded, and each rejected record once', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'stockpile-migrations-'))
+  onTestFinished(() => rm(folder, { recursive: true }))
+  await cp(MIGRATIONS, folder, { recursive: true })
+  const journal = join(folder, 'meta', '_journal.json')
+  // drizzle reads the journal: one entry, one migration.
+  const [head = '', first = ''] = (await readFile(journal, 'utf8')).split(/(?<="entries": \[)/)
+  await writeFile(journal, `${head}${first.slice(0, first.indexOf('}') + 1)}]}`)
+  await withDatabase(async (db) => {
+    await applyMigrations(db, { migrationsFolder: folder })
+    await db.execute(sql`
+      WITH run AS (
+        INSERT INTO ingest_runs (trigger, outputsize, force, priority) VALUES ('api', 'auto', false, 'normal') RETURNING id
+      ), item AS (
+        INSERT INTO ingest_items (run_id, symbol, state, finished_at, rows_fetched, rows_inserted, rows_rejected)
+        SELECT run.id, symbol, 'succeeded', now(), 2, 1, 1 FROM run, unnest(ARRAY['IBM', 'IBM', 'AAPL']) AS symbol
+        RETURNING id, run_id, symbol
+      )
+      INSERT INTO rejected_rows (item_id, run_id, symbol, raw, reasons)
+      SELECT id, run_id, symbol, '{"close": "x"}', ARRAY['not_a_number'] FROM item`)
+  })
+  await migrate(database.url)
+  await withDatabase(async (db) => {
+    const items = await db.execute(sql`SELECT DISTINCT state, outcome, had_rows FROM ingest_items`)
+    expect([...items]).toEqual([{ state: 'succeeded', outcome: 'fetched', had_rows: true }])
+    const { rows, count } = await listRejectedRows(db, { limit: 10, offset: 0 })
+    expect(count).toBe(2)
+    expect(rows.map((row) => [row.symbol, row.times]).toSorted()).toEqual([
+      ['AAPL', 1],
+      ['IBM', 2],
+    ])
+    const [brought] = await db.execute(sql`SELECT count(*)::int AS items FROM item_rejected_rows`)
+    expect(brought?.['items']).toBe(3)
+    await expect(assertMigrated(db)).resolves.toBeUndefined()
+  })
 })
