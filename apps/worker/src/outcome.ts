@@ -8,29 +8,17 @@ import { RetryLaterError } from '@stockpile/queue/queue'
 import type { IngestJob } from '@stockpile/queue/queue'
 import { DelayedError, RateLimitError, UnrecoverableError, WaitingError } from 'bullmq'
 import type { Logger } from 'pino'
+import {
+  AllRowsRejectedError,
+  allRowsRejected,
+  failureOf,
+  internalFailure,
+  poison,
+  PoisonError,
+} from './failure.js'
 import { ShutdownError } from './in-flight.js'
 import type { JobNotes } from './job-notes.js'
 import { QuotaWaitError } from './quota.js'
-
-/** A body of which no row could be stored: a success that brought nothing would hide it. */
-export class AllRowsRejectedError extends Error {
-  override readonly name = 'AllRowsRejectedError'
-  readonly rejected: readonly RejectedRow[]
-  constructor(rejected: readonly RejectedRow[]) {
-    super(`all ${rejected.length} rows of the answer were rejected`)
-    this.rejected = rejected
-  }
-}
-
-/** An item that kills its worker again and again. */
-export class PoisonError extends Error {
-  override readonly name = 'PoisonError'
-  constructor(losses: number) {
-    super(
-      `its worker was lost while it worked on it beside others, and ${losses} more times while it worked on nothing else`,
-    )
-  }
-}
 
 export interface Outcomes {
   /** How long to wait after the given failed attempt (from 1). Milliseconds. */
@@ -151,16 +139,6 @@ async function pauseUnreachable({ outcomes, logger }: Dependencies): Promise<voi
   }
 }
 
-function failureOf(error: AlphaVantageError): Failure {
-  return {
-    class: error.class,
-    detail: error.message,
-    advice: DISPOSITIONS[error.class].advice,
-    httpStatus: error.httpStatus,
-    evidence: error.evidence,
-  }
-}
-
 async function fail(
   { db, logger }: Dependencies,
   { item, notes }: Attempt,
@@ -228,37 +206,6 @@ async function snooze(
   )
   notes.add(`waits ${Math.ceil(wait.ms / 1000)} s: ${wait.reason} No attempt is spent.`)
   throw new RateLimitError()
-}
-
-function allRowsRejected(error: AllRowsRejectedError): Failure {
-  return {
-    class: 'all_rows_rejected',
-    detail: `${error.message}.`,
-    advice: 'Look at the rows and their reasons under /api/rejected_rows.',
-    httpStatus: null,
-    evidence: null,
-  }
-}
-
-function poison(error: PoisonError): Failure {
-  return {
-    class: 'poison',
-    detail: `${error.message}.`,
-    advice: "Look for what ended the worker (its log, the kernel's: memory?), then retry the run.",
-    httpStatus: null,
-    evidence: null,
-  }
-}
-
-/** Not the provider's doing: a defect of ours, or a statement that PostgreSQL refused. */
-function internalFailure(error: unknown): Failure {
-  return {
-    class: 'internal',
-    detail: error instanceof Error ? `${error.name}: ${error.message}` : 'an unknown value was thrown',
-    advice: "Look at the worker's log; if it is not the configuration, it is a defect of Stockpile.",
-    httpStatus: null,
-    evidence: null,
-  }
 }
 
 /** The board shows an error's stack; where an outcome was thrown tells nobody anything. */

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
-import { AlphaVantageError, DISPOSITIONS, requestsPerDayIn } from '@stockpile/alphavantage/refusal'
-import type { RefusalClass } from '@stockpile/alphavantage/refusal'
+import { AlphaVantageError, DISPOSITIONS } from '@stockpile/alphavantage/refusal'
 import { withoutParameters } from '@stockpile/db/connection'
 import type { Connection } from '@stockpile/db/connection'
 import type { FetchedOutputsize, Wait } from '@stockpile/db/items'
@@ -12,11 +11,10 @@ import {
   reserveRequest,
 } from '@stockpile/db/ledger'
 import type { Reservation } from '@stockpile/db/ledger'
-import { blockUntil, recordDailyRefusal, refuseAccess } from '@stockpile/db/ledger-refusals'
-import { limitsText } from '@stockpile/db/limits'
 import type { Limit } from '@stockpile/db/limits'
 import type { Logger } from 'pino'
 import { MissingKeyError } from './api-key.js'
+import { bookRefusal } from './book-refusal.js'
 import { tick } from './in-flight.js'
 import { Lateness } from './lateness.js'
 
@@ -139,30 +137,6 @@ export function createQuota({ db, apiKey, plan, limits, onFreed, logger }: Quota
     return new QuotaWaitError({ for: waitingFor, reason, ms: reservation.waitMs, refused: false })
   }
 
-  /** The provider's word overrules the book: what it refuses is remembered for all workers and through restarts. */
-  async function bookRefusal(id: number, error: AlphaVantageError): Promise<void> {
-    const refusal = error.class
-    const detail = DISPOSITIONS[refusal].meaning
-    if (refusal === 'daily_limit') {
-      const saidPerDay = requestsPerDayIn(error.evidence ?? '')
-      warnOfContradiction(saidPerDay)
-      await recordDailyRefusal(db, { limits, saidPerDay, detail })
-    } else if (refusal === 'invalid_key' || refusal === 'demo_key' || refusal === 'entitlement') {
-      await refuseAccess(db, id, { class: refusal, detail })
-    } else if (error.disposition.outcome === 'snooze') {
-      await blockUntil(db, { class: refusal, detail, ms: pauseMs(refusal, error.disposition.waitMs, limits) })
-    }
-  }
-
-  function warnOfContradiction(saidPerDay: number | null): void {
-    const planned = limits.find((limit) => limit.name === 'day')?.max ?? 0
-    if (saidPerDay === null || saidPerDay === planned) return
-    logger.warn(
-      { plan },
-      `the provider says ${saidPerDay} requests a day; the plan ${plan} says ${limitsText(limits)}: check ALPHAVANTAGE_PLAN`,
-    )
-  }
-
   async function waitAfter(error: AlphaVantageError): Promise<QuotaWaitError> {
     const isKey = error.class === 'invalid_key' || error.class === 'demo_key'
     const ms = isKey ? KEY_RECHECK_MS : await quotaFreesInMs(db, limits)
@@ -210,7 +184,7 @@ export function createQuota({ db, apiKey, plan, limits, onFreed, logger }: Quota
           await book(() => giveBack(id))
           throw error
         }
-        await book(() => bookRefusal(id, error))
+        await book(() => bookRefusal({ db, plan, limits, logger }, id, error))
         await book(() => conclude(error.class))
         throw error.disposition.outcome === 'snooze' ? await waitAfter(error) : error
       }
@@ -220,12 +194,6 @@ export function createQuota({ db, apiKey, plan, limits, onFreed, logger }: Quota
 
 async function turnsOfTheLoop(): Promise<void> {
   for (let turn = 0; turn < 3; turn += 1) await new Promise((resolve) => setImmediate(resolve))
-}
-
-/** How long a refusal keeps everything from being sent: a minute's for as long as this plan's minute is. */
-function pauseMs(refusal: RefusalClass, waitMs: number, limits: readonly Limit[]): number {
-  const minute = limits.find((limit) => limit.name === 'minute')
-  return refusal === 'minute_limit' && minute !== undefined ? minute.windowMs + minute.marginMs : waitMs
 }
 
 /** Tells keys apart without being one: 64 bits of a hash. */

@@ -24,6 +24,11 @@ export const CANARY_KEY = 'CANARY+KEY/0123456789'
 /** Longer than it takes to hand out the job of a lost worker, above most tests' own time. */
 const DEADLINE_MS = 60_000
 
+/** So many symbols that nobody has asked for. */
+export function symbolNames(count: number, prefix = 'S'): string[] {
+  return Array.from({ length: count }, (_, index) => `${prefix}${index}`)
+}
+
 export interface System {
   readonly db: Connection['db']
   readonly queue: IngestQueue

@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm'
-import type { Database } from './connection.js'
+import type { Database, Transaction } from './connection.js'
 import type { DispatchableItem } from './dispatch.js'
 import { needlessFor } from './items.js'
 import type { Outputsize, Priority } from './items.js'
@@ -80,9 +80,7 @@ export async function createStartRun(db: Database, symbols: readonly string[]): 
  */
 export async function cancelRun(db: Database, id: string): Promise<'unknown' | 'finished' | 'cancelled'> {
   return db.transaction(async (tx) => {
-    const [run] = await tx.execute<{ cancelled: boolean }>(
-      sql`SELECT cancelled_at IS NOT NULL AS cancelled FROM ingest_runs WHERE id = ${id}::uuid FOR UPDATE`,
-    )
+    const run = await lockRun(tx, id)
     if (run === undefined) return 'unknown'
     if (run.cancelled) return 'cancelled'
     const cancelled = await tx.execute(sql`
@@ -101,9 +99,7 @@ export async function cancelRun(db: Database, id: string): Promise<'unknown' | '
  */
 export async function retryRun(db: Database, id: string): Promise<'unknown' | 'nothing' | 'retried'> {
   return db.transaction(async (tx) => {
-    const [run] = await tx.execute<{ cancelled: boolean }>(
-      sql`SELECT cancelled_at IS NOT NULL AS cancelled FROM ingest_runs WHERE id = ${id}::uuid FOR UPDATE`,
-    )
+    const run = await lockRun(tx, id)
     if (run === undefined) return 'unknown'
     if (run.cancelled) return 'nothing'
     // Undispatched: the dispatcher replaces their jobs, which have ended.
@@ -116,4 +112,12 @@ export async function retryRun(db: Database, id: string): Promise<'unknown' | 'n
       SELECT EXISTS (SELECT FROM ingest_items WHERE run_id = ${id}::uuid AND finished_at IS NULL) AS unfinished`)
     return left?.unfinished === true ? 'retried' : 'nothing'
   })
+}
+
+/** Whoever changes the items of a run as a whole takes turns. */
+async function lockRun(tx: Transaction, id: string): Promise<{ cancelled: boolean } | undefined> {
+  const [run] = await tx.execute<{ cancelled: boolean }>(
+    sql`SELECT cancelled_at IS NOT NULL AS cancelled FROM ingest_runs WHERE id = ${id}::uuid FOR UPDATE`,
+  )
+  return run
 }

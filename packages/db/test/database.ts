@@ -3,8 +3,9 @@ import { useDatabase } from '@stockpile/test-harness/database'
 import { connect } from '../src/connection.js'
 import type { Connection } from '../src/connection.js'
 import { takeItem } from '../src/items.js'
+import { packBars } from '../src/bars.js'
 import type { Bar } from '../src/bars.js'
-import type { ClaimedItem } from '../src/items.js'
+import type { ClaimedItem, FetchedSeries, WaitingFor } from '../src/items.js'
 import { createRun } from '../src/runs.js'
 import type { RunRequest } from '../src/runs.js'
 
@@ -67,3 +68,29 @@ export async function takenItem(db: Connection['db'], symbol: string): Promise<C
   if (taken === null) throw new Error('the item could not be taken')
   return taken
 }
+
+/** What a fetch brought: two sound rows, unless said otherwise. */
+export const series = (values: Partial<FetchedSeries> = {}): FetchedSeries => ({
+  requestId: 0,
+  outputsize: 'compact',
+  historyLimited: false,
+  fullHistory: true,
+  bars: packBars([bar('2024-01-02'), bar('2024-01-03')]),
+  rejected: [],
+  provisional: 0,
+  ...values,
+})
+export const failure = {
+  class: 'http_error',
+  detail: 'HTTP 503.',
+  advice: 'Wait.',
+  httpStatus: 503,
+  evidence: 'Service Unavailable',
+}
+
+export const wait = (waitingFor: WaitingFor) => ({
+  for: waitingFor,
+  reason: 'The day is spent.',
+  ms: 1_000,
+  refused: true,
+})

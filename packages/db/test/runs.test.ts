@@ -1,41 +1,13 @@
-import { sql } from 'drizzle-orm'
 import fc from 'fast-check'
+import { sql } from 'drizzle-orm'
 import { describe, expect, test } from 'vitest'
-import { packBars } from '../src/bars.js'
 import { markDispatched, markWithdrawn, undispatchedItems, withdrawableItems } from '../src/dispatch.js'
-import { groupFailures, listFailures } from '../src/failures.js'
-import { listRejectedRows } from '../src/rejected-rows.js'
-import { ClaimLostError, failAttempt, lostClaims, releaseItem, storeSeries, takeItem } from '../src/items.js'
-import type { FetchedSeries, WaitingFor } from '../src/items.js'
+import { ClaimLostError, failAttempt, storeSeries, takeItem } from '../src/items.js'
 import { getRun, listItems, listRuns, RUN_STATUSES, runStatus } from '../src/run-status.js'
 import { cancelRun, createRun, createStartRun, retryRun } from '../src/runs.js'
-import { bar, runOf, takenItem, useConnection } from './database.js'
+import { failure, runOf, series, takenItem, useConnection } from './database.js'
 
 const connection = useConnection()
-const series = (values: Partial<FetchedSeries> = {}): FetchedSeries => ({
-  requestId: 0,
-  outputsize: 'compact',
-  historyLimited: false,
-  fullHistory: true,
-  bars: packBars([bar('2024-01-02'), bar('2024-01-03')]),
-  rejected: [],
-  provisional: 0,
-  ...values,
-})
-const failure = {
-  class: 'http_error',
-  detail: 'HTTP 503.',
-  advice: 'Wait.',
-  httpStatus: 503,
-  evidence: 'Service Unavailable',
-}
-
-const wait = (waitingFor: WaitingFor) => ({
-  for: waitingFor,
-  reason: 'The day is spent.',
-  ms: 1_000,
-  refused: true,
-})
 
 describe('a run', () => {
   test('is accepted with its items in the order of the request', async () => {
@@ -176,133 +148,6 @@ describe('the first run', () => {
   })
 })
 
-describe('the fence', () => {
-  test('lets only the newest claim store rows', async () => {
-    const frozen = await takenItem(connection.db, 'IBM')
-    const rescuer = await takeItem(connection.db, frozen.id)
-    await expect(storeSeries(connection.db, frozen, series())).rejects.toThrow(ClaimLostError)
-    expect((await getRun(connection.db, frozen.runId))?.rows.inserted).toBe(0)
-    if (rescuer === null) throw new Error('not taken over')
-    expect(await storeSeries(connection.db, rescuer, series())).toEqual({
-      inserted: 2,
-      updated: 0,
-      unchanged: 0,
-    })
-  })
-
-  test('rolls back rows, quarantine and failures of a lost claim', async () => {
-    const frozen = await takenItem(connection.db, 'IBM')
-    await takeItem(connection.db, frozen.id)
-    const rejected = [{ date: '2024-01-02', raw: {}, reasons: ['missing_close'] }]
-    await expect(storeSeries(connection.db, frozen, series({ rejected }))).rejects.toThrow(ClaimLostError)
-    await expect(failAttempt(connection.db, frozen, failure, { final: true, rejected })).rejects.toThrow(
-      ClaimLostError,
-    )
-    await expect(releaseItem(connection.db, frozen, wait('quota'))).rejects.toThrow(ClaimLostError)
-    expect((await listFailures(connection.db, { limit: 1, offset: 0 })).count).toBe(0)
-    expect((await listRejectedRows(connection.db, { limit: 1, offset: 0 })).count).toBe(0)
-  })
-
-  test('a taking-over is charged to an item only when it was alone in the lost worker’s hands', async () => {
-    const item = await takenItem(connection.db, 'IBM')
-    expect(await takeItem(connection.db, item.id, { alone: true })).toMatchObject({ loneLosses: 0 })
-    expect(await takeItem(connection.db, item.id, { alone: true })).toMatchObject({ loneLosses: 1 })
-    const held = await takeItem(connection.db, item.id)
-    expect(held).toMatchObject({ loneLosses: 2 })
-    expect(await takeItem(connection.db, item.id, { alone: true })).toMatchObject({ loneLosses: 2 })
-  })
-
-  test('a released item is no loss', async () => {
-    const { id } = await takenItem(connection.db, 'IBM')
-    const item = await takeItem(connection.db, id, { alone: true })
-    if (item === null) throw new Error('the item is gone')
-    await releaseItem(connection.db, item, null)
-    expect(await takeItem(connection.db, id, { alone: true })).toMatchObject({ loneLosses: 0 })
-  })
-
-  test('a finished item cannot be taken', async () => {
-    const item = await takenItem(connection.db, 'IBM')
-    await storeSeries(connection.db, item, series())
-    expect(await takeItem(connection.db, item.id)).toBeNull()
-  })
-
-  test('tells which claims are lost', async () => {
-    const [kept, cancelled, overtaken] = [
-      await takenItem(connection.db, 'A'),
-      await takenItem(connection.db, 'B'),
-      await takenItem(connection.db, 'C'),
-    ]
-    await cancelRun(connection.db, cancelled.runId)
-    await takeItem(connection.db, overtaken.id)
-    const lost = await lostClaims(connection.db, [kept, cancelled, overtaken])
-    expect(lost.toSorted((a, b) => a - b)).toEqual([cancelled.id, overtaken.id])
-    expect(await lostClaims(connection.db, [])).toEqual([])
-  })
-})
-
-describe('a failed attempt', () => {
-  test('is recorded, costs an attempt and leaves the item pending with a time', async () => {
-    const item = await takenItem(connection.db, 'IBM')
-    await failAttempt(connection.db, item, failure, { retryInMs: 60_000 })
-    const { failures } = await listFailures(connection.db, { runId: item.runId, limit: 10, offset: 0 })
-    expect(failures).toMatchObject([{ symbol: 'IBM', attempt: 1, final: false, ...failure }])
-    const { items } = await listItems(connection.db, item.runId, { limit: 1, offset: 0 })
-    expect(items).toMatchObject([{ state: 'pending', attempts: 1, error: { class: 'http_error' } }])
-    expect(Date.parse(items[0]?.nextAttemptAt ?? '') - Date.now()).toBeGreaterThan(50_000)
-    expect((await takeItem(connection.db, item.id))?.attempts).toBe(1)
-  })
-
-  test('of a body without a sound row keeps the rows and the account', async () => {
-    const item = await takenItem(connection.db, 'IBM')
-    const rejected = [
-      { date: '2024-01-02', raw: { close: 'x\\u0000' }, reasons: ['not_a_number', 'missing_open'] },
-    ]
-    await failAttempt(connection.db, item, failure, { final: true, rejected })
-    const { rows } = await listRejectedRows(connection.db, { symbol: 'IBM', limit: 10, offset: 0 })
-    expect(rows).toMatchObject([
-      { date: '2024-01-02', raw: { close: 'x\\u0000' }, reasons: ['not_a_number', 'missing_open'] },
-    ])
-    expect(await getRun(connection.db, item.runId)).toMatchObject({
-      status: 'failed',
-      rows: { fetched: 1, rejected: 1 },
-    })
-  })
-})
-
-describe('a record in quarantine', () => {
-  const bad = { date: '2024-01-02', raw: { close: 'x' }, reasons: ['not_a_number'] }
-  const again = async (values: Partial<FetchedSeries>) => {
-    const run = await createRun(connection.db, runOf(['IBM'], { force: true }))
-    const item = await takeItem(connection.db, run.items[0]?.id ?? 0)
-    if (item === null) throw new Error('the item is gone')
-    await storeSeries(connection.db, item, series(values))
-    return run.id
-  }
-  const bars = packBars([bar('2024-01-03')])
-
-  test('is kept once however often it comes, and found by every run that brought it', async () => {
-    const runs = [await again({ bars, rejected: [bad] }), await again({ bars, rejected: [bad, bad] })]
-    const { rows, count } = await listRejectedRows(connection.db, { limit: 10, offset: 0 })
-    expect(count).toBe(1)
-    expect(rows).toMatchObject([{ date: '2024-01-02', times: 2, runId: runs[1], resolvedAt: null }])
-    for (const runId of runs)
-      expect((await listRejectedRows(connection.db, { runId, limit: 10, offset: 0 })).count).toBe(1)
-    expect(await getRun(connection.db, runs[1] ?? '')).toMatchObject({ rows: { fetched: 3, rejected: 2 } })
-  })
-
-  test('is resolved by a sound row for its day, and unresolved when it comes again', async () => {
-    const unresolved = async () =>
-      (await listRejectedRows(connection.db, { resolved: false, limit: 10, offset: 0 })).count
-    await again({ bars, rejected: [bad] })
-    expect(await unresolved()).toBe(1)
-    await again({ bars: packBars([bar('2024-01-02')]) })
-    expect(await unresolved()).toBe(0)
-    expect((await listRejectedRows(connection.db, { resolved: true, limit: 10, offset: 0 })).count).toBe(1)
-    await again({ bars, rejected: [bad] })
-    expect(await unresolved()).toBe(1)
-  })
-})
-
 describe('a retried run', () => {
   test('works on its failed items again, keeps the others, and answers the same twice', async () => {
     const { id, items } = await createRun(connection.db, runOf(['A', 'B']))
@@ -339,38 +184,6 @@ describe('a retried run', () => {
     const { id } = await createRun(connection.db, runOf(['A']))
     await cancelRun(connection.db, id)
     expect(await retryRun(connection.db, id)).toBe('nothing')
-  })
-})
-
-describe('failures', () => {
-  test('of one cause are one line with a count', async () => {
-    for (const symbol of ['A', 'B', 'C']) {
-      const item = await takenItem(connection.db, symbol)
-      await failAttempt(connection.db, item, failure, symbol === 'A' ? { final: true } : { retryInMs: 1 })
-    }
-    const odd = await takenItem(connection.db, 'D')
-    await failAttempt(connection.db, odd, { ...failure, class: 'invalid_symbol' }, { final: true })
-    expect(await groupFailures(connection.db, {})).toMatchObject([
-      { class: 'invalid_symbol', attempts: 1, symbols: 1, final: 1 },
-      { class: 'http_error', attempts: 3, symbols: 3, example: 'HTTP 503.', advice: 'Wait.' },
-    ])
-    expect(await groupFailures(connection.db, { symbol: 'B' })).toMatchObject([{ attempts: 1 }])
-    expect(await groupFailures(connection.db, { until: '2000-01-01T00:00:00Z' })).toEqual([])
-  })
-})
-
-describe('a snoozed item', () => {
-  test.each([
-    ['quota', 'waiting_quota'],
-    ['key', 'blocked'],
-    [null, 'running'],
-  ] as const)('that waits for %s costs no attempt and its run is %s', async (waitingFor, status) => {
-    const item = await takenItem(connection.db, 'IBM')
-    await releaseItem(connection.db, item, waitingFor === null ? null : wait(waitingFor))
-    const waiting = waitingFor === null ? null : { for: waitingFor, reason: 'The day is spent.' }
-    expect(await getRun(connection.db, item.runId)).toMatchObject({ status, counts: { pending: 1 }, waiting })
-    expect(await takeItem(connection.db, item.id)).toMatchObject({ attempts: 0, claim: 2 })
-    expect((await getRun(connection.db, item.runId))?.status).toBe('running')
   })
 })
 

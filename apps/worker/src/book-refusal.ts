@@ -1,0 +1,50 @@
+import { DISPOSITIONS, requestsPerDayIn } from '@stockpile/alphavantage/refusal'
+import type { AlphaVantageError, RefusalClass } from '@stockpile/alphavantage/refusal'
+import type { Connection } from '@stockpile/db/connection'
+import { blockUntil, recordDailyRefusal, refuseAccess } from '@stockpile/db/ledger-refusals'
+import { limitsText } from '@stockpile/db/limits'
+import type { Limit } from '@stockpile/db/limits'
+import type { Logger } from 'pino'
+
+interface Dependencies {
+  db: Connection['db']
+  plan: string
+  limits: readonly Limit[]
+  logger: Logger
+}
+
+/**
+ * The provider's word overrules the book: what it refuses is remembered for all workers and through restarts.
+ * @param id of the request that was refused
+ */
+export async function bookRefusal(
+  { db, plan, limits, logger }: Dependencies,
+  id: number,
+  error: AlphaVantageError,
+): Promise<void> {
+  const refusal = error.class
+  const detail = DISPOSITIONS[refusal].meaning
+  if (refusal === 'daily_limit') {
+    const saidPerDay = requestsPerDayIn(error.evidence ?? '')
+    if (contradicts(saidPerDay, limits)) {
+      const says = `the provider says ${saidPerDay} requests a day; the plan ${plan} says ${limitsText(limits)}`
+      logger.warn({ plan }, `${says}: check ALPHAVANTAGE_PLAN`)
+    }
+    await recordDailyRefusal(db, { limits, saidPerDay, detail })
+  } else if (refusal === 'invalid_key' || refusal === 'demo_key' || refusal === 'entitlement') {
+    await refuseAccess(db, id, { class: refusal, detail })
+  } else if (error.disposition.outcome === 'snooze') {
+    await blockUntil(db, { class: refusal, detail, ms: pauseMs(refusal, error.disposition.waitMs, limits) })
+  }
+}
+
+function contradicts(saidPerDay: number | null, limits: readonly Limit[]): saidPerDay is number {
+  const planned = limits.find((limit) => limit.name === 'day')?.max ?? 0
+  return saidPerDay !== null && saidPerDay !== planned
+}
+
+/** How long a refusal keeps everything from being sent: a minute's for as long as this plan's minute is. */
+function pauseMs(refusal: RefusalClass, waitMs: number, limits: readonly Limit[]): number {
+  const minute = limits.find((limit) => limit.name === 'minute')
+  return refusal === 'minute_limit' && minute !== undefined ? minute.windowMs + minute.marginMs : waitMs
+}

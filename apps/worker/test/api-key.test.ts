@@ -1,0 +1,61 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { waitFor } from '@stockpile/test-harness/process'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { CANARY_KEY, symbolNames, useSystem } from './system.js'
+
+const DEADLINE_MS = 25_000
+
+describe('a key', () => {
+  const system = useSystem({ simulator: { validKeys: ['right'] } })
+
+  test('that is refused costs one request, whatever waits, and work goes on by itself when the file changes', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'stockpile-key-'))
+    onTestFinished(() => rm(folder, { recursive: true }))
+    const file = join(folder, 'key')
+    await writeFile(file, CANARY_KEY)
+    const env = { ALPHAVANTAGE_API_KEY: '', ALPHAVANTAGE_API_KEY_FILE: file }
+    await system.work(env)
+    const first = await system.work(env)
+    const id = await system.ingest(symbolNames(20))
+    expect(await system.run(id, (run) => run.status === 'blocked')).toMatchObject({
+      counts: { failed: 0 },
+      waiting: { for: 'key', reason: 'Alpha Vantage does not accept the API key.' },
+    })
+    await first.stop(AbortSignal.timeout(DEADLINE_MS))
+    await system.work(env)
+    // The worker looks at the key again every 5 s: two such looks.
+    await waitFor(() => system.logs.filter((line) => line.includes('does not accept')).length >= 3, {
+      deadlineMs: DEADLINE_MS,
+    })
+    expect(system.simulator.arrivals()).toHaveLength(1)
+    await writeFile(file, 'right')
+    expect(await system.run(id)).toMatchObject({ status: 'succeeded', counts: { succeeded: 20 } })
+    expect(system.simulator.arrivals()).toHaveLength(21)
+    const booked = await system.db.execute<{ text: string }>(`
+      SELECT access::text AS text FROM provider_access AS access UNION ALL SELECT request::text FROM provider_requests AS request`)
+    for (const { text } of booked) expect(text).not.toMatch(/right|CANARY/)
+  })
+})
+
+describe('what cannot be a key', () => {
+  const system = useSystem()
+
+  test('stops everything without a request, and no item fails of it', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'stockpile-key-'))
+    onTestFinished(() => rm(folder, { recursive: true }))
+    const file = join(folder, 'key')
+    await writeFile(file, 'sound')
+    await system.work({ ALPHAVANTAGE_API_KEY: '', ALPHAVANTAGE_API_KEY_FILE: file })
+    await writeFile(file, '# my key\nABCDEF')
+    const id = await system.ingest(symbolNames(10))
+    expect(await system.run(id, (run) => run.status === 'blocked')).toMatchObject({
+      counts: { failed: 0 },
+      waiting: { for: 'key' },
+    })
+    expect(system.simulator.arrivals()).toEqual([])
+    await writeFile(file, 'sound')
+    expect(await system.run(id)).toMatchObject({ status: 'succeeded', counts: { succeeded: 10 } })
+  })
+})

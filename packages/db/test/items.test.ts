@@ -1,0 +1,117 @@
+import { describe, expect, test } from 'vitest'
+import { listFailures } from '../src/failures.js'
+import { ClaimLostError, failAttempt, lostClaims, releaseItem, storeSeries, takeItem } from '../src/items.js'
+import { listRejectedRows } from '../src/rejected-rows.js'
+import { getRun, listItems } from '../src/run-status.js'
+import { cancelRun } from '../src/runs.js'
+import { failure, series, takenItem, useConnection, wait } from './database.js'
+
+const connection = useConnection()
+
+describe('the fence', () => {
+  test('lets only the newest claim store rows', async () => {
+    const frozen = await takenItem(connection.db, 'IBM')
+    const rescuer = await takeItem(connection.db, frozen.id)
+    await expect(storeSeries(connection.db, frozen, series())).rejects.toThrow(ClaimLostError)
+    expect((await getRun(connection.db, frozen.runId))?.rows.inserted).toBe(0)
+    if (rescuer === null) throw new Error('not taken over')
+    expect(await storeSeries(connection.db, rescuer, series())).toEqual({
+      inserted: 2,
+      updated: 0,
+      unchanged: 0,
+    })
+  })
+
+  test('rolls back rows, quarantine and failures of a lost claim', async () => {
+    const frozen = await takenItem(connection.db, 'IBM')
+    await takeItem(connection.db, frozen.id)
+    const rejected = [{ date: '2024-01-02', raw: {}, reasons: ['missing_close'] }]
+    await expect(storeSeries(connection.db, frozen, series({ rejected }))).rejects.toThrow(ClaimLostError)
+    await expect(failAttempt(connection.db, frozen, failure, { final: true, rejected })).rejects.toThrow(
+      ClaimLostError,
+    )
+    await expect(releaseItem(connection.db, frozen, wait('quota'))).rejects.toThrow(ClaimLostError)
+    expect((await listFailures(connection.db, { limit: 1, offset: 0 })).count).toBe(0)
+    expect((await listRejectedRows(connection.db, { limit: 1, offset: 0 })).count).toBe(0)
+  })
+
+  test('a taking-over is charged to an item only when it was alone in the lost worker’s hands', async () => {
+    const item = await takenItem(connection.db, 'IBM')
+    expect(await takeItem(connection.db, item.id, { alone: true })).toMatchObject({ loneLosses: 0 })
+    expect(await takeItem(connection.db, item.id, { alone: true })).toMatchObject({ loneLosses: 1 })
+    const held = await takeItem(connection.db, item.id)
+    expect(held).toMatchObject({ loneLosses: 2 })
+    expect(await takeItem(connection.db, item.id, { alone: true })).toMatchObject({ loneLosses: 2 })
+  })
+
+  test('a released item is no loss', async () => {
+    const { id } = await takenItem(connection.db, 'IBM')
+    const item = await takeItem(connection.db, id, { alone: true })
+    if (item === null) throw new Error('the item is gone')
+    await releaseItem(connection.db, item, null)
+    expect(await takeItem(connection.db, id, { alone: true })).toMatchObject({ loneLosses: 0 })
+  })
+
+  test('a finished item cannot be taken', async () => {
+    const item = await takenItem(connection.db, 'IBM')
+    await storeSeries(connection.db, item, series())
+    expect(await takeItem(connection.db, item.id)).toBeNull()
+  })
+
+  test('tells which claims are lost', async () => {
+    const [kept, cancelled, overtaken] = [
+      await takenItem(connection.db, 'A'),
+      await takenItem(connection.db, 'B'),
+      await takenItem(connection.db, 'C'),
+    ]
+    await cancelRun(connection.db, cancelled.runId)
+    await takeItem(connection.db, overtaken.id)
+    const lost = await lostClaims(connection.db, [kept, cancelled, overtaken])
+    expect(lost.toSorted((a, b) => a - b)).toEqual([cancelled.id, overtaken.id])
+    expect(await lostClaims(connection.db, [])).toEqual([])
+  })
+})
+
+describe('a failed attempt', () => {
+  test('is recorded, costs an attempt and leaves the item pending with a time', async () => {
+    const item = await takenItem(connection.db, 'IBM')
+    await failAttempt(connection.db, item, failure, { retryInMs: 60_000 })
+    const { failures } = await listFailures(connection.db, { runId: item.runId, limit: 10, offset: 0 })
+    expect(failures).toMatchObject([{ symbol: 'IBM', attempt: 1, final: false, ...failure }])
+    const { items } = await listItems(connection.db, item.runId, { limit: 1, offset: 0 })
+    expect(items).toMatchObject([{ state: 'pending', attempts: 1, error: { class: 'http_error' } }])
+    expect(Date.parse(items[0]?.nextAttemptAt ?? '') - Date.now()).toBeGreaterThan(50_000)
+    expect((await takeItem(connection.db, item.id))?.attempts).toBe(1)
+  })
+
+  test('of a body without a sound row keeps the rows and the account', async () => {
+    const item = await takenItem(connection.db, 'IBM')
+    const rejected = [
+      { date: '2024-01-02', raw: { close: 'x\\u0000' }, reasons: ['not_a_number', 'missing_open'] },
+    ]
+    await failAttempt(connection.db, item, failure, { final: true, rejected })
+    const { rows } = await listRejectedRows(connection.db, { symbol: 'IBM', limit: 10, offset: 0 })
+    expect(rows).toMatchObject([
+      { date: '2024-01-02', raw: { close: 'x\\u0000' }, reasons: ['not_a_number', 'missing_open'] },
+    ])
+    expect(await getRun(connection.db, item.runId)).toMatchObject({
+      status: 'failed',
+      rows: { fetched: 1, rejected: 1 },
+    })
+  })
+})
+
+describe('a snoozed item', () => {
+  test.each([
+    ['quota', 'waiting_quota'],
+    ['key', 'blocked'],
+    [null, 'running'],
+  ] as const)('that waits for %s costs no attempt and its run is %s', async (waitingFor, status) => {
+    const item = await takenItem(connection.db, 'IBM')
+    await releaseItem(connection.db, item, waitingFor === null ? null : wait(waitingFor))
+    const waiting = waitingFor === null ? null : { for: waitingFor, reason: 'The day is spent.' }
+    expect(await getRun(connection.db, item.runId)).toMatchObject({ status, counts: { pending: 1 }, waiting })
+    expect(await takeItem(connection.db, item.id)).toMatchObject({ attempts: 0, claim: 2 })
+    expect((await getRun(connection.db, item.runId))?.status).toBe('running')
+  })
+})
