@@ -1,4 +1,4 @@
-import type { Database } from '@stockpile/db/connection'
+import type { Pool } from '@stockpile/db/connection'
 import type { IngestQueue } from '@stockpile/queue/queue'
 import { createDispatch } from './dispatch.js'
 import type { Logger } from './logger.js'
@@ -24,7 +24,7 @@ import type { App, Timeouts } from './server.js'
 
 export interface AppOptions {
   /** Closed by whoever opened it, after the app. */
-  db: Database
+  db: Pool
   /** As `db`. It may be away: the app serves and accepts runs without it. */
   queue: IngestQueue
   logger: Logger

@@ -11,9 +11,6 @@ export interface Bar {
 /** The bars of one symbol, ready to be written: each column an array literal of PostgreSQL. */
 export interface PackedBars {
   count: number
-  /** ISO dates; null when there is no bar. */
-  firstDate: string | null
-  lastDate: string | null
   columns: Record<keyof Bar, string>
 }
 
@@ -24,18 +21,9 @@ export interface PackedBars {
  * The literals need no quoting: the client lets only digits, dots and dashes through, and PostgreSQL's casts refuse the rest.
  */
 export function packBars(bars: readonly Bar[]): PackedBars {
-  let firstDate: string | null = null
-  let lastDate: string | null = null
-  // ISO dates sort as text.
-  for (const { date } of bars) {
-    if (firstDate === null || date < firstDate) firstDate = date
-    if (lastDate === null || date > lastDate) lastDate = date
-  }
   const column = (field: keyof Bar) => `{${bars.map((bar) => bar[field]).join(',')}}`
   return {
     count: bars.length,
-    firstDate,
-    lastDate,
     columns: {
       date: column('date'),
       open: column('open'),

@@ -23,6 +23,16 @@ const symbolText = customType<{ data: string }>({ dataType: () => 'text COLLATE 
 const bigintText = customType<{ data: string }>({ dataType: () => 'bigint' })
 const instant = (name: string) => timestamp(name, { withTimezone: true, mode: 'date' })
 
+/**
+ * Rises with every change of the rows it stands for, so that a sum of versions stands for all of them. From a random
+ * start and by random steps: another database, or this one restored from a backup, does not come to the same number
+ * with other rows.
+ */
+const version = () =>
+  bigint('version', { mode: 'number' })
+    .notNull()
+    .default(sql`(random() * 1e12)::bigint`)
+
 export const RUN_TRIGGERS = ['api', 'start'] as const
 export const OUTPUTSIZES = ['auto', 'compact', 'full'] as const
 export const FETCHED_OUTPUTSIZES = ['compact', 'full'] as const
@@ -38,7 +48,10 @@ export const ITEM_OUTCOMES = ['fetched', 'coalesced', 'up_to_date'] as const
 
 const oneOf = (values: readonly string[]) => sql.raw(`IN (${values.map((value) => `'${value}'`).join(', ')})`)
 
-/** Every symbol that has rows. Its row is the lock that writers of the symbol take first. */
+/**
+ * Every symbol that has rows. Its row is the lock that writers of the symbol take first. Its totals and those of
+ * symbol_prefixes are kept by triggers of financial_data, whoever writes it.
+ */
 export const symbols = pgTable('symbols', {
   symbol: symbolText('symbol').primaryKey(),
   rowCount: integer('row_count').notNull().default(0),
@@ -47,6 +60,19 @@ export const symbols = pgTable('symbols', {
   /** When the newest request whose answer was stored was sent, and the newest of those for the full history. */
   lastFetchedAt: instant('last_fetched_at'),
   lastFullFetchedAt: instant('last_full_fetched_at'),
+  version: version(),
+})
+
+/**
+ * What the symbols with the same first two characters have together: exact totals, and the way to the page 4,000,000,
+ * without looking at each of 10,000 symbols. Locked after the symbol's row, at the end of a writer's transaction.
+ */
+export const symbolPrefixes = pgTable('symbol_prefixes', {
+  prefix: symbolText('prefix').primaryKey(),
+  /** Those that have rows. */
+  symbolCount: integer('symbol_count').notNull(),
+  rowCount: bigint('row_count', { mode: 'number' }).notNull(),
+  version: version(),
 })
 
 /**

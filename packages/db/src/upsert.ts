@@ -11,7 +11,8 @@ export interface UpsertResult {
 
 /**
  * Writes the bars of one symbol in one statement: new ones are inserted, changed ones updated and their old values kept
- * in price_revisions, equal ones not touched. Locks the symbol's row first, so that writers of one symbol take turns and its totals stay exact.
+ * in price_revisions, equal ones not touched. Locks the symbol's row first, so that writers of one symbol take turns. A trigger of the table keeps the
+ * symbol's totals.
  *
  * The first rows of a symbol are inserted without looking for conflicts, which would cost as much again: with the
  * symbol's row locked nobody else can add any. Arrays as text literals are six parameters whatever the number of rows, ten
@@ -22,7 +23,6 @@ export interface UpsertResult {
 export async function upsertBars(tx: Transaction, symbol: string, bars: PackedBars): Promise<UpsertResult> {
   const storedRows = await lockSymbol(tx, symbol)
   const written = storedRows === 0 ? await insertFirst(tx, symbol, bars) : await upsert(tx, symbol, bars)
-  await countSymbol(tx, symbol, written.inserted, bars)
   return { ...written, unchanged: bars.count - written.inserted - written.updated }
 }
 
@@ -84,16 +84,4 @@ async function lockSymbol(tx: Transaction, symbol: string): Promise<number> {
     INSERT INTO symbols AS known (symbol) VALUES (${symbol})
     ON CONFLICT (symbol) DO UPDATE SET row_count = known.row_count RETURNING row_count AS rows`)
   return locked?.rows ?? 0
-}
-
-async function countSymbol(
-  tx: Transaction,
-  symbol: string,
-  inserted: number,
-  bars: PackedBars,
-): Promise<void> {
-  await tx.execute(sql`
-    UPDATE symbols SET row_count = row_count + ${inserted}::int, first_date = least(first_date, ${bars.firstDate}::date),
-      last_date = greatest(last_date, ${bars.lastDate}::date)
-    WHERE symbol = ${symbol}`)
 }

@@ -87,6 +87,47 @@ describe('upserting the bars of a symbol', () => {
     ])
   })
 
+  test('keeps the totals exact whoever writes the table, by symbol and by the first two characters', async () => {
+    const { db } = connection
+    const totals = async () => {
+      const kept = await db.execute(sql`
+        SELECT symbol, row_count::int AS rows, first_date AS first, last_date AS last FROM symbols WHERE row_count <> 0 ORDER BY symbol`)
+      const counted = await db.execute(sql`
+        SELECT symbol, count(*)::int AS rows, min(date) AS first, max(date) AS last FROM financial_data GROUP BY symbol ORDER BY symbol`)
+      expect([...kept]).toEqual([...counted])
+      const prefixes = await db.execute(sql`
+        SELECT prefix, symbol_count AS symbols, row_count::int AS rows FROM symbol_prefixes WHERE row_count <> 0 ORDER BY prefix`)
+      const grouped = await db.execute(sql`
+        SELECT left(symbol, 2) AS prefix, count(DISTINCT symbol)::int AS symbols, count(*)::int AS rows
+          FROM financial_data GROUP BY 1 ORDER BY 1`)
+      expect([...prefixes]).toEqual([...grouped])
+      const [all] = await db.execute<{ symbols: string; prefixes: string }>(sql`
+        SELECT (SELECT sum(version) FROM symbols)::text AS symbols, (SELECT sum(version) FROM symbol_prefixes)::text AS prefixes`)
+      return all
+    }
+    await db.execute(sql`
+      INSERT INTO financial_data (symbol, date, open_price, high_price, low_price, close_price, volume)
+      SELECT symbol, date, 1, 1, 1, 1, 1
+        FROM unnest(ARRAY['A', 'AA', 'AAPL', 'IBM']) AS symbol, generate_series('2024-01-01'::date, '2024-01-09', '1 day') AS date`)
+    const versions = [await totals()]
+    for (const change of [
+      sql`UPDATE financial_data SET volume = 2 WHERE symbol = 'AAPL'`,
+      sql`UPDATE financial_data SET symbol = 'AAPM' WHERE symbol = 'AAPL' AND date >= '2024-01-05'`,
+      sql`DELETE FROM financial_data WHERE date < '2024-01-03' OR symbol = 'A'`,
+      sql`TRUNCATE financial_data`,
+    ]) {
+      await db.execute(change)
+      const after = await totals()
+      for (const before of versions) {
+        expect(after?.symbols).not.toBe(before?.symbols)
+        expect(after?.prefixes).not.toBe(before?.prefixes)
+      }
+      versions.push(after)
+    }
+    await db.execute(sql`DELETE FROM financial_data`)
+    expect(await totals()).toEqual(versions.at(-1))
+  })
+
   test('gives back every value digit for digit', async () => {
     const price = fc
       .tuple(fc.bigInt(0n, 10n ** 12n), fc.integer({ min: 0, max: 8 }), fc.bigInt(0n, 10n ** 8n))

@@ -1,3 +1,4 @@
+import type { Database } from '@stockpile/db/connection'
 import { getRun, listRuns } from '@stockpile/db/run-status'
 import * as z from 'zod'
 import type { Dependencies } from '../dependencies.js'
@@ -65,7 +66,7 @@ export function ingestRoutes(app: App, { db }: Dependencies): void {
 }
 
 /** @throws ProblemError 404 */
-export async function requireRun(db: Dependencies['db'], id: string) {
+export async function requireRun(db: Database, id: string) {
   const run = await getRun(db, id)
   if (run === null) throw new ProblemError(404, 'There is no run with this id.')
   return run
