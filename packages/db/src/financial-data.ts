@@ -1,4 +1,4 @@
-import { and, asc, count, eq, gte, lte, sql } from 'drizzle-orm'
+import { and, asc, count, eq, gte, lte } from 'drizzle-orm'
 import type { Database } from './connection.js'
 import { financialData } from './schema.js'
 
@@ -51,41 +51,4 @@ export async function listFinancialData(
     .limit(page.limit)
     .offset(page.offset)
   return { rows, count: matching }
-}
-
-export interface Statistics {
-  symbol: string
-  /** Rounded half up to 4 decimals; null when no day lies in the range. */
-  averageOpenPrice: string | null
-  averageClosePrice: string | null
-  /** Rounded half up to an integer. */
-  averageVolume: string | null
-}
-
-/**
- * Averages over a symbol's days in a range, computed exactly (numeric, not floating point).
- * @param range ISO dates, inclusive
- * @returns one entry a symbol, in the order given; null for a symbol that has no rows at all
- */
-export async function averageBySymbol(
-  db: Database,
-  symbols: readonly string[],
-  range: { startDate: string; endDate: string },
-): Promise<(Statistics | null)[]> {
-  // Prices and volumes are not negative, so numeric's "half away from zero" is half up.
-  const rows = await db.execute<Record<string, unknown> & Statistics & { known: boolean }>(sql`
-    SELECT wanted.symbol, (SELECT row_count > 0 FROM symbols WHERE symbols.symbol = wanted.symbol) IS TRUE AS known,
-           average.*
-      FROM jsonb_array_elements_text(${JSON.stringify(symbols)}::text::jsonb) WITH ORDINALITY AS wanted(symbol, position)
-      CROSS JOIN LATERAL (
-        SELECT round(avg(open_price), 4)::text AS "averageOpenPrice", round(avg(close_price), 4)::text AS "averageClosePrice",
-               round(avg(volume))::text AS "averageVolume"
-          FROM financial_data
-         WHERE financial_data.symbol = wanted.symbol COLLATE "C"
-           AND date BETWEEN ${range.startDate}::date AND ${range.endDate}::date
-      ) AS average
-     ORDER BY wanted.position`)
-  return rows.map(({ known, symbol, averageOpenPrice, averageClosePrice, averageVolume }) =>
-    known ? { symbol, averageOpenPrice, averageClosePrice, averageVolume } : null,
-  )
 }

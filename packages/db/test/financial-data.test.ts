@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { averageBySymbol, listFinancialData } from '../src/financial-data.js'
+import { listFinancialData } from '../src/financial-data.js'
 import { packBars } from '../src/bars.js'
 import { upsertBars } from '../src/upsert.js'
 import { bar, useConnection } from './database.js'
@@ -30,28 +30,4 @@ test('both ends of a date range are inside it', async () => {
   )
   expect(rows.map((row) => row.date)).toEqual(['2024-01-03', '2024-01-04'])
   expect(count).toBe(2)
-})
-
-test('averages are exact and round half up', async () => {
-  const flat = (price: string, volume: string) => ({
-    open: price,
-    high: price,
-    low: price,
-    close: price,
-    volume,
-  })
-  await store('IBM', bar('2024-01-02', flat('0.0001', '1')), bar('2024-01-03', flat('0.0002', '2')))
-  expect(
-    await averageBySymbol(connection.db, ['IBM'], { startDate: '2024-01-01', endDate: '2024-01-31' }),
-  ).toEqual([{ symbol: 'IBM', averageOpenPrice: '0.0002', averageClosePrice: '0.0002', averageVolume: '2' }])
-})
-
-test('a known symbol without days in the range has nulls, an unknown one is null, in the order asked for', async () => {
-  await store('IBM', bar('2024-01-02'))
-  expect(
-    await averageBySymbol(connection.db, ['NOSUCH', 'IBM'], {
-      startDate: '2023-01-01',
-      endDate: '2023-12-31',
-    }),
-  ).toEqual([null, { symbol: 'IBM', averageOpenPrice: null, averageClosePrice: null, averageVolume: null }])
 })

@@ -1,16 +1,18 @@
-import { averageBySymbol } from '@stockpile/db/financial-data'
-import type { Statistics } from '@stockpile/db/financial-data'
+import { AVERAGES, PERIOD_NAMES, readStatistics } from '@stockpile/db/statistics'
 import * as z from 'zod'
 import type { Dependencies } from '../dependencies.js'
 import { ProblemError } from '../problem.js'
 import { INFO, answerOf, problems } from '../schemas/answer.js'
 import { dateSchema, isOrdered, UNORDERED } from '../schemas/dates.js'
 import { strict } from '../schemas/query.js'
+import { statisticsSchema, statisticFieldsSchema } from '../schemas/statistics.js'
 import { symbolSchema } from '../schemas/symbol.js'
 import type { App } from '../server.js'
 
 const MAX_SYMBOLS = 100
 const SYMBOLS_MESSAGE = `symbols is one list of 1 to ${MAX_SYMBOLS} symbols, separated by commas.`
+/** Of an answer: 50 symbols by month for 8 years, some 3 MB. */
+const MAX_ENTRIES = 5_000
 
 const querySchema = strict({
   symbol: symbolSchema.optional(),
@@ -30,6 +32,14 @@ const querySchema = strict({
     }),
   start_date: dateSchema.meta({ description: 'Inclusive.', examples: ['2023-01-01'] }),
   end_date: dateSchema.meta({ description: 'Inclusive.', examples: ['2023-01-31'] }),
+  fields: statisticFieldsSchema.optional(),
+  group_by: z
+    .enum(PERIOD_NAMES, `group_by is one of ${PERIOD_NAMES.join(', ')}.`)
+    .optional()
+    .meta({
+      description: `An entry for each period that has rows; data is then a list, by symbol as asked, then by period. Up to ${MAX_ENTRIES} entries.`,
+      examples: ['month'],
+    }),
 })
   .refine(isOrdered, UNORDERED)
   .refine((query) => (query.symbol === undefined) !== (query.symbols === undefined), {
@@ -37,22 +47,9 @@ const querySchema = strict({
     error: 'Give either symbol or symbols.',
   })
 
-const PRICE_DESCRIPTION = 'A JSON number, rounded half up to 4 decimals.'
-const statisticsSchema = z.object({
-  start_date: z.string(),
-  end_date: z.string(),
-  symbol: z.string(),
-  average_daily_open_price: z.number().nullable().meta({ description: PRICE_DESCRIPTION }),
-  average_daily_close_price: z.number().nullable().meta({ description: PRICE_DESCRIPTION }),
-  average_daily_volume: z.number().nullable().meta({
-    description: 'A JSON number, rounded half up to an integer; exact up to 2^53 (9,007,199,254,740,992).',
-  }),
-})
-type StatisticsAnswer = z.infer<typeof statisticsSchema>
-
 const answerSchema = answerOf({
   description:
-    'Averages over the days stored in the range, nulls when there are none; a list when symbols was given.',
+    'Of the days stored in the range, nulls for what they are too few for; a list when symbols or group_by was given.',
   data: z.union([statisticsSchema, z.array(statisticsSchema)]),
   example: {
     start_date: '2026-04-01',
@@ -73,24 +70,28 @@ export function statisticsRoutes(app: App, { db }: Dependencies): void {
           hide: !url.startsWith('/api/'),
           tags: ['data'],
           operationId: 'getStatistics',
-          summary: 'Averages over a range of days',
+          summary: 'Averages over a range of days, and more by fields',
           description:
-            'Of raw prices, not adjusted for splits. A symbol without any row is 404. Answers at /statistics too.',
+            'Of raw prices, not adjusted for splits, computed with decimals. Without fields the three averages. A symbol without any row is 404. Answers at /statistics too.',
           querystring: querySchema,
           response: { 200: answerSchema, ...problems(400, 404, 503) },
         },
       },
       async ({ query }) => {
-        const symbols = query.symbols ?? [query.symbol ?? '']
-        const range = { startDate: query.start_date, endDate: query.end_date }
-        const distinct = [...new Set(symbols)]
-        const averages = await averageBySymbol(db, distinct, range)
-        const known = averages.filter((average) => average !== null)
-        if (known.length < averages.length)
-          throw unknownSymbols(distinct.filter((_, index) => averages[index] === null))
-        const data = known.map((average) => statisticsAnswer(average, range))
-        const [only] = data
-        return { data: query.symbols === undefined && only !== undefined ? only : data, info: INFO }
+        const symbols = [...new Set(query.symbols ?? [query.symbol ?? ''])]
+        const { entries, unknown } = await readStatistics(db, {
+          symbols,
+          startDate: query.start_date,
+          endDate: query.end_date,
+          names: query.fields ?? AVERAGES,
+          groupBy: query.group_by,
+          limit: MAX_ENTRIES + 1,
+        })
+        if (unknown.length > 0) throw unknownSymbols(unknown)
+        if (entries.length > MAX_ENTRIES) throw tooManyEntries()
+        const [only] = entries
+        const isList = query.symbols !== undefined || query.group_by !== undefined
+        return { data: isList || only === undefined ? entries : only, info: INFO }
       },
     )
   }
@@ -106,20 +107,9 @@ function unknownSymbols(symbols: string[]): ProblemError {
   return new ProblemError(404, `Nothing is stored for ${symbols.join(', ')}.`, { errors })
 }
 
-function statisticsAnswer(
-  average: Statistics,
-  range: { startDate: string; endDate: string },
-): StatisticsAnswer {
-  return {
-    start_date: range.startDate,
-    end_date: range.endDate,
-    symbol: average.symbol,
-    average_daily_open_price: toNumber(average.averageOpenPrice),
-    average_daily_close_price: toNumber(average.averageClosePrice),
-    average_daily_volume: toNumber(average.averageVolume),
-  }
-}
-
-function toNumber(decimal: string | null): number | null {
-  return decimal === null ? null : Number(decimal)
+function tooManyEntries(): ProblemError {
+  const detail = `There are more than ${MAX_ENTRIES} entries: ask for fewer symbols, a shorter range or longer periods.`
+  return new ProblemError(400, `/query/group_by: ${detail}`, {
+    errors: [{ pointer: '/query/group_by', code: 'too_many_entries', detail }],
+  })
 }

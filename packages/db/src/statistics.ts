@@ -1,0 +1,162 @@
+import { sql } from 'drizzle-orm'
+import type { SQL } from 'drizzle-orm'
+import { prepared } from './connection.js'
+import type { Pool } from './connection.js'
+
+/** Of the days of a range, by the names of the API. Null is what the days are too few for. */
+export interface Statistics {
+  /** Averages, the deviation and the weighted price: rounded half up to 4 decimals, the volume to an integer. */
+  average_daily_open_price: number | null
+  average_daily_close_price: number | null
+  average_daily_volume: number | null
+  number_of_days: number
+  /** ISO date, as last_date. */
+  first_date: string | null
+  last_date: string | null
+  /** Prices that are stored, as the provider wrote them. */
+  first_open_price: string | null
+  last_close_price: string | null
+  lowest_low_price: string | null
+  highest_high_price: string | null
+  /** Decimal digits: it may be more than a JavaScript number holds. */
+  total_volume: string
+  /** Of a sample, so of two days or more. */
+  close_price_standard_deviation: number | null
+  /** Σ close × volume ÷ Σ volume; null when nothing was traded. */
+  volume_weighted_average_price: number | null
+}
+export type StatisticName = keyof Statistics
+
+/** An aggregate each. All is numeric, never floating point, and none of the rounded values is rounded twice. */
+const AGGREGATES: Record<StatisticName, SQL> = {
+  average_daily_open_price: quotient('sum(open_price)', 'count(*)', 4),
+  average_daily_close_price: quotient('sum(close_price)', 'count(*)', 4),
+  average_daily_volume: quotient('sum(volume)', 'count(*)', 0),
+  number_of_days: sql`count(*)::int`,
+  first_date: sql`min(date)::text`,
+  last_date: sql`max(date)::text`,
+  // The index has the days in order, which an ordered aggregate uses; both take the same order.
+  first_open_price: sql`(array_agg(open_price ORDER BY date))[1]::text`,
+  last_close_price: sql`(array_agg(close_price ORDER BY date))[count(*)::int]::text`,
+  lowest_low_price: sql`min(low_price)::text`,
+  highest_high_price: sql`max(high_price)::text`,
+  total_volume: sql`coalesce(sum(volume), 0)::text`,
+  close_price_standard_deviation: sampleDeviation('close_price'),
+  volume_weighted_average_price: quotient('sum(close_price * volume)', 'sum(volume)', 4),
+}
+export const STATISTIC_NAMES: readonly StatisticName[] = Object.keys(AGGREGATES).filter(isStatisticName)
+export const AVERAGES: readonly StatisticName[] = [
+  'average_daily_open_price',
+  'average_daily_close_price',
+  'average_daily_volume',
+]
+/** Each choice of names is another text, and connections keep the prepared ones: those of the common choices only. */
+const COMMON = new Set([STATISTIC_NAMES, AVERAGES])
+
+export function isStatisticName(name: string): name is StatisticName {
+  return Object.hasOwn(AGGREGATES, name)
+}
+
+/**
+ * The quotient of two aggregates that are not negative, rounded half up; null for a divisor of 0. Whole numbers are
+ * divided, because a quotient that is rounded to its last digit and then to four decimals is rounded twice.
+ */
+function quotient(dividend: string, divisor: string, decimals: number): SQL {
+  const unit = (10 ** -decimals).toFixed(decimals)
+  return sql.raw(
+    `(div(${2 * 10 ** decimals} * ${dividend} + ${divisor}, 2 * nullif(${divisor}, 0)) * ${unit})::float8`,
+  )
+}
+
+/**
+ * The standard deviation of a sample, rounded half up to 4 decimals; null for fewer than two values. It is the half of
+ * one more than the whole part of √(4·10⁸ × variance), whose root is whole or further from a whole number than 20
+ * decimals can hide. stddev_samp() has some 16 digits, and would be rounded a second time.
+ */
+function sampleDeviation(column: string): SQL {
+  const variance = `div(400000000 * (count(*) * sum(${column} * ${column}) - sum(${column}) * sum(${column})), nullif(count(*) * (count(*) - 1), 0))`
+  return sql.raw(`(div(trunc(sqrt(round(${variance}, 20))) + 1, 2) * 0.0001)::float8`)
+}
+
+/** The length of a period, and how to_char writes which one it is. */
+const PERIODS = {
+  month: { length: '1 month', label: 'YYYY-MM' },
+  quarter: { length: '3 months', label: 'YYYY-"Q"Q' },
+  year: { length: '1 year', label: 'YYYY' },
+} as const
+export type Period = keyof typeof PERIODS
+export const PERIOD_NAMES = ['month', 'quarter', 'year'] as const satisfies readonly Period[]
+
+export interface StatisticsQuery {
+  /** Each once. */
+  symbols: readonly string[]
+  /** ISO dates, inclusive. */
+  startDate: string
+  endDate: string
+  /** What to compute, and nothing else. AVERAGES and STATISTIC_NAMES themselves are planned once. */
+  names: readonly StatisticName[]
+  /** An entry for each period that has rows, instead of one for the whole range. */
+  groupBy?: Period | undefined
+  /** Of entries. */
+  limit: number
+}
+
+export interface StatisticsEntry extends Partial<Statistics> {
+  symbol: string
+  /** ISO dates: the range, or what of it lies in the period. */
+  start_date: string
+  end_date: string
+  /** `2023-01`, `2023-Q1` or `2023`. */
+  period?: string
+}
+
+export interface StatisticsFound {
+  /** By symbol in the order given, then by period. */
+  entries: StatisticsEntry[]
+  /** Those without any row, whatever the range. */
+  unknown: string[]
+}
+
+type StatisticsRow = StatisticsEntry & { known: boolean; absent: boolean }
+
+/** Statistics of each symbol's days in a range, of raw prices. */
+export async function readStatistics(db: Pool, query: StatisticsQuery): Promise<StatisticsFound> {
+  const statement = statisticsStatement(query)
+  const rows = COMMON.has(query.names)
+    ? await prepared<StatisticsRow>(db, statement)
+    : await db.execute<Record<string, unknown> & StatisticsRow>(statement)
+  const found: StatisticsFound = { entries: [], unknown: [] }
+  for (const { known, absent, ...entry } of rows) {
+    if (!known) found.unknown.push(entry.symbol)
+    else if (!absent) found.entries.push(entry)
+  }
+  return found
+}
+
+function statisticsStatement({ symbols, startDate, endDate, names, groupBy, limit }: StatisticsQuery): SQL {
+  const aggregates = sql.join(
+    names.map((name) => sql`${AGGREGATES[name]} AS ${sql.identifier(name)}`),
+    sql`, `,
+  )
+  const ofRange = sql`FROM financial_data WHERE symbol = wanted.symbol COLLATE "C" AND date BETWEEN ${startDate}::date AND ${endDate}::date`
+  const period = groupBy === undefined ? undefined : periodColumns(groupBy, { startDate, endDate })
+  const figures =
+    period === undefined
+      ? sql`SELECT ${startDate}::text AS start_date, ${endDate}::text AS end_date, ${aggregates} ${ofRange}`
+      : sql`SELECT ${period.columns}, ${aggregates} ${ofRange} GROUP BY ${period.start}`
+  return sql`
+    SELECT wanted.symbol, known.row_count > 0 IS TRUE AS known, figures.start_date IS NULL AS absent, figures.*
+      FROM jsonb_array_elements_text(${JSON.stringify(symbols)}::text::jsonb) WITH ORDINALITY AS wanted (symbol, position)
+      LEFT JOIN symbols AS known ON known.symbol = wanted.symbol COLLATE "C"
+      LEFT JOIN LATERAL (${figures}) AS figures ON true
+     ORDER BY wanted.position, figures.start_date LIMIT ${limit}`
+}
+
+function periodColumns(name: Period, range: { startDate: string; endDate: string }) {
+  const { length, label } = PERIODS[name]
+  const start = sql.raw(`date_trunc('${name}', date::timestamp)`)
+  const end = sql.raw(`date_trunc('${name}', date::timestamp) + interval '${length}' - interval '1 day'`)
+  const columns = sql`greatest(${start}, ${range.startDate}::date)::date::text AS start_date,
+    least(${end}, ${range.endDate}::date)::date::text AS end_date, to_char(${start}, ${sql.raw(`'${label}'`)}) AS period`
+  return { start, columns }
+}
