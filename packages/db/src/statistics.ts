@@ -35,9 +35,8 @@ const AGGREGATES: Record<StatisticName, SQL> = {
   number_of_days: sql`count(*)::int`,
   first_date: sql`min(date)::text`,
   last_date: sql`max(date)::text`,
-  // The index has the days in order, which an ordered aggregate uses; both take the same order.
-  first_open_price: sql`(array_agg(open_price ORDER BY date))[1]::text`,
-  last_close_price: sql`(array_agg(close_price ORDER BY date))[count(*)::int]::text`,
+  first_open_price: priceAt('open_price', 'min(financial_data.date)'),
+  last_close_price: priceAt('close_price', 'max(financial_data.date)'),
   lowest_low_price: sql`min(low_price)::text`,
   highest_high_price: sql`max(high_price)::text`,
   total_volume: sql`coalesce(sum(volume), 0)::text`,
@@ -76,6 +75,12 @@ function quotient(dividend: string, divisor: string, decimals: number): SQL {
 function sampleDeviation(column: string): SQL {
   const variance = `div(400000000 * (count(*) * sum(${column} * ${column}) - sum(${column}) * sum(${column})), nullif(count(*) * (count(*) - 1), 0))`
   return sql.raw(`(div(trunc(sqrt(round(${variance}, 20))) + 1, 2) * 0.0001)::float8`)
+}
+
+/** Looked up when the day is known: an ordered aggregate would keep all prices to give one. */
+function priceAt(column: string, day: string): SQL {
+  return sql.raw(`(SELECT one.${column}::text FROM financial_data AS one
+    WHERE one.symbol = wanted.symbol COLLATE "C" AND one.date = ${day})`)
 }
 
 /** The length of a period, and how to_char writes which one it is. */
