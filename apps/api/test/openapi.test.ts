@@ -17,7 +17,11 @@ const operationSchema = z.looseObject({
     .default([]),
   responses: z.record(
     z.string(),
-    z.object({ description: z.string(), content: z.record(z.string(), mediaSchema) }),
+    z.object({
+      description: z.string(),
+      content: z.record(z.string(), mediaSchema).default({}),
+      headers: z.record(z.string(), z.unknown()).optional(),
+    }),
   ),
 })
 const documentSchema = z.object({
@@ -64,7 +68,7 @@ test('OpenAPI has an example of every success, and a problem for every error', a
   for (const { content } of answers.filter(isSuccess)) {
     expect(content['application/json']?.example).toMatchObject({ info: { error: '' } })
   }
-  for (const { content } of answers.filter((answer) => !isSuccess(answer))) {
+  for (const { content } of answers.filter((answer) => !isSuccess(answer) && answer.status !== '304')) {
     expect(content['application/problem+json']?.schema).toStrictEqual({
       $ref: '#/components/schemas/Problem',
     })
@@ -94,6 +98,14 @@ test('OpenAPI knows the parameters as they are checked', async () => {
     { name: 'size' },
     { name: 'page', schema: { type: 'integer', minimum: 1, maximum: 1_000_000_000, default: 1 } },
   ])
+})
+
+test('OpenAPI has the headers of answers that can be kept, and their 304 without a body', async () => {
+  const { paths } = await read()
+  const { parameters, responses } = paths['/api/statistics']?.['get'] ?? {}
+  expect(parameters).toContainEqual(expect.objectContaining({ name: 'if-none-match', in: 'header' }))
+  expect(Object.keys(responses?.['200']?.headers ?? {})).toStrictEqual(['ETag', 'Cache-Control', 'Vary'])
+  expect(responses?.['304']).toMatchObject({ content: {}, headers: responses?.['200']?.headers })
 })
 
 test('OpenAPI has only components that something refers to', async () => {

@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm'
 import type { SQL } from 'drizzle-orm'
 import { prepared } from './connection.js'
 import type { Pool } from './connection.js'
+import { versionOf } from './version.js'
 
 /** Of the days of a range, by the names of the API. Null is what the days are too few for. */
 export interface Statistics {
@@ -120,9 +121,11 @@ export interface StatisticsFound {
   entries: StatisticsEntry[]
   /** Those without any row, whatever the range. */
   unknown: string[]
+  /** Of all rows of the symbols: see `versionOf`. */
+  version: string
 }
 
-type StatisticsRow = StatisticsEntry & { known: boolean; absent: boolean }
+type StatisticsRow = StatisticsEntry & { known: boolean; absent: boolean; version: string }
 
 /** Statistics of each symbol's days in a range, of raw prices. */
 export async function readStatistics(db: Pool, query: StatisticsQuery): Promise<StatisticsFound> {
@@ -130,8 +133,8 @@ export async function readStatistics(db: Pool, query: StatisticsQuery): Promise<
   const rows = COMMON.has(query.names)
     ? await prepared<StatisticsRow>(db, statement)
     : await db.execute<Record<string, unknown> & StatisticsRow>(statement)
-  const found: StatisticsFound = { entries: [], unknown: [] }
-  for (const { known, absent, ...entry } of rows) {
+  const found: StatisticsFound = { entries: [], unknown: [], version: rows[0]?.version ?? '0' }
+  for (const { known, absent, version: _version, ...entry } of rows) {
     if (!known) found.unknown.push(entry.symbol)
     else if (!absent) found.entries.push(entry)
   }
@@ -150,7 +153,8 @@ function statisticsStatement({ symbols, startDate, endDate, names, groupBy, limi
       ? sql`SELECT ${startDate}::text AS start_date, ${endDate}::text AS end_date, ${aggregates} ${ofRange}`
       : sql`SELECT ${period.columns}, ${aggregates} ${ofRange} GROUP BY ${period.start}`
   return sql`
-    SELECT wanted.symbol, known.row_count > 0 IS TRUE AS known, figures.start_date IS NULL AS absent, figures.*
+    SELECT wanted.symbol, known.row_count > 0 IS TRUE AS known, figures.start_date IS NULL AS absent,
+           ${versionOf(symbols)} AS version, figures.*
       FROM jsonb_array_elements_text(${JSON.stringify(symbols)}::text::jsonb) WITH ORDINALITY AS wanted (symbol, position)
       LEFT JOIN symbols AS known ON known.symbol = wanted.symbol COLLATE "C"
       LEFT JOIN LATERAL (${figures}) AS figures ON true

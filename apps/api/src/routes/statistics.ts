@@ -1,8 +1,17 @@
 import { AVERAGES, PERIOD_NAMES, readStatistics } from '@stockpile/db/statistics'
+import { readKnownVersion } from '@stockpile/db/version'
 import * as z from 'zod'
 import type { Dependencies } from '../dependencies.js'
 import { ProblemError } from '../problem.js'
-import { INFO, answerOf, problems } from '../schemas/answer.js'
+import { allowRevalidation, isUnchanged } from '../revalidation.js'
+import {
+  CACHE_HEADERS,
+  INFO,
+  answerOf,
+  ifNoneMatchSchema,
+  problems,
+  unchangedSchema,
+} from '../schemas/answer.js'
 import { dateSchema, isOrdered, UNORDERED } from '../schemas/dates.js'
 import { strict } from '../schemas/query.js'
 import { statisticsSchema, statisticFieldsSchema } from '../schemas/statistics.js'
@@ -48,6 +57,7 @@ const querySchema = strict({
   })
 
 const answerSchema = answerOf({
+  headers: CACHE_HEADERS,
   description:
     'Of the days stored in the range, nulls for what they are too few for; a list when symbols or group_by was given.',
   data: z.union([statisticsSchema, z.array(statisticsSchema)]),
@@ -73,13 +83,18 @@ export function statisticsRoutes(app: App, { db }: Dependencies): void {
           summary: 'Averages over a range of days, and more by fields',
           description:
             'Of raw prices, not adjusted for splits, computed with decimals. Without fields the three averages. A symbol without any row is 404. Answers at /statistics too.',
+          headers: ifNoneMatchSchema,
           querystring: querySchema,
-          response: { 200: answerSchema, ...problems(400, 404, 503) },
+          response: { 200: answerSchema, 304: unchangedSchema, ...problems(400, 404, 503) },
         },
       },
-      async ({ query }) => {
+      async (request, reply) => {
+        const { query } = request
         const symbols = [...new Set(query.symbols ?? [query.symbol ?? ''])]
-        const { entries, unknown } = await readStatistics(db, {
+        const revalidation = { operation: 'statistics', query, format: 'json', vary: 'Accept-Encoding' }
+        if (await isUnchanged(request, reply, revalidation, () => readKnownVersion(db, symbols)))
+          return reply.send()
+        const { entries, unknown, version } = await readStatistics(db, {
           symbols,
           startDate: query.start_date,
           endDate: query.end_date,
@@ -89,6 +104,7 @@ export function statisticsRoutes(app: App, { db }: Dependencies): void {
         })
         if (unknown.length > 0) throw unknownSymbols(unknown)
         if (entries.length > MAX_ENTRIES) throw tooManyEntries()
+        allowRevalidation(reply, revalidation, version)
         const [only] = entries
         const isList = query.symbols !== undefined || query.group_by !== undefined
         return { data: isList || only === undefined ? entries : only, info: INFO }

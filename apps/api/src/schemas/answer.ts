@@ -14,10 +14,13 @@ export function answerOf<Data extends z.ZodType>(options: {
   description: string
   data: Data
   example: z.output<Data>
+  /** Of the answer, for OpenAPI. */
+  headers?: Record<string, object>
 }) {
+  const { description, example, headers } = options
   return z
     .object({ data: options.data, info: infoSchema })
-    .meta({ description: options.description, examples: [{ data: options.example, info: INFO }] })
+    .meta({ description, examples: [{ data: example, info: INFO }], ...(headers && { headers }) })
 }
 
 /** The same for a list; `examples` are the entries of its first page. */
@@ -32,6 +35,42 @@ export function pageAnswerOf<Entry extends z.ZodType>(options: {
     examples: [{ data: options.examples, pagination: options.pagination, info: INFO }],
   })
 }
+
+/** Of an answer that can be asked for again with If-None-Match. */
+export const CACHE_HEADERS = {
+  ETag: {
+    type: 'string',
+    description: 'Weak: of this request and the version of the data asked for.',
+    examples: ['W/"Yk3PzvcS1rZbKxjT"'],
+  },
+  'Cache-Control': {
+    type: 'string',
+    const: 'no-cache',
+    description: 'Keep it, and ask again with If-None-Match before each use.',
+  },
+  Vary: {
+    type: 'string',
+    description: 'The request headers that the answer depends on.',
+    examples: ['Accept-Encoding'],
+  },
+} as const
+
+/** The response schema of 304; it has no body. */
+export const unchangedSchema = z.null().meta({
+  description: 'What If-None-Match names (or *) is what would be answered: nothing has changed.',
+  headers: CACHE_HEADERS,
+})
+
+/** Loose: what is not named here would be taken off the request. */
+export const ifNoneMatchSchema = z.looseObject({
+  'if-none-match': z
+    .string()
+    .optional()
+    .meta({
+      description: 'The ETag of an earlier answer, several of them, or *.',
+      examples: ['W/"Yk3PzvcS1rZbKxjT"'],
+    }),
+})
 
 const PROBLEMS = {
   400: 'The request is not valid; errors says where and why.',

@@ -1,0 +1,59 @@
+import { createHash } from 'node:crypto'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+
+/** To be raised when the same data is answered in another shape: what clients have kept is of the old one. */
+const REPRESENTATION = 1
+/** In base64url, of 96 bits: by chance none is met twice. */
+const TAG_CHARACTERS = 16
+
+/** An answer that a client may keep and ask for again. */
+export interface Revalidation {
+  /** The operation, and the query as it was understood: other writings of the same request give the same tag. */
+  operation: string
+  query: unknown
+  /** Of the body, e.g. `csv`. */
+  format: string
+  /** What the answer depends on besides the URL. */
+  vary: string
+}
+
+/** Weak, since the same data may come compressed, or with other line breaks. */
+export function entityTag({ operation, query, format }: Revalidation, version: string): string {
+  const subject = JSON.stringify([REPRESENTATION, operation, format, query, version])
+  return `W/"${createHash('sha256').update(subject).digest('base64url').slice(0, TAG_CHARACTERS)}"`
+}
+
+/** Whether If-None-Match (RFC 9110, 13.1.2) names a tag, by the weak comparison, or is `*`. */
+export function namesTag(ifNoneMatch: string, tag: string): boolean {
+  if (ifNoneMatch.trim() === '*') return true
+  const opaque = tag.slice(tag.indexOf('"'))
+  return [...ifNoneMatch.matchAll(/"[^"]*"/g)].some(([given]) => given === opaque)
+}
+
+/**
+ * Whether the client has what it would get: then the reply is a 304, still to be sent. Asked only with If-None-Match.
+ * @param readVersion the version as it is now; undefined when there is nothing to answer with
+ */
+export async function isUnchanged(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  revalidation: Revalidation,
+  readVersion: () => Promise<string | undefined>,
+): Promise<boolean> {
+  const ifNoneMatch = request.headers['if-none-match']
+  if (ifNoneMatch === undefined) return false
+  const version = await readVersion()
+  if (version === undefined || !namesTag(ifNoneMatch, entityTag(revalidation, version))) return false
+  allowRevalidation(reply, revalidation, version)
+  reply.code(304)
+  return true
+}
+
+/** @param version of the rows in the answer, or an older one: a newer one would hide a change */
+export function allowRevalidation(reply: FastifyReply, revalidation: Revalidation, version: string): void {
+  reply.headers({
+    etag: entityTag(revalidation, version),
+    'cache-control': 'no-cache',
+    vary: revalidation.vary,
+  })
+}
