@@ -1,5 +1,6 @@
 import { and, asc, count, eq, gte, lte } from 'drizzle-orm'
 import type { Database } from './connection.js'
+import type { FinancialDataRow } from './financial-data-query.js'
 import { financialData } from './schema.js'
 
 export interface FinancialDataFilter {
@@ -8,17 +9,6 @@ export interface FinancialDataFilter {
   startDate?: string | undefined
   /** ISO date, inclusive. */
   endDate?: string | undefined
-}
-
-export interface FinancialDataRow {
-  symbol: string
-  date: string
-  /** Prices are decimal strings, as the provider wrote them: not adjusted for splits, decimals kept. */
-  openPrice: string
-  highPrice: string
-  lowPrice: string
-  closePrice: string
-  volume: string
 }
 
 /** A page of daily bars by symbol (bytewise), then date, and how many bars match in all. */

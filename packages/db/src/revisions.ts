@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
 import type { Database } from './connection.js'
-import type { FinancialDataRow } from './financial-data.js'
+import type { FinancialDataRow } from './financial-data-query.js'
 import { isoInstant } from './instant.js'
 
 type Values = Omit<FinancialDataRow, 'symbol' | 'date'>
