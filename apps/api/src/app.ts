@@ -3,6 +3,7 @@ import type { IngestQueue } from '@stockpile/queue/queue'
 import { createDispatch } from './dispatch.js'
 import type { Logger } from './logger.js'
 import { registerBoard } from './plugins/board.js'
+import { registerCompression } from './plugins/compression.js'
 import { registerConnections } from './plugins/connections.js'
 import { registerNotFound } from './plugins/not-found.js'
 import { registerOpenapi } from './plugins/openapi.js'
@@ -39,6 +40,7 @@ export async function buildApp({ db, queue, logger, timeouts }: AppOptions): Pro
   registerConnections(app)
   registerRequests(app)
   registerNotFound(app)
+  await registerCompression(app)
   await registerOpenapi(app)
   await registerBoard(app, dependencies)
   financialDataRoutes(app, dependencies)
