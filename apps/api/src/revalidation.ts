@@ -44,16 +44,14 @@ export async function isUnchanged(
   if (ifNoneMatch === undefined) return false
   const version = await readVersion()
   if (version === undefined || !namesTag(ifNoneMatch, entityTag(revalidation, version))) return false
-  allowRevalidation(reply, revalidation, version)
-  reply.code(304)
+  reply.code(304).headers(cacheHeaders(revalidation, version))
   return true
 }
 
-/** @param version of the rows in the answer, or an older one: a newer one would hide a change */
-export function allowRevalidation(reply: FastifyReply, revalidation: Revalidation, version: string): void {
-  reply.headers({
-    etag: entityTag(revalidation, version),
-    'cache-control': 'no-cache',
-    vary: revalidation.vary,
-  })
+/**
+ * Of an answer that may be kept, and is to be asked for again before each use.
+ * @param version of the rows in the answer, or an older one: a newer one would hide a change
+ */
+export function cacheHeaders(revalidation: Revalidation, version: string): Record<string, string> {
+  return { etag: entityTag(revalidation, version), 'cache-control': 'no-cache', vary: revalidation.vary }
 }

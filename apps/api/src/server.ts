@@ -17,9 +17,17 @@ export interface Timeouts {
   checkMs: number
   /** For the answer to be made; then 503. Above the statement timeout, which ends the work itself. */
   handlerMs: number
+  /** For a client to take a part of an export; then the connection is ended. Above the statement timeout, too. */
+  stallMs: number
 }
 
-const DEFAULT_TIMEOUTS: Timeouts = { requestMs: 30_000, headersMs: 10_000, checkMs: 1_000, handlerMs: 15_000 }
+export const DEFAULT_TIMEOUTS: Timeouts = {
+  requestMs: 30_000,
+  headersMs: 10_000,
+  checkMs: 1_000,
+  handlerMs: 15_000,
+  stallMs: 60_000,
+}
 
 /** 10,000 symbols of 32 characters fit three times. */
 const BODY_LIMIT_BYTES = 1024 * 1024

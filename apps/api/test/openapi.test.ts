@@ -97,6 +97,8 @@ test('OpenAPI knows the parameters as they are checked', async () => {
     { name: 'limit', schema: { type: 'integer', minimum: 1, maximum: 1000, default: 5 } },
     { name: 'size' },
     { name: 'page', schema: { type: 'integer', minimum: 1, maximum: 1_000_000_000, default: 1 } },
+    { name: 'format', schema: { enum: ['json', 'csv', 'ndjson'] } },
+    { name: 'if-none-match', in: 'header' },
   ])
 })
 

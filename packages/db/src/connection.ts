@@ -105,6 +105,14 @@ export async function prepared<Row extends object>(db: Pool, statement: SQL): Pr
   return [...(await db.$client.unsafe<Row[]>(text, values, { prepare: true }))]
 }
 
+/** Runs a statement of many texts, which is not kept, for its values as the bytes that came: nothing is decoded. */
+export async function readRaw(db: Pool, statement: SQL): Promise<(Buffer | null)[][]> {
+  const { sql: text, params } = dialect.sqlToQuery(statement)
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- drizzle's parameters are what its driver takes
+  const values = params as postgres.ParameterOrJSON<never>[]
+  return [...(await db.$client.unsafe(text, values).raw())]
+}
+
 /** @throws when the server does not answer; see `isUnavailable` */
 export async function ping(db: Database): Promise<void> {
   await db.execute(sql`SELECT 1`)

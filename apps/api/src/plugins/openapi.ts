@@ -31,6 +31,36 @@ function withoutInputs(document: ReturnType<SwaggerTransformObject>): ReturnType
   return document
 }
 
+type Transform = ReturnType<typeof createJsonSchemaTransform>
+
+const anyRecord = z.record(z.string(), z.unknown())
+const responsesSchema = z.record(z.string(), z.looseObject({ headers: anyRecord.optional() })).catch({})
+const mediaSchema = z.record(
+  z.string(),
+  z.looseObject({ schema: z.looseObject({ examples: z.array(z.unknown()).optional() }) }),
+)
+
+/** Of a response by media type the type provider drops the headers, and leaves the example within the schema. */
+function withMedia(transform: Transform): Transform {
+  return (document) => {
+    const transformed = transform(document)
+    const given = responsesSchema.parse(document.schema?.response)
+    const response = anyRecord.safeParse(transformed.schema?.['response'])
+    if (!response.success) return transformed
+    const described = Object.entries(response.data).map(([status, one]) => {
+      const { content, ...rest } = anyRecord.parse(one)
+      if (content === undefined) return [status, one] as const
+      const media = Object.entries(mediaSchema.parse(content)).map(([type, { schema }]) => {
+        const { examples, ...bare } = schema
+        return [type, { schema: bare, ...(examples && { example: examples[0] }) }] as const
+      })
+      const headers = given[status]?.headers
+      return [status, { ...rest, ...(headers && { headers }), content: Object.fromEntries(media) }] as const
+    })
+    return { ...transformed, schema: { ...transformed.schema, response: Object.fromEntries(described) } }
+  }
+}
+
 /** /openapi.json and its UI at /docs. To be registered before the routes it should describe. */
 export async function registerOpenapi(app: App): Promise<void> {
   await app.register(swagger, {
@@ -52,7 +82,7 @@ export async function registerOpenapi(app: App): Promise<void> {
         { name: 'health', description: 'Probes' },
       ],
     },
-    transform: createJsonSchemaTransform({ zodToJsonConfig }),
+    transform: withMedia(createJsonSchemaTransform({ zodToJsonConfig })),
     transformObject: (document) =>
       withoutInputs(createJsonSchemaTransformObject({ zodToJsonConfig })(document)),
   })

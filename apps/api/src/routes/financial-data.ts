@@ -1,16 +1,23 @@
+import { BAR_COLUMNS } from '@stockpile/db/export'
 import { listFinancialData } from '@stockpile/db/financial-data'
 import { listFinancialDataAsOf } from '@stockpile/db/revisions'
+import { readVersion } from '@stockpile/db/version'
 import * as z from 'zod'
 import type { Dependencies } from '../dependencies.js'
-import { INFO, pageAnswerOf, problems } from '../schemas/answer.js'
+import type { Exports } from '../exports.js'
+import { FORMATS, negotiateFormat } from '../format.js'
+import { cacheHeaders, isUnchanged } from '../revalidation.js'
+import { INFO, pageAnswerOf, problems, revalidationHeaders, unchangedSchema } from '../schemas/answer.js'
 import { barAnswer, barSchema } from '../schemas/bar.js'
 import { dateSchema, isOrdered, UNORDERED } from '../schemas/dates.js'
-import { hasOneLimit, pageOf, pageParameters, pagination, TWO_LIMITS } from '../schemas/pagination.js'
+import { hasOneLimit, isPage, pageOf, pageParameters, pagination, TWO_LIMITS } from '../schemas/pagination.js'
 import { instantParameter, strict } from '../schemas/query.js'
 import { symbolSchema } from '../schemas/symbol.js'
+import { sendExport, sendText, textOrJsonAnswer } from '../text-answer.js'
 import type { App } from '../server.js'
 
 const STANDARD_LIMIT = 5
+const VARY = 'accept, accept-encoding'
 
 const querySchema = strict({
   symbol: symbolSchema.optional(),
@@ -21,6 +28,10 @@ const querySchema = strict({
       'What was stored at this instant: later rows are left out, and restated values are as they were. Needs symbol.',
   }),
   ...pageParameters({ standard: STANDARD_LIMIT, maximum: 1_000 }),
+  format: z
+    .enum(FORMATS, `format is one of ${FORMATS.join(', ')}.`)
+    .optional()
+    .meta({ description: 'Instead of Accept, for a browser or a spreadsheet.', examples: ['csv'] }),
 })
   .refine((query) => query.as_of === undefined || query.symbol !== undefined, {
     path: ['as_of'],
@@ -63,7 +74,7 @@ function exampleRow(
   }
 }
 
-export function financialDataRoutes(app: App, { db }: Dependencies): void {
+export function financialDataRoutes(app: App, { db }: Dependencies, exports: Exports): void {
   for (const url of ['/api/financial_data', '/financial_data']) {
     app.get(
       url,
@@ -74,19 +85,38 @@ export function financialDataRoutes(app: App, { db }: Dependencies): void {
           operationId: 'listFinancialData',
           summary: 'Daily bars',
           description:
-            'Prices are strings exactly as the provider wrote them, raw, not adjusted for splits. An unknown symbol is an empty page. Answers at /financial_data too.',
+            'Prices are strings exactly as the provider wrote them, raw, not adjusted for splits. An unknown symbol is an empty page. As CSV or NDJSON (Accept, or format) the whole result is streamed unless limit, size or page is given: read in parts, so that rows which change meanwhile may be of different moments; a connection that ends early says that the rest is missing. Answers at /financial_data too.',
+          headers: revalidationHeaders,
           querystring: querySchema,
-          response: { 200: answerSchema, ...problems(400, 503) },
+          response: {
+            200: textOrJsonAnswer(answerSchema),
+            304: unchangedSchema,
+            ...problems(400, 406, 503),
+          },
         },
       },
-      async ({ query }) => {
-        const page = pageOf(query, STANDARD_LIMIT)
+      async (request, reply) => {
+        const { query } = request
+        const format = query.format ?? negotiateFormat(request.headers.accept)
         const range = { startDate: query.start_date, endDate: query.end_date }
+        const symbols = query.symbol === undefined ? undefined : [query.symbol]
+        const revalidation = { operation: 'financial_data', query, format, vary: VARY }
+        if (await isUnchanged(request, reply, revalidation, () => readVersion(db, symbols)))
+          return reply.send()
+        const headers = cacheHeaders(revalidation, await readVersion(db, symbols))
+        if (format !== 'json' && !isPage(query)) {
+          const wanted = { symbols, ...range, asOf: query.as_of }
+          return sendExport(reply, { db, exports }, wanted, { format, columns: BAR_COLUMNS, headers })
+        }
+        const page = pageOf(query, STANDARD_LIMIT)
         const { rows, count } =
           query.symbol !== undefined && query.as_of !== undefined
             ? await listFinancialDataAsOf(db, { symbol: query.symbol, asOf: query.as_of, ...range }, page)
             : await listFinancialData(db, { symbol: query.symbol, ...range }, page)
         const data = rows.map((row) => ({ symbol: row.symbol, date: row.date, ...barAnswer(row) }))
+        if (format !== 'json')
+          return sendText(reply, { symbols, ...range }, { format, columns: BAR_COLUMNS, headers }, data)
+        reply.headers(headers)
         return { data, pagination: pagination(page, count), info: INFO }
       },
     )

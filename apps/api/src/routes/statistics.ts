@@ -3,12 +3,12 @@ import { readKnownVersion } from '@stockpile/db/version'
 import * as z from 'zod'
 import type { Dependencies } from '../dependencies.js'
 import { ProblemError } from '../problem.js'
-import { allowRevalidation, isUnchanged } from '../revalidation.js'
+import { cacheHeaders, isUnchanged } from '../revalidation.js'
 import {
   CACHE_HEADERS,
   INFO,
   answerOf,
-  ifNoneMatchSchema,
+  revalidationHeaders,
   problems,
   unchangedSchema,
 } from '../schemas/answer.js'
@@ -83,7 +83,7 @@ export function statisticsRoutes(app: App, { db }: Dependencies): void {
           summary: 'Averages over a range of days, and more by fields',
           description:
             'Of raw prices, not adjusted for splits, computed with decimals. Without fields the three averages. A symbol without any row is 404. Answers at /statistics too.',
-          headers: ifNoneMatchSchema,
+          headers: revalidationHeaders,
           querystring: querySchema,
           response: { 200: answerSchema, 304: unchangedSchema, ...problems(400, 404, 503) },
         },
@@ -91,7 +91,7 @@ export function statisticsRoutes(app: App, { db }: Dependencies): void {
       async (request, reply) => {
         const { query } = request
         const symbols = [...new Set(query.symbols ?? [query.symbol ?? ''])]
-        const revalidation = { operation: 'statistics', query, format: 'json', vary: 'Accept-Encoding' }
+        const revalidation = { operation: 'statistics', query, format: 'json', vary: 'accept-encoding' }
         if (await isUnchanged(request, reply, revalidation, () => readKnownVersion(db, symbols)))
           return reply.send()
         const { entries, unknown, version } = await readStatistics(db, {
@@ -104,7 +104,7 @@ export function statisticsRoutes(app: App, { db }: Dependencies): void {
         })
         if (unknown.length > 0) throw unknownSymbols(unknown)
         if (entries.length > MAX_ENTRIES) throw tooManyEntries()
-        allowRevalidation(reply, revalidation, version)
+        reply.headers(cacheHeaders(revalidation, version))
         const [only] = entries
         const isList = query.symbols !== undefined || query.group_by !== undefined
         return { data: isList || only === undefined ? entries : only, info: INFO }

@@ -62,7 +62,7 @@ export const unchangedSchema = z.null().meta({
 })
 
 /** Loose: what is not named here would be taken off the request. */
-export const ifNoneMatchSchema = z.looseObject({
+export const revalidationHeaders = z.looseObject({
   'if-none-match': z
     .string()
     .optional()
@@ -75,12 +75,13 @@ export const ifNoneMatchSchema = z.looseObject({
 const PROBLEMS = {
   400: 'The request is not valid; errors says where and why.',
   404: 'There is no such thing.',
+  406: 'Accept takes none of the formats.',
   409: 'The run has finished, or the first request with this Idempotency-Key is still under way.',
   413: 'The body is larger than 1 MiB.',
   415: 'The body is not plain JSON in UTF-8.',
   422: 'More than 10,000 symbols, or an Idempotency-Key that was used for another request.',
   500: 'A fault of the server, which its log explains under the request id.',
-  503: 'The database does not answer; Retry-After says when to ask again, in seconds.',
+  503: 'The database does not answer, or there is too much to do; Retry-After says when to ask again, in seconds.',
   default: 'Any other error, e.g. 405, 408, 414 or 431.',
 } as const
 type ProblemStatus = keyof typeof PROBLEMS

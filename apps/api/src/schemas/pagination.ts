@@ -29,6 +29,11 @@ export function hasOneLimit(query: PageQuery): boolean {
 
 export const TWO_LIMITS = { path: ['size'], error: 'size is another name of limit: give one of them.' }
 
+/** Whether a page is asked for rather than all there is. */
+export function isPage({ limit, size, page }: PageQuery): boolean {
+  return [limit, size, page].some((given) => given !== undefined)
+}
+
 export interface Page {
   page: number
   limit: number

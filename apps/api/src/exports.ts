@@ -1,0 +1,81 @@
+import { finished, Readable } from 'node:stream'
+import type { ExportChunk } from '@stockpile/db/export'
+import type { FastifyReply } from 'fastify'
+import { ProblemError } from './problem.js'
+import type { App } from './server.js'
+
+/** At a time. Each has one statement under way at most, so that of the pool's 10 connections 6 are left for pages. */
+const MAX_EXPORTS = 4
+export interface Exports {
+  /** @throws ProblemError 503 when as many exports as may be are under way */
+  enter(): void
+  /** To be called once for each `enter` that is not followed by `send`. */
+  leave(): void
+  /**
+   * Streams a head and chunks to a client for as long as it takes them. The next chunk is read while the former is written,
+   * and none while the client does not read. An error, or a client that takes no chunk in time, ends the connection, so
+   * that what came is not taken for the whole.
+   */
+  send(reply: FastifyReply, chunks: ChunkSource): FastifyReply
+}
+
+interface ChunkSource {
+  head: string
+  /** Read before the answer starts: what is wrong with the statement or the database is an answer of its own. */
+  first: ExportChunk
+  readAfter(last: NonNullable<ExportChunk['last']>): Promise<ExportChunk>
+}
+
+/** @param stallMs how long a client may take for a chunk */
+export function createExports(app: App, stallMs: number): Exports {
+  let underWay = 0
+  const replies = new Set<FastifyReply>()
+  // They may take minutes: whoever stops the process does not wait for them.
+  app.addHook('preClose', async () => {
+    for (const reply of replies) reply.raw.destroy()
+  })
+
+  const leave = () => {
+    underWay -= 1
+  }
+  return {
+    enter() {
+      if (underWay >= MAX_EXPORTS) {
+        const detail = `${MAX_EXPORTS} exports are under way, and that is the most at a time. Try again in a few seconds, or ask for pages.`
+        throw new ProblemError(503, detail, { headers: { 'retry-after': '5' } })
+      }
+      underWay += 1
+    },
+    leave,
+    send(reply, source) {
+      replies.add(reply)
+      const cutOff = (reason: string, error?: unknown) => {
+        reply.log.warn(error === undefined ? {} : { err: error }, `an export is cut off: ${reason}`)
+        reply.raw.destroy()
+      }
+      const timer = setTimeout(() => cutOff('its client did not read'), stallMs)
+      // Not the event: a client that left while the first chunk was read has had it.
+      finished(reply.raw, () => {
+        clearTimeout(timer)
+        replies.delete(reply)
+        leave()
+      })
+      // An export may take longer than a handler: once it is being written, its time is this timer's.
+      reply.raw.once('pipe', () => void reply.hijack())
+      async function* texts() {
+        if (source.head !== '') yield Buffer.from(source.head)
+        try {
+          for (let chunk = source.first; ; chunk = await source.readAfter(chunk.last)) {
+            if (chunk.text !== null) yield chunk.text
+            timer.refresh()
+            if (chunk.last === null) return
+          }
+        } catch (error) {
+          cutOff('it cannot be read on', error)
+        }
+      }
+      // A stream that holds no more than one chunk back asks for the next as soon as it has handed one on.
+      return reply.send(Readable.from(texts(), { objectMode: false, highWaterMark: 1 }))
+    },
+  }
+}

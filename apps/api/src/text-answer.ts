@@ -1,0 +1,102 @@
+import type { Pool } from '@stockpile/db/connection'
+import { readExportChunk } from '@stockpile/db/export'
+import type { BarColumn, TextFormat } from '@stockpile/db/export'
+import type { FinancialDataQuery } from '@stockpile/db/financial-data-query'
+import type { FastifyReply } from 'fastify'
+import { Readable } from 'node:stream'
+import * as z from 'zod'
+import type { Exports } from './exports.js'
+import { barsAsText, CONTENT_TYPES, dispositionOf, headOf, MEDIA_TYPES } from './format.js'
+import { CACHE_HEADERS } from './schemas/answer.js'
+
+/** Of an export. Fewer cost round trips, more only memory. */
+const CHUNK_ROWS = 5_000
+
+interface Text {
+  format: TextFormat
+  columns: readonly BarColumn[]
+  /** Of a success. */
+  headers: Record<string, string>
+}
+
+/** Answers with all bars of a query, however many. */
+export async function sendExport(
+  reply: FastifyReply,
+  { db, exports }: { db: Pool; exports: Exports },
+  query: FinancialDataQuery,
+  text: Text,
+): Promise<FastifyReply> {
+  if (reply.request.method === 'HEAD') return describeText(reply, query, text).send(Readable.from([]))
+  exports.enter()
+  try {
+    const readAfter = (last: Parameters<typeof readExportChunk>[3]) =>
+      readExportChunk(db, query, text, last, CHUNK_ROWS)
+    const first = await readAfter(null)
+    return exports.send(describeText(reply, query, text), {
+      head: headOf(text.format, text.columns),
+      first,
+      readAfter,
+    })
+  } catch (error) {
+    exports.leave()
+    throw error
+  }
+}
+
+/** Answers with bars that are there already. */
+export function sendText(
+  reply: FastifyReply,
+  query: FinancialDataQuery,
+  text: Text,
+  bars: readonly Record<BarColumn, string>[],
+): FastifyReply {
+  return describeText(reply, query, text).send(barsAsText(text.format, text.columns, bars))
+}
+
+function describeText(
+  reply: FastifyReply,
+  query: FinancialDataQuery,
+  { format, headers }: Text,
+): FastifyReply {
+  const what = query.symbols?.length === 1 ? query.symbols[0] : 'financial_data'
+  return reply
+    .headers(headers)
+    .type(CONTENT_TYPES[format])
+    .header('content-disposition', dispositionOf(format, [what, query.startDate, query.endDate]))
+}
+
+const CSV_EXAMPLE =
+  'symbol,date,open_price,high_price,low_price,close_price,volume\r\nIBM,2026-04-01,242.1200,246.2618,240.1400,243.1400,4228653\r\n'
+const NDJSON_EXAMPLE =
+  '{"symbol":"IBM","date":"2026-04-01","open_price":"242.1200","high_price":"246.2618","low_price":"240.1400","close_price":"243.1400","volume":"4228653"}\n'
+
+/** The response schema of bars in each format. */
+export function textOrJsonAnswer<Answer extends z.ZodType>(json: Answer) {
+  return {
+    description: 'Bars; the format is that of Accept or format.',
+    headers: {
+      ...CACHE_HEADERS,
+      'Content-Disposition': {
+        type: 'string',
+        description: 'Of CSV and NDJSON: a file name.',
+        examples: ['attachment; filename="IBM_2023-01-01_2023-01-31.csv"'],
+      },
+    },
+    content: {
+      [MEDIA_TYPES.json]: { schema: json },
+      [MEDIA_TYPES.csv]: {
+        schema: z.string().meta({
+          description:
+            'RFC 4180: a header row, CRLF, nothing is quoted since nothing needs it. A symbol that begins with = + - or @ has an apostrophe before it, lest a spreadsheet take it for a formula; no symbol begins with one by itself, so a reader takes it off.',
+          examples: [CSV_EXAMPLE],
+        }),
+      },
+      [MEDIA_TYPES.ndjson]: {
+        schema: z.string().meta({
+          description: 'A JSON object of a bar on each line, as in data of JSON.',
+          examples: [NDJSON_EXAMPLE],
+        }),
+      },
+    },
+  }
+}

@@ -1,0 +1,236 @@
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { get } from 'node:http'
+import type { IncomingMessage } from 'node:http'
+import { connect } from 'node:net'
+import { buffer, text } from 'node:stream/consumers'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { ExportChunk } from '@stockpile/db/export'
+import { waitFor } from '@stockpile/test-harness/process'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { createExports } from '../src/exports.js'
+import { createLogger } from '../src/logger.js'
+import { registerCompression } from '../src/plugins/compression.js'
+import { registerConnections } from '../src/plugins/connections.js'
+import { createServer } from '../src/server.js'
+import type { App } from '../src/server.js'
+import * as z from 'zod'
+import { problemOf, useApp } from './app.js'
+import { parseCsv } from './csv.js'
+
+const STALL_MS = 400
+const HANDLER_MS = 300
+const MIB = 1024 * 1024
+/** Random, so that it is as large when it is compressed. */
+const TEXT = randomBytes(MIB)
+const MORE = { symbol: 'IBM', date: '2023-01-03' }
+const lengthOf = (part: unknown) => (Buffer.isBuffer(part) ? part.length : NaN)
+/** More than both ends' sockets hold back. */
+const MANY = 64
+
+describe('an export', () => {
+  let app: App
+  let origin: string
+  let reads: number
+  let logLines: string[]
+  /** What comes after the first chunk. */
+  let read: (count: number) => Promise<ExportChunk>
+  beforeEach(async () => {
+    reads = 0
+    logLines = []
+    read = async (count) => ({ text: TEXT, last: count < MANY ? MORE : null })
+    const logger = createLogger('debug', { write: (line) => logLines.push(line) })
+    app = createServer({ logger, timeouts: { handlerMs: HANDLER_MS } })
+    registerConnections(app)
+    await registerCompression(app)
+    const exports = createExports(app, STALL_MS)
+    app.get('/', async (_request, reply) => {
+      exports.enter()
+      const first = { text: TEXT, last: MORE }
+      return exports.send(reply.type('text/csv'), {
+        head: 'head',
+        first,
+        readAfter: async () => read((reads += 1)),
+      })
+    })
+    origin = await app.listen({ port: 0 })
+  })
+  afterEach(() => app.close())
+
+  const open = async (acceptEncoding = 'identity'): Promise<IncomingMessage> => {
+    const request = get(origin, { agent: false, headers: { 'accept-encoding': acceptEncoding } })
+    return new Promise((resolve, reject) => request.once('response', resolve).once('error', reject))
+  }
+  const faults = () => logLines.filter((line) => /"level":[56]0/.test(line))
+  /** As many as may be can be had again: none of those before is left. */
+  const expectRoom = async () => {
+    read = async () => ({ text: null, last: null })
+    await waitFor(
+      async () => {
+        const answers = await Promise.all([open(), open(), open(), open()])
+        await Promise.all(answers.map((answer) => text(answer)))
+        return answers.every((answer) => answer.statusCode === 200)
+      },
+      { deadlineMs: 5_000 },
+    )
+  }
+
+  test('has all its chunks in order', async () => {
+    read = async (count) => ({ text: Buffer.from(`chunk ${count},`), last: count < 5 ? MORE : null })
+    const body = await buffer(await open())
+    expect(body.subarray(4 + MIB).toString()).toBe('chunk 1,chunk 2,chunk 3,chunk 4,chunk 5,')
+    expect(body.subarray(0, 4).toString()).toBe('head')
+    await expectRoom()
+  })
+
+  test('goes on longer than a handler may and a stalled client could, as long as it is read', async () => {
+    const answer = await open()
+    const startedAt = performance.now()
+    let bytes = 0
+    for await (const part of answer) {
+      bytes += lengthOf(part)
+      if (performance.now() - startedAt < 3 * STALL_MS) await sleep(2)
+    }
+    expect(bytes).toBe(4 + (MANY + 1) * MIB)
+    expect(faults()).toStrictEqual([])
+  })
+
+  test('reads one chunk ahead of its client and no more', async () => {
+    read = async () => ({ text: TEXT, last: MORE })
+    const answer = await open()
+    let taken = 0
+    for await (const part of answer) {
+      taken += lengthOf(part)
+      // On the way: one in the stream, one being written, and what the sockets hold.
+      expect(reads).toBeLessThan(taken / MIB + 20)
+      if (taken > 40 * MIB) break
+    }
+    await expectRoom()
+  })
+
+  test.each(['identity', 'gzip', 'br'])(
+    'reads nothing any more once its client has left: %s',
+    async (encoding) => {
+      read = async () => ({ text: TEXT, last: MORE })
+      const answers = await Promise.all([open(encoding), open(encoding), open(encoding), open(encoding)])
+      for (const answer of answers) {
+        await once(answer, 'data')
+        answer.destroy()
+      }
+      await expectRoom()
+      expect(faults()).toStrictEqual([])
+    },
+  )
+
+  test('is given up when its client leaves while the first chunk is read', async () => {
+    const exports = createExports(
+      createServer({ logger: createLogger('fatal', { write: () => {} }) }),
+      STALL_MS,
+    )
+    for (let times = 0; times < 8; times += 1) {
+      const late = createServer({ logger: createLogger('fatal', { write: () => {} }) })
+      late.get('/', async (request, reply) => {
+        exports.enter()
+        await once(request.raw.socket, 'close')
+        return exports.send(reply, {
+          head: '',
+          first: { text: TEXT, last: MORE },
+          readAfter: async () => read(1),
+        })
+      })
+      const socket = connect(Number(new URL(await late.listen({ port: 0 })).port), '127.0.0.1')
+      socket.end('GET / HTTP/1.1\r\nHost: a\r\n\r\n').resume()
+      socket.destroySoon()
+      await once(socket, 'close')
+      await late.close()
+    }
+    expect(() => exports.enter()).not.toThrow()
+  })
+
+  test.each(['identity', 'br'])('is cut off when its client does not read: %s', async (encoding) => {
+    read = async () => ({ text: TEXT, last: MORE })
+    const socket = connect(Number(new URL(origin).port), '127.0.0.1')
+    socket.write(`GET / HTTP/1.1\r\nHost: a\r\nAccept-Encoding: ${encoding}\r\n\r\n`)
+    await once(socket, 'readable')
+    await waitFor(async () => logLines.some((line) => line.includes('its client did not read')), {
+      deadlineMs: 10_000,
+    })
+    const before = reads
+    await sleep(50)
+    expect(reads).toBe(before)
+    socket.destroy()
+    await expectRoom()
+  })
+
+  test('is cut off when its client does not read the last of it', async () => {
+    read = async () => ({ text: Buffer.alloc(MANY * MIB), last: null })
+    const socket = connect(Number(new URL(origin).port), '127.0.0.1')
+    socket.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
+    await once(socket, 'readable')
+    await waitFor(async () => logLines.some((line) => line.includes('its client did not read')), {
+      deadlineMs: 10_000,
+    })
+    expect(reads).toBe(1)
+    socket.destroy()
+    await expectRoom()
+  })
+
+  test.each(['identity', 'gzip', 'br'])(
+    'is cut off by an error in its middle, lest it be taken for the whole: %s',
+    async (encoding) => {
+      read = async (count) => {
+        if (count === 3) throw new Error('the database is gone')
+        return { text: TEXT, last: MORE }
+      }
+      await expect(buffer(await open(encoding))).rejects.toThrow('aborted')
+      expect(logLines.filter((line) => line.includes('the database is gone'))).toHaveLength(1)
+      await expectRoom()
+    },
+  )
+
+  test('is one of four at a time: the fifth is 503 with Retry-After', async () => {
+    const answers = await Promise.all([open(), open(), open(), open()])
+    const fifth = await app.inject('/')
+    expect(problemOf(fifth, 503).detail).toContain('4 exports')
+    expect(fifth.headers['retry-after']).toBe('5')
+    for (const answer of answers) answer.destroy()
+    await expectRoom()
+  })
+
+  test('does not hold up the end of the process', async () => {
+    const answer = await open()
+    await Promise.all([expect(buffer(answer)).rejects.toThrow('aborted'), app.close()])
+  })
+})
+
+describe('an export from the database', () => {
+  const context = useApp({ shared: true })
+
+  test('has every bar once, in order, although it is read in parts', async () => {
+    await context.db.execute(`
+      INSERT INTO financial_data (symbol, date, open_price, high_price, low_price, close_price, volume)
+      SELECT 'S' || day % 3, DATE '1990-01-01' + day, 1, 1, 1, 1, day FROM generate_series(1, 15000) AS day`)
+    const whole = (await context.app.inject('/api/financial_data?format=csv')).body
+    const [, ...rows] = parseCsv(whole)
+    const keys = rows.map(([symbol, date]) => `${symbol} ${date}`)
+    expect(keys).toStrictEqual([...new Set(keys)].toSorted())
+    expect(keys).toHaveLength(15_000)
+    // A chunk's end is the end.
+    const some = (await context.app.inject('/api/financial_data?format=ndjson&symbol=S1')).body
+    expect(
+      some
+        .split('\n')
+        .slice(0, -1)
+        .map((line) => z.object({ date: z.string() }).parse(JSON.parse(line)).date),
+    ).toStrictEqual(rows.filter(([symbol]) => symbol === 'S1').map(([, date]) => date))
+  })
+
+  test('that fails before it begins is a problem like any other', async () => {
+    await context.db.execute('ALTER TABLE financial_data RENAME TO away')
+    const answer = await context.app.inject('/api/financial_data?format=csv')
+    await context.db.execute('ALTER TABLE away RENAME TO financial_data')
+    expect(problemOf(answer, 500).status).toBe(500)
+    for (const header of ['etag', 'cache-control', 'content-disposition'])
+      expect(answer.headers).not.toHaveProperty(header)
+  })
+})
