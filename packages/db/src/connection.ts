@@ -51,6 +51,8 @@ export function connect(options: ConnectionOptions): Connection {
     connection: {
       application_name: options.applicationName,
       statement_timeout: statementTimeoutMs,
+      // Compiling a plan takes longer than any statement of these would gain by it; a high estimate alone brings it about.
+      jit: 'off',
       // A transaction whose process hangs must not keep its locks.
       idle_in_transaction_session_timeout: 60_000,
     },
