@@ -63,9 +63,8 @@ export function openQueue(options: OpenOptions & { onConnect?: () => void }): Op
     queue.on('error', onError)
     return { handle: queue, close: () => closeWithin(queue.close(), () => connection.disconnect()) }
   }
-  const connection = { ...poolOptions(backend.url, 4), query_timeout: 5_000 }
   const queue: PostgresQueue = new onPostgres.Queue<JobData, string>(QUEUE_NAME, {
-    connection,
+    connection: poolOptions(backend.url, 4),
     defaultJobOptions: JOB_OPTIONS,
   })
   queue.on('error', onError)
@@ -94,6 +93,8 @@ export function openWorker(options: WorkOptions): Opened<IngestWorker> {
     maximumRateLimitDelay: 1_000,
     lockDuration: 15_000,
     stalledInterval: 5_000,
+    // After a question for jobs that failed; by default 15 s, in which a backend that is back is left alone.
+    runRetryDelay: 1_000,
     maxStalledCount: 1_000_000,
     settings: {
       backoffStrategy: (attemptsMade: number, _type?: string, error?: Error) =>
@@ -107,10 +108,9 @@ export function openWorker(options: WorkOptions): Opened<IngestWorker> {
     worker.on('error', onError)
     return { handle: worker, close: () => closeWithin(worker.close(), () => connection.disconnect()) }
   }
-  const connection = poolOptions(backend.url, Math.max(4, options.concurrency))
   const worker = new onPostgres.Worker<JobData, string>(QUEUE_NAME, options.process, {
     ...shared,
-    connection,
+    connection: poolOptions(backend.url, Math.max(4, options.concurrency)),
   })
   worker.on('error', onError)
   return { handle: worker, close: () => closeWithin(worker.close()) }
