@@ -49,7 +49,7 @@ export class ClaimLostError extends Error {
  * hands a job out again only after its worker was lost.
  * @param options.alone whether nothing else will be in this worker's hands meanwhile
  * @param options.fullHistory whether the plan serves it; else what `auto` wants of it cannot be had, and the newest rows do
- * @returns null when the item is finished, cancelled or unknown: there is nothing to do
+ * @returns null when the item is finished, cancelled or unknown, so that there is nothing to do, or `putOffMs` says
  */
 export async function takeItem(
   db: Database,
@@ -62,7 +62,7 @@ export async function takeItem(
            started_at = coalesce(started_at, now()),
            lone_losses = lone_losses + (item.state = 'running' AND item.alone)::int, alone = ${alone}
       FROM ingest_runs AS run
-     WHERE item.id = ${id} AND item.state IN ('pending', 'running') AND run.id = item.run_id
+     WHERE item.id = ${id} AND item.state IN ('pending', 'running') AND NOT ${isPutOff} AND run.id = item.run_id
     RETURNING item.id::float8 AS id, item.claim, item.run_id AS "runId", item.symbol, item.attempts, item.lone_losses AS "loneLosses", run.outputsize, run.force,
       ${wantsFull} AS "wantsFull", item.refusals,
       coalesce(extract(epoch FROM now() - item.refused_since) * 1000, 0)::float8 AS "refusedMs",
@@ -71,6 +71,20 @@ export async function takeItem(
       (SELECT ${needlessFor(sql`run`, sql`known`, sql`(run.outputsize = 'full' OR (${fullHistory} AND ${wantsFull}))`)}
          FROM symbols AS known WHERE known.symbol = item.symbol) AS needless`)
   return item ?? null
+}
+
+/** The queue may hand an item out so much earlier than it is due: less than any backoff, more than clocks that agree differ. */
+const EARLY_MS = 1_000
+
+/** SQL: whether an item waits between two attempts still. A wait for quota or key ends with the pause of the workers. */
+const isPutOff = sql`(item.state = 'pending' AND item.waiting_for IS NULL
+  AND coalesce(item.next_attempt_at > now() + ${EARLY_MS} * interval '1 ms', false))`
+
+/** How long an item has to wait still before its next attempt, by the database's clock; 0 when it does not. Milliseconds. */
+export async function putOffMs(db: Database, id: number): Promise<number> {
+  const [item] = await db.execute<{ ms: number }>(sql`
+    SELECT interval_ms(item.next_attempt_at - now()) AS ms FROM ingest_items AS item WHERE item.id = ${id} AND ${isPutOff}`)
+  return item?.ms ?? 0
 }
 
 /** SQL, of an item and its run: `auto` is resolved by what the symbol had when the item was accepted, whatever came since. */

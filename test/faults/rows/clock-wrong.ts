@@ -7,6 +7,8 @@ import { servedRows, storedRows } from '../upstream-rows.js'
 import type { World } from '../world.js'
 
 const DAY_MS = 86_400_000
+/** The first backoff is 2.5 s at least, and up to a second of it is forgone. */
+const LEAST_BACKOFF_MS = 1_500
 const SERIES_KEY = 'Time Series (Daily)'
 
 export const clockWrong: Row = {
@@ -38,11 +40,26 @@ export const clockWrong: Row = {
     equal(future.length, 0, 'bars of the future')
     for (const symbol of symbols) await expectAccountedFor(world, symbol)
 
+    // What a clock behind puts off is long due by the one ahead.
+    const failing = Array.from({ length: 6 }, (_, index) => `FAILING${index}`)
+    for (const symbol of failing)
+      simulator.rule({ symbol, times: 1, answer: { kind: 'status', status: 503 } })
+    await http.ingest(failing)
+    await drained()
+    for (const symbol of failing) {
+      const [first, second] = simulator.arrivals().filter((arrival) => arrival.symbol === symbol)
+      const waitedMs = (second?.at ?? 0) - (first?.at ?? 0)
+      ok(waitedMs > LEAST_BACKOFF_MS, `${symbol} was tried again after ${waitedMs} ms`)
+    }
+
     // What a clock ahead puts off is not put off for two days.
     await programs.stop(behind)
     simulator.rule({ symbol: 'LATER', times: 1, answer: { kind: 'status', status: 503 } })
     await http.ingest(['LATER'])
-    await until('a failed attempt', async () => (await sql`SELECT FROM ingest_failures`).length > 0)
+    await until(
+      'a failed attempt',
+      async () => (await sql`SELECT FROM ingest_failures WHERE symbol = 'LATER'`).length > 0,
+    )
     await programs.stop(ahead)
     await programs.startWorker()
     const rightAt = performance.now()
