@@ -11,8 +11,8 @@ function bodyOf(lines: readonly Line[], indent?: number): string {
   return `{"Meta Data": ${JSON.stringify(META_DATA)}, "Time Series (Daily)": {${members.join(', ')}}}`
 }
 
-function csvOf(lines: readonly Line[]): string {
-  const rows = lines.map(([date, value]) => [date, ...Object.values(value as Fields)].join(','))
+function csvOf(lines: readonly (readonly [date: string, record: Fields])[]): string {
+  const rows = lines.map(([date, value]) => [date, ...Object.values(value)].join(','))
   return `timestamp,open,high,low,close,volume\r\n${rows.map((row) => `${row}\r\n`).join('')}`
 }
 
