@@ -1,6 +1,8 @@
 import { MAX_SYMBOL_LENGTH, normaliseSymbol, SYMBOL_CHARACTERS, SYMBOL_TAKES } from '@stockpile/db/symbol'
 import * as z from 'zod'
 
+/** One of them, as a client may write it. */
+const CHARACTER = SYMBOL_CHARACTERS.source.slice(1, -2).replace('A-Z', 'A-Za-z')
 const stop = { abort: true, error: SYMBOL_TAKES }
 
 export const symbolSchema = z
@@ -11,7 +13,7 @@ export const symbolSchema = z
   .regex(SYMBOL_CHARACTERS, stop)
   .meta({
     description: 'A symbol as Alpha Vantage writes it. It is trimmed and upper-cased.',
-    // For OpenAPI: what may be sent.
-    pattern: SYMBOL_CHARACTERS.source.replace('A-Z', 'A-Za-z'),
+    // For OpenAPI: what may be sent. Spaces alone are no symbol.
+    pattern: `^ *${CHARACTER.replace(' ', '')}${CHARACTER}*$`,
     examples: ['IBM'],
   })
