@@ -60,6 +60,8 @@ export function openQueue(options: OpenOptions & { onConnect?: () => void }): Op
       prefix,
       defaultJobOptions: JOB_OPTIONS,
     })
+    connection.on('close', () => disconnected.add(queue))
+    connection.on('ready', () => disconnected.delete(queue))
     queue.on('error', onError)
     return { handle: queue, close: () => closeWithin(queue.close(), () => connection.disconnect()) }
   }
@@ -229,10 +231,12 @@ export class QueueTimeoutError extends Error {
 
 /** Queues that still owe an answer whose deadline has passed. */
 const overdue = new WeakSet<IngestQueue>()
+/** Queues whose connection was lost or refused, and not made again since. */
+const disconnected = new WeakSet<IngestQueue>()
 
 /**
  * What is asked of a queue that hangs would only pile up, and arrive all at once later: until it has given the
- * answer it owes, it is asked nothing more.
+ * answer it owes, it is asked nothing more. Nor is one that is known to be away: nobody waits for it.
  */
 async function answer<T>(
   queue: IngestQueue,
@@ -242,6 +246,7 @@ async function answer<T>(
 ): Promise<T> {
   if (overdue.has(queue))
     throw new QueueTimeoutError(`the queue did not ${what}: it owes an earlier answer still`)
+  if (disconnected.has(queue)) throw new QueueTimeoutError(`the queue could not ${what}: it is not connected`)
   const work = ask()
   try {
     return await within(work, deadlineMs, what)
