@@ -1,9 +1,9 @@
 import swagger from '@fastify/swagger'
-import type { SwaggerTransformObject } from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import { createJsonSchemaTransform, createJsonSchemaTransformObject } from 'fastify-type-provider-zod'
 import * as z from 'zod'
 import type { App } from '../server.js'
+import { completeDocument } from './openapi-answers.js'
 
 type SchemaConfig = NonNullable<
   NonNullable<Parameters<typeof createJsonSchemaTransform>[0]>['zodToJsonConfig']
@@ -22,15 +22,6 @@ const zodToJsonConfig: SchemaConfig = {
   },
 }
 
-/** The type provider adds each component a second time, as an input; here all components are of answers. */
-function withoutInputs(document: ReturnType<SwaggerTransformObject>): ReturnType<SwaggerTransformObject> {
-  const schemas = 'components' in document ? document.components?.schemas : undefined
-  for (const name of Object.keys(schemas ?? {})) {
-    if (name.endsWith('Input')) delete schemas?.[name]
-  }
-  return document
-}
-
 /** /openapi.json and its UI at /docs. To be registered before the routes it should describe. */
 export async function registerOpenapi(app: App): Promise<void> {
   await app.register(swagger, {
@@ -43,6 +34,8 @@ export async function registerOpenapi(app: App): Promise<void> {
           'Keeps a database of daily stock prices from Alpha Vantage and serves it.',
           'Prices are exactly as the provider wrote them: raw, not adjusted for splits.',
           'Errors are application/problem+json (RFC 9457), and carry info.error like every other answer.',
+          'An unknown address is 404; a method that an address does not take is 405 with Allow.',
+          'HEAD is answered wherever GET is.',
         ].join(' '),
       },
       tags: [
@@ -54,7 +47,7 @@ export async function registerOpenapi(app: App): Promise<void> {
     },
     transform: createJsonSchemaTransform({ zodToJsonConfig }),
     transformObject: (document) =>
-      withoutInputs(createJsonSchemaTransformObject({ zodToJsonConfig })(document)),
+      completeDocument(createJsonSchemaTransformObject({ zodToJsonConfig })(document)),
   })
   await app.register(swaggerUi, {
     routePrefix: '/docs',

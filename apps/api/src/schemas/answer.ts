@@ -1,6 +1,8 @@
 import * as z from 'zod'
 import { problemSchema } from '../problem.js'
 import { paginationSchema } from './pagination.js'
+import { PROBLEM_ANSWERS } from './problem-answers.js'
+import type { ProblemStatus } from './problem-answers.js'
 
 const infoSchema = z.object({
   error: z.literal('').meta({ description: 'Empty unless the request failed.' }),
@@ -33,30 +35,17 @@ export function pageAnswerOf<Entry extends z.ZodType>(options: {
   })
 }
 
-const PROBLEMS = {
-  400: 'The request is not valid; errors says where and why.',
-  404: 'There is no such thing.',
-  409: 'The run has finished, or the first request with this Idempotency-Key is still under way.',
-  413: 'The body is larger than 1 MiB.',
-  415: 'The body is not plain JSON in UTF-8.',
-  422: 'More than 10,000 symbols, or an Idempotency-Key that was used for another request.',
-  500: 'A fault of the server, which its log explains under the request id.',
-  503: 'The database does not answer; Retry-After says when to ask again, in seconds.',
-  default: 'Any other error, e.g. 405, 408, 414 or 431.',
-} as const
-type ProblemStatus = keyof typeof PROBLEMS
-
 interface ProblemResponse {
   description: string
   content: { 'application/problem+json': { schema: typeof problemSchema } }
 }
 
-/** The response schemas of a route's errors; 500 and `default` are every route's. */
+/** The response schemas of a route's own errors; those of any route are added by plugins/openapi-answers.ts. */
 export function problems(...statuses: ProblemStatus[]): Partial<Record<ProblemStatus, ProblemResponse>> {
   const responses: Partial<Record<ProblemStatus, ProblemResponse>> = {}
-  for (const status of [...statuses, 500, 'default'] as const) {
+  for (const status of statuses) {
     const content = { 'application/problem+json': { schema: problemSchema } }
-    responses[status] = { description: PROBLEMS[status], content }
+    responses[status] = { description: PROBLEM_ANSWERS[status].description, content }
   }
   return responses
 }
