@@ -45,8 +45,9 @@ export async function startProgram(
     if (program === 'worker')
       child.stdout?.on('data', () => output.includes('"msg":"working"') && resolve(''))
   })
-  const early = exited.then(() => {
-    throw new Error(`${program} ended before it served:\n${output}`)
+  // Once all that it wrote was read.
+  const early = once(child, 'close').then(([code]) => {
+    throw new Error(`${program} ended with ${code} before it served:\n${output}`)
   })
   const late = AbortSignal.timeout(START_DEADLINE_MS)
   const started = await Promise.race([url, early, once(late, 'abort').then(() => undefined)])

@@ -1,3 +1,5 @@
+import { createClient } from '@stockpile/client'
+import type { components } from '@stockpile/client'
 import { chooseBackend } from '@stockpile/queue/backend'
 import { openQueue } from '@stockpile/queue/queue'
 import { useDatabase } from '@stockpile/test-harness/database'
@@ -11,15 +13,7 @@ import * as z from 'zod'
 const DEADLINE_MS = 20_000
 const KEY = 'CANARYKEY0123456'
 
-const runSchema = z.object({
-  data: z.object({
-    id: z.string(),
-    status: z.string(),
-    counts: z.record(z.string(), z.number()),
-    failures: z.unknown(),
-  }),
-})
-type Run = z.infer<typeof runSchema>['data']
+type Run = components['schemas']['Run']
 const arrivalsSchema = z.array(z.object({ symbol: z.string() }))
 
 /** The programs as production runs them, each a process, over their real HTTP. */
@@ -53,24 +47,13 @@ describe.each(queueBackends())('the whole system, the queue on $name', ({ redisU
       startProgram('worker', { env: { ...queue, ...settings } }),
     ])
     running.push(api, worker)
-    const get = async (path: string): Promise<unknown> => {
-      const response = await fetch(`${api.url}${path}`)
-      expect(response.ok, `GET ${path}: ${response.status}`).toBe(true)
-      return response.json()
-    }
-    const post = async (path: string, body?: unknown) => {
-      const response = await fetch(`${api.url}${path}`, {
-        method: 'POST',
-        ...(body === undefined
-          ? {}
-          : { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
-      })
-      return { status: response.status, data: runSchema.parse(await response.json()).data }
-    }
+    const client = createClient(api.url)
+    const ingest = async (symbols: string[]) =>
+      succeeded(await client.POST('/api/ingest', { body: { symbols } })).data
     const run = (id: string, until: (one: Run) => boolean) =>
       waitFor(
         async () => {
-          const { data } = runSchema.parse(await get(`/api/ingest/${id}`))
+          const { data } = succeeded(await client.GET('/api/ingest/{id}', { params: { path: { id } } }))
           return until(data) ? data : undefined
         },
         { deadlineMs: DEADLINE_MS, what: 'the run' },
@@ -86,21 +69,23 @@ describe.each(queueBackends())('the whole system, the queue on $name', ({ redisU
         await opened.close()
       }
     }
-    return { api, worker, simulator, get, post, run, arrivals, queued }
+    return { api, worker, simulator, client, ingest, run, arrivals, queued }
   }
 
   test('brings two symbols in and shows why the third failed: in the run, the failures and on the board', async () => {
     const system = await start()
-    const { status, data } = await system.post('/api/ingest', { symbols: ['ibm', 'NOSUCH', 'AAPL'] })
-    expect(status).toBe(202)
+    const { client } = system
+    const data = await system.ingest(['ibm', 'NOSUCH', 'AAPL'])
     expect(await system.run(data.id, (one) => one.status === 'partial')).toMatchObject({
       counts: { total: 3, succeeded: 2, failed: 1 },
       failures: [{ class: 'invalid_symbol', count: 1 }],
     })
-    expect(await system.get(`/api/failures?run_id=${data.id}`)).toMatchObject({
-      data: [{ symbol: 'NOSUCH', class: 'invalid_symbol', attempt: 1 }],
-    })
-    expect(await system.get('/api/financial_data?symbol=IBM&limit=1')).toMatchObject({
+    const failures = await client.GET('/api/failures', { params: { query: { run_id: data.id } } })
+    expect(succeeded(failures).data).toMatchObject([
+      { symbol: 'NOSUCH', class: 'invalid_symbol', attempt: 1 },
+    ])
+    const ofIbm = { params: { query: { symbol: 'IBM', limit: 1 } } }
+    expect(succeeded(await client.GET('/api/financial_data', ofIbm))).toMatchObject({
       data: [{ symbol: 'IBM' }],
       pagination: { count: 100 },
     })
@@ -116,17 +101,19 @@ describe.each(queueBackends())('the whole system, the queue on $name', ({ redisU
       { deadlineMs: DEADLINE_MS, what: 'the failed job on the board' },
     )
     expect(board).toContain('NOSUCH')
-    const { id } = data
-    const paths = [
-      '/api/quota',
-      '/api/ingest',
-      `/api/ingest/${id}`,
-      `/api/ingest/${id}/items`,
-      '/api/failures',
-    ]
-    const bodies = await Promise.all([...paths, '/readyz', '/openapi.json'].map((path) => system.get(path)))
-    expect(bodies[0]).toMatchObject({ data: { key: { state: 'accepted' }, items_waiting: 0 } })
-    expect(JSON.stringify(bodies) + board + system.api.output()).not.toContain(KEY)
+    const path = { id: data.id }
+    const quota = succeeded(await client.GET('/api/quota'))
+    expect(quota.data).toMatchObject({ key: { state: 'accepted' }, items_waiting: 0 })
+    const bodies = await Promise.all([
+      client.GET('/api/ingest'),
+      client.GET('/api/ingest/{id}', { params: { path } }),
+      client.GET('/api/ingest/{id}/items', { params: { path } }),
+      client.GET('/readyz'),
+    ])
+    expect(bodies.map(({ response }) => response.status)).toStrictEqual([200, 200, 200, 200])
+    const shown = JSON.stringify([quota, failures.data, bodies])
+    const document = await (await fetch(`${system.api.url}/openapi.json`)).text()
+    expect(shown + document + board + system.api.output()).not.toContain(KEY)
   })
 
   test('does not let a symbol that is tried again hold up the others', async () => {
@@ -135,34 +122,36 @@ describe.each(queueBackends())('the whole system, the queue on $name', ({ redisU
       method: 'PUT',
       body: JSON.stringify([{ symbol: 'DOWN', answer: { kind: 'status', status: 503 } }]),
     })
-    const { data } = await system.post('/api/ingest', { symbols: ['DOWN', 'IBM', 'AAPL'] })
+    const data = await system.ingest(['DOWN', 'IBM', 'AAPL'])
     const before = performance.now()
-    await system.run(data.id, (one) => one.counts['succeeded'] === 2)
+    await system.run(data.id, (one) => one.counts.succeeded === 2)
     // The first retry of DOWN is due after 2.5 s at the earliest.
     expect(performance.now() - before).toBeLessThan(2_500)
     expect((await system.arrivals()).map((one) => one.symbol)).toEqual(['DOWN', 'IBM', 'AAPL'])
-    await system.post(`/api/ingest/${data.id}/cancel`)
+    await system.client.POST('/api/ingest/{id}/cancel', { params: { path: { id: data.id } } })
   })
 
   test('cancels a run of 5,000 symbols: what waits never starts, what runs ends within a second', async () => {
     const system = await start([], { WORKER_CONCURRENCY: '10' })
     // Until a key has been accepted, one request at a time goes out.
-    const first = await system.post('/api/ingest', { symbols: ['IBM'] })
-    await system.run(first.data.id, (one) => one.status === 'succeeded')
+    const first = await system.ingest(['IBM'])
+    await system.run(first.id, (one) => one.status === 'succeeded')
     const rules = JSON.stringify([{ answer: { kind: 'delay', ms: 60_000 } }])
     await fetch(`${system.simulator.url}/simulator/rules`, { method: 'PUT', body: rules })
     const symbols = Array.from({ length: 5_000 }, (_, index) => `S${index}`)
-    const { data } = await system.post('/api/ingest', { symbols })
+    const data = await system.ingest(symbols)
     await waitFor(async () => (await system.arrivals()).length === 11, {
       deadlineMs: DEADLINE_MS,
       what: 'ten requests',
     })
-    await system.run(data.id, (one) => one.counts['running'] === 10)
+    await system.run(data.id, (one) => one.counts.running === 10)
     const cancelledAt = performance.now()
-    const cancelled = await system.post(`/api/ingest/${data.id}/cancel`)
-    expect(cancelled).toMatchObject({
-      status: 200,
-      data: { status: 'cancelled', counts: { total: 5_000, cancelled: 5_000 } },
+    const cancelled = await system.client.POST('/api/ingest/{id}/cancel', {
+      params: { path: { id: data.id } },
+    })
+    expect(succeeded(cancelled).data).toMatchObject({
+      status: 'cancelled',
+      counts: { total: 5_000, cancelled: 5_000 },
     })
     const ended = () => system.worker.output().split('the item was cancelled').length - 1
     await waitFor(() => ended() === 10, { deadlineMs: DEADLINE_MS, what: 'the requests to end' })
@@ -174,3 +163,9 @@ describe.each(queueBackends())('the whole system, the queue on $name', ({ redisU
     expect(await system.arrivals()).toHaveLength(11)
   })
 })
+
+/** What a call brought; fails the test with the problem that it brought instead. */
+function succeeded<Data>({ data, error }: { data?: Data; error?: unknown }): Data {
+  if (data === undefined) throw new Error(`the API answered: ${JSON.stringify(error)}`)
+  return data
+}

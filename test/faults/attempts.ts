@@ -21,9 +21,3 @@ export async function chargedAttempts(sql: postgres.Sql): Promise<number> {
     SELECT (SELECT coalesce(sum(attempts), 0) FROM ingest_items)::int + (SELECT count(*) FROM ingest_failures)::int AS attempts`
   return charged?.attempts ?? 0
 }
-
-export async function storedRowsOf(sql: postgres.Sql, symbol: string): Promise<number> {
-  const [stored] = await sql<{ rows: number }[]>`
-    SELECT count(*)::int AS rows FROM financial_data WHERE symbol = ${symbol}`
-  return stored?.rows ?? 0
-}

@@ -1,10 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Rule } from '@stockpile/alphavantage/simulator'
+import { ROLE } from './postgres-server.js'
 import type { World } from './world.js'
 
 /** A fault with its end: what it broke is whole again when it resolves. */
 export interface Deed {
   name: string
+  /** Nothing to a queue in PostgreSQL. */
+  redisOnly?: boolean
   work: (world: World) => Promise<void>
 }
 
@@ -50,7 +53,11 @@ export const DEEDS: readonly Deed[] = [
     name: 'a worker is stopped',
     async work({ programs, random }) {
       if (programs.workers.length === 0) return
-      const code = await programs.stop(random.pick(programs.workers))
+      const worker = random.pick(programs.workers)
+      const stopped = programs.stop(worker)
+      // It may be the one that another deed has just frozen.
+      worker.child.kill('SIGCONT')
+      const code = await stopped
       await programs.startWorker()
       if (code !== 0) throw new Error(`it ended with ${code}`)
     },
@@ -66,6 +73,7 @@ export const DEEDS: readonly Deed[] = [
   },
   {
     name: 'Redis is killed',
+    redisOnly: true,
     async work(world) {
       const { redis } = world
       await redis?.kill()
@@ -84,6 +92,7 @@ export const DEEDS: readonly Deed[] = [
   { name: 'the queue is emptied', work: ({ queue }) => queue.empty() },
   {
     name: 'Redis is full',
+    redisOnly: true,
     async work(world) {
       const { redis } = world
       const setMaximum = (bytes: string) => redis?.ask((client) => client.config('SET', 'maxmemory', bytes))
@@ -114,8 +123,38 @@ export const DEEDS: readonly Deed[] = [
       postgresProxy?.cut()
     },
   },
+  {
+    name: "PostgreSQL's connections are exhausted",
+    async work(world) {
+      const { sql, until } = world
+      // PostgreSQL itself may be down.
+      const limit = (connections: number) =>
+        until(`a limit of ${connections} connections`, () =>
+          sql.unsafe(`ALTER ROLE ${ROLE} CONNECTION LIMIT ${connections}`).then(
+            () => true,
+            () => false,
+          ),
+        )
+      await limit(2)
+      world.postgresProxy?.cut()
+      await seconds(world, 1, 8)
+      await limit(-1)
+    },
+  },
+  {
+    name: 'PostgreSQL is slow',
+    async work(world) {
+      const lock = world.sql.begin(async (tx) => {
+        await tx`LOCK TABLE financial_data IN ACCESS EXCLUSIVE MODE`
+        await seconds(world, 1, 12)
+      })
+      // Who takes PostgreSQL down meanwhile takes the lock away.
+      await lock.catch(() => {})
+    },
+  },
   answering('fails', ({ random }) => ({ kind: 'status', status: random.pick([500, 502, 503]) })),
   answering('is silent', () => ({ kind: 'delay', ms: 60_000 })),
+  answering('answers by the byte', () => ({ kind: 'drip', bytes: 1, everyMs: 100 })),
   answering('breaks off', ({ random }) => ({ kind: 'cut', afterBytes: random.between(0, 10_000) })),
   answering('resets', () => ({ kind: 'reset' })),
   answering('sends half a JSON', () => ({ kind: 'invalid_json' })),

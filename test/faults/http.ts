@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
+import { isKeyIn } from './canary.js'
 
 interface RequestOptions {
   method?: string
@@ -41,11 +42,8 @@ const WATCH_INTERVAL_MS = 100
 /** Asked in turn, beside /healthz. */
 const WATCHED = ['/readyz', '/api/ingest?limit=1', '/api/financial_data?limit=1', '/api/failures?limit=1']
 
-/**
- * @param urlOf where the API listens; undefined while it is meant to be away
- * @param secrets must never be in an answer
- */
-export function createHttp(urlOf: () => string | undefined, secrets: readonly string[]): Http {
+/** @param urlOf where the API listens; undefined while it is meant to be away */
+export function createHttp(urlOf: () => string | undefined): Http {
   const answers: { path: string; status: number; retryAfter: string | null }[] = []
   const accepted: { id: string; symbols: readonly string[] }[] = []
   const faults: string[] = []
@@ -65,7 +63,7 @@ export function createHttp(urlOf: () => string | undefined, secrets: readonly st
     const text = await response.text()
     const retryAfter = response.headers.get('retry-after')
     answers.push({ path, status: response.status, retryAfter })
-    if (secrets.some((secret) => text.includes(secret)))
+    if (isKeyIn(text) || isKeyIn(JSON.stringify([...response.headers])))
       faults.push(`I5: the key is in the answer to ${path}`)
     return { status: response.status, retryAfter, text, ms: Math.round(performance.now() - startedAt) }
   }

@@ -32,6 +32,10 @@ if ('usage' in plan) {
     await servers.close()
   }
   const died = results.filter((result) => result.failures.length > 0).length
-  console.log(`${results.length - died} survived, ${died} did not`)
+  const skipped = results.filter(
+    (result) => result.failures.length === 0 && result.skipped !== undefined,
+  ).length
+  const unshown = skipped === 0 ? '' : `, ${skipped} skipped`
+  console.log(`${results.length - died - skipped} survived, ${died} did not${unshown}`)
   process.exitCode = died === 0 && results.length === plan.runs.length ? 0 : 1
 }

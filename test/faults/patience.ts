@@ -13,6 +13,7 @@ export async function drainWithoutWaits(world: World, deadlineMs = 120_000): Pro
   const ended = new AbortController()
   const hurrying = (async () => {
     while (!ended.signal.aborted) {
+      await world.sql`UPDATE ingest_items SET next_attempt_at = now() WHERE next_attempt_at > now()`
       const delayed = await world.jobs().getDelayed()
       // One that became due by itself meanwhile cannot be promoted any more.
       await Promise.all(delayed.map((job) => job.promote().catch(() => {})))

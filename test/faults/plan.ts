@@ -6,6 +6,7 @@ import { ROWS } from './rows/index.js'
 const USAGE = `usage: pnpm faults [--row 1,4,7] [--seed 1] [--seeds 1] [--backend redis|postgres|both] [--quick] [--jobs 2] [--keep]
        pnpm faults --controls
 Injects faults into real processes, checks the invariants after each, prints a table, and exits with 1 unless all were survived.
+A row that this machine cannot inject is skipped, and under CI=true failed.
   --row      only these rows of the matrix
   --seed     the first seed: it chooses moments, symbols and victims (default 1)
   --seeds    how many seeds, from that one on (default 1)

@@ -22,7 +22,8 @@ export interface PostgresServer {
 }
 
 const TEMPLATE = 'template_faults'
-const ROLE = 'stockpile_app'
+/** Of the programs under test. */
+export const ROLE = 'stockpile_app'
 /** Without fsync, since the machine does not lose power; all else is as in production, so that a crash loses nothing. */
 const SETTINGS = { fsync: 'off', max_connections: '200', shared_buffers: '128MB' }
 const CRASH_DEADLINE_MS = 15_000

@@ -10,9 +10,7 @@ export interface Programs {
   readonly workers: readonly RunningProgram[]
   /** The oldest of them; throws when there is none. */
   readonly worker: RunningProgram
-  /** What they are started with. */
-  readonly environment: Environment
-  /** Everything that those that live and those that died have written, one text each. */
+  /** Everything that those that live, those that died and those that did not start have written, one text each. */
   outputs: () => string[]
   startApi: (env?: Record<string, string>) => Promise<RunningProgram>
   startWorker: (env?: Record<string, string>) => Promise<RunningProgram>
@@ -23,17 +21,22 @@ export interface Programs {
   close: () => Promise<void>
 }
 
-type Environment = Record<'api' | 'worker', Record<string, string>>
-
-export function createPrograms(environment: Environment): Programs {
+/** @param environment what each is started with */
+export function createPrograms(environment: Record<'api' | 'worker', Record<string, string>>): Programs {
   const all: RunningProgram[] = []
+  const lastWords: string[] = []
   const workers = new Set<RunningProgram>()
   let api: RunningProgram | undefined
 
   async function start(kind: 'api' | 'worker', env: Record<string, string>): Promise<RunningProgram> {
-    const program = await startProgram(kind, { env: { ...environment[kind], ...env } })
-    all.push(program)
-    return program
+    try {
+      const program = await startProgram(kind, { env: { ...environment[kind], ...env } })
+      all.push(program)
+      return program
+    } catch (error) {
+      lastWords.push(String(error))
+      throw error
+    }
   }
   /** Before it dies, so that whoever watches it knows that it was meant to. */
   function forget(program: RunningProgram): void {
@@ -60,8 +63,7 @@ export function createPrograms(environment: Environment): Programs {
       if (oldest === undefined) throw new Error('There is no worker')
       return oldest
     },
-    environment,
-    outputs: () => all.map((program) => program.output()),
+    outputs: () => [...all.map((program) => program.output()), ...lastWords],
     async startApi(env = {}) {
       api = await start('api', env)
       return api

@@ -1,3 +1,5 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { startRedis } from '@stockpile/test-harness/redis-server'
 import type { RedisProgram, RedisServer } from '@stockpile/test-harness/redis-server'
 import { Redis } from 'ioredis'
@@ -11,9 +13,14 @@ export interface RedisControl {
   start: () => Promise<void>
   freeze: () => void
   thaw: () => void
+  /** Waits while it is away. */
   ask: <T>(work: (redis: Redis) => Promise<T>) => Promise<T>
+  /** All that it holds, as it lies on disk: a snapshot of now and, where it keeps one, the file of all commands. */
+  dump: () => Promise<string>
   close: () => Promise<void>
 }
+
+const ASK_DEADLINE_MS = 30_000
 
 export async function startRedisControl(
   program: RedisProgram,
@@ -21,7 +28,9 @@ export async function startRedisControl(
   watchdog: Watchdog,
   settings: Record<string, string> = {},
 ): Promise<RedisControl> {
-  let server: RedisServer | undefined = await startRedis(program, folder, settings)
+  // What lies on disk is to be read as text.
+  const all = { ...settings, rdbcompression: 'no' }
+  let server: RedisServer | undefined = await startRedis(program, folder, all)
   const { url } = server
   watchdog.guard(server.pid, folder)
   const signal = (name: NodeJS.Signals) => {
@@ -31,23 +40,32 @@ export async function startRedisControl(
     await server?.stop()
     server = undefined
   }
+  async function ask<T>(work: (redis: Redis) => Promise<T>): Promise<T> {
+    const redis = new Redis(url, { commandTimeout: ASK_DEADLINE_MS, maxRetriesPerRequest: null })
+    redis.on('error', () => {})
+    try {
+      return await work(redis)
+    } finally {
+      redis.disconnect()
+    }
+  }
   return {
     url,
     kill,
     async start() {
-      server = await startRedis(program, folder, { ...settings, port: new URL(url).port })
+      server = await startRedis(program, folder, { ...all, port: new URL(url).port })
       watchdog.guard(server.pid, folder)
     },
     freeze: () => signal('SIGSTOP'),
     thaw: () => signal('SIGCONT'),
-    async ask(work) {
-      const redis = new Redis(url, { commandTimeout: 10_000, maxRetriesPerRequest: 3 })
-      redis.on('error', () => {})
-      try {
-        return await work(redis)
-      } finally {
-        redis.disconnect()
-      }
+    ask,
+    async dump() {
+      await ask((redis) => redis.save())
+      const files = await readdir(folder, { recursive: true, withFileTypes: true })
+      const texts = files
+        .filter((file) => file.isFile())
+        .map((file) => readFile(join(file.parentPath, file.name), 'latin1'))
+      return (await Promise.all(texts)).join('\n')
     },
     close: kill,
   }

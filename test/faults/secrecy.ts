@@ -1,53 +1,39 @@
-import type { Redis } from 'ioredis'
 import type postgres from 'postgres'
 import { z } from 'zod'
+import { isKeyIn } from './canary.js'
 import type { World } from './world.js'
+
+const ROWS_AT_ONCE = 5_000
 
 /** I5: where the API key is to be seen. HTTP answers are looked through as they come, these here to the last route. */
 export async function keySightings(world: World): Promise<string[]> {
-  const { programs, postgres: server, redis, secrets } = world
-  const isTold = (text: string) => secrets.some((secret) => text.includes(secret))
+  const { programs, postgres: server, redis } = world
   const found: string[] = []
-  if (programs.outputs().some(isTold)) found.push('I5: the key is in the log of a program')
-  if (isTold(await server.log())) found.push("I5: the key is in PostgreSQL's log")
-  for (const [table, text] of await tables(world.sql)) {
-    if (isTold(text)) found.push(`I5: the key is in the table ${table}`)
-  }
-  const keys = redis === null ? '' : await redis.ask(contentOf)
-  if (isTold(keys)) found.push('I5: the key is in Redis')
+  if (programs.outputs().some(isKeyIn)) found.push('I5: the key is in the log of a program')
+  if (isKeyIn(await server.log())) found.push("I5: the key is in PostgreSQL's log")
+  for (const table of await tablesWithKey(world.sql)) found.push(`I5: the key is in the table ${table}`)
+  if (redis !== null && isKeyIn(await redis.dump())) found.push('I5: the key is in Redis')
   await askAllRoutes(world)
   return found
 }
 
-async function tables(sql: postgres.Sql): Promise<Map<string, string>> {
-  const names = await sql<{ name: string }[]>`
+/** Looks at each row as text, those of the queue and of the migrations too. */
+async function tablesWithKey(sql: postgres.Sql): Promise<string[]> {
+  const tables = await sql<{ name: string }[]>`
     SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables
      WHERE schemaname NOT IN ('pg_catalog', 'information_schema')`
-  const texts = new Map<string, string>()
-  for (const { name } of names) {
-    const [content] = await sql<{ text: string | null }[]>`
-      SELECT string_agg(stored::text, chr(10)) AS text FROM ${sql.unsafe(name)} AS stored`
-    texts.set(name, content?.text ?? '')
+  const found: string[] = []
+  for (const { name } of tables) {
+    let isFound = false
+    await sql<{ text: string }[]>`SELECT stored::text AS text FROM ${sql.unsafe(name)} AS stored`.cursor(
+      ROWS_AT_ONCE,
+      (rows) => {
+        isFound ||= rows.some(({ text }) => isKeyIn(text))
+      },
+    )
+    if (isFound) found.push(name)
   }
-  return texts
-}
-
-/** By type, since DUMP compresses what it gives. */
-async function contentOf(redis: Redis): Promise<string> {
-  const read: Record<string, (key: string) => Promise<unknown>> = {
-    string: (key) => redis.get(key),
-    hash: (key) => redis.hgetall(key),
-    list: (key) => redis.lrange(key, 0, -1),
-    set: (key) => redis.smembers(key),
-    zset: (key) => redis.call('ZRANGE', key, '0', '-1'),
-    stream: (key) => redis.xrange(key, '-', '+'),
-  }
-  const all: unknown[] = []
-  for (const key of await redis.keys('*')) {
-    const type = await redis.type(key)
-    all.push(key, await read[type]?.(key))
-  }
-  return JSON.stringify(all)
+  return found
 }
 
 const openapi = z.object({
@@ -64,10 +50,14 @@ const openapi = z.object({
   ),
 })
 
-/** Every GET of the API, with what its parameters need, and the board's own API down to single jobs and their logs. */
+/**
+ * Every GET of the API, with what its parameters need, and the board's own API down to a job and its log: of an item
+ * that failed, if there is one.
+ */
 async function askAllRoutes({ http, sql }: World): Promise<void> {
   const [known] = await sql<{ run: string; symbol: string; item: string }[]>`
-    SELECT run_id AS run, symbol, id::text AS item FROM ingest_items ORDER BY id DESC LIMIT 1`
+    SELECT run_id AS run, symbol, id::text AS item FROM ingest_items
+     ORDER BY state = 'failed' DESC, id DESC LIMIT 1`
   const value: Record<string, string> = {
     id: known?.run ?? '00000000-0000-7000-8000-000000000000',
     symbol: known?.symbol ?? 'IBM',
@@ -94,4 +84,6 @@ async function askAllRoutes({ http, sql }: World): Promise<void> {
     `queues/ingest/${job}/logs`,
   ])
     await http.request(`/queues/api/${path}`)
+  // Not in the description, if there at all.
+  await http.request('/metrics')
 }

@@ -4,16 +4,19 @@ import { DEEDS } from './deeds.js'
 import { brokenInvariants } from './invariants.js'
 import { drainWithoutWaits } from './patience.js'
 import { randomFrom } from './random.js'
+import type { Random } from './random.js'
 import { keepLogs } from './run-row.js'
 import { startServers } from './servers.js'
+import { symbols } from './symbols.js'
 import { createWorld } from './world.js'
 import type { World } from './world.js'
 
 const USAGE = `usage: pnpm soak [--minutes 30] [--seed 1] [--backend redis|postgres]
-Row 40 of the fault matrix: rows 1 to 19 mixed at random in one system, while symbols are asked for; then the invariants.
-Prints what it did and when, and exits with 1 unless all invariants hold. The same seed chooses the same faults.`
+Row 40 of the fault matrix: faults of rows 1 to 22 mixed at random in one system, while symbols are asked for; then I1 to I6.
+Prints what it did and when, and exits with 1 unless all hold. The same seed chooses the same faults in the same order,
+as long and on the same symbols; whom they strike is chosen among those that live at that moment.`
 
-const SYMBOLS = 300
+const SYMBOLS = symbols(300)
 const DRAIN_DEADLINE_MS = 300_000
 
 /** `pnpm soak`: one system that lives long and is not left alone. */
@@ -32,7 +35,6 @@ if (
   process.exitCode = 2
 } else {
   const servers = await startServers()
-  const random = randomFrom(Number(seed))
   const interrupted = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => interrupted.abort())
   let world: World | undefined
@@ -46,9 +48,13 @@ if (
         redisSettings: { appendonly: 'yes', appendfsync: 'everysec' },
         allows503: true,
       },
-      { name: 'soak', backend, random },
+      { name: 'soak', backend, random: randomFrom(Number(seed)) },
     )
-    const failures = await soak(world, Number(minutes) * 60_000, interrupted.signal)
+    const failures = await soak(world, {
+      seed: Number(seed),
+      durationMs: Number(minutes) * 60_000,
+      signal: interrupted.signal,
+    })
     if (failures.length > 0) failures.push(await keepLogs('soak', world))
     console.log(failures.length === 0 ? 'I1 to I6 hold' : failures.join('\n'))
     process.exitCode = failures.length === 0 ? 0 : 1
@@ -62,31 +68,40 @@ if (
   }
 }
 
-async function soak(world: World, durationMs: number, signal: AbortSignal): Promise<string[]> {
-  const { random, simulator, sql, http } = world
+async function soak(
+  world: World,
+  { seed, durationMs, signal }: { seed: number; durationMs: number; signal: AbortSignal },
+): Promise<string[]> {
+  const { backend, simulator, sql, http } = world
+  const possible = DEEDS.filter((deed) => backend === 'redis' || deed.redisOnly !== true)
   const startedAt = performance.now()
   const elapsedMs = () => performance.now() - startedAt
   const say = (what: string) => console.log(`${(elapsedMs() / 1_000).toFixed(1).padStart(7)} s  ${what}`)
+  say(`seed ${seed}, queue on ${backend}, ${durationMs / 60_000} minutes`)
   const complaints: string[] = []
   let refused = 0
   const done = new Map<string, number>()
-  while (elapsedMs() < durationMs && !signal.aborted) {
-    const symbols = random.shuffled(Array.from({ length: SYMBOLS }, (_, index) => `SYM${index}`))
-    const asked = symbols.slice(0, random.between(1, 15))
+  for (let turn = 1; elapsedMs() < durationMs && !signal.aborted; turn += 1) {
+    const random = randomOf(seed, turn, 0)
+    const asked = random.shuffled(SYMBOLS).slice(0, random.between(1, 15))
     // One at a time or two, so that one fault strikes in the recovery of another.
-    const deeds = random.shuffled(DEEDS).slice(0, random.between(1, 2))
-    say(`${deeds.map((deed) => deed.name).join(', and ')}; ${asked.length} symbols`)
+    const deeds = random.shuffled(possible).slice(0, random.between(1, 2))
     const force = random.between(1, 3) === 1
+    const restMs = random.between(100, 2_000)
+    say(`${deeds.map((deed) => deed.name).join(', and ')}; ${asked.length} symbols`)
     const [posted, ...ended] = await Promise.allSettled([
       http.ingest(asked, { force }),
-      ...deeds.map((deed) => deed.work(world)),
+      ...deeds.map((deed, index) => deed.work({ ...world, random: randomOf(seed, turn, index + 1) })),
     ])
     // The API may have been killed, or its database: then nothing was accepted.
-    if (posted.status === 'rejected') refused += 1
+    if (posted.status === 'rejected') {
+      refused += 1
+      if (/ answered (?!503)/.test(String(posted.reason))) complaints.push(String(posted.reason))
+    }
     for (const [index, one] of ended.entries())
       if (one.status === 'rejected') complaints.push(`${deeds[index]?.name}: ${String(one.reason)}`)
     for (const { name } of deeds) done.set(name, (done.get(name) ?? 0) + 1)
-    await sleep(random.between(100, 2_000))
+    await sleep(restMs)
   }
   simulator.clearRules()
   say('nothing more; waiting for the end of everything accepted')
@@ -98,5 +113,11 @@ async function soak(world: World, durationMs: number, signal: AbortSignal): Prom
   )
   for (const [name, times] of [...done].toSorted(([a], [b]) => a.localeCompare(b)))
     console.log(`  ${String(times).padStart(4)} × ${name}`)
+  if (http.accepted.length === 0) complaints.push('No run was accepted: nothing was shown')
   return [...complaints, ...(await brokenInvariants(world, {}))]
+}
+
+/** One for each turn and each of its deeds: how long one of them takes must not change what another chooses. */
+function randomOf(seed: number, turn: number, part: number): Random {
+  return randomFrom(seed * 1_000_000 + turn * 10 + part)
 }

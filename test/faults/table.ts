@@ -4,17 +4,29 @@ const seconds = (ms: number | undefined) => (ms === undefined ? '-' : `${(ms / 1
 
 export const HEADER = line(['#', 'fault', 'queue on', 'seed', 'survived', 'recovery', 'took'])
 
-export function lineOf({ row, backend, seed, recoveryMs, durationMs, failures, logs }: Result): string {
+export function lineOf({
+  row,
+  backend,
+  seed,
+  recoveryMs,
+  durationMs,
+  failures,
+  skipped,
+  logs,
+}: Result): string {
   const cells = [
     String(row.number),
     row.title,
     backend,
     String(seed),
-    failures.length === 0 ? 'yes' : 'NO',
+    failures.length > 0 ? 'NO' : skipped === undefined ? 'yes' : 'skipped',
     seconds(recoveryMs),
     seconds(durationMs),
   ]
-  const remarks = [...failures, ...(logs === undefined ? [] : [`logs: ${logs}`])]
+  const remarks = [
+    ...new Set([...failures, ...(skipped === undefined ? [] : [skipped])]),
+    ...(logs === undefined ? [] : [`logs: ${logs}`]),
+  ]
   return [line(cells), ...remarks.map((remark) => `      ${remark.replaceAll('\n', '\n      ')}`)].join('\n')
 }
 

@@ -23,7 +23,7 @@ export async function unequalRows(world: World, tampered: ReadonlySet<string>): 
 }
 
 /** Newest first, as lines of `date,open,high,low,close,volume`. */
-export async function storedRows({ sql }: World, symbol: string): Promise<string[]> {
+export async function storedRows({ sql }: Pick<World, 'sql'>, symbol: string): Promise<string[]> {
   const rows = await sql<{ line: string }[]>`
     SELECT concat_ws(',', date, open_price, high_price, low_price, close_price, volume) AS line
       FROM financial_data WHERE symbol = ${symbol} ORDER BY date DESC`

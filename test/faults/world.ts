@@ -1,4 +1,3 @@
-import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Limits } from '@stockpile/alphavantage/plan'
@@ -11,6 +10,9 @@ import type { IngestQueue, Opened } from '@stockpile/queue/queue'
 import { startProxy } from '@stockpile/test-harness/proxy'
 import type { Proxy } from '@stockpile/test-harness/proxy'
 import postgres from 'postgres'
+import { watchArrivals } from './arrival-bounds.js'
+import type { ArrivalBounds } from './arrival-bounds.js'
+import { API_KEY } from './canary.js'
 import { createHttp } from './http.js'
 import type { Http } from './http.js'
 import { startPostgres } from './postgres-server.js'
@@ -70,20 +72,16 @@ export interface World {
   http: Http
   simulator: Simulator
   keyFile: string
-  /** What must never be seen anywhere: the keys, raw and as they stand in a URL. */
-  secrets: string[]
   /** Calls back at each request that reaches the upstream, before it is answered. */
   onArrival: (listener: (arrival: Arrival) => void) => void
   /** Asks until it is so. Generous by default: nothing is proven by a deadline of a busy machine. */
   until: (what: string, ask: () => unknown, deadlineMs?: number) => Promise<void>
   /** Until everything that was accepted has ended. */
   drained: (deadlineMs?: number) => Promise<void>
-  /** By how much this process may have seen arrivals closer together than they came, at most. */
-  lagMs: () => number
+  arrivalBounds: ArrivalBounds
   close: () => Promise<void>
 }
 
-const CANARY_KEY = 'CANARY+KEY/0123456789'
 const DEFAULT_LIMITS: Limits = { perSecond: 10, perMinute: 0, perDay: 0 }
 const DEADLINE_MS = 60_000
 /** All those of `World.sql`. */
@@ -111,7 +109,7 @@ export async function createWorld(
     const { watchdog } = servers
     const limits = options.limits ?? DEFAULT_LIMITS
     const keyFile = join(servers.folder, `${name}.key`)
-    await writeFile(keyFile, CANARY_KEY)
+    await writeFile(keyFile, API_KEY)
 
     const server = options.ownPostgres
       ? await startPostgres(join(servers.folder, `${name}_postgres`), watchdog)
@@ -141,7 +139,9 @@ export async function createWorld(
     if (redis !== null) closers.push(() => redis.close())
     const redisProxy = redis === null ? undefined : await proxied('redis', redis.url)
 
-    const listeners: ((arrival: Arrival) => void)[] = []
+    const arrivalBounds = watchArrivals()
+    closers.push(async () => arrivalBounds.close())
+    const listeners = [arrivalBounds.note]
     const simulator = await startSimulator({
       now: servers.now,
       latencyMs: options.latencyMs,
@@ -150,9 +150,6 @@ export async function createWorld(
       },
     })
     closers.push(() => simulator.close())
-    const lag = monitorEventLoopDelay({ resolution: 5 })
-    lag.enable()
-    closers.push(async () => lag.disable())
 
     const common = {
       DATABASE_URL: databaseUrl,
@@ -165,7 +162,7 @@ export async function createWorld(
       worker: {
         ...common,
         ALPHAVANTAGE_BASE_URL: simulator.url,
-        ...(options.keyFile ? { ALPHAVANTAGE_API_KEY_FILE: keyFile } : { ALPHAVANTAGE_API_KEY: CANARY_KEY }),
+        ...(options.keyFile ? { ALPHAVANTAGE_API_KEY_FILE: keyFile } : { ALPHAVANTAGE_API_KEY: API_KEY }),
         // With the full history; the limits are the row's.
         ALPHAVANTAGE_PLAN: '75',
         ALPHAVANTAGE_REQUESTS_PER_SECOND: String(limits.perSecond),
@@ -176,8 +173,7 @@ export async function createWorld(
       },
     })
     closers.push(() => programs.close())
-    const secrets = [CANARY_KEY, encodeURIComponent(CANARY_KEY)]
-    const http = createHttp(() => programs.api?.url, secrets)
+    const http = createHttp(() => programs.api?.url)
     closers.push(() => http.close())
 
     const until = async (what: string, ask: () => unknown, deadlineMs = DEADLINE_MS) => {
@@ -219,11 +215,10 @@ export async function createWorld(
       http,
       simulator,
       keyFile,
-      secrets,
       onArrival: (listener) => listeners.push(listener),
       until,
       drained: (deadlineMs) => until('the end of everything accepted', () => isDrained(sql), deadlineMs),
-      lagMs: () => lag.max / 1e6,
+      arrivalBounds,
       close,
     }
     await Promise.all([

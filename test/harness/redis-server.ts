@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { freePort } from '@stockpile/embedded-postgres/free-port'
 import { inject, onTestFinished } from 'vitest'
 
 /** How to run redis-server. */
@@ -39,6 +39,7 @@ export async function startRedis(
 ): Promise<RedisServer> {
   await mkdir(folder, { recursive: true })
   for (let attempt = 1; ; attempt += 1) {
+    // Somebody may take it before Redis does: then it is started again on another.
     const port = await freePort()
     const all = {
       port: String(port),
@@ -92,15 +93,4 @@ export async function ownRedis(settings: Record<string, string> = {}): Promise<R
     await rm(folder, { recursive: true, force: true })
   })
   return server
-}
-
-/** Somebody may take it before Redis does: then it is started again on another. */
-async function freePort(): Promise<number> {
-  const listener = createServer().listen(0, '127.0.0.1')
-  await once(listener, 'listening')
-  const address = listener.address()
-  listener.close()
-  await once(listener, 'close')
-  if (address === null || typeof address === 'string') throw new Error('No TCP port to be had on 127.0.0.1')
-  return address.port
 }

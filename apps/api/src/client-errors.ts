@@ -10,12 +10,14 @@ export function answerClientError(error: NodeJS.ErrnoException, socket: Socket):
     return
   }
   const problem = toProblem(error.code)
-  const body = JSON.stringify(problemBody(problem, randomUUID()))
+  const id = randomUUID()
+  const body = JSON.stringify(problemBody(problem, id))
   const head = [
     `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}`,
     'Content-Type: application/problem+json; charset=utf-8',
     `Content-Length: ${Buffer.byteLength(body)}`,
     'X-Content-Type-Options: nosniff',
+    `X-Request-Id: ${id}`,
     'Connection: close',
   ]
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)

@@ -27,7 +27,11 @@ export function negotiateFormat(accept: string | undefined): Format {
     if (quality > (best?.quality ?? 0)) best = { format, quality }
   }
   if (best !== undefined) return best.format
-  throw new ProblemError(406, `Accept takes none of ${Object.values(MEDIA_TYPES).join(', ')}.`, {
+  throw notAcceptable()
+}
+
+export function notAcceptable(): ProblemError {
+  return new ProblemError(406, `Accept takes none of ${Object.values(MEDIA_TYPES).join(', ')}.`, {
     errors: [{ pointer: '/headers/accept', code: 'not_acceptable', detail: 'Or give format.' }],
   })
 }

@@ -17,26 +17,14 @@ export const problemSchema = z
     title: z.string(),
     status: z.int(),
     detail: z.string(),
-    instance: z.string().meta({ description: 'This occurrence: the request id as a URN.' }),
+    instance: z.string().meta({ format: 'uri', description: 'This occurrence: the request id as a URN.' }),
     errors: z.array(detailSchema),
-    request_id: z.string(),
+    request_id: z.string().meta({ format: 'uuid' }),
     info: z.object({ error: z.string().meta({ description: 'The same as detail.' }) }),
   })
   .meta({
     id: 'Problem',
     description: 'RFC 9457 problem details.',
-    examples: [
-      {
-        type: 'about:blank',
-        title: 'Bad Request',
-        status: 400,
-        detail: '/query/start_date: start_date is after end_date.',
-        instance: 'urn:uuid:7b71a705-f5ba-4396-8589-bcf119244c11',
-        errors: [{ pointer: '/query/start_date', code: 'custom', detail: 'start_date is after end_date.' }],
-        request_id: '7b71a705-f5ba-4396-8589-bcf119244c11',
-        info: { error: '/query/start_date: start_date is after end_date.' },
-      },
-    ],
   })
 export type Problem = z.infer<typeof problemSchema>
 

@@ -45,7 +45,12 @@ export function createServer(options: { logger: Logger; timeouts?: Partial<Timeo
     bodyLimit: BODY_LIMIT_BYTES,
     requestTimeout: timeouts.requestMs,
     handlerTimeout: timeouts.handlerMs,
-    http: { headersTimeout: timeouts.headersMs, connectionsCheckingInterval: timeouts.checkMs },
+    http: {
+      headersTimeout: timeouts.headersMs,
+      connectionsCheckingInterval: timeouts.checkMs,
+      // plugins/requests.ts asks for it: Node's own refusal is an empty 400.
+      requireHostHeader: false,
+    },
     clientErrorHandler: answerClientError,
     // A URL that cannot be decoded, a parameter that is too long: found before there is a route.
     frameworkErrors: (error, request: FastifyRequest, reply: FastifyReply) =>

@@ -70,18 +70,20 @@ const CSV_EXAMPLE =
 const NDJSON_EXAMPLE =
   '{"symbol":"IBM","date":"2026-04-01","open_price":"242.1200","high_price":"246.2618","low_price":"240.1400","close_price":"243.1400","volume":"4228653"}\n'
 
+/** For OpenAPI. */
+export const TEXT_HEADERS = {
+  ...CACHE_HEADERS,
+  'Content-Disposition': {
+    description: 'Of CSV and NDJSON: a name for the file.',
+    schema: { type: 'string' },
+    example: 'attachment; filename="IBM_2023-01-01_2023-01-31.csv"',
+  },
+} as const
+
 /** The response schema of bars in each format. */
 export function textOrJsonAnswer<Answer extends z.ZodType>(json: Answer) {
   return {
     description: 'Bars; the format is that of Accept or format.',
-    headers: {
-      ...CACHE_HEADERS,
-      'Content-Disposition': {
-        type: 'string',
-        description: 'Of CSV and NDJSON: a file name.',
-        examples: ['attachment; filename="IBM_2023-01-01_2023-01-31.csv"'],
-      },
-    },
     content: {
       [MEDIA_TYPES.json]: { schema: json },
       [MEDIA_TYPES.csv]: {

@@ -1,3 +1,5 @@
+import { Ajv2020 } from 'ajv/dist/2020.js'
+import addFormats from 'ajv-formats'
 import { expect, test } from 'vitest'
 import * as z from 'zod'
 import { useApp } from './app.js'
@@ -6,28 +8,37 @@ const mediaSchema = z.looseObject({
   schema: z.record(z.string(), z.unknown()),
   example: z.unknown().optional(),
 })
+const responseSchema = z.object({
+  description: z.string(),
+  headers: z.record(z.string(), z.unknown()),
+  content: z.record(z.string(), mediaSchema).default({}),
+})
 const operationSchema = z.looseObject({
   operationId: z.string(),
   summary: z.string(),
   tags: z.array(z.string()).length(1),
   parameters: z
     .array(
-      z.looseObject({ name: z.string(), in: z.enum(['query', 'path', 'header']), description: z.string() }),
+      z.looseObject({
+        name: z.string(),
+        in: z.enum(['query', 'path', 'header']),
+        description: z.string(),
+        schema: z.record(z.string(), z.unknown()),
+        example: z.unknown().optional(),
+      }),
     )
     .default([]),
-  responses: z.record(
-    z.string(),
-    z.object({
-      description: z.string(),
-      content: z.record(z.string(), mediaSchema).default({}),
-      headers: z.record(z.string(), z.unknown()).optional(),
-    }),
-  ),
+  requestBody: z.looseObject({ content: z.record(z.string(), mediaSchema) }).optional(),
+  responses: z.record(z.string(), z.union([z.strictObject({ $ref: z.string() }), responseSchema])),
 })
 const documentSchema = z.object({
   openapi: z.literal('3.1.0'),
   paths: z.record(z.string(), z.record(z.string(), operationSchema)),
-  components: z.object({ schemas: z.record(z.string(), z.unknown()) }),
+  components: z.object({
+    schemas: z.record(z.string(), z.unknown()),
+    responses: z.record(z.string(), responseSchema),
+    headers: z.record(z.string(), z.unknown()),
+  }),
 })
 
 const context = useApp({ shared: true })
@@ -58,25 +69,65 @@ test('OpenAPI describes every route of the contract once', async () => {
   expect(new Set(ids).size).toBe(routes.length)
 })
 
-test('OpenAPI has an example of every success, and a problem for every error', async () => {
-  const { paths } = await read()
-  const answers = Object.values(paths)
-    .flatMap((methods) => Object.values(methods))
-    .flatMap(({ operationId, responses }) =>
-      Object.entries(responses).map(([status, { content }]) => ({ operationId, status, content })),
+test('OpenAPI names every error of an operation by a component, those of any request included', async () => {
+  const { components } = await read()
+  const examples = Object.entries(components.responses).map(([name, { content }]): [string, unknown] => [
+    `#/components/responses/${name}`,
+    content['application/problem+json']?.example,
+  ])
+  for (const { operationId, responses } of await operations()) {
+    const errors = Object.entries(responses).filter(([status]) => !isSuccess(status))
+    for (const [status, answer] of errors) {
+      expect(examples, `${operationId} ${status}`).toContainEqual([
+        '$ref' in answer ? answer.$ref : undefined,
+        expect.objectContaining({ status: Number(status) }),
+      ])
+    }
+    expect(errors.map(([status]) => status)).toEqual(
+      expect.arrayContaining(['400', '408', '414', '415', '431', '500', '503']),
     )
-  for (const { content } of answers.filter(isSuccess)) {
-    expect(content['application/json']?.example).toMatchObject({ info: { error: '' } })
+    expect(Object.keys(responses).some(isSuccess)).toBe(true)
   }
-  for (const { content } of answers.filter((answer) => !isSuccess(answer) && answer.status !== '304')) {
-    expect(content['application/problem+json']?.schema).toStrictEqual({
-      $ref: '#/components/schemas/Problem',
-    })
+})
+
+test('OpenAPI has the headers that answers carry', async () => {
+  const { components, paths } = await read()
+  expect(components.responses['ServiceUnavailable']?.headers).toHaveProperty('Retry-After')
+  expect(components.responses['MethodNotAllowed']?.headers).toHaveProperty('Allow')
+  expect(paths['/api/ingest']?.['post']?.responses['202']).toHaveProperty('headers.Location')
+  for (const answer of Object.values(components.responses)) {
+    expect(answer.headers).toHaveProperty('X-Request-Id')
+    expect(Object.keys(answer.content)).toStrictEqual(['application/problem+json'])
   }
-  const withDefault = answers
-    .filter((answer) => answer.status === 'default')
-    .map((answer) => answer.operationId)
-  expect(withDefault).toStrictEqual(answers.filter(isSuccess).map((answer) => answer.operationId))
+})
+
+test('OpenAPI has an example of every parameter, body and answer, and each is valid by its own schema', async () => {
+  const document = await read()
+  const ajv = new Ajv2020({ strict: false })
+  addFormats.default(ajv)
+  ajv.addSchema(document, 'document')
+  const check = (schema: object, example: unknown, what: string) => {
+    // References within the document are to its components.
+    const absolute = JSON.stringify(schema).replaceAll('"#/', '"document#/')
+    const validate = ajv.compile(z.record(z.string(), z.unknown()).parse(JSON.parse(absolute)))
+    expect(example !== undefined && validate(example), `${what}: ${ajv.errorsText(validate.errors)}`).toBe(
+      true,
+    )
+  }
+  for (const { operationId, parameters, requestBody, responses } of await operations()) {
+    for (const { name, schema, example } of parameters)
+      check(
+        schema,
+        example ?? z.array(z.unknown()).optional().parse(schema['examples'])?.[0],
+        `${operationId} ${name}`,
+      )
+    for (const answer of [requestBody, ...Object.values(responses)]) {
+      if (answer === undefined || '$ref' in answer) continue
+      for (const { schema, example } of Object.values(answer.content)) check(schema, example, operationId)
+    }
+  }
+  for (const [name, { content }] of Object.entries(document.components.responses))
+    for (const { schema, example } of Object.values(content)) check(schema, example, name)
 })
 
 test('OpenAPI says that prices are as the provider wrote them, and not adjusted', async () => {
@@ -104,19 +155,41 @@ test('OpenAPI knows the parameters as they are checked', async () => {
 
 test('OpenAPI has the headers of answers that can be kept, and their 304 without a body', async () => {
   const { paths } = await read()
-  const { parameters, responses } = paths['/api/statistics']?.['get'] ?? {}
-  expect(parameters).toContainEqual(expect.objectContaining({ name: 'if-none-match', in: 'header' }))
-  expect(Object.keys(responses?.['200']?.headers ?? {})).toStrictEqual(['ETag', 'Cache-Control', 'Vary'])
-  expect(responses?.['304']).toMatchObject({ content: {}, headers: responses?.['200']?.headers })
+  for (const path of ['/api/statistics', '/api/financial_data']) {
+    const { parameters, responses } = paths[path]?.['get'] ?? {}
+    expect(parameters).toContainEqual(expect.objectContaining({ name: 'if-none-match', in: 'header' }))
+    for (const status of ['200', '304'])
+      expect(responses?.[status]).toMatchObject({ headers: { ETag: {}, 'Cache-Control': {}, Vary: {} } })
+    expect(responses?.['304']).toMatchObject({ content: {} })
+  }
+})
+
+test('OpenAPI has an example of bars in each format', async () => {
+  const { paths } = await read()
+  expect(paths['/api/financial_data']?.['get']?.responses['200']).toMatchObject({
+    content: {
+      'application/json': { example: { info: { error: '' } } },
+      'text/csv': { example: expect.stringContaining('symbol,date') },
+      'application/x-ndjson': { example: expect.stringContaining('{"symbol"') },
+    },
+  })
 })
 
 test('OpenAPI has only components that something refers to', async () => {
   const answer = await context.app.inject('/openapi.json')
-  for (const name of Object.keys((await read()).components.schemas)) {
-    expect(answer.body).toContain(`"#/components/schemas/${name}"`)
-  }
+  const { components } = await read()
+  const names = Object.entries(components).flatMap(([kind, ones]) =>
+    Object.keys(ones).map((name) => `"#/components/${kind}/${name}"`),
+  )
+  // No operation has it: it is what an address answers to the methods that it does not take.
+  const unused = ['"#/components/responses/MethodNotAllowed"', '"#/components/headers/Allow"']
+  for (const name of names.filter((one) => !unused.includes(one))) expect(answer.body).toContain(name)
 })
 
-function isSuccess(answer: { status: string }): boolean {
-  return answer.status.startsWith('2')
+async function operations() {
+  return Object.values((await read()).paths).flatMap((methods) => Object.values(methods))
+}
+
+function isSuccess(status: string): boolean {
+  return status < '400'
 }

@@ -3,7 +3,9 @@ import type { Proxy } from '@stockpile/test-harness/proxy'
 import { afterAll, beforeAll } from 'vitest'
 
 /** A TCP proxy before a server, for the tests of a block; without a target it is frozen from the start. */
-export function useProxy(target: string | null): Pick<Proxy, 'url' | 'freeze' | 'thaw'> {
+export function useProxy(
+  target: string | null,
+): Pick<Proxy, 'url' | 'freeze' | 'thaw' | 'refuse' | 'accept'> {
   let started: Proxy | undefined
   const proxy = () => {
     if (started === undefined) throw new Error('useProxy: it listens only while tests run')
@@ -19,5 +21,7 @@ export function useProxy(target: string | null): Pick<Proxy, 'url' | 'freeze' | 
     },
     freeze: () => proxy().freeze(),
     thaw: () => proxy().thaw(),
+    refuse: () => proxy().refuse(),
+    accept: () => proxy().accept(),
   }
 }

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { startSimulator } from '@stockpile/alphavantage/simulator'
+import { freePort } from '@stockpile/embedded-postgres/free-port'
 import { type TestProcess, useProcesses, waitFor } from '@stockpile/test-harness/process'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 
@@ -35,16 +36,6 @@ afterEach(async () => {
 
 function start(env: Record<string, string>): TestProcess {
   return processes.start(MAIN, { env: { STOCKPILE_HOME: home, ...env } })
-}
-
-async function freePort(): Promise<string> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  return String(address.port)
 }
 
 async function postmaster(): Promise<number | undefined> {
@@ -79,7 +70,7 @@ async function rowsOf(port: string, symbol: string): Promise<number> {
 }
 
 test('From an empty folder IBM and AAPL come in, every printed address answers, and SIGINT leaves no process', async () => {
-  const port = await freePort()
+  const port = String(await freePort())
   const first = start({ PORT: port })
   await first.waitForLine(/Ctrl-C stops everything/, START)
   expect(first.lines.join('\n')).toMatch(/SYNTHETIC DATA[^]*https:\/\/www\.alphavantage\.co\/support/)
@@ -92,7 +83,7 @@ test('From an empty folder IBM and AAPL come in, every printed address answers, 
   expect(addresses.length).toBeGreaterThanOrEqual(7)
   for (const address of addresses) expect([address, (await fetch(address)).status]).toEqual([address, 200])
 
-  const second = start({ PORT: await freePort() })
+  const second = start({ PORT: String(await freePort()) })
   expect(await second.waitForExit(START)).toBe(1)
   expect(second.lines).toEqual([
     expect.stringContaining(`Another npm start is running on this data (process ${first.pid})`),
@@ -106,7 +97,7 @@ test('From an empty folder IBM and AAPL come in, every printed address answers, 
 })
 
 test('Killed with SIGKILL, the next start serves what was there, and nothing of the first is left', async () => {
-  const port = await freePort()
+  const port = String(await freePort())
   const env = { PORT: port, ALPHAVANTAGE_PLAN: '75' }
   const killed = start(env)
   await killed.waitForLine(/2 symbols came in/, START)
@@ -125,7 +116,7 @@ test('With a key the provider is asked, the key goes to the worker alone, and a 
   const KEY = 'CANARYKEY0123456'
   const provider = await startSimulator()
   const env = {
-    PORT: await freePort(),
+    PORT: String(await freePort()),
     ALPHAVANTAGE_API_KEY: KEY,
     ALPHAVANTAGE_BASE_URL: provider.url,
     ALPHAVANTAGE_PLAN: '75',

@@ -2,7 +2,7 @@ import type { Logger } from 'pino'
 import type { Client } from '@stockpile/alphavantage'
 import { isUnavailable } from '@stockpile/db/connection'
 import type { Connection } from '@stockpile/db/connection'
-import { failAttempt, releaseItem, settleItem, storeSeries, takeItem } from '@stockpile/db/items'
+import { failAttempt, putOffMs, releaseItem, settleItem, storeSeries, takeItem } from '@stockpile/db/items'
 import type { ClaimedItem, FetchedSeries, NeedlessOutcome } from '@stockpile/db/items'
 import type { UpsertResult } from '@stockpile/db/upsert'
 import { InvalidJobError, itemIdOf, parseJobData } from '@stockpile/queue/job'
@@ -56,7 +56,7 @@ async function processTaken(
 ): Promise<string> {
   const { db, inFlight, logger } = dependencies
   const item = await takeJob(dependencies, job, token, alone)
-  if (item === null) return 'nothing to do: the item is finished or was cancelled'
+  if (item === null) return leave(dependencies, job, token)
   const log = logger.child({
     run: item.runId,
     item: item.id,
@@ -89,6 +89,23 @@ async function processTaken(
       await notes.written()
     }
   })
+}
+
+/**
+ * A job whose item was not to be taken. The queue says by the workers' clocks when it is due, of which one may be wrong,
+ * and what it lost is due at once: PostgreSQL decides.
+ */
+async function leave(
+  { db, logger }: ItemDependencies,
+  job: IngestJob,
+  token: string | undefined,
+): Promise<string> {
+  const waitMs = await putOffMs(db, itemIdOf(job.id) ?? 0).catch((error: unknown) =>
+    postpone(logger, job, token, error),
+  )
+  if (waitMs === 0) return 'nothing to do: the item is finished or was cancelled'
+  await job.moveToDelayed(Date.now() + waitMs, token)
+  throw new DelayedError()
 }
 
 /** How long an item stays away while another of its symbol is worked on, whose answer will very likely be its own too. */

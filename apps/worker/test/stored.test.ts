@@ -60,6 +60,28 @@ describe('what a worker stores', () => {
     expect((await rowsOf('IBM')).rows.map((row) => row.date)).not.toContain(rows[0]?.date)
   })
 
+  test.each([
+    // Whether it is missing afterwards, and whether somebody has to look.
+    { alike: true, inserted: 100, rejected: 1, reason: 'repeated_date', resolved: true },
+    { alike: false, inserted: 99, rejected: 2, reason: 'conflicting_date', resolved: false },
+  ])(
+    'of a date that comes twice quarantines what must not be stored, and stores the others ($reason)',
+    async ({ alike, inserted, rejected, reason, resolved }) => {
+      system.simulator.rule({ answer: { kind: 'repeated_date', alike } })
+      await system.work()
+      const run = await system.run(await system.ingest(['IBM']))
+      expect(run).toMatchObject({ status: 'succeeded', rows: { fetched: 101, inserted, rejected } })
+      const { rows } = await listRejectedRows(system.db, { ...page, runId: run.id })
+      expect(rows).toHaveLength(rejected)
+      for (const row of rows) {
+        expect(row.reasons).toEqual([reason])
+        expect(row.resolvedAt !== null).toBe(resolved)
+      }
+      const stored = (await rowsOf('IBM')).rows.map((row) => row.date)
+      expect(stored.includes(rows[0]?.date ?? '')).toBe(alike)
+    },
+  )
+
   test('leaves out the bar of a session that is still open, and counts it', async () => {
     system.simulator.rule({ answer: { kind: 'open_session' } })
     await system.work()
@@ -71,7 +93,6 @@ describe('what a worker stores', () => {
 
   test.each([
     ['another symbol’s series', { kind: 'other_symbol' }, 'bad_payload'],
-    ['a repeated date', { kind: 'repeated_date' }, 'bad_payload'],
     ['an empty object', { kind: 'empty_object' }, 'no_data'],
     ['half a body', { kind: 'cut' }, 'network'],
     ['a redirect', { kind: 'redirect', location: 'http://169.254.169.254/' }, 'redirect'],

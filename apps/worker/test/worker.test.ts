@@ -237,3 +237,23 @@ describe.each(queueBackends())('a worker, the queue on $name', ({ redisUrl }) =>
     expect(system.simulator.arrivals()).toEqual([])
   })
 })
+
+describe.each(queueBackends())('between two attempts, the queue on $name', ({ redisUrl }) => {
+  const retryAfterMs = 4_000
+  const system = useSystem({ redisUrl, retryAfterMs })
+
+  test('the clock of the database decides: a job that a wrong clock hands out at once is put off again', async () => {
+    system.simulator.rule({ times: 1, answer: { kind: 'status', status: 503 } })
+    await system.work()
+    const id = await system.ingest(['IBM'])
+    const [item] = (await listItems(system.db, id, page)).items
+    const job = () => system.queue.getJob(jobIdOf(item?.id ?? 0))
+    await waitFor(async () => (await job())?.isDelayed(), { deadlineMs: DEADLINE_MS })
+    // As a worker does whose clock is ahead of that of the one which put it off.
+    await (await job())?.promote()
+    expect(await system.run(id)).toMatchObject({ status: 'succeeded' })
+    const [first, second] = system.simulator.arrivals()
+    expect((second?.at ?? 0) - (first?.at ?? 0)).toBeGreaterThan(retryAfterMs - 1_500)
+    expect((await job())?.attemptsStarted).toBe(3)
+  })
+})

@@ -1,9 +1,17 @@
 import { isCalendarDate } from './calendar.js'
 import { badPayload, nameOf, noData, readHead, refuseRefusal, SERIES_KEY } from './envelope.js'
-import { hasRepeatedKey, isRecord } from './json.js'
+import { hasRepeatedKey, isRecord, membersOf } from './json.js'
 import { asIs, type Redact } from './redact.js'
 import { readRegularBody } from './regular-body.js'
-import { checkRecord, FIELDS, type Field, type RawFields } from './row-check.js'
+import { type CheckedRecord, settleRepeats } from './repeated-dates.js'
+import {
+  checkRecord,
+  type DailyRow,
+  FIELDS,
+  type Field,
+  type RawFields,
+  type RejectReason,
+} from './row-check.js'
 import { buildSeries, type DailySeries, type SeriesBuilder } from './series.js'
 import { storableJson, storableText } from './storable.js'
 
@@ -12,10 +20,10 @@ export type { DailyRow, RejectedRow, RejectReason } from './row-check.js'
 
 /**
  * Parses and checks the JSON body of TIME_SERIES_DAILY (or _ADJUSTED, whose raw prices are taken). A bad record comes
- * out rejected, the others pass. `now` decides what is a future date. `redact` is applied to what is kept of a rejected
- * record, before that is cut.
+ * out rejected, the others pass; see `settleRepeats` for a date that comes twice. `now` decides what is a future date.
+ * `redact` is applied to what is kept of a rejected record, before that is cut.
  * Throws AlphaVantageError: a refusal's class, `no_data` for a missing or empty series, `bad_payload` for what is no
- * JSON, has a repeated key (so a repeated date), or holds another symbol's data. Its evidence is not redacted yet.
+ * JSON, has a key twice outside the series, or holds another symbol's data. Its evidence is not redacted yet.
  */
 export function parseDailyJson(
   text: string,
@@ -36,10 +44,41 @@ function readAnyBody(text: string, symbol: string, now: Date, redact: Redact): D
   if (records === undefined || records === null) throw noData(symbol, text)
   if (!isRecord(records)) throw badPayload(symbol, 'the series is no JSON object', text)
   if (Object.keys(records).length === 0) throw noData(symbol, text)
-  if (hasRepeatedKey(text, body)) throw badPayload(symbol, 'a key, such as a date, comes twice', text)
+  const members = hasRepeatedKey(text, body)
+    ? readRepeated(text, body, symbol)
+    : Object.entries(records).map(([date, record]): Member => ({ date, record }))
   const series = buildSeries(readHead(body, text, symbol), now)
-  for (const [date, record] of Object.entries(records)) addRecord(series, date, record, redact)
-  return series.finish(Buffer.byteLength(text), text)
+  const checked = members.map(({ date, record, hasRepeatedField = false }): CheckedRecord => ({
+    date,
+    raw: () => storableJson({ [date]: record }, redact),
+    checked: hasRepeatedField ? ['repeated_field'] : checkMember(date, record, series.newestDate),
+  }))
+  for (const one of settleRepeats(checked)) add(series, one)
+  return series.finish(Buffer.byteLength(text))
+}
+
+/** One record of the series; with a repeated field it is its text, since JSON.parse would hide the repetition. */
+interface Member {
+  date: string
+  record: unknown
+  hasRepeatedField?: boolean
+}
+
+/** Reads the series of a body in which a key comes twice, by the text: JSON.parse kept the last of them alone. */
+function readRepeated(text: string, body: Record<string, unknown>, symbol: string): Member[] {
+  const parts = membersOf(text)
+  const isUnclear = ({ key, value }: { key: string; value: string }) =>
+    key !== SERIES_KEY && hasRepeatedKey(value, JSON.parse(value))
+  // Then nobody can say whose data this is, or which series is meant.
+  if (parts.length > Object.keys(body).length || parts.some(isUnclear))
+    throw badPayload(symbol, 'a key outside the series comes twice', text)
+  const series = parts.find(({ key }) => key === SERIES_KEY)?.value ?? '{}'
+  return membersOf(series).map(({ key: date, value }) => {
+    const record: unknown = JSON.parse(value)
+    return hasRepeatedKey(value, record)
+      ? { date, record: value.trim(), hasRepeatedField: true }
+      : { date, record }
+  })
 }
 
 function parseJson(text: string, symbol: string): unknown {
@@ -51,24 +90,21 @@ function parseJson(text: string, symbol: string): unknown {
   }
 }
 
-function addRecord(series: SeriesBuilder, date: string, record: unknown, redact: Redact): void {
-  const checked = isRecord(record) ? checkFields(series, date, record) : (['not_a_record'] as const)
+function add(series: SeriesBuilder, { date, raw, checked }: CheckedRecord): void {
   if ('close' in checked) series.accept(checked)
-  else {
-    const raw = storableJson({ [date]: record }, redact)
-    series.reject({ date: isCalendarDate(date) ? date : null, raw, reasons: [...checked] })
-  }
+  else series.reject({ date: isCalendarDate(date) ? date : null, raw: raw(), reasons: [...checked] })
 }
 
-function checkFields(series: SeriesBuilder, date: string, record: Record<string, unknown>) {
+function checkMember(date: string, record: unknown, newestDate: string): DailyRow | RejectReason[] {
+  if (!isRecord(record)) return ['not_a_record']
   const fields: RawFields = {}
   for (const key of Object.keys(record)) {
     const field = FIELD_OF_NAME.get(nameOf(key))
     if (field === undefined) continue
-    if (Object.hasOwn(fields, field)) return ['repeated_field'] as const
+    if (Object.hasOwn(fields, field)) return ['repeated_field']
     fields[field] = record[key]
   }
-  return checkRecord(date, fields, series.newestDate)
+  return checkRecord(date, fields, newestDate)
 }
 
 /**
@@ -95,20 +131,20 @@ export function parseDailyCsv(
   if (lines.pop() !== '') throw badPayload(expectedSymbol, 'the CSV ends in the middle of a line', text)
   if (lines.length === 1) throw noData(expectedSymbol, text)
   const series = buildSeries({ symbol: expectedSymbol, lastRefreshed: null, timeZone: null }, now)
-  for (const line of lines.slice(1)) addLine(series, columns, line, redact)
-  return series.finish(Buffer.byteLength(text), text)
+  const checked = lines.slice(1).map((line) => checkLine(columns, line, series.newestDate, redact))
+  for (const one of settleRepeats(checked)) add(series, one)
+  return series.finish(Buffer.byteLength(text))
 }
 
-function addLine(series: SeriesBuilder, columns: string[], line: string, redact: Redact): void {
+function checkLine(columns: string[], line: string, newestDate: string, redact: Redact): CheckedRecord {
   const values = line.split(',')
   const date = values[0] ?? ''
   const fields: RawFields = {}
   for (const field of FIELDS) fields[field] = values[columns.indexOf(field)]
   const tooMany = values.length > columns.length
-  const checked = tooMany ? (['not_a_record'] as const) : checkRecord(date, fields, series.newestDate)
-  if ('close' in checked) series.accept(checked)
-  else {
-    const raw = storableText(redact(line).slice(0, 1_000))
-    series.reject({ date: isCalendarDate(date) ? date : null, raw, reasons: [...checked] })
+  return {
+    date,
+    raw: () => storableText(redact(line).slice(0, 1_000)),
+    checked: tooMany ? ['not_a_record'] : checkRecord(date, fields, newestDate),
   }
 }

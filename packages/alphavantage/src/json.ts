@@ -16,14 +16,20 @@ export function hasRepeatedKey(text: string, parsed: unknown): boolean {
 function countKeysInText(text: string): number {
   let keys = 0
   for (let open = text.indexOf('"'); open !== -1;) {
-    let close = text.indexOf('"', open + 1)
-    while (close !== -1 && isEscaped(text, close)) close = text.indexOf('"', close + 1)
+    const close = closingQuote(text, open)
     if (close === -1) return keys
     const next = skipWhitespace(text, close + 1)
     if (text[next] === ':') keys++
     open = text.indexOf('"', next)
   }
   return keys
+}
+
+/** Where the string that begins at `open` ends; -1 when it does not. */
+function closingQuote(text: string, open: number): number {
+  let close = text.indexOf('"', open + 1)
+  while (close !== -1 && isEscaped(text, close)) close = text.indexOf('"', close + 1)
+  return close
 }
 
 function isEscaped(text: string, at: number): boolean {
@@ -36,6 +42,36 @@ function skipWhitespace(text: string, from: number): number {
   let at = from
   while (text[at] === ' ' || text[at] === '\n' || text[at] === '\r' || text[at] === '\t') at++
   return at
+}
+
+/**
+ * The members of an object, in their order, each value as its text: also those whose key comes again, of which
+ * JSON.parse keeps the last alone.
+ * @param text an object that JSON.parse accepts
+ */
+export function membersOf(text: string): { key: string; value: string }[] {
+  const members: { key: string; value: string }[] = []
+  for (let at = skipWhitespace(text, text.indexOf('{') + 1); text[at] === '"';) {
+    const behindKey = closingQuote(text, at) + 1
+    const from = skipWhitespace(text, behindKey) + 1
+    const to = endOfValue(text, from)
+    members.push({ key: String(JSON.parse(text.slice(at, behindKey))), value: text.slice(from, to) })
+    at = skipWhitespace(text, to + 1)
+  }
+  return members
+}
+
+/** Where the comma or the brace behind a member's value stands. */
+function endOfValue(text: string, from: number): number {
+  let depth = 0
+  for (let at = from; at < text.length; at++) {
+    const character = text[at]
+    if (character === '"') at = closingQuote(text, at)
+    else if (character === '{' || character === '[') depth++
+    else if (depth === 0 && (character === ',' || character === '}')) return at
+    else if (character === '}' || character === ']') depth--
+  }
+  return text.length
 }
 
 /** With a stack of its own: a hostile body can be nested deeper than the call stack. */

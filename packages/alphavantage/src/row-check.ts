@@ -24,6 +24,8 @@ export type RejectReason =
   | 'not_a_record'
   | `missing_${Field}`
   | 'repeated_field'
+  | 'repeated_date'
+  | 'conflicting_date'
   | 'not_text'
   | 'not_a_number'
   | 'negative'

@@ -33,10 +33,12 @@ export interface SeriesHead {
 export interface SeriesBuilder {
   /** A date later than this one is in the future everywhere on Earth. */
   readonly newestDate: string
+  /** Whether each date so far was older than the one before it, as they are as a rule: then none came twice. */
+  readonly isFalling: boolean
+  /** No two with the same date: see `settleRepeats`. */
   accept(row: DailyRow): void
   reject(row: RejectedRow): void
-  /** Throws AlphaVantageError `bad_payload` when a date came twice: which of the two is right cannot be told. */
-  finish(bytes: number, body: string): DailySeries
+  finish(bytes: number): DailySeries
 }
 
 export function buildSeries(head: SeriesHead, now: Date): SeriesBuilder {
@@ -45,12 +47,13 @@ export function buildSeries(head: SeriesHead, now: Date): SeriesBuilder {
   const provisional: DailyRow[] = []
   const provisionalFrom = firstProvisionalDate(head.lastRefreshed, now)
   let previous = '~'
-  let newestFirst = true
+  let isFalling = true
 
-  /** Dates that fall strictly cannot repeat, which spares all but odd bodies the search for repeated ones. */
-  function follow(date: string): void {
-    if (date >= previous) newestFirst = false
-    previous = date
+  function follow(date: string | null): void {
+    if (date !== null) {
+      if (date >= previous) isFalling = false
+      previous = date
+    }
     if (rows.length + rejected.length + provisional.length >= MAX_RECORDS) {
       throw new AlphaVantageError('bad_payload', `${head.symbol}: more than ${MAX_RECORDS} records`)
     }
@@ -58,25 +61,23 @@ export function buildSeries(head: SeriesHead, now: Date): SeriesBuilder {
 
   return {
     newestDate: newestDateOnEarth(now),
+    get isFalling() {
+      return isFalling
+    },
     accept(row) {
       follow(row.date)
       if (row.date >= provisionalFrom) provisional.push(row)
       else rows.push(row)
     },
     reject(row) {
-      follow(row.date ?? previous)
+      follow(row.date)
       rejected.push(row)
     },
-    finish(bytes, body) {
-      if (newestFirst) {
+    finish(bytes) {
+      if (isFalling) {
         rows.reverse()
         provisional.reverse()
       } else {
-        const repeated = findRepeatedDate([...rows, ...rejected, ...provisional])
-        if (repeated !== null) {
-          const what = `${head.symbol}: the date ${repeated} comes twice`
-          throw new AlphaVantageError('bad_payload', what, { evidence: body })
-        }
         rows.sort(byDate)
         provisional.sort(byDate)
       }
@@ -99,16 +100,6 @@ function firstProvisionalDate(lastRefreshed: string | null, now: Date): string {
     return `${lastRefreshed}~`
   }
   return WITH_TIME.exec(lastRefreshed ?? '')?.[1] ?? oldestDateOnEarth(now)
-}
-
-function findRepeatedDate(records: { date: string | null }[]): string | null {
-  const seen = new Set<string>()
-  for (const { date } of records) {
-    if (date === null) continue
-    if (seen.has(date)) return date
-    seen.add(date)
-  }
-  return null
 }
 
 function byDate(a: DailyRow, b: DailyRow): number {

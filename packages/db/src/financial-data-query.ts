@@ -40,24 +40,45 @@ export interface FinancialDataRow {
 }
 
 export const COLUMNS = sql.raw('symbol, date, open_price, high_price, low_price, close_price, volume')
-
-/** The words of a direction; `ORDER BY` without one scans a statement's rows backwards where that is wanted. */
 export const ASCENDING = sql.raw('ASC')
 export const DESCENDING = sql.raw('DESC')
 
-/** The query's first day; infinite without one, so that a statement has one text with a range and without. */
-export function startOf(query: FinancialDataQuery): SQL {
-  return sql`${query.startDate ?? '-infinity'}::date`
+/** What a statement compares with, as SQL. Infinite dates without a range: one text of a statement does for both. */
+export interface Filter {
+  lower: SQL
+  upper: SQL
+  asOf: SQL | undefined
+  /** A condition on symbols.symbol. */
+  isWanted: SQL
 }
 
-export function endOf(query: FinancialDataQuery): SQL {
-  return sql`${query.endDate ?? 'infinity'}::date`
+export type FilterValues = Record<'symbols' | 'lower' | 'upper' | 'asOf', string | undefined>
+
+export function filterValuesOf({ symbols, startDate, endDate, asOf }: FinancialDataQuery): FilterValues {
+  return {
+    symbols: symbols?.length === 1 ? symbols[0] : JSON.stringify(symbols),
+    lower: startDate ?? '-infinity',
+    upper: endDate ?? 'infinity',
+    asOf,
+  }
 }
 
-/** A condition on symbols.symbol. */
-export function isWanted({ symbols }: FinancialDataQuery): SQL {
-  if (symbols === undefined) return sql`true`
-  return sql`symbols.symbol = ANY (ARRAY(SELECT jsonb_array_elements_text(${JSON.stringify(symbols)}::text::jsonb)))`
+/** @param valueOf a value itself, or its name for a statement that is kept */
+export function filterOf(
+  { symbols, asOf }: FinancialDataQuery,
+  valueOf: (name: keyof FilterValues) => unknown,
+): Filter {
+  return {
+    lower: sql`${valueOf('lower')}::date`,
+    upper: sql`${valueOf('upper')}::date`,
+    asOf: asOf === undefined ? undefined : sql`${valueOf('asOf')}::timestamptz`,
+    isWanted:
+      symbols === undefined
+        ? sql`true`
+        : symbols.length === 1
+          ? sql`symbols.symbol = ${valueOf('symbols')}`
+          : sql`symbols.symbol = ANY (ARRAY(SELECT jsonb_array_elements_text(${valueOf('symbols')}::text::jsonb)))`,
+  }
 }
 
 /**
@@ -66,7 +87,7 @@ export function isWanted({ symbols }: FinancialDataQuery): SQL {
  * @param part the symbol, its first and last day, the direction and how many, as SQL
  */
 export function rowsOf(
-  { asOf }: FinancialDataQuery,
+  { asOf }: Filter,
   part: { symbol: SQL; lower: SQL; upper: SQL; direction: SQL; limit: SQL; offset?: SQL },
 ): SQL {
   const where = sql`stored.symbol = ${part.symbol} AND stored.date BETWEEN ${part.lower} AND ${part.upper}`
@@ -82,8 +103,8 @@ export function rowsOf(
       FROM financial_data AS stored
       LEFT JOIN LATERAL (
         SELECT * FROM price_revisions AS revision
-         WHERE revision.symbol = stored.symbol AND revision.date = stored.date AND revision.revised_at > ${asOf}::timestamptz
+         WHERE revision.symbol = stored.symbol AND revision.date = stored.date AND revision.revised_at > ${asOf}
          ORDER BY revision.revised_at, revision.id LIMIT 1
       ) AS later ON true
-     WHERE ${where} AND stored.created_at <= ${asOf}::timestamptz ${page}`
+     WHERE ${where} AND stored.created_at <= ${asOf} ${page}`
 }

@@ -49,7 +49,7 @@ export class ClaimLostError extends Error {
  * hands a job out again only after its worker was lost.
  * @param options.alone whether nothing else will be in this worker's hands meanwhile
  * @param options.fullHistory whether the plan serves it; else what `auto` wants of it cannot be had, and the newest rows do
- * @returns null when the item is finished, cancelled or unknown: there is nothing to do
+ * @returns null when the item is finished, cancelled or unknown, so that there is nothing to do, or `putOffMs` says
  */
 export async function takeItem(
   db: Database,
@@ -62,7 +62,7 @@ export async function takeItem(
            started_at = coalesce(started_at, now()),
            lone_losses = lone_losses + (item.state = 'running' AND item.alone)::int, alone = ${alone}
       FROM ingest_runs AS run
-     WHERE item.id = ${id} AND item.state IN ('pending', 'running') AND run.id = item.run_id
+     WHERE item.id = ${id} AND item.state IN ('pending', 'running') AND NOT ${isPutOff} AND run.id = item.run_id
     RETURNING item.id::float8 AS id, item.claim, item.run_id AS "runId", item.symbol, item.attempts, item.lone_losses AS "loneLosses", run.outputsize, run.force,
       ${wantsFull} AS "wantsFull", item.refusals,
       coalesce(extract(epoch FROM now() - item.refused_since) * 1000, 0)::float8 AS "refusedMs",
@@ -71,6 +71,20 @@ export async function takeItem(
       (SELECT ${needlessFor(sql`run`, sql`known`, sql`(run.outputsize = 'full' OR (${fullHistory} AND ${wantsFull}))`)}
          FROM symbols AS known WHERE known.symbol = item.symbol) AS needless`)
   return item ?? null
+}
+
+/** The queue may hand an item out so much earlier than it is due: less than any backoff, more than clocks that agree differ. */
+const EARLY_MS = 1_000
+
+/** SQL: whether an item waits between two attempts still. A wait for quota or key ends with the pause of the workers. */
+const isPutOff = sql`(item.state = 'pending' AND item.waiting_for IS NULL
+  AND coalesce(item.next_attempt_at > now() + ${EARLY_MS} * interval '1 ms', false))`
+
+/** How long an item has to wait still before its next attempt, by the database's clock; 0 when it does not. Milliseconds. */
+export async function putOffMs(db: Database, id: number): Promise<number> {
+  const [item] = await db.execute<{ ms: number }>(sql`
+    SELECT interval_ms(item.next_attempt_at - now()) AS ms FROM ingest_items AS item WHERE item.id = ${id} AND ${isPutOff}`)
+  return item?.ms ?? 0
 }
 
 /** SQL, of an item and its run: `auto` is resolved by what the symbol had when the item was accepted, whatever came since. */
@@ -162,8 +176,8 @@ async function coalesce(tx: Transaction, item: ClaimedItem, series: FetchedSerie
 }
 
 /**
- * Resolves what was in quarantine for a day that has a sound row now, then puts these records in: each once, however
- * often it comes.
+ * Puts these records in quarantine, each once, however often it comes; then resolves what is there for a day that has a
+ * sound row now, a row that was only repeated among them.
  */
 async function quarantine(
   tx: Transaction,
@@ -171,25 +185,27 @@ async function quarantine(
   rows: readonly RejectedRow[],
   bars?: PackedBars,
 ): Promise<void> {
-  if (bars !== undefined) {
+  // Of equal records the last has all the reasons: the first lacks that it is repeated.
+  if (rows.length > 0)
+    await tx.execute(sql`
+      WITH given AS (
+        SELECT DISTINCT ON (md5((row->'raw')::text)) (row->>'date')::date AS date, row->'raw' AS raw,
+               ARRAY(SELECT jsonb_array_elements_text(row->'reasons')) AS reasons, position
+          FROM jsonb_array_elements(${JSON.stringify(rows)}::text::jsonb) WITH ORDINALITY AS listed(row, position)
+         ORDER BY md5((row->'raw')::text), position DESC
+      ), kept AS (
+        INSERT INTO rejected_rows AS known (symbol, date, raw, reasons)
+        SELECT ${item.symbol}, date, raw, reasons FROM given ORDER BY position
+        ON CONFLICT (symbol, md5(raw::text)) DO UPDATE SET times = known.times + 1, reasons = excluded.reasons,
+          last_rejected_at = now(), resolved_at = NULL
+        RETURNING id
+      )
+      INSERT INTO item_rejected_rows (item_id, rejected_row_id)
+      SELECT ${item.id}::bigint, id FROM kept ON CONFLICT DO NOTHING`)
+  if (bars !== undefined)
     await tx.execute(sql`
       UPDATE rejected_rows SET resolved_at = now()
        WHERE symbol = ${item.symbol} AND resolved_at IS NULL AND date = ANY(${bars.columns.date}::text::date[])`)
-  }
-  if (rows.length === 0) return
-  await tx.execute(sql`
-    WITH given AS (
-      SELECT DISTINCT ON (md5((row->'raw')::text)) (row->>'date')::date AS date, row->'raw' AS raw,
-             ARRAY(SELECT jsonb_array_elements_text(row->'reasons')) AS reasons, position
-        FROM jsonb_array_elements(${JSON.stringify(rows)}::text::jsonb) WITH ORDINALITY AS listed(row, position)
-    ), kept AS (
-      INSERT INTO rejected_rows AS known (symbol, date, raw, reasons)
-      SELECT ${item.symbol}, date, raw, reasons FROM given ORDER BY position
-      ON CONFLICT (symbol, md5(raw::text)) DO UPDATE SET times = known.times + 1, reasons = excluded.reasons,
-        last_rejected_at = now(), resolved_at = NULL
-      RETURNING id
-    )
-    INSERT INTO item_rejected_rows (item_id, rejected_row_id) SELECT ${item.id}::bigint, id FROM kept ON CONFLICT DO NOTHING`)
 }
 
 export interface Failure {

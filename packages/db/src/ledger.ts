@@ -57,12 +57,11 @@ export async function reserveRequest(db: Database, request: RequestToReserve): P
 
 /**
  * Gives a slot back whose request was never sent: its owner woke too late, or was cancelled while it waited. Never
- * for one that may have been sent. A concluded request stays.
+ * for one that may have been sent. A concluded request stays, and so does a slot that was reserved before the provider
+ * said that the day is spent.
  */
 export async function discardRequest(db: Database, id: number): Promise<void> {
-  await db.execute(sql`
-    WITH discarded AS (DELETE FROM provider_requests WHERE id = ${id} AND outcome IS NULL RETURNING id)
-    UPDATE provider_access AS access SET probe_until = clock_timestamp() FROM discarded WHERE access.probe_id = discarded.id`)
+  await db.execute(sql`SELECT discard_provider_request(${id}::bigint)`)
 }
 
 /** How long a probe keeps others from asking without `renewProbe`; reserve_provider_request says the same. */

@@ -7,11 +7,16 @@ import type { Pool } from './connection.js'
  * The version of the rows of some symbols, or of all, as digits: it changes with every change of them. An expression for the
  * statement that reads the rows, so that both are of one snapshot; read earlier it is older, which is harmless, and read
  * later it could hide a change.
+ * @param isWanted a condition on symbols.symbol; undefined: all
  */
+export function versionWhere(isWanted: SQL | undefined): SQL {
+  return isWanted === undefined
+    ? sql`(SELECT coalesce(sum(version), 0)::text FROM symbol_initials)`
+    : sql`(SELECT coalesce(sum(version), 0)::text FROM symbols WHERE ${isWanted})`
+}
+
 export function versionOf(symbols: readonly string[] | undefined): SQL {
-  return symbols === undefined
-    ? sql`(SELECT coalesce(sum(version), 0)::text FROM symbol_prefixes)`
-    : sql`(SELECT coalesce(sum(version), 0)::text FROM symbols WHERE ${isOneOf(symbols)})`
+  return versionWhere(symbols && isOneOf(symbols))
 }
 
 /** The version by itself: one tiny statement. */

@@ -44,6 +44,28 @@ test('connections that are cut in the middle of transactions reject what ran on 
   expect([...(await db.execute(sql`SELECT 1 AS one`))]).toEqual([{ one: 1 }])
 })
 
+test('a transaction whose process hung so long that the server ended it is one to try again', async () => {
+  const { db } = connection.open()
+  const watcher = postgres(connection.url, { max: 1, connection: { application_name: 'watcher' } })
+  try {
+    const hung = db.transaction(async (tx) => {
+      await tx.execute(sql`SET LOCAL idle_in_transaction_session_timeout = 50`)
+      let left = 1
+      while (left > 0) {
+        left = (
+          await watcher`
+            SELECT FROM pg_stat_activity
+             WHERE datname = current_database() AND application_name = 'db-test' AND xact_start IS NOT NULL`
+        ).length
+      }
+      await tx.execute(sql`SELECT 1`)
+    })
+    expect(isUnavailable(await hung.catch((reason: unknown) => reason))).toBe(true)
+  } finally {
+    await watcher.end()
+  }
+})
+
 test('a connection that vanished without a word is given up, as one that is away, and the next statement has another', async () => {
   const proxy = await startProxy(connection.url)
   const { db, close } = connect({

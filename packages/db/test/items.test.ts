@@ -1,6 +1,15 @@
+import { sql } from 'drizzle-orm'
 import { describe, expect, test } from 'vitest'
 import { listFailures } from '../src/failures.js'
-import { ClaimLostError, failAttempt, lostClaims, releaseItem, storeSeries, takeItem } from '../src/items.js'
+import {
+  ClaimLostError,
+  failAttempt,
+  lostClaims,
+  putOffMs,
+  releaseItem,
+  storeSeries,
+  takeItem,
+} from '../src/items.js'
 import { listRejectedRows } from '../src/rejected-rows.js'
 import { getRun, listItems } from '../src/run-status.js'
 import { cancelRun } from '../src/runs.js'
@@ -81,7 +90,18 @@ describe('a failed attempt', () => {
     const { items } = await listItems(connection.db, item.runId, { limit: 1, offset: 0 })
     expect(items).toMatchObject([{ state: 'pending', attempts: 1, error: { class: 'http_error' } }])
     expect(Date.parse(items[0]?.nextAttemptAt ?? '') - Date.now()).toBeGreaterThan(50_000)
-    expect((await takeItem(connection.db, item.id))?.attempts).toBe(1)
+  })
+
+  test('is taken again when its backoff is over by the clock of the database, and not before', async () => {
+    const item = await takenItem(connection.db, 'IBM')
+    await failAttempt(connection.db, item, failure, { retryInMs: 60_000 })
+    expect(await takeItem(connection.db, item.id)).toBeNull()
+    expect(await putOffMs(connection.db, item.id)).toBeGreaterThan(50_000)
+    await connection.db.execute(
+      sql`UPDATE ingest_items SET next_attempt_at = next_attempt_at - interval '1 minute'`,
+    )
+    expect(await putOffMs(connection.db, item.id)).toBe(0)
+    expect(await takeItem(connection.db, item.id)).toMatchObject({ attempts: 1, claim: item.claim + 1 })
   })
 
   test('of a body without a sound row keeps the rows and the account', async () => {

@@ -1,11 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { open, readFile, rename, stat } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Binaries } from './binaries.js'
 import { EmbeddedPostgresError, messageOf } from './error.js'
+import { freePort } from './free-port.js'
 import { askDirectory, readPostmaster } from './postmaster.js'
 import { type Account, environment } from './program.js'
 
@@ -89,17 +88,6 @@ function watch(child: ChildProcess): { failure: string | undefined } {
   child.once('error', (error) => (outcome.failure = messageOf(error)))
   child.once('exit', (code, signal) => (outcome.failure = signal ?? `exit code ${code}`))
   return outcome
-}
-
-/** Somebody may take it before PostgreSQL does: then the start is tried again with another. */
-async function freePort(): Promise<number> {
-  const listener = createServer().listen(0, '127.0.0.1')
-  await once(listener, 'listening')
-  const address = listener.address()
-  listener.close()
-  await once(listener, 'close')
-  if (address === null || typeof address === 'string') throw new Error('No TCP port to be had on 127.0.0.1')
-  return address.port
 }
 
 async function rotate(logFile: string): Promise<void> {

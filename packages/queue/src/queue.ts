@@ -60,12 +60,13 @@ export function openQueue(options: OpenOptions & { onConnect?: () => void }): Op
       prefix,
       defaultJobOptions: JOB_OPTIONS,
     })
+    connection.on('close', () => disconnected.add(queue))
+    connection.on('ready', () => disconnected.delete(queue))
     queue.on('error', onError)
     return { handle: queue, close: () => closeWithin(queue.close(), () => connection.disconnect()) }
   }
-  const connection = { ...poolOptions(backend.url, 4), query_timeout: 5_000 }
   const queue: PostgresQueue = new onPostgres.Queue<JobData, string>(QUEUE_NAME, {
-    connection,
+    connection: poolOptions(backend.url, 4),
     defaultJobOptions: JOB_OPTIONS,
   })
   queue.on('error', onError)
@@ -94,6 +95,8 @@ export function openWorker(options: WorkOptions): Opened<IngestWorker> {
     maximumRateLimitDelay: 1_000,
     lockDuration: 15_000,
     stalledInterval: 5_000,
+    // After a question for jobs that failed; by default 15 s, in which a backend that is back is left alone.
+    runRetryDelay: 1_000,
     maxStalledCount: 1_000_000,
     settings: {
       backoffStrategy: (attemptsMade: number, _type?: string, error?: Error) =>
@@ -107,10 +110,9 @@ export function openWorker(options: WorkOptions): Opened<IngestWorker> {
     worker.on('error', onError)
     return { handle: worker, close: () => closeWithin(worker.close(), () => connection.disconnect()) }
   }
-  const connection = poolOptions(backend.url, Math.max(4, options.concurrency))
   const worker = new onPostgres.Worker<JobData, string>(QUEUE_NAME, options.process, {
     ...shared,
-    connection,
+    connection: poolOptions(backend.url, Math.max(4, options.concurrency)),
   })
   worker.on('error', onError)
   return { handle: worker, close: () => closeWithin(worker.close()) }
@@ -229,10 +231,12 @@ export class QueueTimeoutError extends Error {
 
 /** Queues that still owe an answer whose deadline has passed. */
 const overdue = new WeakSet<IngestQueue>()
+/** Queues whose connection was lost or refused, and not made again since. */
+const disconnected = new WeakSet<IngestQueue>()
 
 /**
  * What is asked of a queue that hangs would only pile up, and arrive all at once later: until it has given the
- * answer it owes, it is asked nothing more.
+ * answer it owes, it is asked nothing more. Nor is one that is known to be away: nobody waits for it.
  */
 async function answer<T>(
   queue: IngestQueue,
@@ -242,6 +246,7 @@ async function answer<T>(
 ): Promise<T> {
   if (overdue.has(queue))
     throw new QueueTimeoutError(`the queue did not ${what}: it owes an earlier answer still`)
+  if (disconnected.has(queue)) throw new QueueTimeoutError(`the queue could not ${what}: it is not connected`)
   const work = ask()
   try {
     return await within(work, deadlineMs, what)

@@ -2,6 +2,8 @@ import { createServer } from 'node:net'
 import type { Socket } from 'node:net'
 import { UnrecoverableError } from 'bullmq'
 import { useDatabase } from '@stockpile/test-harness/database'
+import { waitFor } from '@stockpile/test-harness/process'
+import { startProxy } from '@stockpile/test-harness/proxy'
 import { queueBackends, uniquePrefix } from '@stockpile/test-harness/redis'
 import { afterEach, describe, expect, test } from 'vitest'
 import { chooseBackend } from '../src/backend.js'
@@ -235,6 +237,56 @@ describe('a queue that is away', () => {
       server.close()
     }
   })
+})
+
+describe('a queue in a PostgreSQL', () => {
+  const database = useDatabase()
+  const opened: { close: () => Promise<void> }[] = []
+  afterEach(async () => {
+    for (const one of opened.splice(0).toReversed()) await one.close()
+  })
+  const proxied = async () => {
+    const proxy = await startProxy(database.url)
+    const common = { backend: { kind: 'postgres', url: proxy.url } as const, onError: () => {} }
+    const queue = openQueue(common)
+    const ended: string[] = []
+    const worker = openWorker({
+      ...common,
+      process: async ({ id }) => ended.push(String(id)).toString(),
+      concurrency: 1,
+      gapMs: 0,
+    })
+    opened.push(proxy, queue, worker)
+    return { proxy, queue: queue.handle, worker: worker.handle, ended }
+  }
+
+  test('that was away when it was opened works once it is there', async () => {
+    const { proxy, queue, worker, ended } = await proxied()
+    await proxy.refuse()
+    worker.run().catch(() => {})
+    await expect(pingQueue(queue, DEADLINE_MS)).rejects.toThrow('ECONNREFUSED')
+    await proxy.accept()
+    await pingQueue(queue, DEADLINE_MS)
+    await enqueue(queue, [item(1)], DEADLINE_MS)
+    await waitFor(() => ended.length === 1, { deadlineMs: 15_000 })
+  })
+
+  test('whose connections vanish without a word hands out jobs again, by new ones', async () => {
+    const { proxy, queue, worker, ended } = await proxied()
+    worker.run().catch(() => {})
+    await enqueue(queue, [item(1)], DEADLINE_MS)
+    await waitFor(() => ended.length === 1, { deadlineMs: 15_000 })
+    proxy.swallow()
+    await expect(pingQueue(queue, 10_000)).rejects.toThrow('Query read timeout')
+    // The dispatcher tries again as well: each connection of the pool is found out by a question of its own.
+    const again = () =>
+      enqueue(queue, [item(2)], 10_000).then(
+        () => true,
+        () => false,
+      )
+    await waitFor(again, { deadlineMs: 20_000 })
+    await waitFor(() => ended.length === 2, { deadlineMs: 40_000 })
+  }, 90_000)
 })
 
 function gate(): { promise: Promise<void>; resolve: () => void } {

@@ -2,12 +2,13 @@ import { equal, ok } from 'node:assert/strict'
 import { rename, writeFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { chargedAttempts } from '../attempts.js'
+import { NEXT_API_KEY } from '../canary.js'
 import { BACKENDS } from '../row.js'
 import type { Row } from '../row.js'
+import { symbols } from '../symbols.js'
 
 /** What the simulator does not accept. */
 const INVALID_KEY = 'invalid'
-const NEW_KEY = 'CANARY+SECOND/5432109876'
 /** The key is looked at every 5 s: three times. */
 const WATCHED_MS = 12_000
 const RECOVERY_LIMIT_MS = 15_000
@@ -18,14 +19,13 @@ export const keyInvalid: Row = {
   backends: BACKENDS,
   quick: true,
   world: { workers: 2, keyFile: true },
-  async run({ http, simulator, sql, programs, secrets, keyFile, until, drained }) {
-    secrets.push(NEW_KEY, encodeURIComponent(NEW_KEY))
+  async run({ http, simulator, sql, programs, keyFile, until, drained }) {
     const replaceKey = async (key: string) => {
       await writeFile(`${keyFile}.new`, `${key}\n`)
       await rename(`${keyFile}.new`, keyFile)
     }
     await replaceKey(INVALID_KEY)
-    const { id } = await http.ingest(Array.from({ length: 30 }, (_, index) => `SYM${index}`))
+    const { id } = await http.ingest(symbols(30))
     await until('blocked', async () => (await http.run(id)).status === 'blocked')
     await sleep(WATCHED_MS)
     equal(simulator.arrivals().length, 1, 'requests with the invalid key')
@@ -36,7 +36,7 @@ export const keyInvalid: Row = {
       .some((output) => /"level":50,.*does not accept the API key/.test(output))
     ok(isLoud, 'No worker says by an error that the key is not accepted')
 
-    await replaceKey(NEW_KEY)
+    await replaceKey(NEXT_API_KEY)
     const replacedAt = performance.now()
     await until('a request', () => simulator.arrivals().length > 1)
     const recoveryMs = Math.round(performance.now() - replacedAt)

@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
+import { NEXT_API_KEY } from '../canary.js'
+import { midway } from '../midway.js'
 import type { Row } from '../row.js'
+import { symbols } from '../symbols.js'
 
-const NEW_KEY = 'CANARY+ROTATED/9876543210'
 const CONCURRENCY = 4
 
 export const keyRotated: Row = {
@@ -11,15 +13,14 @@ export const keyRotated: Row = {
   backends: ['redis'],
   quick: true,
   world: { keyFile: true, concurrency: CONCURRENCY },
-  async run({ http, keyFile, secrets, random, simulator, until, drained }) {
-    secrets.push(NEW_KEY, encodeURIComponent(NEW_KEY))
-    await http.ingest(Array.from({ length: 20 }, (_, index) => `SYM${index}`))
-    const moment = random.between(1, 10)
-    await until(`${moment} requests`, () => simulator.arrivals().length >= moment)
-    await writeFile(keyFile, NEW_KEY)
+  async run(world) {
+    const { http, keyFile, simulator, drained } = world
+    await http.ingest(symbols(20))
+    await midway(world, 10)
+    await writeFile(keyFile, NEXT_API_KEY)
     const before = simulator.arrivals().length
     await drained()
-    const fingerprint = createHash('sha256').update(NEW_KEY).digest('hex').slice(0, 8)
+    const fingerprint = createHash('sha256').update(NEXT_API_KEY).digest('hex').slice(0, 8)
     const after = simulator.arrivals().slice(before)
     const withOld = after.findLastIndex((arrival) => arrival.keyFingerprint !== fingerprint) + 1
     // Those that had their slot already.

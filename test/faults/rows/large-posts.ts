@@ -1,9 +1,9 @@
 import { peakResidentBytes } from '../memory.js'
 import { BACKENDS } from '../row.js'
 import type { Row } from '../row.js'
+import { symbols } from '../symbols.js'
 
 const PEAK_LIMIT_BYTES = 400 * 1024 * 1024
-const symbols = (count: number) => Array.from({ length: count }, (_, index) => `SYM${index}`)
 
 export const largePosts: Row = {
   number: 32,

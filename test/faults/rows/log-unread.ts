@@ -1,6 +1,7 @@
 import { deepEqual, equal } from 'node:assert/strict'
 import { BACKENDS } from '../row.js'
 import type { Row } from '../row.js'
+import { symbols } from '../symbols.js'
 
 const SYMBOLS = 300
 /** Several times what a pipe holds. */
@@ -24,7 +25,7 @@ export const logUnread: Row = {
           equal((await http.request('/api/ingest?limit=1')).status, 200),
         ),
       )
-    const { id } = await http.ingest(Array.from({ length: SYMBOLS }, (_, index) => `SYM${index}`))
+    const { id } = await http.ingest(symbols(SYMBOLS))
     await drained(DRAIN_DEADLINE_MS)
     equal((await http.run(id)).status, 'succeeded')
     equal(simulator.arrivals().length, SYMBOLS)

@@ -1,9 +1,10 @@
 import { BACKENDS } from '../row.js'
 import type { Row } from '../row.js'
+import { symbols } from '../symbols.js'
 
 /** Three losses, each noticed after the lock has run out. */
 const DEADLINE_MS = 150_000
-const OTHERS = Array.from({ length: 9 }, (_, index) => `OTHER${index}`)
+const OTHERS = symbols(9, 'OTHER')
 
 export const poison: Row = {
   number: 3,

@@ -1,22 +1,26 @@
+import { equal } from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { chargedAttempts } from '../attempts.js'
+import { midway } from '../midway.js'
 import { BACKENDS } from '../row.js'
 import type { Row } from '../row.js'
+import { symbols } from '../symbols.js'
 
 const DOWN_MS = 30_000
 /** What was on its way to the provider when the database went. */
 const SETTLE_MS = 2_000
 const CONCURRENCY = 4
+const SYMBOLS = 30
 
 export const postgresDown: Row = {
   number: 13,
   title: 'PostgreSQL is down for 30 s in the middle of a run: 503, no attempt and no quota is spent',
   backends: BACKENDS,
   world: { ownPostgres: true, concurrency: CONCURRENCY, latencyMs: 200, allows503: true },
-  async run({ http, sql, random, simulator, until, drained, crashPostgres, restartPostgres }) {
-    const symbols = Array.from({ length: 30 }, (_, index) => `SYM${index}`)
-    await http.ingest(symbols)
-    const moment = random.between(1, 15)
-    await until(`${moment} requests`, () => simulator.arrivals().length >= moment)
+  async run(world) {
+    const { http, sql, simulator, drained, crashPostgres, restartPostgres } = world
+    await http.ingest(symbols(SYMBOLS))
+    await midway(world, SYMBOLS / 2)
     await crashPostgres()
     await sleep(SETTLE_MS)
     const requestsAtCrash = simulator.arrivals().length
@@ -36,9 +40,8 @@ export const postgresDown: Row = {
     const backAt = performance.now()
     await drained(120_000)
     const recoveryMs = Math.round(performance.now() - backAt)
-    const failures = await sql`SELECT FROM ingest_failures`
-    if (failures.length > 0) throw new Error(`${failures.length} attempts were spent`)
-    const repeated = simulator.arrivals().length - symbols.length
+    equal(await chargedAttempts(sql), 0, 'attempts charged')
+    const repeated = simulator.arrivals().length - SYMBOLS
     if (repeated > CONCURRENCY) throw new Error(`${repeated} requests more than symbols`)
     return { recoveryMs }
   },

@@ -1,12 +1,15 @@
+import { BACKENDS } from '../row.js'
 import type { Row } from '../row.js'
 
 /** A statement is ended after 10 s, a handler given up after 15. */
 const ANSWER_LIMIT_MS = 20_000
+/** A connection that vanished is given up after 25 s, a transaction whose process is cut off after 20. */
+const RECOVERY_LIMIT_MS = 40_000
 
 export const postgresSlow: Row = {
   number: 16,
   title: 'PostgreSQL is slow, then half-open: statements time out, 503, work goes on afterwards',
-  backends: ['redis'],
+  backends: BACKENDS,
   world: { proxies: ['postgres'], latencyMs: 200, allows503: true },
   async run({ http, sql, simulator, postgresProxy, until, drained }) {
     const ask = async (what: string) => {
@@ -28,6 +31,6 @@ export const postgresSlow: Row = {
     const recoveryMs = Math.round(performance.now() - swallowedAt)
     const failures = await sql`SELECT FROM ingest_failures`
     if (failures.length > 0) throw new Error(`${failures.length} attempts were charged`)
-    return { recoveryMs }
+    return { recoveryMs, recoveryLimitMs: RECOVERY_LIMIT_MS }
   },
 }

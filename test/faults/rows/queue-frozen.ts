@@ -1,27 +1,25 @@
-import { BACKENDS } from '../row.js'
-import type { Row } from '../row.js'
 import { residentBytes } from '../memory.js'
+import { midway } from '../midway.js'
+import { BACKENDS, POST_LIMIT_MS } from '../row.js'
+import type { Row } from '../row.js'
+import { symbols } from '../symbols.js'
 
 const POSTS = 20
-/** The promise is a second; the rest is for a busy machine. */
-const POST_LIMIT_MS = 2_500
 const GROWTH_LIMIT_BYTES = 64 * 1024 * 1024
 
 export const queueFrozen: Row = {
   number: 11,
   title: 'the queue is frozen: POST stays bounded, nothing piles up, all is done afterwards',
   backends: BACKENDS,
-  async run({ http, programs, queue, random, simulator, until, drained }) {
+  async run(world) {
+    const { http, programs, queue, drained } = world
     const { api } = programs
     if (api === undefined) throw new Error('There is no API')
-    await http.ingest(Array.from({ length: 10 }, (_, index) => `SYM${index}`))
-    const moment = random.between(1, 6)
-    await until(`${moment} requests`, () => simulator.arrivals().length >= moment)
+    await http.ingest(symbols(10))
+    await midway(world, 6)
     const before = await residentBytes(api.pid)
     await queue.freeze()
-    const posts = await Promise.all(
-      Array.from({ length: POSTS }, (_, index) => http.ingest([`MORE${index}`])),
-    )
+    const posts = await Promise.all(symbols(POSTS, 'MORE').map((symbol) => http.ingest([symbol])))
     const one = await http.ingest(['LAST'])
     const slowest = Math.max(...posts.map((post) => post.ms), one.ms)
     const growth = (await residentBytes(api.pid)) - before

@@ -2,6 +2,7 @@ import { deepEqual, equal, ok } from 'node:assert/strict'
 import { failedAttempts } from '../attempts.js'
 import { BACKENDS } from '../row.js'
 import type { Row } from '../row.js'
+import { symbols } from '../symbols.js'
 
 export const symbolUnknown: Row = {
   number: 26,
@@ -9,11 +10,11 @@ export const symbolUnknown: Row = {
   backends: BACKENDS,
   quick: true,
   async run({ http, simulator, sql, random, drained }) {
-    const symbols = random.shuffled(Array.from({ length: 10 }, (_, index) => `SYM${index}`))
-    const unknown = symbols.slice(0, random.between(1, 3))
+    const asked = random.shuffled(symbols(10))
+    const unknown = asked.slice(0, random.between(1, 3))
     for (const symbol of unknown)
       simulator.rule({ symbol, answer: { kind: 'refusal', refusal: 'invalid_symbol' } })
-    const { id } = await http.ingest(random.shuffled(symbols))
+    const { id } = await http.ingest(random.shuffled(asked))
     await drained()
     for (const symbol of unknown) {
       const attempts = await failedAttempts(sql, symbol)
@@ -23,7 +24,7 @@ export const symbolUnknown: Row = {
       )
       ok(attempts[0]?.evidence?.includes('Invalid API call'))
     }
-    equal(simulator.arrivals().length, symbols.length, 'requests')
+    equal(simulator.arrivals().length, asked.length, 'requests')
     const { status, counts } = await http.run(id)
     deepEqual([status, counts['failed']], ['partial', unknown.length])
   },

@@ -1,10 +1,11 @@
 import { closeGate } from '../gate.js'
+import { BACKENDS } from '../row.js'
 import type { Row } from '../row.js'
 
 export const transactionBroken: Row = {
   number: 15,
   title: 'backend terminated, deadlock, serialization failure: the transaction is tried again',
-  backends: ['redis'],
+  backends: BACKENDS,
   quick: true,
   async run({ http, sql, simulator, random, until, drained }) {
     const [deadlocked, unserializable, terminated, ...others] = random.shuffled([

@@ -1,7 +1,8 @@
 import { deepEqual, equal } from 'node:assert/strict'
-import { failedAttempts, storedRowsOf } from '../attempts.js'
+import { failedAttempts } from '../attempts.js'
 import { BACKENDS } from '../row.js'
 import type { Row } from '../row.js'
+import { storedRows } from '../upstream-rows.js'
 
 export const upstreamCut: Row = {
   number: 19,
@@ -19,7 +20,7 @@ export const upstreamCut: Row = {
       await until(`the failure of ${symbol}`, async () => (await failedAttempts(sql, symbol)).length > 0)
       // The second attempt is at least 2.5 s away.
       const requests = simulator.arrivals().filter((arrival) => arrival.symbol === symbol)
-      if (requests.length === 1) equal(await storedRowsOf(sql, symbol), 0, `rows of half of ${symbol}`)
+      if (requests.length === 1) deepEqual(await storedRows({ sql }, symbol), [], `rows of half of ${symbol}`)
     }
     const brokenAt = performance.now()
     await drained()

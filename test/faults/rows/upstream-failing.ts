@@ -1,8 +1,10 @@
 import { deepEqual, equal, ok } from 'node:assert/strict'
 import { failedAttempts } from '../attempts.js'
+import { API_KEY } from '../canary.js'
 import { drainWithoutWaits } from '../patience.js'
 import { BACKENDS } from '../row.js'
 import type { Row } from '../row.js'
+import { symbols } from '../symbols.js'
 
 /** Between which each wait after a failed attempt lies: 5 s, four times as long each time, half of it at random. */
 const WAITS_MS = [
@@ -11,7 +13,7 @@ const WAITS_MS = [
   [40_000, 80_000],
   [160_000, 320_000],
 ] as const
-const HOPELESS = Array.from({ length: 6 }, (_, index) => `NEVER${index}`)
+const HOPELESS = symbols(6, 'NEVER')
 /** A machine that is late to look sees requests closer together than they were. */
 const LAG_MS = 250
 
@@ -20,13 +22,13 @@ export const upstreamFailing: Row = {
   title: 'the upstream answers 500, 502, 503: growing, jittered waits, terminal after 5 attempts, recorded',
   backends: BACKENDS,
   async run(world) {
-    const { http, simulator, sql, programs, secrets, random, until } = world
+    const { http, simulator, sql, programs, random, until } = world
     const status = (code: number, body = '') => ({ kind: 'status', status: code, body }) as const
     // A page of some gateway that repeats what it was asked for, the key included.
     simulator.rule({
       symbol: 'ONCE',
       times: 1,
-      answer: status(500, `GET /query?apikey=${secrets.join(' ')}`),
+      answer: status(500, `GET /query?apikey=${API_KEY} ${encodeURIComponent(API_KEY)}`),
     })
     simulator.rule({ symbol: 'TWICE', times: 2, answer: status(502) })
     for (const symbol of HOPELESS) simulator.rule({ symbol, answer: status(503, 'Back soon') })

@@ -1,8 +1,9 @@
-import { equal, ok } from 'node:assert/strict'
-import { failedAttempts, storedRowsOf } from '../attempts.js'
+import { deepEqual, equal, ok } from 'node:assert/strict'
+import { failedAttempts } from '../attempts.js'
 import { drainWithoutWaits } from '../patience.js'
 import { BACKENDS } from '../row.js'
 import type { Row } from '../row.js'
+import { storedRows } from '../upstream-rows.js'
 
 const MOST_ATTEMPTS = 3
 
@@ -34,9 +35,9 @@ export const upstreamNonsense: Row = {
         attempts.every((one) => one.evidence !== null),
         `A failure of ${symbol} has no evidence`,
       )
-      equal(await storedRowsOf(sql, symbol), 0, `rows of ${symbol}`)
+      deepEqual(await storedRows(world, symbol), [], `rows of ${symbol}`)
     }
-    equal(await storedRowsOf(sql, 'OTHER'), 0, 'rows of a symbol that nobody asked for')
+    deepEqual(await storedRows(world, 'OTHER'), [], 'rows of a symbol that nobody asked for')
     equal((await http.run(id)).counts['failed'], Object.keys(strange).length)
   },
 }

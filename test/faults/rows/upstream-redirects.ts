@@ -2,6 +2,7 @@ import { deepEqual, equal, ok } from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { failedAttempts } from '../attempts.js'
+import { API_KEY } from '../canary.js'
 import { BACKENDS } from '../row.js'
 import type { Row } from '../row.js'
 
@@ -10,7 +11,7 @@ export const upstreamRedirects: Row = {
   title: 'a redirect elsewhere, or to a link-local address: refused, nothing is sent there',
   backends: BACKENDS,
   quick: true,
-  async run({ http, simulator, sql, secrets, random, drained }) {
+  async run({ http, simulator, sql, random, drained }) {
     let visits = 0
     const elsewhere = createServer((socket) => {
       visits += 1
@@ -20,7 +21,7 @@ export const upstreamRedirects: Row = {
     try {
       const address = elsewhere.address()
       if (address === null || typeof address === 'string') throw new Error('The listener has no port')
-      const query = `query?apikey=${secrets.at(-1)}`
+      const query = `query?apikey=${encodeURIComponent(API_KEY)}`
       const targets = {
         ELSEWHERE: { location: `http://127.0.0.1:${address.port}/${query}`, status: 302 },
         FOREVER: { location: `http://127.0.0.1:${address.port}/${query}`, status: 308 },

@@ -1,8 +1,9 @@
 import { deepEqual, equal, ok } from 'node:assert/strict'
-import { failedAttempts, storedRowsOf } from '../attempts.js'
+import { failedAttempts } from '../attempts.js'
 import { startDeafServer } from '../deaf-server.js'
 import { BACKENDS } from '../row.js'
 import type { Row } from '../row.js'
+import { storedRows } from '../upstream-rows.js'
 
 /** The client's total deadline, and how late a busy machine may notice it. */
 const DEADLINE_MS = 30_000
@@ -39,7 +40,7 @@ export const upstreamSlow: Row = {
     const recorded = async () => (await sql`SELECT FROM ingest_failures WHERE symbol <> 'DEAF'`).length === 2
     await until('both deadlines', recorded, DEADLINE_MS + 30_000)
     const abortedAt = performance.now()
-    equal(await storedRowsOf(sql, 'DRIP'), 0, 'rows of half an answer')
+    deepEqual(await storedRows({ sql }, 'DRIP'), [], 'rows of half an answer')
     const durations = await sql<{ ms: number }[]>`
       SELECT duration_ms AS ms FROM provider_requests WHERE outcome = 'timeout'`
     equal(durations.length, 2)

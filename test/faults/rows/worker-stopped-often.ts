@@ -1,6 +1,9 @@
+import { equal } from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { chargedAttempts } from '../attempts.js'
 import { BACKENDS } from '../row.js'
 import type { Row } from '../row.js'
+import { symbols } from '../symbols.js'
 
 const TIMES = 20
 
@@ -10,7 +13,7 @@ export const workerStoppedOften: Row = {
   backends: BACKENDS,
   world: { limits: { perSecond: 0, perMinute: 0, perDay: 0 }, latencyMs: 300 },
   async run({ http, sql, programs, simulator, random, drained }) {
-    await http.ingest(Array.from({ length: 150 }, (_, index) => `SYM${index}`))
+    await http.ingest(symbols(150))
     for (let time = 0; time < TIMES; time += 1) {
       const { worker } = programs
       // At any moment of its work, not at its end.
@@ -20,8 +23,7 @@ export const workerStoppedOften: Row = {
     }
     const stoppedAt = performance.now()
     await drained()
-    const failures = await sql`SELECT FROM ingest_failures`
-    if (failures.length > 0) throw new Error(`${failures.length} attempts failed`)
+    equal(await chargedAttempts(sql), 0, 'attempts charged')
     const requested = simulator.arrivals().map((arrival) => arrival.symbol)
     if (new Set(requested).size !== requested.length)
       throw new Error(`${requested.length} requests for ${new Set(requested).size} symbols`)

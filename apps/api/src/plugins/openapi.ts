@@ -1,9 +1,9 @@
 import swagger from '@fastify/swagger'
-import type { SwaggerTransformObject } from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import { createJsonSchemaTransform, createJsonSchemaTransformObject } from 'fastify-type-provider-zod'
 import * as z from 'zod'
 import type { App } from '../server.js'
+import { completeDocument } from './openapi-answers.js'
 
 type SchemaConfig = NonNullable<
   NonNullable<Parameters<typeof createJsonSchemaTransform>[0]>['zodToJsonConfig']
@@ -22,45 +22,6 @@ const zodToJsonConfig: SchemaConfig = {
   },
 }
 
-/** The type provider adds each component a second time, as an input; here all components are of answers. */
-function withoutInputs(document: ReturnType<SwaggerTransformObject>): ReturnType<SwaggerTransformObject> {
-  const schemas = 'components' in document ? document.components?.schemas : undefined
-  for (const name of Object.keys(schemas ?? {})) {
-    if (name.endsWith('Input')) delete schemas?.[name]
-  }
-  return document
-}
-
-type Transform = ReturnType<typeof createJsonSchemaTransform>
-
-const anyRecord = z.record(z.string(), z.unknown())
-const responsesSchema = z.record(z.string(), z.looseObject({ headers: anyRecord.optional() })).catch({})
-const mediaSchema = z.record(
-  z.string(),
-  z.looseObject({ schema: z.looseObject({ examples: z.array(z.unknown()).optional() }) }),
-)
-
-/** Of a response by media type the type provider drops the headers, and leaves the example within the schema. */
-function withMedia(transform: Transform): Transform {
-  return (document) => {
-    const transformed = transform(document)
-    const given = responsesSchema.parse(document.schema?.response)
-    const response = anyRecord.safeParse(transformed.schema?.['response'])
-    if (!response.success) return transformed
-    const described = Object.entries(response.data).map(([status, one]) => {
-      const { content, ...rest } = anyRecord.parse(one)
-      if (content === undefined) return [status, one] as const
-      const media = Object.entries(mediaSchema.parse(content)).map(([type, { schema }]) => {
-        const { examples, ...bare } = schema
-        return [type, { schema: bare, ...(examples && { example: examples[0] }) }] as const
-      })
-      const headers = given[status]?.headers
-      return [status, { ...rest, ...(headers && { headers }), content: Object.fromEntries(media) }] as const
-    })
-    return { ...transformed, schema: { ...transformed.schema, response: Object.fromEntries(described) } }
-  }
-}
-
 /** /openapi.json and its UI at /docs. To be registered before the routes it should describe. */
 export async function registerOpenapi(app: App): Promise<void> {
   await app.register(swagger, {
@@ -73,6 +34,8 @@ export async function registerOpenapi(app: App): Promise<void> {
           'Keeps a database of daily stock prices from Alpha Vantage and serves it.',
           'Prices are exactly as the provider wrote them: raw, not adjusted for splits.',
           'Errors are application/problem+json (RFC 9457), and carry info.error like every other answer.',
+          'An unknown address is 404; a method that an address does not take is 405 with Allow.',
+          'HEAD is answered wherever GET is.',
         ].join(' '),
       },
       tags: [
@@ -82,9 +45,9 @@ export async function registerOpenapi(app: App): Promise<void> {
         { name: 'health', description: 'Probes' },
       ],
     },
-    transform: withMedia(createJsonSchemaTransform({ zodToJsonConfig })),
+    transform: createJsonSchemaTransform({ zodToJsonConfig }),
     transformObject: (document) =>
-      withoutInputs(createJsonSchemaTransformObject({ zodToJsonConfig })(document)),
+      completeDocument(createJsonSchemaTransformObject({ zodToJsonConfig })(document)),
   })
   await app.register(swaggerUi, {
     routePrefix: '/docs',

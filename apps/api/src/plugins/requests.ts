@@ -15,8 +15,11 @@ export function registerRequests(app: App): void {
     if (request.raw.url !== undefined && request.raw.url.length > MAX_URL_CHARACTERS) {
       throw new ProblemError(414, 'The URL is longer than 8 KiB.')
     }
+    requireHost(request)
     requirePlainUtf8(request)
   })
+  // RFC 9110 lets a server pass over an Expect that it does not know; Node's own answer is an empty 417.
+  app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response))
   // A connection that is kept alive past the last answer would hold up the end of the process.
   let closing = false
   app.addHook('preClose', async () => {
@@ -40,6 +43,13 @@ export function registerRequests(app: App): void {
 /** Without the query, which is the client's and no text for a log. */
 function pathOf(request: FastifyRequest): string {
   return request.url.split('?', 1)[0] ?? ''
+}
+
+/** RFC 9112: a request of HTTP/1.1 without its host, or with two, is 400. Node takes the first of two. */
+function requireHost({ raw }: FastifyRequest): void {
+  const hosts = raw.rawHeaders.filter((name, at) => at % 2 === 0 && name.toLowerCase() === 'host').length
+  if (hosts === 1 || (hosts === 0 && raw.httpVersion === '1.0')) return
+  throw new ProblemError(400, 'The request must name its host once, in the header Host.')
 }
 
 /** Fastify itself would read a compressed body, or one of another charset, as if it were plain UTF-8. */

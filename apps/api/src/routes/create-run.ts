@@ -72,6 +72,16 @@ export function createRunRoutes(app: App, { db, dispatch }: Dependencies): void 
           description:
             'The run is accepted once it is stored, whether or not the queue is up. Its address is in Location; estimated_completion_at says when it will be done. Where no request can bring anything new, none is spent: a run of such symbols alone has succeeded at once. Answers at /ingest too.',
           headers: headersSchema,
+          'x-response-headers': {
+            202: {
+              Location: {
+                description: 'The address of the run.',
+                required: true,
+                schema: { type: 'string' },
+                example: `/api/ingest/${QUEUED_RUN.id}`,
+              },
+            },
+          },
           body: bodySchema,
           response: {
             202: answerOf({ description: 'Accepted.', data: runSchema, example: QUEUED_RUN }),

@@ -24,7 +24,10 @@ const querySchema = strict({
   group_by: z
     .enum(['class'], { error: 'This takes class.' })
     .optional()
-    .meta({ description: 'One entry a class with its counts: what failed in one outage is one line.' }),
+    .meta({
+      description: 'One entry a class with its counts: what failed in one outage is one line.',
+      examples: ['class'],
+    }),
   ...pageParameters({ standard: STANDARD_LIMIT, maximum: 1_000 }),
 }).refine(hasOneLimit, TWO_LIMITS)
 

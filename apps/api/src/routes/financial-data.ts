@@ -1,19 +1,25 @@
 import { BAR_COLUMNS } from '@stockpile/db/export'
 import { listFinancialData } from '@stockpile/db/financial-data'
-import { listFinancialDataAsOf } from '@stockpile/db/revisions'
 import { readVersion } from '@stockpile/db/version'
 import * as z from 'zod'
 import type { Dependencies } from '../dependencies.js'
 import type { Exports } from '../exports.js'
 import { FORMATS, negotiateFormat } from '../format.js'
 import { cacheHeaders, isUnchanged } from '../revalidation.js'
-import { INFO, pageAnswerOf, problems, revalidationHeaders, unchangedSchema } from '../schemas/answer.js'
+import {
+  CACHE_HEADERS,
+  INFO,
+  pageAnswerOf,
+  problems,
+  revalidationHeaders,
+  unchangedSchema,
+} from '../schemas/answer.js'
 import { barAnswer, barSchema } from '../schemas/bar.js'
 import { dateSchema, isOrdered, UNORDERED } from '../schemas/dates.js'
 import { hasOneLimit, isPage, pageOf, pageParameters, pagination, TWO_LIMITS } from '../schemas/pagination.js'
 import { instantParameter, strict } from '../schemas/query.js'
 import { symbolSchema } from '../schemas/symbol.js'
-import { sendExport, sendText, textOrJsonAnswer } from '../text-answer.js'
+import { sendExport, sendText, TEXT_HEADERS, textOrJsonAnswer } from '../text-answer.js'
 import type { App } from '../server.js'
 
 const STANDARD_LIMIT = 5
@@ -88,6 +94,7 @@ export function financialDataRoutes(app: App, { db }: Dependencies, exports: Exp
             'Prices are strings exactly as the provider wrote them, raw, not adjusted for splits. An unknown symbol is an empty page. As CSV or NDJSON (Accept, or format) the whole result is streamed unless limit, size or page is given: read in parts, so that rows which change meanwhile may be of different moments; a connection that ends early says that the rest is missing. Answers at /financial_data too.',
           headers: revalidationHeaders,
           querystring: querySchema,
+          'x-response-headers': { 200: TEXT_HEADERS, 304: CACHE_HEADERS },
           response: {
             200: textOrJsonAnswer(answerSchema),
             304: unchangedSchema,
@@ -98,24 +105,23 @@ export function financialDataRoutes(app: App, { db }: Dependencies, exports: Exp
       async (request, reply) => {
         const { query } = request
         const format = query.format ?? negotiateFormat(request.headers.accept)
-        const range = { startDate: query.start_date, endDate: query.end_date }
         const symbols = query.symbol === undefined ? undefined : [query.symbol]
+        const range = { startDate: query.start_date, endDate: query.end_date }
+        const asked = { symbols, ...range, asOf: query.as_of }
         const revalidation = { operation: 'financial_data', query, format, vary: VARY }
         if (await isUnchanged(request, reply, revalidation, () => readVersion(db, symbols)))
           return reply.send()
-        const headers = cacheHeaders(revalidation, await readVersion(db, symbols))
         if (format !== 'json' && !isPage(query)) {
-          const wanted = { symbols, ...range, asOf: query.as_of }
-          return sendExport(reply, { db, exports }, wanted, { format, columns: BAR_COLUMNS, headers })
+          // Before the rows, which are read for as long as the client takes them.
+          const headers = cacheHeaders(revalidation, await readVersion(db, symbols))
+          const text = { format, columns: BAR_COLUMNS, headers }
+          return sendExport(reply, { db, exports }, asked, text)
         }
         const page = pageOf(query, STANDARD_LIMIT)
-        const { rows, count } =
-          query.symbol !== undefined && query.as_of !== undefined
-            ? await listFinancialDataAsOf(db, { symbol: query.symbol, asOf: query.as_of, ...range }, page)
-            : await listFinancialData(db, { symbol: query.symbol, ...range }, page)
+        const { rows, count, version } = await listFinancialData(db, asked, page)
         const data = rows.map((row) => ({ symbol: row.symbol, date: row.date, ...barAnswer(row) }))
-        if (format !== 'json')
-          return sendText(reply, { symbols, ...range }, { format, columns: BAR_COLUMNS, headers }, data)
+        const headers = cacheHeaders(revalidation, version)
+        if (format !== 'json') return sendText(reply, asked, { format, columns: BAR_COLUMNS, headers }, data)
         reply.headers(headers)
         return { data, pagination: pagination(page, count), info: INFO }
       },

@@ -13,7 +13,10 @@ import { requireRun } from './ingest.js'
 const STANDARD_LIMIT = 100
 
 const querySchema = strict({
-  state: z.enum(ITEM_STATES).optional().meta({ description: 'Only items in this state.' }),
+  state: z
+    .enum(ITEM_STATES)
+    .optional()
+    .meta({ description: 'Only items in this state.', examples: ['failed'] }),
   ...pageParameters({ standard: STANDARD_LIMIT, maximum: 1_000 }),
 }).refine(hasOneLimit, TWO_LIMITS)
 

@@ -16,7 +16,10 @@ const querySchema = strict({
   resolved: z
     .enum(['true', 'false'], { error: 'This takes true or false.' })
     .optional()
-    .meta({ description: 'Only those for whose day a sound row came since, or only the others.' }),
+    .meta({
+      description: 'Only those for whose day a sound row came since, or only the others.',
+      examples: ['false'],
+    }),
   ...pageParameters({ standard: STANDARD_LIMIT, maximum: 1_000 }),
 }).refine(hasOneLimit, TWO_LIMITS)
 

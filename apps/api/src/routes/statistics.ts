@@ -57,7 +57,6 @@ const querySchema = strict({
   })
 
 const answerSchema = answerOf({
-  headers: CACHE_HEADERS,
   description:
     'Of the days stored in the range, nulls for what they are too few for; a list when symbols or group_by was given.',
   data: z.union([statisticsSchema, z.array(statisticsSchema)]),
@@ -85,6 +84,7 @@ export function statisticsRoutes(app: App, { db }: Dependencies): void {
             'Of raw prices, not adjusted for splits, computed with decimals. Without fields the three averages. A symbol without any row is 404. Answers at /statistics too.',
           headers: revalidationHeaders,
           querystring: querySchema,
+          'x-response-headers': { 200: CACHE_HEADERS, 304: CACHE_HEADERS },
           response: { 200: answerSchema, 304: unchangedSchema, ...problems(400, 404, 503) },
         },
       },

@@ -1,6 +1,8 @@
 import * as z from 'zod'
 import { problemSchema } from '../problem.js'
 import { paginationSchema } from './pagination.js'
+import { PROBLEM_ANSWERS } from './problem-answers.js'
+import type { ProblemStatus } from './problem-answers.js'
 
 const infoSchema = z.object({
   error: z.literal('').meta({ description: 'Empty unless the request failed.' }),
@@ -14,13 +16,10 @@ export function answerOf<Data extends z.ZodType>(options: {
   description: string
   data: Data
   example: z.output<Data>
-  /** Of the answer, for OpenAPI. */
-  headers?: Record<string, object>
 }) {
-  const { description, example, headers } = options
   return z
     .object({ data: options.data, info: infoSchema })
-    .meta({ description, examples: [{ data: example, info: INFO }], ...(headers && { headers }) })
+    .meta({ description: options.description, examples: [{ data: options.example, info: INFO }] })
 }
 
 /** The same for a list; `examples` are the entries of its first page. */
@@ -36,67 +35,54 @@ export function pageAnswerOf<Entry extends z.ZodType>(options: {
   })
 }
 
-/** Of an answer that can be asked for again with If-None-Match. */
+const TAG = 'W/"Yk3PzvcS1rZbKxjT"'
+
+/** Of an answer that can be asked for again with If-None-Match; for OpenAPI. */
 export const CACHE_HEADERS = {
   ETag: {
-    type: 'string',
     description: 'Weak: of this request and the version of the data asked for.',
-    examples: ['W/"Yk3PzvcS1rZbKxjT"'],
+    required: true,
+    schema: { type: 'string' },
+    example: TAG,
   },
   'Cache-Control': {
-    type: 'string',
-    const: 'no-cache',
     description: 'Keep it, and ask again with If-None-Match before each use.',
+    required: true,
+    schema: { type: 'string', const: 'no-cache' },
+    example: 'no-cache',
   },
   Vary: {
-    type: 'string',
-    description: 'The request headers that the answer depends on.',
-    examples: ['Accept-Encoding'],
+    description: 'The headers of the request that the answer depends on.',
+    required: true,
+    schema: { type: 'string' },
+    example: 'accept-encoding',
   },
 } as const
 
 /** The response schema of 304; it has no body. */
 export const unchangedSchema = z.null().meta({
-  description: 'What If-None-Match names (or *) is what would be answered: nothing has changed.',
-  headers: CACHE_HEADERS,
+  description: 'If-None-Match names what would be answered, or is *: nothing has changed.',
 })
 
-/** Loose: what is not named here would be taken off the request. */
+/** Of a request. Loose: what is not named here would be taken off it. */
 export const revalidationHeaders = z.looseObject({
   'if-none-match': z
     .string()
     .optional()
-    .meta({
-      description: 'The ETag of an earlier answer, several of them, or *.',
-      examples: ['W/"Yk3PzvcS1rZbKxjT"'],
-    }),
+    .meta({ description: 'The ETag of an earlier answer, several of them, or *.', examples: [TAG] }),
 })
-
-const PROBLEMS = {
-  400: 'The request is not valid; errors says where and why.',
-  404: 'There is no such thing.',
-  406: 'Accept takes none of the formats.',
-  409: 'The run has finished, or the first request with this Idempotency-Key is still under way.',
-  413: 'The body is larger than 1 MiB.',
-  415: 'The body is not plain JSON in UTF-8.',
-  422: 'More than 10,000 symbols, or an Idempotency-Key that was used for another request.',
-  500: 'A fault of the server, which its log explains under the request id.',
-  503: 'The database does not answer, or there is too much to do; Retry-After says when to ask again, in seconds.',
-  default: 'Any other error, e.g. 405, 408, 414 or 431.',
-} as const
-type ProblemStatus = keyof typeof PROBLEMS
 
 interface ProblemResponse {
   description: string
   content: { 'application/problem+json': { schema: typeof problemSchema } }
 }
 
-/** The response schemas of a route's errors; 500 and `default` are every route's. */
+/** The response schemas of a route's own errors; those of any route are added by plugins/openapi-answers.ts. */
 export function problems(...statuses: ProblemStatus[]): Partial<Record<ProblemStatus, ProblemResponse>> {
   const responses: Partial<Record<ProblemStatus, ProblemResponse>> = {}
-  for (const status of [...statuses, 500, 'default'] as const) {
+  for (const status of statuses) {
     const content = { 'application/problem+json': { schema: problemSchema } }
-    responses[status] = { description: PROBLEMS[status], content }
+    responses[status] = { description: PROBLEM_ANSWERS[status].description, content }
   }
   return responses
 }

@@ -3,6 +3,7 @@ import * as z from 'zod'
 
 const price = z.string().meta({
   description: 'Exactly as the provider wrote it, decimals kept; raw, not adjusted for splits.',
+  pattern: '^\\d+(\\.\\d+)?$',
   examples: ['242.1200'],
 })
 
@@ -12,7 +13,9 @@ export const barSchema = z.object({
   high_price: price,
   low_price: price,
   close_price: price,
-  volume: z.string().meta({ description: 'Shares, as decimal digits.', examples: ['4228653'] }),
+  volume: z
+    .string()
+    .meta({ description: 'Shares, as decimal digits.', pattern: '^\\d+$', examples: ['4228653'] }),
 })
 
 export function barAnswer(bar: Omit<FinancialDataRow, 'symbol' | 'date'>): z.infer<typeof barSchema> {

@@ -8,11 +8,15 @@ const MAX_PAGE = 1_000_000_000
 export function pageParameters(limits: { standard: number; maximum: number }) {
   const limit = wholeNumber(1, limits.maximum).optional()
   return {
-    limit: limit.meta({ description: 'Entries a page.', default: limits.standard }),
-    size: limit.meta({ description: 'Another name of limit; not both.' }),
+    limit: limit.meta({ description: 'Entries a page.', default: limits.standard, examples: [10] }),
+    size: limit.meta({ description: 'Another name of limit; not both.', examples: [10] }),
     page: wholeNumber(1, MAX_PAGE)
       .optional()
-      .meta({ description: `From 1 to ${MAX_PAGE}; past the end: empty data.`, default: 1 }),
+      .meta({
+        description: `From 1 to ${MAX_PAGE}; past the end: empty data.`,
+        default: 1,
+        examples: [2],
+      }),
   }
 }
 

@@ -76,7 +76,12 @@ const answerSchema = z.discriminatedUnion('kind', [
     close: z.string().optional(),
   }),
   z.strictObject({ kind: z.literal('bad_row'), defect: z.enum(DEFECTS), row: z.int().min(0).default(1) }),
-  z.strictObject({ kind: z.literal('repeated_date'), row: z.int().min(0).default(1) }),
+  // The row comes twice; the second time, unless `alike`, with another close.
+  z.strictObject({
+    kind: z.literal('repeated_date'),
+    row: z.int().min(0).default(1),
+    alike: z.boolean().default(false),
+  }),
   z.strictObject({ kind: z.literal('other_symbol'), symbol: z.string().default('OTHER') }),
   z.strictObject({ kind: z.literal('empty_object') }),
   z.strictObject({

@@ -83,7 +83,7 @@ export function tamper(fn: SeriesFunction, series: Series, how: Tampering, now: 
     case 'bad_row':
       return atRow(series, how.row, (row) => [DAMAGES[how.defect](row, editor(fn, row), now)])
     case 'repeated_date':
-      return atRow(series, how.row, (row) => [row, restated(fn, row, undefined)])
+      return atRow(series, how.row, (row) => [row, how.alike ? row : restated(fn, row, undefined)])
     case 'other_symbol':
       return { ...series, symbol: how.symbol }
     case 'open_session':

@@ -1,0 +1,244 @@
+import * as fc from 'fast-check'
+import type { ApiDocument, Operation, Parameter } from './document.js'
+import { hostileBody, hostileHeaders, HOSTILE_TEXTS, malformed } from './hostile.js'
+import { brokenJson, brokenTexts, validValue } from './values.js'
+import type { Known } from './values.js'
+
+export type Kind = 'valid' | 'almost valid' | 'hostile' | 'malformed'
+
+export interface FuzzRequest {
+  kind: Kind
+  /** What is wrong with it, or nothing. */
+  what: string
+  /**
+   * accepted: not refused for its form; refused: a status from 400 to 499; wrong method: 405 with Allow;
+   * documented: whatever the document has.
+   */
+  expect: 'accepted' | 'refused' | 'wrong method' | 'documented'
+  method: string
+  /** With the query. */
+  target: string
+  headers: Record<string, string>
+  /** For a malformed request: all bytes of it, instead of the rest. One character a byte. */
+  body: string | undefined
+}
+
+type Values = Record<string, unknown>
+type Pair = [name: string, value: string]
+
+/** Requests as the document describes them, as it almost does, and as no client of good will sends them. */
+export function requestArbitrary(document: ApiDocument, known: Known): fc.Arbitrary<FuzzRequest> {
+  // Made once an operation, rather than once a request: that takes longer than the request itself.
+  const one = (make: (operation: Operation, known: Known) => fc.Arbitrary<FuzzRequest>) =>
+    fc.oneof(...document.operations.map((operation) => make(operation, known)))
+  return fc.oneof(
+    { weight: 10, arbitrary: one(valid) },
+    { weight: 8, arbitrary: one(almostValid) },
+    { weight: 8, arbitrary: one(hostile) },
+    { weight: 2, arbitrary: one(wrongMethod(document)) },
+    { weight: 1, arbitrary: malformed(document.operations) },
+  )
+}
+
+function valid(operation: Operation, known: Known): fc.Arbitrary<FuzzRequest> {
+  const address = fc.constantFrom(operation.path, operation.alias ?? operation.path)
+  return fc.tuple(address, validParts(operation, known), fc.boolean()).map(([path, parts, asHead]) => ({
+    ...compose(operation, parts, path),
+    // HEAD is answered wherever GET is.
+    ...(asHead && operation.method === 'GET' ? { method: 'HEAD' } : {}),
+    kind: 'valid',
+    what: '',
+    expect: 'accepted',
+  }))
+}
+
+/** A valid request with one constraint of the document broken. */
+function almostValid(operation: Operation, known: Known): fc.Arbitrary<FuzzRequest> {
+  const breaks: fc.Arbitrary<{ what: string; change: (parts: Parts) => Parts }>[] = []
+  const set = (parts: Parts, { in: place, name }: Parameter, value: string): Parts => ({
+    ...parts,
+    [place]: { ...parts[place], [name]: value },
+  })
+  for (const parameter of operation.parameters) {
+    const { name, in: place } = parameter
+    // An empty segment is another address; a header that cannot be sent is no request.
+    const texts = brokenTexts(parameter.schema).filter(
+      (text) =>
+        (place !== 'path' || text !== '') && (place !== 'header' || /^[\x20-\x7E\u00DF]+$/.test(text)),
+    )
+    if (texts.length > 0)
+      breaks.push(
+        fc.constantFrom(...texts).map((text) => ({
+          what: `${name} = ${JSON.stringify(text)}`,
+          change: (parts) => set(parts, parameter, text),
+        })),
+      )
+    if (parameter.required && place === 'query')
+      breaks.push(
+        fc.constant({
+          what: `no ${name}`,
+          change: (parts) => ({ ...parts, query: without(parts.query, name) }),
+        }),
+      )
+    if (place === 'query')
+      breaks.push(
+        fc.constant({
+          what: `${name} twice`,
+          change: (parts) => ({ ...set(parts, parameter, 'IBM'), more: [[name, 'IBM']] }),
+        }),
+      )
+  }
+  if (operation.parameters.some((parameter) => parameter.in === 'query'))
+    for (const name of ['zqcanary', '__proto__', 'constructor', 'symbol[]', 'SYMBOL'])
+      breaks.push(
+        fc.constant({ what: `unknown ${name}`, change: (parts) => ({ ...parts, more: [[name, '5']] }) }),
+      )
+  const properties = Object.entries(operation.body?.properties ?? {})
+  for (const [name, schema] of properties)
+    breaks.push(
+      brokenJson(schema).map((value) => ({
+        what: `body.${name} = ${JSON.stringify(value)}`,
+        change: (parts) => ({ ...parts, body: { ...parts.body, [name]: value } }),
+      })),
+    )
+  for (const name of operation.body?.required ?? [])
+    breaks.push(
+      fc.constant({
+        what: `no body.${name}`,
+        change: (parts) => ({ ...parts, body: without(parts.body ?? {}, name) }),
+      }),
+    )
+  if (operation.body !== undefined)
+    breaks.push(
+      fc.constant({
+        what: 'unknown body.zqcanary',
+        change: (parts) => ({ ...parts, body: { ...parts.body, zqcanary: 1 } }),
+      }),
+    )
+  // Health takes everything: there is nothing to break.
+  if (breaks.length === 0) return valid(operation, known)
+  return fc.tuple(validParts(operation, known), fc.oneof(...breaks)).map(([parts, { what, change }]) => ({
+    ...compose(operation, change(parts)),
+    kind: 'almost valid',
+    what,
+    expect: 'refused',
+  }))
+}
+
+/** A valid request with odd bytes in its path, query, headers or body: anything documented may come of it. */
+function hostile(operation: Operation, known: Known): fc.Arbitrary<FuzzRequest> {
+  const text = fc.constantFrom(...HOSTILE_TEXTS)
+  const names = operation.parameters.map((parameter) => parameter.name)
+  const name = fc.oneof(fc.constantFrom('symbol', 'limit', ...names), text)
+  const query = fc.array(
+    fc.tuple(name, text).map(([key, value]) => `${key}=${value}`),
+    { maxLength: 3 },
+  )
+  const segment = operation.path.includes('{')
+    ? fc.option(text, { freq: 1, nil: undefined })
+    : fc.constant(undefined)
+  return fc
+    .tuple(
+      validParts(operation, known),
+      query,
+      segment,
+      fc.option(hostileHeaders, { nil: {} }),
+      fc.option(hostileBody, { nil: undefined }),
+    )
+    .map(([parts, pairs, odd, headers, body]): FuzzRequest => {
+      const request = compose(operation, parts)
+      const path =
+        odd === undefined ? request.target.split('?', 1)[0] : operation.path.replace(/\{\w+\}/, odd)
+      const search = [...pairs, request.target.split('?')[1]].filter(Boolean).join('&')
+      return {
+        ...request,
+        kind: 'hostile',
+        what: 'odd bytes',
+        expect: 'documented',
+        target: search === '' ? `${path}` : `${path}?${search}`,
+        headers: { ...request.headers, ...headers, ...body?.headers },
+        body: body === undefined ? request.body : body.text,
+      }
+    })
+}
+
+const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'PROPFIND', 'TRACE']
+
+function wrongMethod({ operations }: ApiDocument) {
+  return (operation: Operation, known: Known): fc.Arbitrary<FuzzRequest> => {
+    const known405 = operations.filter((one) => one.path === operation.path).map((one) => one.method)
+    const method = fc.constantFrom(...METHODS.filter((one) => !known405.includes(one)))
+    return fc.tuple(validParts(operation, known), method).map(([parts, wrong]) => ({
+      ...compose(operation, { ...parts, body: undefined }),
+      method: wrong,
+      kind: 'hostile',
+      what: 'wrong method',
+      expect: 'wrong method',
+    }))
+  }
+}
+
+interface Parts {
+  path: Values
+  query: Values
+  header: Values
+  body: Values | undefined
+  /** Further pairs of the query. */
+  more: Pair[]
+}
+
+function validParts({ parameters, body }: Operation, known: Known): fc.Arbitrary<Parts> {
+  const valuesIn = (place: Parameter['in']) => {
+    const ones = parameters.filter((parameter) => parameter.in === place)
+    const schemaOf = ({ schema, example }: Parameter) =>
+      example === undefined ? schema : { ...schema, examples: [example, ...(schema.examples ?? [])] }
+    const values = ones.map((one) => {
+      const value = validValue(schemaOf(one), known, one.name)
+      // A third of them: with more, what rules between parameters forbid would be most of it.
+      const absent = { weight: 2, arbitrary: fc.constant(undefined) }
+      return [one.name, one.required ? value : fc.oneof(absent, { weight: 1, arbitrary: value })] as const
+    })
+    return fc.record(Object.fromEntries(values)).map(withoutUndefined)
+  }
+  return fc.record({
+    path: valuesIn('path'),
+    query: valuesIn('query'),
+    header: valuesIn('header'),
+    body:
+      body === undefined
+        ? fc.constant(undefined)
+        : validValue(body, known).map((value) => ({ ...Object(value) })),
+    more: fc.constant([]),
+  })
+}
+
+function compose(
+  operation: Operation,
+  parts: Parts,
+  path = operation.path,
+): Omit<FuzzRequest, 'kind' | 'what' | 'expect'> {
+  const filled = path.replaceAll(/\{(\w+)\}/g, (_, name: string) =>
+    encodeURIComponent(String(parts.path[name])),
+  )
+  const query = [...Object.entries(parts.query), ...parts.more]
+    .map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(String(value))}`)
+    .join('&')
+  const headers = Object.fromEntries(
+    Object.entries(parts.header).map(([name, value]) => [name, String(value)]),
+  )
+  const body = parts.body === undefined ? undefined : JSON.stringify(parts.body)
+  return {
+    method: operation.method,
+    target: query === '' ? filled : `${filled}?${query}`,
+    headers: body === undefined ? headers : { ...headers, 'content-type': 'application/json' },
+    body,
+  }
+}
+
+function without(values: Values, name: string): Values {
+  return Object.fromEntries(Object.entries(values).filter(([key]) => key !== name))
+}
+
+function withoutUndefined(values: Values): Values {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined))
+}

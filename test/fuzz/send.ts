@@ -1,0 +1,88 @@
+import { Agent, request as httpRequest } from 'node:http'
+import { connect } from 'node:net'
+import { buffer } from 'node:stream/consumers'
+import type { FuzzRequest } from './requests.js'
+
+export interface FuzzAnswer {
+  /** 0: the connection was closed without an answer. */
+  status: number
+  /** By their names in small letters. */
+  headers: Record<string, string>
+  body: string
+}
+
+/** An answer takes milliseconds; the server's own limit for one is 15 s. */
+const DEADLINE_MS = 20_000
+
+/** Sends requests over kept connections, malformed ones over one each. Rejects where no answer comes in time. */
+export function createSender(baseUrl: string, connections: number) {
+  const { hostname, port } = new URL(baseUrl)
+  const agent = new Agent({ keepAlive: true, maxSockets: connections })
+
+  function ordinary({ method, target, headers, body }: FuzzRequest): Promise<FuzzAnswer> {
+    return new Promise((resolve, reject) => {
+      const bytes = body === undefined ? undefined : Buffer.from(body, 'latin1')
+      const length = bytes === undefined ? {} : { 'content-length': String(bytes.length) }
+      const options = { hostname, port, agent, method, path: target, headers: { ...headers, ...length } }
+      const sent = httpRequest({ ...options, signal: AbortSignal.timeout(DEADLINE_MS) }, (response) => {
+        buffer(response).then((read) => {
+          const all = Object.entries(response.headers).map(([name, value]) => [name, String(value)] as const)
+          resolve({
+            status: response.statusCode ?? 0,
+            headers: Object.fromEntries(all),
+            body: read.toString(),
+          })
+        }, reject)
+      })
+      sent.on('error', reject)
+      sent.end(bytes)
+    })
+  }
+
+  /** Ends the connection after the first answer, which the server may keep open. */
+  async function malformed({ body = '' }: FuzzRequest): Promise<FuzzAnswer> {
+    const socket = connect(Number(port), hostname)
+    const late = setTimeout(() => socket.destroy(new Error('no answer in time')), DEADLINE_MS)
+    let text = ''
+    try {
+      socket.write(Buffer.from(body, 'latin1'))
+      for await (const chunk of socket) {
+        text += String(chunk)
+        if (isWhole(parseAnswer(text))) break
+      }
+    } catch (error) {
+      // The server may close the connection while bytes are on their way.
+      if (!(error instanceof Error && 'code' in error && error.code === 'ECONNRESET')) throw error
+    } finally {
+      clearTimeout(late)
+      socket.destroy()
+    }
+    return parseAnswer(text)
+  }
+
+  return {
+    send: (request: FuzzRequest) => (request.kind === 'malformed' ? malformed(request) : ordinary(request)),
+    close: () => agent.destroy(),
+  }
+}
+
+/** The first answer on a connection, as far as it came. */
+function parseAnswer(text: string): FuzzAnswer {
+  const end = text.indexOf('\r\n\r\n')
+  if (end === -1) return { status: 0, headers: {}, body: '' }
+  const [statusLine = '', ...lines] = text.slice(0, end).split('\r\n')
+  const headers = lines.map((line) => {
+    const colon = line.indexOf(':')
+    return [line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()] as const
+  })
+  return {
+    status: Number(statusLine.split(' ')[1] ?? 0),
+    headers: Object.fromEntries(headers),
+    body: text.slice(end + 4),
+  }
+}
+
+function isWhole({ status, headers, body }: FuzzAnswer): boolean {
+  const length = headers['content-length']
+  return status !== 0 && length !== undefined && Buffer.byteLength(body) >= Number(length)
+}
