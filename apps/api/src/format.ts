@@ -67,11 +67,11 @@ export function headOf(format: TextFormat, columns: readonly BarColumn[]): strin
 export function barsAsText(
   format: TextFormat,
   columns: readonly BarColumn[],
-  bars: readonly Record<BarColumn, string>[],
+  bars: readonly Partial<Record<BarColumn, string>>[],
 ): string {
   const lines =
     format === 'csv'
-      ? bars.map((bar) => `${columns.map((column) => csvCell(bar[column])).join(',')}\r\n`)
+      ? bars.map((bar) => `${columns.map((column) => csvCell(bar[column] ?? '')).join(',')}\r\n`)
       : bars.map(
           (bar) => `${JSON.stringify(Object.fromEntries(columns.map((column) => [column, bar[column]])))}\n`,
         )

@@ -48,7 +48,7 @@ export function sendText(
   reply: FastifyReply,
   query: FinancialDataQuery,
   text: Text,
-  bars: readonly Record<BarColumn, string>[],
+  bars: readonly Partial<Record<BarColumn, string>>[],
 ): FastifyReply {
   return describeText(reply, query, text).send(barsAsText(text.format, text.columns, bars))
 }

@@ -59,6 +59,28 @@ describe('the format of bars', () => {
     }
   })
 
+  test('has the fields, the order and the symbols asked for, and goes on from page to page', async () => {
+    for (const symbol of ['IBM', 'AAPL', '@X'])
+      await store(context.db, symbol, [bar('2023-01-03', '1.5'), bar('2023-01-04', '2')])
+    const body = async (query: string) => (await get(`/api/financial_data?format=csv&${query}`)).body
+    const columns = 'fields=close_price,symbol'
+    const rows = 'symbol,close_price\r\nIBM,2\r\nIBM,1.5\r\nAAPL,2\r\nAAPL,1.5\r\n'
+    expect(await body(`${columns}&symbols=AAPL,IBM&order=desc`)).toBe(rows)
+    expect(await body(`${columns}&symbols=AAPL,IBM&order=desc&limit=100`)).toBe(rows)
+    expect(await body(`${columns}&latest=true`)).toBe("symbol,close_price\r\n'@X,2\r\nAAPL,2\r\nIBM,2\r\n")
+
+    const whole = await body('order=desc')
+    let url = '/api/financial_data?format=csv&order=desc&limit=4'
+    let read = ''
+    for (let pages = 0; url !== '' && pages < 5; pages += 1) {
+      const page = await get(url)
+      read += pages === 0 ? page.body : page.body.replace(/^.*\r\n/, '')
+      expect((await get(url, { 'if-none-match': String(page.headers['etag']) })).statusCode).toBe(304)
+      url = /<(.*)>; rel="next"/.exec(String(page.headers['link']))?.[1] ?? ''
+    }
+    expect(read).toBe(whole)
+  })
+
   test('is one that Accept takes, or the answer is 406', async () => {
     for (const accept of [
       'text/html',

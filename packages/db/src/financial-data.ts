@@ -1,3 +1,4 @@
+import { sql } from 'drizzle-orm'
 import { prepared } from './connection.js'
 import type { Pool } from './connection.js'
 import { filterValuesOf } from './financial-data-query.js'
@@ -6,8 +7,9 @@ import { pageOfRows } from './page-of-rows.js'
 import { rowsAfter } from './rows-after.js'
 import { compile, run } from './statement.js'
 import type { Statement } from './statement.js'
+import { versionOf } from './version.js'
 
-type Line = { count: number; version: string } & (StoredRow | { symbol: null })
+type Line = { version: string } & (StoredRow | { symbol: null })
 
 /** A page of daily bars by symbol (bytewise), then date, how many bars match in all, and their version: as of one moment. */
 export async function listFinancialData(
@@ -15,7 +17,10 @@ export async function listFinancialData(
   query: FinancialDataQuery,
   page: { limit: number; offset: number },
 ): Promise<{ rows: FinancialDataRow[]; count: number; version: string }> {
-  const lines = await run<Line>(db, statementOf(query), { ...filterValuesOf(query), ...page })
+  const lines = await run<Line & { count: number }>(db, statementOf(query), {
+    ...filterValuesOf(query),
+    ...page,
+  })
   const [{ count, version } = { count: 0, version: '0' }] = lines
   return { rows: lines.filter((line) => line.symbol !== null).map(rowOf), count, version }
 }
@@ -30,10 +35,15 @@ export async function listFinancialDataAfter(
   query: FinancialDataQuery,
   after: Position | null,
   limit: number,
-): Promise<{ rows: FinancialDataRow[]; isLast: boolean }> {
-  // One more than asked for tells whether there are more.
-  const stored = await prepared<StoredRow>(db, rowsAfter(query, after, limit + 1))
-  return { rows: stored.slice(0, limit).map(rowOf), isLast: stored.length <= limit }
+): Promise<{ rows: FinancialDataRow[]; isLast: boolean; version: string }> {
+  // One more than asked for tells whether there are more. The rows keep their order beside the one row of the version.
+  const lines = await prepared<Line>(
+    db,
+    sql`SELECT known.version, bar.* FROM (SELECT ${versionOf(query.symbols)} AS version) AS known
+          LEFT JOIN (${rowsAfter(query, after, limit + 1)}) AS bar ON true`,
+  )
+  const rows = lines.filter((line) => line.symbol !== null).map(rowOf)
+  return { rows: rows.slice(0, limit), isLast: rows.length <= limit, version: lines[0]?.version ?? '0' }
 }
 
 interface StoredRow {

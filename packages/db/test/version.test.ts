@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { packBars } from '../src/bars.js'
 import type { Bar } from '../src/bars.js'
-import { listFinancialData } from '../src/financial-data.js'
+import { listFinancialData, listFinancialDataAfter } from '../src/financial-data.js'
 import type { FinancialDataQuery } from '../src/financial-data-query.js'
 import { upsertBars } from '../src/upsert.js'
 import { readKnownVersion, readVersion } from '../src/version.js'
@@ -32,6 +32,8 @@ test.each(QUERIES)(
     const before = await readVersion(connection.db, query.symbols)
     expect(await versionOf(query)).toBe(before)
     expect(await versionOf(query, 1_000)).toBe(before)
+    for (const after of [null, { symbol: 'IBM', date: '2024-01-02' }, { symbol: 'ZZZ', date: '2024-01-02' }])
+      expect(await listFinancialDataAfter(connection.db, query, after, 2)).toHaveProperty('version', before)
     await store('IBM', bar('2024-01-02', { close: '11.0001' }))
     const after = await versionOf(query)
     expect(after).toBe(await readVersion(connection.db, query.symbols))

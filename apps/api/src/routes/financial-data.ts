@@ -1,130 +1,119 @@
 import { BAR_COLUMNS } from '@stockpile/db/export'
-import { listFinancialData } from '@stockpile/db/financial-data'
+import { listFinancialData, listFinancialDataAfter } from '@stockpile/db/financial-data'
+import type { FinancialDataQuery, FinancialDataRow } from '@stockpile/db/financial-data-query'
 import { readVersion } from '@stockpile/db/version'
-import * as z from 'zod'
+import { decodeCursor, encodeCursor } from '../cursor.js'
 import type { Dependencies } from '../dependencies.js'
 import type { Exports } from '../exports.js'
-import { FORMATS, negotiateFormat } from '../format.js'
+import { negotiateFormat } from '../format.js'
+import { ProblemError } from '../problem.js'
 import { cacheHeaders, isUnchanged } from '../revalidation.js'
+import { CACHE_HEADERS, INFO, problems, revalidationHeaders, unchangedSchema } from '../schemas/answer.js'
 import {
-  CACHE_HEADERS,
-  INFO,
-  pageAnswerOf,
-  problems,
-  revalidationHeaders,
-  unchangedSchema,
-} from '../schemas/answer.js'
-import { barAnswer, barSchema } from '../schemas/bar.js'
-import { dateSchema, isOrdered, UNORDERED } from '../schemas/dates.js'
-import { hasOneLimit, isPage, pageOf, pageParameters, pagination, TWO_LIMITS } from '../schemas/pagination.js'
-import { instantParameter, strict } from '../schemas/query.js'
-import { symbolSchema } from '../schemas/symbol.js'
-import { sendExport, sendText, TEXT_HEADERS, textOrJsonAnswer } from '../text-answer.js'
+  answerSchema,
+  EXAMPLE_CURSOR,
+  querySchema,
+  rowAnswer,
+  rowsAskedFor,
+  STANDARD_LIMIT,
+} from '../schemas/financial-data.js'
+import type { Pagination, Query } from '../schemas/financial-data.js'
+import { CURSOR_MESSAGE, isPage, pageOf, pagination } from '../schemas/pagination.js'
 import type { App } from '../server.js'
+import { sendExport, sendText, TEXT_HEADERS, textOrJsonAnswer } from '../text-answer.js'
 
-const STANDARD_LIMIT = 5
-const VARY = 'accept, accept-encoding'
-
-const querySchema = strict({
-  symbol: symbolSchema.optional(),
-  start_date: dateSchema.optional().meta({ description: 'Inclusive.', examples: ['2023-01-01'] }),
-  end_date: dateSchema.optional().meta({ description: 'Inclusive.', examples: ['2023-01-14'] }),
-  as_of: instantParameter.optional().meta({
-    description:
-      'What was stored at this instant: later rows are left out, and restated values are as they were. Needs symbol.',
-  }),
-  ...pageParameters({ standard: STANDARD_LIMIT, maximum: 1_000 }),
-  format: z
-    .enum(FORMATS, `format is one of ${FORMATS.join(', ')}.`)
-    .optional()
-    .meta({ description: 'Instead of Accept, for a browser or a spreadsheet.', examples: ['csv'] }),
-})
-  .refine((query) => query.as_of === undefined || query.symbol !== undefined, {
-    path: ['as_of'],
-    error: 'as_of needs symbol.',
-  })
-  .refine(isOrdered, UNORDERED)
-  .refine(hasOneLimit, TWO_LIMITS)
-
-const rowSchema = z.object({
-  symbol: z.string(),
-  date: z.string().meta({ format: 'date' }),
-  ...barSchema.shape,
-})
-
-const answerSchema = pageAnswerOf({
-  description: 'A page of daily bars, by symbol (bytewise), then date, ascending.',
-  entry: rowSchema,
-  examples: [
-    exampleRow('2026-04-01', ['242.1200', '246.2618', '240.1400', '243.1400'], '4228653'),
-    exampleRow('2026-04-02', ['243.0000', '248.2103', '241.4850', '248.1600'], '3350858'),
-    exampleRow('2026-04-06', ['248.1400', '248.8999', '244.7400', '246.7400'], '3376019'),
-  ],
-  pagination: { count: 21, page: 1, limit: 3, pages: 7 },
-})
-
-function exampleRow(
-  date: string,
-  prices: [string, string, string, string],
-  volume: string,
-): z.infer<typeof rowSchema> {
-  const [open, high, low, close] = prices
-  return {
-    symbol: 'IBM',
-    date,
-    open_price: open,
-    high_price: high,
-    low_price: low,
-    close_price: close,
-    volume,
-  }
-}
+const LINK = {
+  description: 'RFC 8288: `<URL>; rel="next"`, where more rows follow. The URL has a cursor.',
+  schema: { type: 'string' },
+  example: `</api/financial_data?symbol=IBM&limit=3&cursor=${EXAMPLE_CURSOR}>; rel="next"`,
+} as const
 
 export function financialDataRoutes(app: App, { db }: Dependencies, exports: Exports): void {
-  for (const url of ['/api/financial_data', '/financial_data']) {
+  for (const path of ['/api/financial_data', '/financial_data']) {
     app.get(
-      url,
+      path,
       {
         schema: {
-          hide: !url.startsWith('/api/'),
+          hide: !path.startsWith('/api/'),
           tags: ['data'],
           operationId: 'listFinancialData',
           summary: 'Daily bars',
           description:
-            'Prices are strings exactly as the provider wrote them, raw, not adjusted for splits. An unknown symbol is an empty page. As CSV or NDJSON (Accept, or format) the whole result is streamed unless limit, size or page is given: read in parts, so that rows which change meanwhile may be of different moments; a connection that ends early says that the rest is missing. Answers at /financial_data too.',
+            'Prices are strings exactly as the provider wrote them, raw, not adjusted for splits. An unknown symbol is an empty page. As CSV or NDJSON (Accept, or format) the whole result is streamed unless limit, size, page or cursor is given: read in parts, so that rows which change meanwhile may be of different moments; a connection that ends early says that the rest is missing. Answers at /financial_data too.',
           headers: revalidationHeaders,
           querystring: querySchema,
-          'x-response-headers': { 200: TEXT_HEADERS, 304: CACHE_HEADERS },
           response: {
             200: textOrJsonAnswer(answerSchema),
             304: unchangedSchema,
             ...problems(400, 406, 503),
           },
+          'x-response-headers': { 200: { ...TEXT_HEADERS, Link: LINK }, 304: CACHE_HEADERS },
         },
       },
       async (request, reply) => {
-        const { query } = request
+        const { query, url } = request
+        const asked = rowsAskedFor(query)
         const format = query.format ?? negotiateFormat(request.headers.accept)
-        const symbols = query.symbol === undefined ? undefined : [query.symbol]
-        const range = { startDate: query.start_date, endDate: query.end_date }
-        const asked = { symbols, ...range, asOf: query.as_of }
-        const revalidation = { operation: 'financial_data', query, format, vary: VARY }
-        if (await isUnchanged(request, reply, revalidation, () => readVersion(db, symbols)))
-          return reply.send()
+        const columns = BAR_COLUMNS.filter((column) => query.fields?.includes(column) ?? true)
+        const revalidation = {
+          operation: 'listFinancialData',
+          query,
+          format,
+          vary: 'accept, accept-encoding',
+        }
+        const readOwnVersion = () => readVersion(db, asked.symbols)
+        if (await isUnchanged(request, reply, revalidation, readOwnVersion)) return reply.send()
         if (format !== 'json' && !isPage(query)) {
           // Before the rows, which are read for as long as the client takes them.
-          const headers = cacheHeaders(revalidation, await readVersion(db, symbols))
-          const text = { format, columns: BAR_COLUMNS, headers }
-          return sendExport(reply, { db, exports }, asked, text)
+          const headers = cacheHeaders(revalidation, await readOwnVersion())
+          return sendExport(reply, { db, exports }, asked, { format, columns, headers })
         }
-        const page = pageOf(query, STANDARD_LIMIT)
-        const { rows, count, version } = await listFinancialData(db, asked, page)
-        const data = rows.map((row) => ({ symbol: row.symbol, date: row.date, ...barAnswer(row) }))
-        const headers = cacheHeaders(revalidation, version)
-        if (format !== 'json') return sendText(reply, asked, { format, columns: BAR_COLUMNS, headers }, data)
+        const page = await readPage(db, query, asked)
+        const headers = cacheHeaders(revalidation, page.version)
+        if (page.cursor !== null) headers['link'] = `<${path}?${withCursor(url, page.cursor)}>; rel="next"`
+        const data = page.rows.map((row) => rowAnswer(row, query.fields))
+        if (format !== 'json') return sendText(reply, asked, { format, columns, headers }, data)
         reply.headers(headers)
-        return { data, pagination: pagination(page, count), info: INFO }
+        return { data, pagination: page.pagination, info: INFO }
       },
     )
   }
+}
+
+interface PageRead {
+  rows: FinancialDataRow[]
+  pagination: Pagination
+  /** Of the next page; null where there is none. */
+  cursor: string | null
+  version: string
+}
+
+async function readPage(db: Dependencies['db'], query: Query, asked: FinancialDataQuery): Promise<PageRead> {
+  const page = pageOf(query, STANDARD_LIMIT)
+  const cursorAfter = (row: FinancialDataRow | undefined) =>
+    row === undefined ? null : encodeCursor(row, asked)
+  if (query.cursor === undefined) {
+    const { rows, count, version } = await listFinancialData(db, asked, page)
+    const cursor = page.offset + rows.length < count ? cursorAfter(rows.at(-1)) : null
+    return { rows, pagination: pagination(page, count), cursor, version }
+  }
+  const after = decodeCursor(query.cursor, asked)
+  if (after === null) throw foreignCursor()
+  const { rows, isLast, version } = await listFinancialDataAfter(db, asked, after, page.limit)
+  const cursor = isLast ? null : cursorAfter(rows.at(-1))
+  return { rows, pagination: { limit: page.limit, next_cursor: cursor }, cursor, version }
+}
+
+/** The query of the same request, as it was written, for the rows after. */
+function withCursor(url: string, cursor: string): string {
+  const parameters = new URLSearchParams(url.split('?', 2)[1])
+  parameters.delete('page')
+  parameters.set('cursor', cursor)
+  return parameters.toString()
+}
+
+function foreignCursor(): ProblemError {
+  return new ProblemError(400, `/query/cursor: ${CURSOR_MESSAGE}`, {
+    errors: [{ pointer: '/query/cursor', code: 'custom', detail: CURSOR_MESSAGE }],
+  })
 }

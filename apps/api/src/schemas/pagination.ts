@@ -34,8 +34,8 @@ export function hasOneLimit(query: PageQuery): boolean {
 export const TWO_LIMITS = { path: ['size'], error: 'size is another name of limit: give one of them.' }
 
 /** Whether a page is asked for rather than all there is. */
-export function isPage({ limit, size, page }: PageQuery): boolean {
-  return [limit, size, page].some((given) => given !== undefined)
+export function isPage({ limit, size, page, cursor }: PageQuery & { cursor?: string | undefined }): boolean {
+  return [limit, size, page, cursor].some((given) => given !== undefined)
 }
 
 export interface Page {
@@ -59,3 +59,18 @@ export const paginationSchema = z.object({
 export function pagination(page: Page, count: number): z.infer<typeof paginationSchema> {
   return { count, page: page.page, limit: page.limit, pages: Math.ceil(count / page.limit) }
 }
+
+export const CURSOR_MESSAGE =
+  'A cursor is taken as it is from an answer to the same request: from its header Link or its next_cursor.'
+const MAX_CURSOR_LENGTH = 200
+
+/** A parameter that takes the place of `page`. */
+export const cursorSchema = z
+  .string({ error: CURSOR_MESSAGE })
+  .max(MAX_CURSOR_LENGTH, CURSOR_MESSAGE)
+  .regex(/^[A-Za-z0-9_-]+$/, CURSOR_MESSAGE)
+
+export const cursorPaginationSchema = z.object({
+  limit: z.int(),
+  next_cursor: z.string().nullable().meta({ description: 'null at the end.' }),
+})
