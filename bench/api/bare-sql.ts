@@ -1,0 +1,153 @@
+import type postgres from 'postgres'
+
+/** What the schema allows at best, written by hand: each page and its count in one prepared statement. */
+export interface Page {
+  limit: number
+  offset: number
+}
+export interface Range {
+  start: string
+  end: string
+}
+interface Bar {
+  symbol: string
+  date: string
+  open_price: string
+  high_price: string
+  low_price: string
+  close_price: string
+  volume: string
+}
+export interface Counted {
+  count: number
+  bars: Bar[]
+}
+
+export async function pageOfSymbol(sql: postgres.Sql, symbol: string, range: Range | null, page: Page) {
+  const count =
+    range === null
+      ? sql`(SELECT row_count FROM symbols WHERE symbol = ${symbol})`
+      : sql`(SELECT count(*) FROM financial_data WHERE symbol = ${symbol} AND ${isIn(sql, range)})`
+  return counted(
+    await sql<Line[]>`
+      WITH total AS MATERIALIZED (SELECT coalesce(${count}, 0)::int AS count)
+      SELECT total.count, bar.* FROM total LEFT JOIN LATERAL (
+        ${barsOf(sql, { symbol: sql`${symbol}`, rows: sql`total.count`, skip: sql`${page.offset}::int` }, range, page.limit)}
+      ) AS bar ON true ORDER BY bar.date`,
+  )
+}
+
+/** By way of the totals of two characters, then of a symbol: nothing before the page is read. */
+export async function pageOfAll(sql: postgres.Sql, page: Page) {
+  return counted(
+    await sql<Line[]>`
+      WITH prefixes AS (
+        SELECT prefix, row_count, sum(row_count) OVER (ORDER BY prefix)::bigint - row_count AS before,
+               lead(prefix, 1, '~') OVER (ORDER BY prefix) AS until
+          FROM symbol_prefixes
+      ), placed AS (
+        SELECT symbols.symbol, symbols.row_count AS rows,
+               before - symbols.row_count
+                 + sum(symbols.row_count) OVER (PARTITION BY prefix ORDER BY symbols.symbol) AS before
+          FROM prefixes JOIN symbols ON symbols.symbol >= prefix AND symbols.symbol < until
+         WHERE before < ${page.offset + page.limit}::bigint AND before + prefixes.row_count > ${page.offset}::bigint
+      )
+      ${barsOfPlaced(sql, sql`coalesce((SELECT sum(row_count) FROM symbol_prefixes), 0)::int`, null, page)}`,
+  )
+}
+
+/** Each symbol's days in the range are counted, but for those whose every day lies in it. */
+export async function pageOfRange(sql: postgres.Sql, range: Range, page: Page) {
+  const start = sql`${range.start}::text::date`
+  const end = sql`${range.end}::text::date`
+  return counted(
+    await sql<Line[]>`
+      WITH counted AS MATERIALIZED (
+        SELECT symbol, CASE WHEN first_date >= ${start} AND last_date <= ${end} THEN row_count ELSE (
+                 SELECT count(*) FROM financial_data AS bar WHERE bar.symbol = symbols.symbol AND ${isIn(sql, range)}
+               ) END AS rows
+          FROM symbols WHERE first_date <= ${end} AND last_date >= ${start}
+      ), placed AS (
+        SELECT symbol, rows, sum(rows) OVER (ORDER BY symbol) - rows AS before FROM counted
+      )
+      ${barsOfPlaced(sql, sql`coalesce((SELECT sum(rows) FROM counted), 0)::int`, range, page)}`,
+  )
+}
+
+export async function latest(sql: postgres.Sql, page: Page) {
+  return counted(
+    await sql<Line[]>`
+      SELECT total.count, bar.* FROM (SELECT coalesce(sum(symbol_count), 0)::int AS count FROM symbol_prefixes) AS total
+        LEFT JOIN LATERAL (
+          SELECT ${columns(sql)}
+            FROM (SELECT symbol, last_date FROM symbols WHERE row_count > 0
+                   ORDER BY symbol LIMIT ${page.limit} OFFSET ${page.offset}) AS known
+            JOIN financial_data USING (symbol) WHERE date = last_date) AS bar ON true
+       ORDER BY bar.symbol`,
+  )
+}
+
+export interface Averages {
+  symbol: string
+  open: number | null
+  close: number | null
+  volume: number | null
+}
+
+/** No entry for a symbol without rows in the range. */
+export async function averages(sql: postgres.Sql, symbols: readonly string[], range: Range) {
+  return sql<Averages[]>`
+    SELECT wanted.symbol, average.*
+      FROM unnest(${`{${symbols.join()}}`}::text::text[]) AS wanted (symbol) JOIN symbols ON symbols.symbol = wanted.symbol COLLATE "C",
+           LATERAL (SELECT round(avg(open_price), 4)::float8 AS open, round(avg(close_price), 4)::float8 AS close,
+                           round(avg(volume))::float8 AS volume
+                      FROM financial_data WHERE financial_data.symbol = symbols.symbol AND ${isIn(sql, range)}) AS average`
+}
+
+type Line = { count: number } & (Bar | { [Column in keyof Bar]: null })
+type Fragment = postgres.PendingQuery<postgres.Row[]>
+
+function isIn(sql: postgres.Sql, range: Range | null): Fragment {
+  return range === null
+    ? sql`true`
+    : sql`date BETWEEN ${range.start}::text::date AND ${range.end}::text::date`
+}
+
+function columns(sql: postgres.Sql): Fragment {
+  return sql`symbol, date::text, open_price, high_price, low_price, close_price, volume`
+}
+
+/** A symbol's bars from `skip` on, reached from the nearer end of its `rows`. */
+function barsOf(
+  sql: postgres.Sql,
+  { symbol, rows, skip }: { symbol: Fragment; rows: Fragment; skip: Fragment },
+  range: Range | null,
+  limit: number,
+): Fragment {
+  const bars = sql`SELECT ${columns(sql)} FROM financial_data WHERE symbol = ${symbol} AND ${isIn(sql, range)}`
+  return sql`
+    (${bars} AND ${skip} * 2 <= ${rows} ORDER BY financial_data.date LIMIT ${limit} OFFSET ${skip})
+    UNION ALL
+    (${bars} AND ${skip} * 2 > ${rows} ORDER BY financial_data.date DESC
+      LIMIT greatest(0, least(${limit}, ${rows} - ${skip})) OFFSET greatest(0, ${rows} - ${skip} - ${limit}))`
+}
+
+function barsOfPlaced(
+  sql: postgres.Sql,
+  count: Fragment,
+  range: Range | null,
+  { limit, offset }: Page,
+): Fragment {
+  const skip = sql`greatest(0, ${offset}::bigint - touched.before)`
+  return sql`
+    SELECT total.count, bar.* FROM (SELECT ${count} AS count) AS total LEFT JOIN LATERAL (
+      SELECT bar.* FROM (SELECT * FROM placed WHERE before < ${offset + limit}::bigint AND before + rows > ${offset}::bigint) AS touched,
+             LATERAL (${barsOf(sql, { symbol: sql`touched.symbol`, rows: sql`touched.rows`, skip }, range, limit)}) AS bar
+       ORDER BY bar.symbol, bar.date LIMIT ${limit}
+    ) AS bar ON true ORDER BY bar.symbol, bar.date`
+}
+
+function counted(lines: Line[]): Counted {
+  const count = lines[0]?.count ?? 0
+  return { count, bars: lines.filter((line) => line.symbol !== null) }
+}
