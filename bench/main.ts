@@ -3,10 +3,12 @@ import { benchApi } from './api.js'
 import { benchIngest } from './ingest.js'
 import { STANDARD_DIRECTORY } from './large-table/open.js'
 import { benchQuota } from './quota.js'
+import { benchUpsert } from './upsert.js'
 
 const HELP = `usage: pnpm bench ingest [--rounds 5] [--symbols 50] [--years 20]
        pnpm bench quota [--quick]
        pnpm bench api [--rounds 5] [--seconds 0.5] [--only TEXT] [--data DIR] [--fresh]
+       pnpm bench upsert [--rounds 5]
 
 ingest: rows a second, simulator → worker → PostgreSQL, against COPY of the same rows, in the same run
   --rounds N   how often each is measured, in turn
@@ -21,6 +23,7 @@ when the two answer differently. The tables are loaded at the first run (ten min
   --only TEXT  only queries whose name has it in it
   --data DIR   where the tables are kept; by default .stockpile/bench
   --fresh      load them anew
+upsert: what the triggers that count and the columns in the primary key cost the upsert of a symbol
 
 REDIS_URL adds the queue on Redis; quota also takes redis-server from the PATH.
 `
@@ -59,6 +62,8 @@ if (values.help === true) {
     seconds: Number(values.seconds),
     only: values.only,
   })
+} else if (name === 'upsert') {
+  await benchUpsert({ rounds: Number(values.rounds) })
 } else {
   console.error(HELP)
   process.exitCode = 2
