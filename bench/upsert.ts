@@ -104,10 +104,10 @@ function report(totals: Map<string, Times[]>): void {
     const ratio = summarize(base.map((round, index) => round[part] / (rounds[index]?.[part] ?? NaN)))
     return [`${ms.toFixed(2)} ms`, `${ratio.median.toFixed(3)} (±${((ratio.spread * 100) / 2).toFixed(0)} %)`]
   }
-  const lines = [...totals].map(([name, rounds]) => [
+  const lines = Object.keys(VARIANTS).map((name) => [
     name,
-    ...cellsOf(rounds, 'first', SYMBOLS),
-    ...cellsOf(rounds, 'appends', SYMBOLS * APPENDS),
+    ...cellsOf(totals.get(name) ?? [], 'first', SYMBOLS),
+    ...cellsOf(totals.get(name) ?? [], 'appends', SYMBOLS * APPENDS),
   ])
   const head = ['', `first ${DAYS} rows`, `${AS_IT_IS} ÷ it`, '1 row more', `${AS_IT_IS} ÷ it`]
   console.log(`\n<!-- bench:upsert -->\n${markdownTable([head, ...lines])}`)
