@@ -44,7 +44,7 @@ export async function benchUpsert({ rounds }: { rounds: number }): Promise<void>
       const contestants: Contestant[] = []
       for (const [name, change] of Object.entries(VARIANTS)) {
         contestants.push(
-          await open(name, await server.createDatabase(`upsert_${contestants.length}`), change),
+          await connectTo(name, await server.createDatabase(`upsert_${contestants.length}`), change),
         )
       }
       for (const write of [writeFirst, append]) {
@@ -67,7 +67,7 @@ export async function benchUpsert({ rounds }: { rounds: number }): Promise<void>
   report(totals)
 }
 
-async function open(name: string, databaseUrl: string, change: string): Promise<Contestant> {
+async function connectTo(name: string, databaseUrl: string, change: string): Promise<Contestant> {
   const sql = postgres(databaseUrl, { max: 1 })
   await sql.unsafe(change)
   const connection = connect({
