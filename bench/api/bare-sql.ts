@@ -31,28 +31,32 @@ export async function pageOfSymbol(sql: postgres.Sql, symbol: string, range: Ran
   return counted(
     await sql<Line[]>`
       WITH total AS MATERIALIZED (SELECT coalesce(${count}, 0)::int AS count)
-      SELECT total.count, bar.* FROM total LEFT JOIN LATERAL (
+      SELECT total.count, ${columns(sql)} FROM total LEFT JOIN LATERAL (
         ${barsOf(sql, { symbol: sql`${symbol}`, rows: sql`total.count`, skip: sql`${page.offset}::int` }, range, page.limit)}
       ) AS bar ON true ORDER BY bar.date`,
   )
 }
 
-/** By way of the totals of two characters, then of a symbol: nothing before the page is read. */
+/** By way of the totals of one character, of two, and of a symbol: nothing before the page is read. */
 export async function pageOfAll(sql: postgres.Sql, page: Page) {
+  const near = (level: Fragment) => sql`
+    SELECT min(name) AS low, max(name) || chr(127) AS high, min(before) AS before FROM ${level} AS level
+     WHERE before < ${page.offset + page.limit}::float8 AND before + rows > ${page.offset}::float8`
+  const before = (name: Fragment) => sql`sum(row_count::float8) OVER (ORDER BY ${name}) - row_count AS before`
   return counted(
     await sql<Line[]>`
-      WITH prefixes AS (
-        SELECT prefix, row_count, sum(row_count) OVER (ORDER BY prefix)::bigint - row_count AS before,
-               lead(prefix, 1, '~') OVER (ORDER BY prefix) AS until
-          FROM symbol_prefixes
-      ), placed AS (
-        SELECT symbols.symbol, symbols.row_count AS rows,
-               before - symbols.row_count
-                 + sum(symbols.row_count) OVER (PARTITION BY prefix ORDER BY symbols.symbol) AS before
-          FROM prefixes JOIN symbols ON symbols.symbol >= prefix AND symbols.symbol < until
-         WHERE before < ${page.offset + page.limit}::bigint AND before + prefixes.row_count > ${page.offset}::bigint
+      WITH initials AS MATERIALIZED (
+        SELECT initial AS name, row_count AS rows, ${before(sql`initial`)} FROM symbol_initials
+      ), near_initials AS MATERIALIZED (${near(sql`initials`)}
+      ), prefixes AS MATERIALIZED (
+        SELECT prefix AS name, row_count AS rows, near.before + ${before(sql`prefix`)}
+          FROM near_initials AS near JOIN symbol_prefixes ON prefix BETWEEN low AND high
+      ), near_prefixes AS MATERIALIZED (${near(sql`prefixes`)}
+      ), placed AS MATERIALIZED (
+        SELECT symbol, row_count AS rows, near.before + ${before(sql`symbol`)}
+          FROM near_prefixes AS near JOIN symbols ON symbol BETWEEN low AND high
       )
-      ${barsOfPlaced(sql, sql`coalesce((SELECT sum(row_count) FROM symbol_prefixes), 0)::int`, null, page)}`,
+      ${barsOfPlaced(sql, sql`coalesce((SELECT sum(rows) FROM initials), 0)::float8`, null, page)}`,
   )
 }
 
@@ -68,7 +72,7 @@ export async function pageOfRange(sql: postgres.Sql, range: Range, page: Page) {
                ) END AS rows
           FROM symbols WHERE first_date <= ${end} AND last_date >= ${start}
       ), placed AS (
-        SELECT symbol, rows, sum(rows) OVER (ORDER BY symbol) - rows AS before FROM counted
+        SELECT symbol, rows, sum(rows::float8) OVER (ORDER BY symbol) - rows AS before FROM counted
       )
       ${barsOfPlaced(sql, sql`coalesce((SELECT sum(rows) FROM counted), 0)::int`, range, page)}`,
   )
@@ -77,9 +81,9 @@ export async function pageOfRange(sql: postgres.Sql, range: Range, page: Page) {
 export async function latest(sql: postgres.Sql, page: Page) {
   return counted(
     await sql<Line[]>`
-      SELECT total.count, bar.* FROM (SELECT coalesce(sum(symbol_count), 0)::int AS count FROM symbol_prefixes) AS total
+      SELECT total.count, ${columns(sql)} FROM (SELECT coalesce(sum(symbol_count), 0)::int AS count FROM symbol_prefixes) AS total
         LEFT JOIN LATERAL (
-          SELECT ${columns(sql)}
+          SELECT financial_data.*
             FROM (SELECT symbol, last_date FROM symbols WHERE row_count > 0
                    ORDER BY symbol LIMIT ${page.limit} OFFSET ${page.offset}) AS known
             JOIN financial_data USING (symbol) WHERE date = last_date) AS bar ON true
@@ -113,8 +117,9 @@ function isIn(sql: postgres.Sql, range: Range | null): Fragment {
     : sql`date BETWEEN ${range.start}::text::date AND ${range.end}::text::date`
 }
 
+/** The day as text for what is on the page alone, not for what is passed on the way to it. */
 function columns(sql: postgres.Sql): Fragment {
-  return sql`symbol, date::text, open_price, high_price, low_price, close_price, volume`
+  return sql`bar.symbol, bar.date::text, open_price, high_price, low_price, close_price, volume`
 }
 
 /** A symbol's bars from `skip` on, reached from the nearer end of its `rows`. */
@@ -124,7 +129,7 @@ function barsOf(
   range: Range | null,
   limit: number,
 ): Fragment {
-  const bars = sql`SELECT ${columns(sql)} FROM financial_data WHERE symbol = ${symbol} AND ${isIn(sql, range)}`
+  const bars = sql`SELECT * FROM financial_data WHERE symbol = ${symbol} AND ${isIn(sql, range)}`
   return sql`
     (${bars} AND ${skip} * 2 <= ${rows} ORDER BY financial_data.date LIMIT ${limit} OFFSET ${skip})
     UNION ALL
@@ -138,11 +143,11 @@ function barsOfPlaced(
   range: Range | null,
   { limit, offset }: Page,
 ): Fragment {
-  const skip = sql`greatest(0, ${offset}::bigint - touched.before)`
+  const skip = sql`greatest(0, ${offset}::float8 - touched.before)::int`
   return sql`
-    SELECT total.count, bar.* FROM (SELECT ${count} AS count) AS total LEFT JOIN LATERAL (
-      SELECT bar.* FROM (SELECT * FROM placed WHERE before < ${offset + limit}::bigint AND before + rows > ${offset}::bigint) AS touched,
-             LATERAL (${barsOf(sql, { symbol: sql`touched.symbol`, rows: sql`touched.rows`, skip }, range, limit)}) AS bar
+    SELECT total.count, ${columns(sql)} FROM (SELECT ${count} AS count) AS total LEFT JOIN LATERAL (
+      SELECT bar.* FROM (SELECT * FROM placed WHERE before < ${offset + limit}::float8 AND before + rows > ${offset}::float8) AS touched,
+             LATERAL (${barsOf(sql, { symbol: sql`touched.symbol`, rows: sql`touched.rows::int`, skip }, range, limit)}) AS bar
        ORDER BY bar.symbol, bar.date LIMIT ${limit}
     ) AS bar ON true ORDER BY bar.symbol, bar.date`
 }
