@@ -201,7 +201,9 @@ describe('a page of financial data is refused for', () => {
 
   test('an unknown parameter by naming the known ones, not the one sent', async () => {
     const problem = problemOf(await get('/api/financial_data?canary=1'), 400)
-    expect(problem.detail).toContain('symbol, start_date, end_date, as_of, limit, size, page')
+    expect(problem.detail).toContain(
+      'symbol, symbols, start_date, end_date, latest, as_of, order, fields, limit, size, page, cursor',
+    )
     expect(JSON.stringify(problem)).not.toContain('canary')
   })
 })

@@ -142,12 +142,17 @@ test('OpenAPI knows the parameters as they are checked', async () => {
   const parameters = paths['/api/financial_data']?.['get']?.parameters
   expect(parameters).toMatchObject([
     { name: 'symbol', required: false, schema: { type: 'string', maxLength: 32 } },
+    { name: 'symbols', schema: { type: 'string' } },
     { name: 'start_date', schema: { type: 'string', format: 'date' } },
     { name: 'end_date', schema: { type: 'string', format: 'date' } },
+    { name: 'latest', schema: { type: 'boolean' } },
     { name: 'as_of', schema: { type: 'string', format: 'date-time' } },
+    { name: 'order', schema: { type: 'string', enum: ['asc', 'desc'] } },
+    { name: 'fields', schema: { type: 'string' } },
     { name: 'limit', schema: { type: 'integer', minimum: 1, maximum: 1000, default: 5 } },
     { name: 'size' },
     { name: 'page', schema: { type: 'integer', minimum: 1, maximum: 1_000_000_000, default: 1 } },
+    { name: 'cursor', schema: { type: 'string', pattern: '^[A-Za-z0-9_-]+$' } },
   ])
 })
 

@@ -21,7 +21,7 @@ export async function recallEarlier(databaseUrl: string, symbols: readonly strin
     const { runs } = await listRuns(db, { limit: 20, offset: 0 })
     const counts = await Promise.all(
       symbols.map(async (symbol) => {
-        const { count } = await listFinancialData(db, { symbol }, { limit: 1, offset: 0 })
+        const { count } = await listFinancialData(db, { symbols: [symbol] }, { limit: 1, offset: 0 })
         return { symbol, rows: count }
       }),
     )

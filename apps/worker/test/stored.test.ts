@@ -10,7 +10,7 @@ const page = { limit: 100, offset: 0 }
 
 describe('what a worker stores', () => {
   const system = useSystem()
-  const rowsOf = (symbol: string) => listFinancialData(system.db, { symbol }, page)
+  const rowsOf = (symbol: string) => listFinancialData(system.db, { symbols: [symbol] }, page)
 
   test('finds nothing to write when it fetches the same history again', async () => {
     await system.work()

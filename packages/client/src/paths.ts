@@ -680,6 +680,11 @@ export interface operations {
                  */
                 symbol?: string;
                 /**
+                 * @description Instead of symbol: up to 100, separated by commas.
+                 * @example IBM,AAPL
+                 */
+                symbols?: string;
+                /**
                  * @description Inclusive.
                  * @example 2023-01-01
                  */
@@ -690,10 +695,25 @@ export interface operations {
                  */
                 end_date?: string;
                 /**
-                 * @description What was stored at this instant: later rows are left out, and restated values are as they were. Needs symbol.
+                 * @description true: the newest bar of each symbol alone; without start_date, end_date and as_of.
+                 * @example true
+                 */
+                latest?: boolean;
+                /**
+                 * @description What was stored at this instant: later rows are left out, and restated values are as they were. Needs symbol or symbols.
                  * @example 2026-11-22T09:30:00Z
                  */
                 as_of?: string;
+                /**
+                 * @description By symbol (bytewise), then date: ascending, or the exact reverse of that. asc by default.
+                 * @example desc
+                 */
+                order?: "asc" | "desc";
+                /**
+                 * @description What a row carries, whatever the order of the list: symbol, date, open_price, high_price, low_price, close_price, volume; all of it unless said otherwise.
+                 * @example date,close_price
+                 */
+                fields?: string;
                 /**
                  * @description Entries a page.
                  * @example 10
@@ -709,6 +729,11 @@ export interface operations {
                  * @example 2
                  */
                 page?: number;
+                /**
+                 * @description Instead of page: goes on after the last row of the answer that it is taken from, at the same cost everywhere, and neither repeats nor skips a row when others come. Belongs to that request; limit and fields may change.
+                 * @example WyJJQk0iLCIyMDI2LTA0LTA2IiwidXpOcmVmcHlBa01CUUNqZCJd
+                 */
+                cursor?: string;
             };
             header?: never;
             path?: never;
@@ -716,9 +741,14 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A page of daily bars, by symbol (bytewise), then date, ascending. */
+            /** @description A page of daily bars, by symbol (bytewise), then date. */
             200: {
                 headers: {
+                    /**
+                     * @description RFC 8288: `<URL>; rel="next"`, where more rows follow. The URL has a cursor.
+                     * @example </api/financial_data?symbol=IBM&limit=3&cursor=WyJJQk0iLCIyMDI2LTA0LTA2IiwidXpOcmVmcHlBa01CUUNqZCJd>; rel="next"
+                     */
+                    Link?: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
@@ -767,35 +797,36 @@ export interface operations {
                      */
                     "application/json": {
                         data: {
-                            symbol: string;
+                            symbol?: string;
                             /** Format: date */
-                            date: string;
+                            date?: string;
                             /**
                              * @description Exactly as the provider wrote it, decimals kept; raw, not adjusted for splits.
                              * @example 242.1200
                              */
-                            open_price: string;
+                            open_price?: string;
                             /**
                              * @description Exactly as the provider wrote it, decimals kept; raw, not adjusted for splits.
                              * @example 242.1200
                              */
-                            high_price: string;
+                            high_price?: string;
                             /**
                              * @description Exactly as the provider wrote it, decimals kept; raw, not adjusted for splits.
                              * @example 242.1200
                              */
-                            low_price: string;
+                            low_price?: string;
                             /**
                              * @description Exactly as the provider wrote it, decimals kept; raw, not adjusted for splits.
                              * @example 242.1200
                              */
-                            close_price: string;
+                            close_price?: string;
                             /**
                              * @description Shares, as decimal digits.
                              * @example 4228653
                              */
-                            volume: string;
+                            volume?: string;
                         }[];
+                        /** @description The second with cursor: nothing is counted then. */
                         pagination: {
                             /** @description Entries on all pages. */
                             count: number;
@@ -803,6 +834,10 @@ export interface operations {
                             limit: number;
                             /** @description 0 when there are no entries. */
                             pages: number;
+                        } | {
+                            limit: number;
+                            /** @description null at the end. */
+                            next_cursor: string | null;
                         };
                         info: {
                             /**

@@ -52,6 +52,8 @@ export function connect(options: ConnectionOptions): Connection {
     connection: {
       application_name: options.applicationName,
       statement_timeout: statementTimeoutMs,
+      // Compiling a plan takes longer than any statement of these would gain by it; a high estimate alone brings it about.
+      jit: 'off',
       // A transaction whose process hangs or vanished must not keep its locks: whoever takes its item over needs them.
       idle_in_transaction_session_timeout: 20_000,
     },

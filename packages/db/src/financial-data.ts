@@ -1,56 +1,75 @@
-import { and, asc, count, eq, gte, lte, sql } from 'drizzle-orm'
-import type { Database } from './connection.js'
-import { financialData } from './schema.js'
+import { sql } from 'drizzle-orm'
+import { prepared } from './connection.js'
+import type { Database, Pool } from './connection.js'
+import { filterValuesOf } from './financial-data-query.js'
+import type { FinancialDataQuery, FinancialDataRow, Position } from './financial-data-query.js'
+import { pageOfRows } from './page-of-rows.js'
+import { rowsAfter } from './rows-after.js'
+import { compile, run } from './statement.js'
+import type { Statement } from './statement.js'
 
-export interface FinancialDataFilter {
-  symbol?: string | undefined
-  /** ISO date, inclusive. */
-  startDate?: string | undefined
-  /** ISO date, inclusive. */
-  endDate?: string | undefined
+type Line = { count: number } & (StoredRow | { symbol: null })
+
+/** A page of daily bars by symbol (bytewise), then date, and how many bars match in all, as of one moment. */
+export async function listFinancialData(
+  db: Pool,
+  query: FinancialDataQuery,
+  page: { limit: number; offset: number },
+): Promise<{ rows: FinancialDataRow[]; count: number }> {
+  const lines = await run<Line>(db, statementOf(query), { ...filterValuesOf(query), ...page })
+  return { rows: lines.filter((line) => line.symbol !== null).map(rowOf), count: lines[0]?.count ?? 0 }
 }
 
-export interface FinancialDataRow {
+/**
+ * The next bars of a query, at the same cost everywhere.
+ * @param after the last bar that was had; null: from the start
+ * @returns isLast: none follow at the moment
+ */
+export async function listFinancialDataAfter(
+  db: Pool,
+  query: FinancialDataQuery,
+  after: Position | null,
+  limit: number,
+): Promise<{ rows: FinancialDataRow[]; isLast: boolean }> {
+  // One more than asked for tells whether there are more.
+  const stored = await prepared<StoredRow>(db, rowsAfter(query, after, limit + 1))
+  return { rows: stored.slice(0, limit).map(rowOf), isLast: stored.length <= limit }
+}
+
+interface StoredRow {
   symbol: string
   date: string
-  /** Prices are decimal strings, as the provider wrote them: not adjusted for splits, decimals kept. */
-  openPrice: string
-  highPrice: string
-  lowPrice: string
-  closePrice: string
+  open_price: string
+  high_price: string
+  low_price: string
+  close_price: string
   volume: string
 }
 
-/** A page of daily bars by symbol (bytewise), then date, and how many bars match in all. */
-export async function listFinancialData(
-  db: Database,
-  filter: FinancialDataFilter,
-  page: { limit: number; offset: number },
-): Promise<{ rows: FinancialDataRow[]; count: number }> {
-  const where = and(
-    filter.symbol === undefined ? undefined : eq(financialData.symbol, filter.symbol),
-    filter.startDate === undefined ? undefined : gte(financialData.date, filter.startDate),
-    filter.endDate === undefined ? undefined : lte(financialData.date, filter.endDate),
-  )
-  const [total] = await db.select({ count: count() }).from(financialData).where(where)
-  const matching = total?.count ?? 0
-  if (page.offset >= matching) return { rows: [], count: matching }
-  const rows = await db
-    .select({
-      symbol: financialData.symbol,
-      date: financialData.date,
-      openPrice: financialData.openPrice,
-      highPrice: financialData.highPrice,
-      lowPrice: financialData.lowPrice,
-      closePrice: financialData.closePrice,
-      volume: financialData.volume,
-    })
-    .from(financialData)
-    .where(where)
-    .orderBy(asc(financialData.symbol), asc(financialData.date))
-    .limit(page.limit)
-    .offset(page.offset)
-  return { rows, count: matching }
+function rowOf(stored: StoredRow): FinancialDataRow {
+  return {
+    symbol: stored.symbol,
+    date: stored.date,
+    openPrice: stored.open_price,
+    highPrice: stored.high_price,
+    lowPrice: stored.low_price,
+    closePrice: stored.close_price,
+    volume: stored.volume,
+  }
+}
+
+const statements = new Map<string, Statement>()
+
+/** The text depends on which filters there are alone, not on their values. */
+function statementOf(query: FinancialDataQuery): Statement {
+  const { symbols, startDate, endDate, order = 'asc', latest = false, asOf } = query
+  const hasRange = startDate !== undefined || endDate !== undefined
+  const shape = [Math.min(symbols?.length ?? 0, 2), hasRange, order, latest, asOf !== undefined].join(' ')
+  const known = statements.get(shape)
+  if (known !== undefined) return known
+  const statement = compile(pageOfRows(query))
+  statements.set(shape, statement)
+  return statement
 }
 
 export interface Statistics {

@@ -75,6 +75,14 @@ export const symbolPrefixes = pgTable('symbol_prefixes', {
   version: version(),
 })
 
+/** The same of the prefixes with the same first character: some 30 rows, where there may be a thousand prefixes. Kept by their triggers. */
+export const symbolInitials = pgTable('symbol_initials', {
+  initial: symbolText('initial').primaryKey(),
+  symbolCount: integer('symbol_count').notNull(),
+  rowCount: bigint('row_count', { mode: 'number' }).notNull(),
+  version: version(),
+})
+
 /**
  * Daily bars, raw as the provider wrote them: `numeric` without a scale keeps its decimals. The primary key
  * INCLUDEs the values (by hand in the migration: drizzle-kit has no word for it), so that reads are

@@ -25,7 +25,7 @@ test('both ends of a date range are inside it', async () => {
   await store('IBM', bar('2024-01-02'), bar('2024-01-03'), bar('2024-01-04'))
   const { rows, count } = await listFinancialData(
     connection.db,
-    { symbol: 'IBM', startDate: '2024-01-03', endDate: '2024-01-04' },
+    { symbols: ['IBM'], startDate: '2024-01-03', endDate: '2024-01-04' },
     { limit: 5, offset: 0 },
   )
   expect(rows.map((row) => row.date)).toEqual(['2024-01-03', '2024-01-04'])

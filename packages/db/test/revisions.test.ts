@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { packBars } from '../src/bars.js'
 import type { Bar } from '../src/bars.js'
 import { listFinancialData } from '../src/financial-data.js'
-import { listFinancialDataAsOf, listRevisions } from '../src/revisions.js'
+import { listRevisions } from '../src/revisions.js'
 import { upsertBars } from '../src/upsert.js'
 import { bar, useConnection } from './database.js'
 
@@ -51,13 +51,14 @@ describe('a restatement', () => {
             fetched.map(({ date, close }) => [date, bar(`2024-01-0${date}`, { close: `${close}.0000` })]),
           )
           await store([...bars.values()].toSorted((one, other) => one.date.localeCompare(other.date)))
-          const { rows } = await listFinancialData(connection.db, { symbol: 'IBM' }, page)
+          const { rows } = await listFinancialData(connection.db, { symbols: ['IBM'] }, page)
           seen.push({ at: await now(), rows })
         }
         for (const { at, rows } of seen) {
-          const then = await listFinancialDataAsOf(connection.db, { symbol: 'IBM', asOf: at }, page)
-          expect(then.rows).toEqual(rows)
-          expect(then.count).toBe(then.rows.length)
+          for (const symbols of [['IBM'], ['IBM', 'NOSUCH']]) {
+            const then = await listFinancialData(connection.db, { symbols, asOf: at }, page)
+            expect(then).toEqual({ rows, count: then.rows.length })
+          }
         }
       }),
       { numRuns: 15 },

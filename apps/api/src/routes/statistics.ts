@@ -6,28 +6,14 @@ import { ProblemError } from '../problem.js'
 import { INFO, answerOf, problems } from '../schemas/answer.js'
 import { dateSchema, isOrdered, UNORDERED } from '../schemas/dates.js'
 import { strict } from '../schemas/query.js'
-import { symbolSchema } from '../schemas/symbol.js'
+import { symbolSchema, symbolsSchema } from '../schemas/symbol.js'
 import type { App } from '../server.js'
-
-const MAX_SYMBOLS = 100
-const SYMBOLS_MESSAGE = `symbols is one list of 1 to ${MAX_SYMBOLS} symbols, separated by commas.`
 
 const querySchema = strict({
   symbol: symbolSchema.optional(),
-  symbols: z
-    .preprocess(
-      // Given twice it comes as a list, which is no way to write it.
-      (value) => (typeof value === 'string' ? value.split(',', MAX_SYMBOLS + 1) : null),
-      z.array(symbolSchema, SYMBOLS_MESSAGE).max(MAX_SYMBOLS, SYMBOLS_MESSAGE),
-    )
-    .optional()
-    .meta({
-      type: 'string',
-      items: undefined,
-      maxItems: undefined,
-      description: `Instead of symbol: up to ${MAX_SYMBOLS}, separated by commas; data is then a list.`,
-      examples: ['IBM,AAPL'],
-    }),
+  symbols: symbolsSchema.optional().meta({
+    description: 'Instead of symbol: up to 100, separated by commas; data is then a list.',
+  }),
   start_date: dateSchema.meta({ description: 'Inclusive.', examples: ['2023-01-01'] }),
   end_date: dateSchema.meta({ description: 'Inclusive.', examples: ['2023-01-31'] }),
 })

@@ -4,7 +4,7 @@ import { paginationSchema } from './pagination.js'
 import { PROBLEM_ANSWERS } from './problem-answers.js'
 import type { ProblemStatus } from './problem-answers.js'
 
-const infoSchema = z.object({
+export const infoSchema = z.object({
   error: z.literal('').meta({ description: 'Empty unless the request failed.' }),
 })
 

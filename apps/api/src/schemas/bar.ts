@@ -1,4 +1,4 @@
-import type { FinancialDataRow } from '@stockpile/db/financial-data'
+import type { FinancialDataRow } from '@stockpile/db/financial-data-query'
 import * as z from 'zod'
 
 const price = z.string().meta({

@@ -54,3 +54,18 @@ export const paginationSchema = z.object({
 export function pagination(page: Page, count: number): z.infer<typeof paginationSchema> {
   return { count, page: page.page, limit: page.limit, pages: Math.ceil(count / page.limit) }
 }
+
+export const CURSOR_MESSAGE =
+  'A cursor is taken as it is from an answer to the same request: from its header Link or its next_cursor.'
+const MAX_CURSOR_LENGTH = 200
+
+/** A parameter that takes the place of `page`. */
+export const cursorSchema = z
+  .string({ error: CURSOR_MESSAGE })
+  .max(MAX_CURSOR_LENGTH, CURSOR_MESSAGE)
+  .regex(/^[A-Za-z0-9_-]+$/, CURSOR_MESSAGE)
+
+export const cursorPaginationSchema = z.object({
+  limit: z.int(),
+  next_cursor: z.string().nullable().meta({ description: 'null at the end.' }),
+})

@@ -19,6 +19,13 @@ export function wholeNumber(minimum: number, maximum: number) {
   )
 }
 
+const YES_OR_NO = 'This takes true or false.'
+
+export const yesOrNo = z.preprocess(
+  (value) => (value === 'true' ? true : value === 'false' ? false : value),
+  z.boolean({ error: YES_OR_NO }),
+)
+
 export const runIdSchema = z
   .uuid({ error: 'A run id is a UUID.' })
   .meta({ description: 'The id of a run.', examples: ['01985fd0-7c1a-7b3e-9d52-3f2f8f1f6a10'] })

@@ -17,3 +17,21 @@ export const symbolSchema = z
     pattern: `^ *${CHARACTER.replace(' ', '')}${CHARACTER}*$`,
     examples: ['IBM'],
   })
+
+const MAX_SYMBOLS = 100
+const SYMBOLS_MESSAGE = `symbols is one list of 1 to ${MAX_SYMBOLS} symbols, separated by commas.`
+
+/** A parameter that takes the place of `symbol`. */
+export const symbolsSchema = z
+  .preprocess(
+    // Given twice it comes as a list, which is no way to write it.
+    (value) => (typeof value === 'string' ? value.split(',', MAX_SYMBOLS + 1) : null),
+    z.array(symbolSchema, SYMBOLS_MESSAGE).max(MAX_SYMBOLS, SYMBOLS_MESSAGE),
+  )
+  .meta({
+    type: 'string',
+    items: undefined,
+    maxItems: undefined,
+    description: `Instead of symbol: up to ${MAX_SYMBOLS}, separated by commas.`,
+    examples: ['IBM,AAPL'],
+  })

@@ -1,0 +1,110 @@
+import { sql } from 'drizzle-orm'
+import type { SQL } from 'drizzle-orm'
+
+/** Which daily bars are asked for, and in which order. */
+export interface FinancialDataQuery {
+  /** As stored, each once, at most some 100; undefined: all. */
+  symbols?: readonly string[] | undefined
+  /** ISO date, inclusive. */
+  startDate?: string | undefined
+  /** ISO date, inclusive. */
+  endDate?: string | undefined
+  /** By symbol (bytewise), then date; `desc` is the exact reverse. Ascending unless said otherwise. */
+  order?: 'asc' | 'desc' | undefined
+  /** The newest bar of each symbol alone; dates and asOf are then not looked at. */
+  latest?: boolean | undefined
+  /**
+   * ISO 8601 instant: the bars as they were stored then. Rows that came later are left out, and of a row that was changed
+   * later the values before the first change after it. An instant that a transaction was under way at may already count
+   * what it was about to commit, some milliseconds later.
+   */
+  asOf?: string | undefined
+}
+
+/** A bar's place in the order. */
+export interface Position {
+  symbol: string
+  /** ISO date. */
+  date: string
+}
+
+export interface FinancialDataRow {
+  symbol: string
+  date: string
+  /** Prices are decimal strings, as the provider wrote them: not adjusted for splits, decimals kept. */
+  openPrice: string
+  highPrice: string
+  lowPrice: string
+  closePrice: string
+  volume: string
+}
+
+export const COLUMNS = sql.raw('symbol, date, open_price, high_price, low_price, close_price, volume')
+export const ASCENDING = sql.raw('ASC')
+export const DESCENDING = sql.raw('DESC')
+
+/** What a statement compares with, as SQL. Infinite dates without a range: one text of a statement does for both. */
+export interface Filter {
+  lower: SQL
+  upper: SQL
+  asOf: SQL | undefined
+  /** A condition on symbols.symbol. */
+  isWanted: SQL
+}
+
+export type FilterValues = Record<'symbols' | 'lower' | 'upper' | 'asOf', string | undefined>
+
+export function filterValuesOf({ symbols, startDate, endDate, asOf }: FinancialDataQuery): FilterValues {
+  return {
+    symbols: symbols?.length === 1 ? symbols[0] : JSON.stringify(symbols),
+    lower: startDate ?? '-infinity',
+    upper: endDate ?? 'infinity',
+    asOf,
+  }
+}
+
+/** @param valueOf a value itself, or its name for a statement that is kept */
+export function filterOf(
+  { symbols, asOf }: FinancialDataQuery,
+  valueOf: (name: keyof FilterValues) => unknown,
+): Filter {
+  return {
+    lower: sql`${valueOf('lower')}::date`,
+    upper: sql`${valueOf('upper')}::date`,
+    asOf: asOf === undefined ? undefined : sql`${valueOf('asOf')}::timestamptz`,
+    isWanted:
+      symbols === undefined
+        ? sql`true`
+        : symbols.length === 1
+          ? sql`symbols.symbol = ${valueOf('symbols')}`
+          : sql`symbols.symbol = ANY (ARRAY(SELECT jsonb_array_elements_text(${valueOf('symbols')}::text::jsonb)))`,
+  }
+}
+
+/**
+ * Some rows of one symbol: a range of the primary key, which has all columns, so that the heap is not read (but for asOf,
+ * which needs to know when a row came).
+ * @param part the symbol, its first and last day, the direction and how many, as SQL
+ */
+export function rowsOf(
+  { asOf }: Filter,
+  part: { symbol: SQL; lower: SQL; upper: SQL; direction: SQL; limit: SQL; offset?: SQL },
+): SQL {
+  const where = sql`stored.symbol = ${part.symbol} AND stored.date BETWEEN ${part.lower} AND ${part.upper}`
+  const page = sql`ORDER BY stored.date ${part.direction} LIMIT ${part.limit} OFFSET ${part.offset ?? sql`0`}`
+  if (asOf === undefined) return sql`SELECT ${COLUMNS} FROM financial_data AS stored WHERE ${where} ${page}`
+  return sql`
+    SELECT stored.symbol, stored.date,
+           coalesce(later.old_open_price, stored.open_price) AS open_price,
+           coalesce(later.old_high_price, stored.high_price) AS high_price,
+           coalesce(later.old_low_price, stored.low_price) AS low_price,
+           coalesce(later.old_close_price, stored.close_price) AS close_price,
+           coalesce(later.old_volume, stored.volume) AS volume
+      FROM financial_data AS stored
+      LEFT JOIN LATERAL (
+        SELECT * FROM price_revisions AS revision
+         WHERE revision.symbol = stored.symbol AND revision.date = stored.date AND revision.revised_at > ${asOf}
+         ORDER BY revision.revised_at, revision.id LIMIT 1
+      ) AS later ON true
+     WHERE ${where} AND stored.created_at <= ${asOf} ${page}`
+}

@@ -1,0 +1,157 @@
+import { sql } from 'drizzle-orm'
+import type { SQL } from 'drizzle-orm'
+import { ASCENDING, DESCENDING, filterOf, rowsOf } from './financial-data-query.js'
+import type { Filter, FinancialDataQuery } from './financial-data-query.js'
+
+/** A query's filter, with the names of its values, and what of it decides the text of a statement. */
+interface Shape extends Filter {
+  isEverything: boolean
+  latest: boolean
+  direction: SQL
+}
+
+const offset = sql`${sql.placeholder('offset')}::float8`
+const limit = sql`${sql.placeholder('limit')}::float8`
+
+/**
+ * A page and how many rows match in all, in one statement: of one moment. Of what lies before the page only rows of
+ * its first symbol are passed, from the nearer end; whole symbols by their row counts, which are known for those
+ * whose days all lie within the range, and counted for the others.
+ *
+ * Its values are named as in `FilterValues`, and `limit` and `offset`. Each row has `count` and a bar's columns; past the end
+ * there is one whose columns are null. Row counts are float8: exact up to 2^53, and added up faster than bigints.
+ */
+export function pageOfRows(query: FinancialDataQuery): SQL {
+  const { symbols, startDate, endDate, asOf } = query
+  const latest = query.latest === true
+  const isFiltered = [symbols, startDate, endDate, asOf].some((value) => value !== undefined)
+  const shape = {
+    ...filterOf(query, (name) => sql.placeholder(name)),
+    isEverything: latest ? symbols === undefined : !isFiltered,
+    latest,
+    direction: query.order === 'desc' ? DESCENDING : ASCENDING,
+  }
+  return symbols?.length === 1 ? pageOfSymbol(shape) : pageOfSymbols(shape)
+}
+
+/**
+ * Rows of one symbol without the first `skip` and the last `rest` of them, in no order.
+ * @param part expressions of the statement, as are skip, rest and take
+ */
+function middleOf(filter: Filter, part: { symbol: SQL; lower: SQL; upper: SQL }): SQL {
+  const forwards = sql`CASE WHEN skip <= rest THEN take ELSE 0 END`
+  const backwards = sql`CASE WHEN skip <= rest THEN 0 ELSE take END`
+  return sql`
+    (${rowsOf(filter, { ...part, direction: ASCENDING, limit: forwards, offset: sql`skip` })}) UNION ALL
+    (${rowsOf(filter, { ...part, direction: DESCENDING, limit: backwards, offset: sql`rest` })})`
+}
+
+/** The page as a stretch of the ascending order, of which the descending one is the reverse. */
+function stretchOf({ direction }: Shape): SQL {
+  return direction === DESCENDING
+    ? sql`count - ${offset} - ${limit} AS start, count - ${offset} AS stop`
+    : sql`${offset} AS start, ${offset} + ${limit} AS stop`
+}
+
+/** What of so many rows lies before the page, after it, and on it. */
+const partOf = (before: SQL, rows: SQL) => sql`
+  CROSS JOIN LATERAL (
+    SELECT least(greatest(start - ${before}, 0), ${rows})::bigint AS skip, least(greatest(${before} + ${rows} - stop, 0), ${rows})::bigint AS rest
+  ) AS outside
+  CROSS JOIN LATERAL (SELECT ${rows}::bigint - skip - rest AS take) AS inside`
+
+/** The commonest query, in a plan of half the size. `total` is kept, or it would be counted wherever its count is used. */
+function pageOfSymbol(shape: Shape): SQL {
+  const { rows, lower, upper } = matchOf(shape)
+  const part = { symbol: sql`${sql.placeholder('symbols')}`, lower: sql`lower`, upper: sql`upper` }
+  return sql`
+    WITH total AS MATERIALIZED (
+      SELECT ${rows}::float8 AS count, ${lower} AS lower, ${upper} AS upper FROM symbols WHERE ${shape.isWanted}
+    ), page AS (
+      SELECT * FROM total CROSS JOIN LATERAL (SELECT ${stretchOf(shape)}) AS stretch ${partOf(sql`0`, sql`count`)}
+    )
+    SELECT page.count, bar.* FROM page LEFT JOIN LATERAL (${middleOf(shape, part)}) AS bar ON true
+     ORDER BY bar.date ${shape.direction}`
+}
+
+function pageOfSymbols(shape: Shape): SQL {
+  const { direction, isEverything } = shape
+  const part = { symbol: sql`counted.symbol`, lower: sql`lower`, upper: sql`upper` }
+  return sql`
+    WITH ${isEverything ? countedByInitials(shape) : countedBySymbol(shape)}
+    SELECT page.count, bar.*
+      FROM page LEFT JOIN (
+        SELECT bar.* FROM page JOIN counted ON ${isOnPage} ${partOf(sql`before`, sql`rows`)}
+          CROSS JOIN LATERAL (${middleOf(shape, part)}) AS bar
+      ) AS bar ON true
+     ORDER BY bar.symbol ${direction}, bar.date ${direction}`
+}
+
+const isOnPage = sql`before < stop AND before + rows > start`
+
+const sumBefore = (rows: SQL, order: SQL) => sql`sum(${rows}) OVER (ORDER BY ${order}) - ${rows}`
+
+/** `counted`: how many rows of each symbol match, how many before those, and between which days they lie; `page`: the stretch. */
+function countedBySymbol(shape: Shape): SQL {
+  const { rows, lower, upper, where } = matchOf(shape)
+  return sql`
+    counted AS MATERIALIZED (
+      SELECT symbol, lower, upper, rows, ${sumBefore(sql`rows`, sql`symbol`)} AS before
+        FROM (SELECT symbol, ${lower} AS lower, ${upper} AS upper, (${rows})::float8 AS rows FROM symbols WHERE ${where} AND ${shape.isWanted}) AS matching
+    ), page AS MATERIALIZED (
+      SELECT count, ${stretchOf(shape)} FROM (SELECT coalesce(sum(rows), 0) AS count FROM counted) AS total
+    )`
+}
+
+/**
+ * The same for all symbols without a range: the totals of the first character lead to the prefixes, theirs to the symbols,
+ * so that the page 4,000,000 costs what the first one does. chr(127) sorts behind all that a symbol may have in it.
+ */
+function countedByInitials(shape: Shape): SQL {
+  const { rows, lower, upper, where } = matchOf(shape)
+  const known = shape.latest ? sql`symbol_count::float8` : sql`row_count::float8`
+  const near = (level: SQL) => sql`
+    SELECT min(name) AS lowest, max(name) || chr(127) AS highest, min(before) AS before FROM ${level}, page WHERE ${isOnPage}`
+  return sql`
+    initials AS MATERIALIZED (
+      SELECT initial AS name, ${known} AS rows, ${sumBefore(known, sql`initial`)} AS before FROM symbol_initials
+    ), page AS MATERIALIZED (
+      SELECT count, ${stretchOf(shape)} FROM (SELECT coalesce(sum(rows), 0) AS count FROM initials) AS total
+    ), near_initials AS MATERIALIZED (${near(sql`initials`)}),
+    prefixes AS MATERIALIZED (
+      SELECT prefix AS name, ${known} AS rows, near.before + ${sumBefore(known, sql`prefix`)} AS before
+        FROM near_initials AS near JOIN symbol_prefixes ON prefix BETWEEN lowest AND highest
+    ), near_prefixes AS MATERIALIZED (${near(sql`prefixes`)}),
+    counted AS MATERIALIZED (
+      SELECT symbol, ${lower} AS lower, ${upper} AS upper, ${rows}::float8 AS rows,
+             near.before + ${sumBefore(sql`${rows}::float8`, sql`symbol`)} AS before
+        FROM near_prefixes AS near JOIN symbols ON symbol BETWEEN lowest AND highest AND ${where}
+    )`
+}
+
+/** Of a row of `symbols`: how many of its bars match, and between which days they lie. */
+function matchOf(shape: Shape): { rows: SQL; lower: SQL; upper: SQL; where: SQL } {
+  const { lower, upper, isEverything, latest } = shape
+  if (latest)
+    return {
+      rows: sql`(row_count > 0)::int`,
+      lower: sql`last_date`,
+      upper: sql`last_date`,
+      where: sql`row_count > 0`,
+    }
+  if (isEverything)
+    return { rows: sql`row_count`, lower: sql`first_date`, upper: sql`last_date`, where: sql`row_count > 0` }
+  return { rows: countOf(shape), lower, upper, where: sql`first_date <= ${upper} AND last_date >= ${lower}` }
+}
+
+/** What lies outside the range is counted where that is less. */
+function countOf({ lower, upper, asOf }: Shape): SQL {
+  const stored = (where: SQL) =>
+    sql`(SELECT count(*) FROM financial_data AS stored WHERE stored.symbol = symbols.symbol AND ${where})`
+  const within = sql`stored.date BETWEEN ${lower} AND ${upper}`
+  if (asOf !== undefined) return stored(sql`${within} AND stored.created_at <= ${asOf}`)
+  return sql`(
+    CASE WHEN first_date >= ${lower} AND last_date <= ${upper} THEN row_count
+         WHEN (least(last_date, ${upper}) - greatest(first_date, ${lower})) * 2 <= last_date - first_date THEN ${stored(within)}
+         ELSE row_count - ${stored(sql`stored.date < ${lower}`)} - ${stored(sql`stored.date > ${upper}`)} END)`
+}
