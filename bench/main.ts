@@ -3,12 +3,14 @@ import { benchApi } from './api.js'
 import { benchIngest } from './ingest.js'
 import { STANDARD_DIRECTORY } from './large-table/open.js'
 import { benchQuota } from './quota.js'
+import { benchSlowClients } from './slow-clients.js'
 import { benchUpsert } from './upsert.js'
 
 const HELP = `usage: pnpm bench ingest [--rounds 5] [--symbols 50] [--years 20]
        pnpm bench quota [--quick]
        pnpm bench api [--rounds 5] [--seconds 0.5] [--only TEXT] [--data DIR] [--fresh]
        pnpm bench upsert [--rounds 5]
+       pnpm bench slow-clients [--rounds 5] [--sockets 500] [--seconds 10]
 
 ingest: rows a second, simulator → worker → PostgreSQL, against COPY of the same rows, in the same run
   --rounds N   how often each is measured, in turn
@@ -24,6 +26,10 @@ when the two answer differently. The tables are loaded at the first run (ten min
   --data DIR   where the tables are kept; by default .stockpile/bench
   --fresh      load them anew
 upsert: what the triggers that count and the columns in the primary key cost the upsert of a symbol
+slow-clients: what sockets that trickle their headers, trickle their bodies or do not read cost other clients, measured
+beside none of them in turn, and when the server closes them (some 50 seconds a round)
+  --sockets N  how many of them
+  --seconds N  of each measurement
 
 REDIS_URL adds the queue on Redis; quota also takes redis-server from the PATH.
 `
@@ -34,10 +40,11 @@ const { values, positionals } = parseArgs({
     rounds: { type: 'string', default: '5' },
     symbols: { type: 'string', default: '50' },
     years: { type: 'string', default: '20' },
-    seconds: { type: 'string', default: '0.5' },
+    seconds: { type: 'string' },
     only: { type: 'string', default: '' },
     data: { type: 'string', default: STANDARD_DIRECTORY },
     fresh: { type: 'boolean', default: false },
+    sockets: { type: 'string', default: '500' },
     quick: { type: 'boolean', default: false },
     help: { type: 'boolean' },
   },
@@ -59,11 +66,17 @@ if (values.help === true) {
     directory: values.data,
     fresh: values.fresh,
     rounds: Number(values.rounds),
-    seconds: Number(values.seconds),
+    seconds: Number(values.seconds ?? '0.5'),
     only: values.only,
   })
 } else if (name === 'upsert') {
   await benchUpsert({ rounds: Number(values.rounds) })
+} else if (name === 'slow-clients') {
+  await benchSlowClients({
+    rounds: Number(values.rounds),
+    sockets: Number(values.sockets),
+    seconds: Number(values.seconds ?? '10'),
+  })
 } else {
   console.error(HELP)
   process.exitCode = 2
