@@ -90,7 +90,7 @@ export interface ApiDocument {
 }
 
 /** Reads an OpenAPI 3.1 document whose references are to its own components. */
-export function parseDocument(raw: object): ApiDocument {
+function parseDocument(raw: object): ApiDocument {
   const { paths, components } = documentShape.parse(raw)
   const headerOf = (value: unknown) => {
     const reference = z.object({ $ref: z.string() }).safeParse(value)

@@ -24,22 +24,40 @@ const OF_RUNS = [
 ] as const
 
 const NUMBERS = [
-  ...['', '0', '-1', '+1', '01', '1.5', '1e2', '0x10', '%205%20', 'Infinity', 'NaN', '1e400', 'null', '%00'],
-  ...['%E0%A4%A', '%D9%A5', '9'.repeat(20)],
+  '',
+  '0',
+  '-1',
+  '+1',
+  '01',
+  '1.5',
+  '1e2',
+  '0x10',
+  '%205%20',
+  'Infinity',
+  'NaN',
+  '1e400',
+  'null',
+  '%00',
+  '%E0%A4%A',
+  '%D9%A5',
+  '99999999999999999999',
 ]
 const BAD_QUERIES = [
+  'limit=1001',
+  'size=1001',
+  'page=1000000001',
+  'limit=5&limit=5',
+  'size=5&size=5',
+  'page=1&page=1',
+  'limit=5&size=5',
+  'limit[]=5',
+  'LIMIT=5',
+  'canary=1',
+  '__proto__=1',
+  'constructor=1',
+  '%00=1',
+  '%E0%A4%A=1',
   ...['limit', 'size', 'page'].flatMap((name) => NUMBERS.map((value) => `${name}=${value}`)),
-  ...['limit=1001', 'size=1001', 'page=1000000001', 'limit=5&limit=5', 'size=5&size=5', 'page=1&page=1'],
-  ...[
-    'limit=5&size=5',
-    'limit[]=5',
-    'LIMIT=5',
-    'canary=1',
-    '__proto__=1',
-    'constructor=1',
-    '%00=1',
-    '%E0%A4%A=1',
-  ],
 ]
 
 test.each(LISTS)('a list refuses what is no page of it: %s', async (url) => {

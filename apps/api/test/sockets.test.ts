@@ -71,6 +71,7 @@ describe('a client that is no good one', () => {
     try {
       await waitFor(async () => (await connections()) === 1, { deadlineMs: 5_000 })
       await waitFor(async () => (await connections()) === 0, { deadlineMs: 5_000 })
+      expect(context.logLines.filter((line) => /"level":[56]0/.test(line))).toStrictEqual([])
     } finally {
       socket.destroy()
     }
