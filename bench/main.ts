@@ -1,9 +1,16 @@
 import { parseArgs } from 'node:util'
+import { benchApi } from './api.js'
 import { benchIngest } from './ingest.js'
+import { STANDARD_DIRECTORY } from './large-table/open.js'
 import { benchQuota } from './quota.js'
+import { benchSlowClients } from './slow-clients.js'
+import { benchUpsert } from './upsert.js'
 
 const HELP = `usage: pnpm bench ingest [--rounds 5] [--symbols 50] [--years 20]
        pnpm bench quota [--quick]
+       pnpm bench api [--rounds 5] [--seconds 0.5] [--only TEXT] [--data DIR] [--fresh]
+       pnpm bench upsert [--rounds 5]
+       pnpm bench slow-clients [--rounds 5] [--sockets 500] [--seconds 10]
 
 ingest: rows a second, simulator → worker → PostgreSQL, against COPY of the same rows, in the same run
   --rounds N   how often each is measured, in turn
@@ -12,6 +19,17 @@ ingest: rows a second, simulator → worker → PostgreSQL, against COPY of the 
 quota: how much of the provider's limits is used, and whether one is ever exceeded; ours and other limiters, judged by
 the simulator's log (26 minutes, in real time). Exits with 1 when ours exceeds a limit or misses its target.
   --quick      only the rows that take less than half a minute each (3 minutes)
+api: each query against a bare route with the best SQL by hand, at 25 million and at 250,000 rows, in turn. Exits with 1
+when the two answer differently. The tables are loaded at the first run (ten minutes, 6 GB) and kept.
+  --seconds S  for each measurement
+  --only TEXT  only queries whose name has it in it
+  --data DIR   where the tables are kept; by default .stockpile/bench
+  --fresh      load them anew
+upsert: what the triggers that count and the columns in the primary key cost the upsert of a symbol
+slow-clients: what sockets that trickle their headers, trickle their bodies or do not read cost other clients, measured
+beside none of them in turn, and when the server closes them (some 50 seconds a round)
+  --sockets N  how many of them
+  --seconds N  of each measurement
 
 REDIS_URL adds the queue on Redis; quota also takes redis-server from the PATH.
 `
@@ -22,6 +40,11 @@ const { values, positionals } = parseArgs({
     rounds: { type: 'string', default: '5' },
     symbols: { type: 'string', default: '50' },
     years: { type: 'string', default: '20' },
+    seconds: { type: 'string' },
+    only: { type: 'string', default: '' },
+    data: { type: 'string', default: STANDARD_DIRECTORY },
+    fresh: { type: 'boolean', default: false },
+    sockets: { type: 'string', default: '500' },
     quick: { type: 'boolean', default: false },
     help: { type: 'boolean' },
   },
@@ -38,6 +61,22 @@ if (values.help === true) {
   })
 } else if (name === 'quota') {
   await benchQuota({ quick: values.quick })
+} else if (name === 'api') {
+  await benchApi({
+    directory: values.data,
+    fresh: values.fresh,
+    rounds: Number(values.rounds),
+    seconds: Number(values.seconds ?? '0.5'),
+    only: values.only,
+  })
+} else if (name === 'upsert') {
+  await benchUpsert({ rounds: Number(values.rounds) })
+} else if (name === 'slow-clients') {
+  await benchSlowClients({
+    rounds: Number(values.rounds),
+    sockets: Number(values.sockets),
+    seconds: Number(values.seconds ?? '10'),
+  })
 } else {
   console.error(HELP)
   process.exitCode = 2

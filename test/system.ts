@@ -9,7 +9,8 @@ const PROGRAMS = {
   worker: fileURLToPath(new URL('../apps/worker/dist/main.js', import.meta.url)),
   simulator: fileURLToPath(new URL('../packages/alphavantage/dist/simulator/main.js', import.meta.url)),
 }
-const START_DEADLINE_MS = 30_000
+/** A machine that does much else has needed more than 30 s. */
+const START_DEADLINE_MS = 90_000
 const STOP_DEADLINE_MS = 30_000
 
 export interface RunningProgram {

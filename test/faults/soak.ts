@@ -25,11 +25,11 @@ const options = {
   seed: { type: 'string', default: '1' },
   backend: { type: 'string', default: 'redis' },
 } as const
-const { minutes, seed, backend } = parseArgs({ options }).values
+const given = parseArgs({ options }).values
 if (
-  !/^\d{1,4}$/.test(minutes) ||
-  !/^\d{1,9}$/.test(seed) ||
-  (backend !== 'redis' && backend !== 'postgres')
+  !/^\d{1,4}$/.test(given.minutes) ||
+  !/^\d{1,9}$/.test(given.seed) ||
+  (given.backend !== 'redis' && given.backend !== 'postgres')
 ) {
   console.error(USAGE)
   process.exitCode = 2
@@ -48,11 +48,11 @@ if (
         redisSettings: { appendonly: 'yes', appendfsync: 'everysec' },
         allows503: true,
       },
-      { name: 'soak', backend, random: randomFrom(Number(seed)) },
+      { name: 'soak', backend: given.backend, random: randomFrom(Number(given.seed)) },
     )
     const failures = await soak(world, {
-      seed: Number(seed),
-      durationMs: Number(minutes) * 60_000,
+      seed: Number(given.seed),
+      durationMs: Number(given.minutes) * 60_000,
       signal: interrupted.signal,
     })
     if (failures.length > 0) failures.push(await keepLogs('soak', world))

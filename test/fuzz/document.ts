@@ -53,6 +53,7 @@ const documentShape = z.object({
 const operationShape = z.object({
   operationId: z.string(),
   description: z.string().default(''),
+  tags: z.array(z.string()).default([]),
   parameters: z.array(parameterShape).default([]),
   requestBody: z.object({ content: z.record(z.string(), z.object({ schema: schemaShape })) }).optional(),
   responses: z.record(z.string(), z.union([z.object({ $ref: z.string() }), answerShape])),
@@ -69,6 +70,7 @@ export interface Operation {
   id: string
   method: string
   path: string
+  tags: string[]
   /** Another address of the same operation, which the description names. */
   alias: string | undefined
   parameters: Parameter[]
@@ -88,7 +90,7 @@ export interface ApiDocument {
 }
 
 /** Reads an OpenAPI 3.1 document whose references are to its own components. */
-export function parseDocument(raw: object): ApiDocument {
+function parseDocument(raw: object): ApiDocument {
   const { paths, components } = documentShape.parse(raw)
   const headerOf = (value: unknown) => {
     const reference = z.object({ $ref: z.string() }).safeParse(value)
@@ -115,6 +117,7 @@ export function parseDocument(raw: object): ApiDocument {
         id: operation.operationId,
         method: method.toUpperCase(),
         path,
+        tags: operation.tags,
         alias: /Answers at (\/\w+) too/.exec(operation.description)?.[1],
         parameters: operation.parameters,
         body: operation.requestBody?.content['application/json']?.schema,

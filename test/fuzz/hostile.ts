@@ -45,7 +45,7 @@ const HEADERS: Record<string, string>[] = [
 
 export const hostileHeaders = fc
   .array(fc.constantFrom(...HEADERS), { minLength: 1, maxLength: 2 })
-  .map((ones): Record<string, string> => Object.assign({}, ...ones))
+  .map((ones) => Object.fromEntries(ones.flatMap((one) => Object.entries(one))))
 
 const JSON_TYPE = 'application/json'
 const nested = (open: string, close: string, depth: number) =>

@@ -25,7 +25,7 @@ const instant = fc
 /** Values that a JSON schema of the document takes. */
 export function validValue(schema: Schema, known: Known, name = ''): fc.Arbitrary<unknown> {
   if (schema.enum !== undefined) return fc.constantFrom(...schema.enum)
-  switch (schema.type) {
+  switch (String(schema.type)) {
     case 'integer':
     case 'number':
       return integer(schema)

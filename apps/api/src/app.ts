@@ -21,7 +21,7 @@ import { retryRoutes } from './routes/retry.js'
 import { revisionRoutes } from './routes/revisions.js'
 import { statisticsRoutes } from './routes/statistics.js'
 import { createExports } from './exports.js'
-import { createServer, DEFAULT_TIMEOUTS } from './server.js'
+import { createServer } from './server.js'
 import type { App, Timeouts } from './server.js'
 
 export interface AppOptions {
@@ -44,7 +44,7 @@ export async function buildApp({ db, queue, logger, timeouts }: AppOptions): Pro
   await registerCompression(app)
   await registerOpenapi(app)
   await registerBoard(app, dependencies)
-  financialDataRoutes(app, dependencies, createExports(app, timeouts?.stallMs ?? DEFAULT_TIMEOUTS.stallMs))
+  financialDataRoutes(app, dependencies, createExports(app))
   statisticsRoutes(app, dependencies)
   revisionRoutes(app, dependencies)
   createRunRoutes(app, dependencies)

@@ -13,8 +13,8 @@ export interface Exports {
   leave(): void
   /**
    * Streams a head and chunks to a client for as long as it takes them. The next chunk is read while the former is written,
-   * and none while the client does not read. An error, or a client that takes no chunk in time, ends the connection, so
-   * that what came is not taken for the whole.
+   * and none while the client does not read (see plugins/slow-readers.ts for how long that may last). An error ends the
+   * connection, so that what came is not taken for the whole.
    */
   send(reply: FastifyReply, chunks: ChunkSource): FastifyReply
 }
@@ -26,8 +26,7 @@ interface ChunkSource {
   readAfter(last: NonNullable<ExportChunk['last']>): Promise<ExportChunk>
 }
 
-/** @param stallMs how long a client may take for a chunk */
-export function createExports(app: App, stallMs: number): Exports {
+export function createExports(app: App): Exports {
   let underWay = 0
   const replies = new Set<FastifyReply>()
   // They may take minutes: whoever stops the process does not wait for them.
@@ -49,29 +48,24 @@ export function createExports(app: App, stallMs: number): Exports {
     leave,
     send(reply, source) {
       replies.add(reply)
-      const cutOff = (reason: string, error?: unknown) => {
-        reply.log.warn(error === undefined ? {} : { err: error }, `an export is cut off: ${reason}`)
-        reply.raw.destroy()
-      }
-      const timer = setTimeout(() => cutOff('its client did not read'), stallMs)
       // Not the event: a client that left while the first chunk was read has had it.
       finished(reply.raw, () => {
-        clearTimeout(timer)
         replies.delete(reply)
         leave()
       })
-      // An export may take longer than a handler: once it is being written, its time is this timer's.
+      // An export may take longer than a handler: once it is being written, its time is its client's.
       reply.raw.once('pipe', () => void reply.hijack())
       async function* texts() {
         if (source.head !== '') yield Buffer.from(source.head)
-        try {
-          for (let chunk = source.first; ; chunk = await source.readAfter(chunk.last)) {
-            if (chunk.text !== null) yield chunk.text
-            timer.refresh()
-            if (chunk.last === null) return
-          }
-        } catch (error) {
-          cutOff('it cannot be read on', error)
+        let chunk: ExportChunk | undefined = source.first
+        while (chunk !== undefined) {
+          if (chunk.text !== null) yield chunk.text
+          if (chunk.last === null) return
+          chunk = await source.readAfter(chunk.last).catch((error: unknown) => {
+            reply.log.error({ err: error }, 'an export is cut off: it cannot be read on')
+            reply.raw.destroy()
+            return undefined
+          })
         }
       }
       // A stream that holds no more than one chunk back asks for the next as soon as it has handed one on.

@@ -6,6 +6,7 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import type { Logger } from './logger.js'
 import { answerClientError } from './client-errors.js'
 import { answerError } from './answer-error.js'
+import { registerSlowReaders } from './plugins/slow-readers.js'
 
 /** How long a client may take, and how long it may have to wait. Milliseconds. */
 export interface Timeouts {
@@ -13,20 +14,20 @@ export interface Timeouts {
   requestMs: number
   /** For its headers to arrive; must be less than `requestMs`, or a trickled body is never closed. */
   headersMs: number
-  /** How often both are looked at. */
+  /** How often these are looked at. */
   checkMs: number
+  /** For the client to take 32 KiB of an answer, again and again until it has it. */
+  readMs: number
   /** For the answer to be made; then 503. Above the statement timeout, which ends the work itself. */
   handlerMs: number
-  /** For a client to take a part of an export; then the connection is ended. Above the statement timeout, too. */
-  stallMs: number
 }
 
-export const DEFAULT_TIMEOUTS: Timeouts = {
+const DEFAULT_TIMEOUTS: Timeouts = {
   requestMs: 30_000,
   headersMs: 10_000,
   checkMs: 1_000,
+  readMs: 30_000,
   handlerMs: 15_000,
-  stallMs: 60_000,
 }
 
 /** 10,000 symbols of 32 characters fit three times. */
@@ -58,6 +59,7 @@ export function createServer(options: { logger: Logger; timeouts?: Partial<Timeo
   })
   // The other parser that Fastify comes with; the API takes JSON alone.
   app.removeContentTypeParser('text/plain')
+  registerSlowReaders(app, timeouts)
   app.setErrorHandler(answerError)
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(serializerCompiler)

@@ -2,11 +2,12 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import type { Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
+import { waitFor } from '@stockpile/test-harness/process'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { problemOf, useApp } from './app.js'
 
 describe('a client that is no good one', () => {
-  const context = useApp({ timeouts: { headersMs: 300, requestMs: 600, checkMs: 50 } })
+  const context = useApp({ timeouts: { headersMs: 300, requestMs: 600, readMs: 300, checkMs: 50 } })
   let port = 0
   beforeEach(async () => {
     port = Number(new URL(await context.app.listen({ port: 0 })).port)
@@ -33,12 +34,47 @@ describe('a client that is no good one', () => {
     ],
     ['no HTTP', 400, '\u0016\u0003\u0001 canary\r\n\r\n'],
     ['an unknown method', 400, 'CANARY / HTTP/1.1\r\nHost: a\r\n\r\n'],
+    ['no host', 400, 'GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n'],
+    ['two hosts', 400, 'GET /healthz HTTP/1.1\r\nHost: a\r\nHost: canary\r\nConnection: close\r\n\r\n'],
+    [
+      'a bad chunk',
+      400,
+      'POST /api/ingest HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\ncanary\r\n',
+    ],
+    ['a negative length', 400, 'POST /api/ingest HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n'],
+    ['a NUL in a header', 400, 'GET /healthz HTTP/1.1\r\nHost: a\r\nX: \0canary\r\n\r\n'],
   ])('sends %s: %d', async (_what, status, bytes) => {
     const socket = await open()
     socket.write(bytes)
     const answer = await answerTo(socket)
     expect(problemOf(answer, status).status).toBe(status)
     expect(answer.body).not.toMatch(/canary/i)
+  })
+
+  test.each([
+    ['an Expect that no server knows', 'Expect: canary\r\nConnection: close\r\n'],
+    ['an Upgrade, whose connection ends with its answer', 'Upgrade: websocket\r\nConnection: upgrade\r\n'],
+  ])('sends %s: it is answered without', async (_what, headers) => {
+    const socket = await open()
+    socket.write(`GET /healthz HTTP/1.1\r\nHost: a\r\n${headers}\r\n`)
+    expect((await answerTo(socket)).statusCode).toBe(200)
+  })
+
+  test('does not read its answers: it is disconnected', async () => {
+    const socket = await open()
+    socket.on('error', () => {})
+    socket.pause()
+    // More than the system's own buffers hold.
+    socket.write('GET /openapi.json HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(100))
+    const connections = () =>
+      new Promise<number>((resolve) => context.app.server.getConnections((_, count) => resolve(count)))
+    try {
+      await waitFor(async () => (await connections()) === 1, { deadlineMs: 5_000 })
+      await waitFor(async () => (await connections()) === 0, { deadlineMs: 5_000 })
+      expect(context.logLines.filter((line) => /"level":[56]0/.test(line))).toStrictEqual([])
+    } finally {
+      socket.destroy()
+    }
   })
 
   test('sends nothing: 408', async () => {

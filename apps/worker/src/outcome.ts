@@ -25,6 +25,8 @@ export interface Outcomes {
   backoffMs: (attempt: number) => number
   /** Keeps all workers from starting anything; says whether they were not kept so long already. */
   pauseAll: (ms: number) => Promise<boolean>
+  /** The same for this worker alone. */
+  pauseOwn: (ms: number) => Promise<boolean>
   /** An item that the provider refuses its quota for so long ends. Milliseconds. */
   refusedCapMs: number
   /** Told that the provider could not be reached; says how long to start nothing, in milliseconds. */
@@ -191,18 +193,23 @@ async function snooze(
   )
     return fail(dependencies, attempt, failureOf(refusal))
   await releaseItem(db, item, wait)
-  // Without the pause the others would find out by themselves, each with a question to the ledger.
-  const paused = await outcomes
-    .pauseAll(Math.max(0, wait.ms - (wait.refused ? 0 : EARLY_MS)))
-    .catch((error: unknown) => logger.warn({ err: error }, 'cannot pause the other workers'))
-  const level = wait.for === 'key' ? 'error' : refusal === null ? 'info' : 'warn'
+  // Without the pause the others would find out by themselves, each with a question to the ledger. But for the key:
+  // each worker reads its own, and that of another may work.
+  const isKey = wait.for === 'key'
+  const pausing = isKey
+    ? outcomes.pauseOwn(wait.ms)
+    : outcomes.pauseAll(Math.max(0, wait.ms - (wait.refused ? 0 : EARLY_MS)))
+  const paused = await pausing.catch((error: unknown) =>
+    logger.warn({ err: error }, 'cannot pause the other workers'),
+  )
+  const level = isKey ? 'error' : refusal === null ? 'info' : 'warn'
   logger[wait.for !== null && (paused === true || refusal !== null) ? level : 'debug'](
     {
       class: refusal?.class,
       advice: refusal === null ? undefined : DISPOSITIONS[refusal.class].advice,
       waitMs: wait.ms,
     },
-    `all workers wait: ${wait.reason}`,
+    `${isKey ? 'this worker waits' : 'all workers wait'}: ${wait.reason}`,
   )
   notes.add(`waits ${Math.ceil(wait.ms / 1000)} s: ${wait.reason} No attempt is spent.`)
   throw new RateLimitError()

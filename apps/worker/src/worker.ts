@@ -116,6 +116,16 @@ export async function startWorker(
     throw error
   }
 
+  let resuming: NodeJS.Timeout | undefined
+  const pauseOwn = async (ms: number) => {
+    if (resuming !== undefined) return false
+    resuming = setTimeout(() => {
+      resuming = undefined
+      void worker.handle.resume()
+    }, ms)
+    await worker.handle.pause(true)
+    return true
+  }
   const inFlight = new InFlight()
   const brake = new Brake()
   const dependencies = {
@@ -134,6 +144,7 @@ export async function startWorker(
     outcomes: {
       backoffMs: retryAfterMs,
       pauseAll: (ms: number) => pauseFor(queue.handle, ms),
+      pauseOwn,
       refusedCapMs: REFUSED_CAP_DAYS * windowsMs.day,
       unreachableMs: () => (options.retryAfterMs === undefined ? brake.failed() : options.retryAfterMs(1)),
       reached: () => brake.reached(),
@@ -170,6 +181,7 @@ export async function startWorker(
       // From here on BullMQ takes nothing new, and waits for what is active. Pausing it would not do: a wait
       // for jobs that is under way would still take one, and a pause for the provider's limits be sat out.
       const closing = worker.handle.close()
+      clearTimeout(resuming)
       if (!grace.aborted) await Promise.race([inFlight.drained(), once(grace, 'abort')])
       inFlight.close(new ShutdownError('the worker stops'))
       await within(inFlight.drained(), PUT_BACK_MS)

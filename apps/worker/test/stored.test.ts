@@ -28,6 +28,22 @@ describe('what a worker stores', () => {
     expect(await rowsOf('IBM')).toEqual(before)
   })
 
+  test('nothing of a symbol whose rows PostgreSQL refuses, and says so after five attempts: others go on', async () => {
+    await system.db.execute(`
+      CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'a defect'; END $$;
+      CREATE TRIGGER refuse BEFORE INSERT ON financial_data FOR EACH ROW WHEN (NEW.symbol = 'IBM') EXECUTE FUNCTION refuse()`)
+    await system.work()
+    const run = await system.run(await system.ingest(['IBM', 'AAPL']))
+    expect(run).toMatchObject({ status: 'partial', counts: { succeeded: 1, failed: 1 } })
+    const { failures } = await listFailures(system.db, { ...page, runId: run.id })
+    expect(failures.map((one) => [one.symbol, one.class, one.final])).toEqual([
+      ['IBM', 'internal', true],
+      ...Array.from({ length: 4 }, () => ['IBM', 'internal', false]),
+    ])
+    expect(failures[0]?.detail).toContain('a defect')
+    expect((await rowsOf('IBM')).count).toBe(0)
+  })
+
   test('stores a restated value in place of the old one', async () => {
     await system.work()
     await system.run(await system.ingest(['IBM']))

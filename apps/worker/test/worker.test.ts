@@ -5,7 +5,7 @@ import { JOB_KIND, jobData, jobIdOf } from '@stockpile/queue/job'
 import { waitFor } from '@stockpile/test-harness/process'
 import { queueBackends } from '@stockpile/test-harness/redis'
 import { describe, expect, test } from 'vitest'
-import { useSystem } from './system.js'
+import { symbolNames, useSystem } from './system.js'
 
 const DEADLINE_MS = 10_000
 const page = { limit: 100, offset: 0 }
@@ -105,6 +105,21 @@ describe.each(queueBackends())('a worker, the queue on $name', ({ redisUrl }) =>
       counts: { pending: 3, failed: 0 },
     })
     expect(system.simulator.arrivals()).toHaveLength(1)
+  })
+
+  test('with a key that is refused stops by itself alone: one with another key does its work, and nobody pauses it', async () => {
+    const refused = await system.work({ ALPHAVANTAGE_API_KEY: 'invalid' })
+    const id = await system.ingest(symbolNames(12))
+    await system.run(id, ({ status }) => status === 'blocked')
+    await waitFor(() => system.logs.some((line) => line.includes('this worker waits')), {
+      deadlineMs: DEADLINE_MS,
+    })
+    // The spacing of jobs is one of a second.
+    expect(await system.queue.getRateLimitTtl()).toBeLessThanOrEqual(1_000)
+    await system.work()
+    expect(await system.run(id)).toMatchObject({ status: 'succeeded', counts: { succeeded: 12 } })
+    expect(system.simulator.arrivals().filter((one) => one.answer === 'invalid_key')).toHaveLength(1)
+    await refused.stop(AbortSignal.timeout(1_000))
   })
 
   test('ends a request within a second of its run’s cancelling, and starts none of the others', async () => {

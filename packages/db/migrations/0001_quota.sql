@@ -183,7 +183,9 @@ BEGIN
     OR EXISTS (SELECT FROM provider_requests AS refused
                 WHERE refused.slot_at BETWEEN reserved_after - interval '1 minute' AND reserved_after + interval '1 day'
                   AND refused.outcome IN ('daily_limit', 'foreign') AND refused.concluded_at > reserved_after) THEN
-    UPDATE provider_requests SET outcome = 'foreign', concluded_at = clock_timestamp() WHERE id = discarded_id;
+    UPDATE provider_requests
+       SET outcome = 'foreign', concluded_at = clock_timestamp(), key_fingerprint = NULL, function = NULL, outputsize = NULL, item_id = NULL
+     WHERE id = discarded_id;
   ELSE
     DELETE FROM provider_requests WHERE id = discarded_id;
   END IF;

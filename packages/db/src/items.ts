@@ -46,7 +46,8 @@ export class ClaimLostError extends Error {
 
 /**
  * Takes an item: raises its claim and marks it running. One that runs already is taken over, since the queue
- * hands a job out again only after its worker was lost.
+ * hands a job out again only after its worker was lost. Whoever takes it had it from the queue, also when the answer that
+ * the queue has it never came: it counts as dispatched from then on, so that its job is missed when it gets lost.
  * @param options.alone whether nothing else will be in this worker's hands meanwhile
  * @param options.fullHistory whether the plan serves it; else what `auto` wants of it cannot be had, and the newest rows do
  * @returns null when the item is finished, cancelled or unknown, so that there is nothing to do, or `putOffMs` says
@@ -59,7 +60,7 @@ export async function takeItem(
   const [item] = await db.execute<Record<string, unknown> & ClaimedItem>(sql`
     UPDATE ingest_items AS item
        SET state = 'running', claim = claim + 1, waiting_for = NULL, waiting_reason = NULL, next_attempt_at = NULL,
-           started_at = coalesce(started_at, now()),
+           started_at = coalesce(started_at, now()), dispatched_at = coalesce(dispatched_at, now()),
            lone_losses = lone_losses + (item.state = 'running' AND item.alone)::int, alone = ${alone}
       FROM ingest_runs AS run
      WHERE item.id = ${id} AND item.state IN ('pending', 'running') AND NOT ${isPutOff} AND run.id = item.run_id

@@ -64,10 +64,12 @@ test('a daily refusal is waited out, whatever becomes of the requests that were 
 test('a slot that is given back after a daily refusal makes no room: it was counted when the book was filled up', async () => {
   const { db } = connection
   await acceptKey(db)
-  const [slot, refused] = [await granted(db), await granted(db)]
+  const [slot, refused] = [await granted(db, { itemId: 7 }), await granted(db)]
   await recordDailyRefusal(db, { limits: PLANS.free, saidPerDay: null, detail })
   await concludeRequest(db, refused.id, { outcome: 'daily_limit', durationMs: 1, bytes: 1 })
   await discardRequest(db, slot.id)
-  expect((await bookOf(db)).filter((one) => one.outcome === 'foreign')).toHaveLength(24)
+  const foreign = (await bookOf(db)).filter((one) => one.outcome === 'foreign')
+  expect(foreign).toHaveLength(24)
+  expect(foreign.every((one) => one.itemId === null)).toBe(true)
   expect(await quotaFreesInMs(db, PLANS.free)).toBeGreaterThan(23 * HOUR_MS)
 })

@@ -1,7 +1,13 @@
 import fc from 'fast-check'
 import { sql } from 'drizzle-orm'
 import { describe, expect, test } from 'vitest'
-import { markDispatched, markWithdrawn, undispatchedItems, withdrawableItems } from '../src/dispatch.js'
+import {
+  dispatchedItems,
+  markDispatched,
+  markWithdrawn,
+  undispatchedItems,
+  withdrawableItems,
+} from '../src/dispatch.js'
 import { ClaimLostError, failAttempt, storeSeries, takeItem } from '../src/items.js'
 import { getRun, listItems, listRuns, RUN_STATUSES, runStatus } from '../src/run-status.js'
 import { cancelRun, createRun, createStartRun, retryRun } from '../src/runs.js'
@@ -224,6 +230,12 @@ describe('dispatching', () => {
       items.map((item) => item.id),
     )
     expect(await find()).toEqual([])
+  })
+
+  test('looks after an item that a worker has taken though nobody ever heard that the queue had it', async () => {
+    const { id } = await takenItem(connection.db, 'IBM')
+    const looked = await dispatchedItems(connection.db, { afterId: 0, limit: 10, minimumAgeMs: 0 })
+    expect(looked.map((item) => item.id)).toEqual([id])
   })
 
   test('names the cancelled items whose jobs the queue still holds, until they are marked', async () => {

@@ -5,7 +5,7 @@ import { symbols } from '../symbols.js'
 
 const SYMBOLS = 300
 /** Several times what a pipe holds. */
-const REQUESTS = 2_000
+const REQUESTS = 1_000
 const AT_ONCE = 50
 const DRAIN_DEADLINE_MS = 150_000
 

@@ -37,13 +37,16 @@ export const upstreamDaySpent: Row = {
     simulator.clearRules()
     const answer = { kind: 'refusal', refusal: 'daily_limit' } as const
     simulator.rule({ symbol: first.symbol, times: 1, answer })
-    await sql`UPDATE ingest_items SET refused_since = now() - interval '8 days' WHERE symbol = ${first.symbol}`
+    await sql`
+      UPDATE ingest_items SET refused_since = now() - interval '8 days', refusals = 7 WHERE symbol = ${first.symbol}`
     await endDay(world)
     await until('its end', async () => (await failedAttempts(sql, first.symbol)).length > 0)
     const [failure] = await failedAttempts(sql, first.symbol)
     equal(failure?.class, 'daily_limit')
     ok(failure.evidence?.includes('API key as [redacted]'), `The evidence is ${failure.evidence}`)
 
+    // Whoever was told to wait before may pause the queue only now.
+    await sleep(SETTLED_MS)
     await endDay(world)
     const freedAt = performance.now()
     await drained()

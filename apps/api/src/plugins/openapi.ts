@@ -58,6 +58,11 @@ export async function registerOpenapi(app: App): Promise<void> {
       css: [{ filename: 'stockpile.css', content: '.swagger-ui .topbar { display: none }' }],
     },
   })
-  app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger())
+  let text: string | undefined
+  app.get('/openapi.json', { schema: { hide: true } }, (_request, reply) => {
+    // Written once: the document does not change, and writing it takes longer than most answers.
+    text ??= JSON.stringify(app.swagger())
+    return reply.type('application/json; charset=utf-8').send(text)
+  })
   app.get('/', { schema: { hide: true } }, (_request, reply) => reply.redirect('/docs'))
 }

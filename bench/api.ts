@@ -1,0 +1,120 @@
+import { availableParallelism, cpus, loadavg, totalmem } from 'node:os'
+import * as z from 'zod'
+import { figuresOf, measure } from './api/measure.js'
+import type { Contestant } from './api/measure.js'
+import { QUERIES } from './api/queries.js'
+import type { Query, Table } from './api/queries.js'
+import { tableOf, verdictsOf } from './api/report.js'
+import type { Result } from './api/report.js'
+import { startBare, startLoadGenerator, startOurs } from './api/servers.js'
+import { openLargeTables, SETTINGS } from './large-table/open.js'
+import type { Size } from './large-table/load.js'
+import { tickersOf, tradingDays } from './large-table/prices.js'
+
+const LARGE: Size = { symbols: 5_000, days: 5_000 }
+const SMALL: Size = { symbols: 50, days: 5_000 }
+
+/**
+ * Our API against a bare route with the best SQL by hand, in a table of 25 million rows and in one of 250,000, all four in
+ * turn. Prints ratios and which targets hold, and never fails for a time; throws when the two answer differently.
+ */
+export async function benchApi(options: {
+  directory: string
+  fresh: boolean
+  rounds: number
+  seconds: number
+  /** Part of the names of the queries to be measured. */
+  only: string
+}): Promise<void> {
+  const tables = await openLargeTables({ ...options, log: console.log })
+  const closers: (() => Promise<unknown>)[] = [() => tables.stop()]
+  try {
+    const [large, small] = [await tables.open(LARGE), await tables.open(SMALL)]
+    const begin = async (start: typeof startBare, databaseUrl: string) => {
+      const server = await start(databaseUrl)
+      closers.push(() => server.stop())
+      return server.url
+    }
+    const urls = {
+      ours: await begin(startOurs, large),
+      bare: await begin(startBare, large),
+      oursSmall: await begin(startOurs, small),
+      bareSmall: await begin(startBare, small),
+    }
+    const generator = startLoadGenerator()
+    closers.push(() => generator.stop())
+    console.log(machine())
+    const results: Result[] = []
+    for (const query of QUERIES.filter(({ name }) => name.includes(options.only))) {
+      const inLarge = await query.paths(tableAt(urls.ours, LARGE))
+      const inSmall = await query.paths(tableAt(urls.oursSmall, SMALL))
+      await assertSame(inLarge, urls.ours, urls.bare)
+      await assertSame(inSmall, urls.oursSmall, urls.bareSmall)
+      const of = (url: string, paths: string[]): Contestant => ({ url, paths, rates: [], latenciesMs: [] })
+      const contestants = {
+        ours: of(urls.ours, inLarge),
+        bare: of(urls.bare, inLarge),
+        oursSmall: of(urls.oursSmall, inSmall),
+        bareSmall: of(urls.bareSmall, inSmall),
+      }
+      await measure(Object.values(contestants), {
+        generator,
+        rounds: options.rounds,
+        ms: options.seconds * 1_000,
+        oneAtATime: query.isUnbounded === true,
+      })
+      const result = resultOf(query, contestants)
+      results.push(result)
+      console.log(`${tableOf([result]).split('\n').at(-1)} load ${loadavg()[0]?.toFixed(1)}`)
+    }
+    console.log(`\n<!-- bench:api -->\n${tableOf(results)}\n\n${verdictsOf(results).join('\n')}`)
+  } finally {
+    for (const close of closers.toReversed()) await close()
+  }
+}
+
+function resultOf(
+  query: Query,
+  contestants: Record<'ours' | 'bare' | 'oursSmall' | 'bareSmall', Contestant>,
+): Result {
+  const { ours, bare, oursSmall, bareSmall } = contestants
+  return {
+    query,
+    ours: figuresOf(ours),
+    bare: figuresOf(bare),
+    oursSmall: figuresOf(oursSmall),
+    bareSmall: figuresOf(bareSmall),
+  }
+}
+
+const paginated = z.object({ pagination: z.object({ pages: z.int() }) })
+
+function tableAt(url: string, { symbols, days }: Size): Table {
+  return {
+    symbols: tickersOf(symbols),
+    days: tradingDays(days),
+    async pagesOf(path) {
+      return paginated.parse(JSON.parse(await bodyOf(url + path))).pagination.pages
+    },
+  }
+}
+
+/** @throws for a pair of bodies that are not the same, byte by byte */
+async function assertSame(paths: readonly string[], ours: string, bare: string): Promise<void> {
+  for (const path of paths) {
+    const [one, other] = [await bodyOf(ours + path), await bodyOf(bare + path)]
+    if (one !== other) throw new Error(`the answers to ${path} differ:\n${one}\n${other}`)
+  }
+}
+
+async function bodyOf(url: string): Promise<string> {
+  const response = await fetch(url)
+  const body = await response.text()
+  if (response.status !== 200) throw new Error(`${response.status} from ${url}: ${body}`)
+  return body
+}
+
+function machine(): string {
+  const settings = Object.entries(SETTINGS).map(([name, value]) => `${name} ${value}`)
+  return `${availableParallelism()} × ${cpus()[0]?.model ?? 'unknown'}, ${Math.round(totalmem() / 2 ** 30)} GB; Node ${process.versions.node}; PostgreSQL with ${settings.join(', ')}`
+}

@@ -1,0 +1,158 @@
+import type postgres from 'postgres'
+
+/** What the schema allows at best, written by hand: each page and its count in one prepared statement. */
+export interface Page {
+  limit: number
+  offset: number
+}
+export interface Range {
+  start: string
+  end: string
+}
+interface Bar {
+  symbol: string
+  date: string
+  open_price: string
+  high_price: string
+  low_price: string
+  close_price: string
+  volume: string
+}
+export interface Counted {
+  count: number
+  bars: Bar[]
+}
+
+export async function pageOfSymbol(sql: postgres.Sql, symbol: string, range: Range | null, page: Page) {
+  const count =
+    range === null
+      ? sql`(SELECT row_count FROM symbols WHERE symbol = ${symbol})`
+      : sql`(SELECT count(*) FROM financial_data WHERE symbol = ${symbol} AND ${isIn(sql, range)})`
+  return counted(
+    await sql<Line[]>`
+      WITH total AS MATERIALIZED (SELECT coalesce(${count}, 0)::int AS count)
+      SELECT total.count, ${columns(sql)} FROM total LEFT JOIN LATERAL (
+        ${barsOf(sql, { symbol: sql`${symbol}`, rows: sql`total.count`, skip: sql`${page.offset}::int` }, range, page.limit)}
+      ) AS bar ON true ORDER BY bar.date`,
+  )
+}
+
+/** By way of the totals of one character, of two, and of a symbol: nothing before the page is read. */
+export async function pageOfAll(sql: postgres.Sql, page: Page) {
+  const near = (level: Fragment) => sql`
+    SELECT min(name) AS low, max(name) || chr(127) AS high, min(before) AS before FROM ${level} AS level
+     WHERE before < ${page.offset + page.limit}::float8 AND before + rows > ${page.offset}::float8`
+  const before = (name: Fragment) => sql`sum(row_count::float8) OVER (ORDER BY ${name}) - row_count AS before`
+  return counted(
+    await sql<Line[]>`
+      WITH initials AS MATERIALIZED (
+        SELECT initial AS name, row_count AS rows, ${before(sql`initial`)} FROM symbol_initials
+      ), near_initials AS MATERIALIZED (${near(sql`initials`)}
+      ), prefixes AS MATERIALIZED (
+        SELECT prefix AS name, row_count AS rows, near.before + ${before(sql`prefix`)}
+          FROM near_initials AS near JOIN symbol_prefixes ON prefix BETWEEN low AND high
+      ), near_prefixes AS MATERIALIZED (${near(sql`prefixes`)}
+      ), placed AS MATERIALIZED (
+        SELECT symbol, row_count AS rows, near.before + ${before(sql`symbol`)}
+          FROM near_prefixes AS near JOIN symbols ON symbol BETWEEN low AND high
+      )
+      ${barsOfPlaced(sql, sql`coalesce((SELECT sum(rows) FROM initials), 0)::float8`, null, page)}`,
+  )
+}
+
+/** Each symbol's days in the range are counted, but for those whose every day lies in it. */
+export async function pageOfRange(sql: postgres.Sql, range: Range, page: Page) {
+  const start = sql`${range.start}::text::date`
+  const end = sql`${range.end}::text::date`
+  return counted(
+    await sql<Line[]>`
+      WITH counted AS MATERIALIZED (
+        SELECT symbol, CASE WHEN first_date >= ${start} AND last_date <= ${end} THEN row_count ELSE (
+                 SELECT count(*) FROM financial_data AS bar WHERE bar.symbol = symbols.symbol AND ${isIn(sql, range)}
+               ) END AS rows
+          FROM symbols WHERE first_date <= ${end} AND last_date >= ${start}
+      ), placed AS (
+        SELECT symbol, rows, sum(rows::float8) OVER (ORDER BY symbol) - rows AS before FROM counted
+      )
+      ${barsOfPlaced(sql, sql`coalesce((SELECT sum(rows) FROM counted), 0)::int`, range, page)}`,
+  )
+}
+
+export async function latest(sql: postgres.Sql, page: Page) {
+  return counted(
+    await sql<Line[]>`
+      SELECT total.count, ${columns(sql)} FROM (SELECT coalesce(sum(symbol_count), 0)::int AS count FROM symbol_prefixes) AS total
+        LEFT JOIN LATERAL (
+          SELECT financial_data.*
+            FROM (SELECT symbol, last_date FROM symbols WHERE row_count > 0
+                   ORDER BY symbol LIMIT ${page.limit} OFFSET ${page.offset}) AS known
+            JOIN financial_data USING (symbol) WHERE date = last_date) AS bar ON true
+       ORDER BY bar.symbol`,
+  )
+}
+
+export interface Averages {
+  symbol: string
+  open: number | null
+  close: number | null
+  volume: number | null
+}
+
+/** No entry for a symbol without rows in the range. */
+export async function averages(sql: postgres.Sql, symbols: readonly string[], range: Range) {
+  return sql<Averages[]>`
+    SELECT wanted.symbol, average.*
+      FROM unnest(${`{${symbols.join()}}`}::text::text[]) AS wanted (symbol) JOIN symbols ON symbols.symbol = wanted.symbol COLLATE "C",
+           LATERAL (SELECT round(avg(open_price), 4)::float8 AS open, round(avg(close_price), 4)::float8 AS close,
+                           round(avg(volume))::float8 AS volume
+                      FROM financial_data WHERE financial_data.symbol = symbols.symbol AND ${isIn(sql, range)}) AS average`
+}
+
+type Line = { count: number } & (Bar | { [Column in keyof Bar]: null })
+type Fragment = postgres.PendingQuery<postgres.Row[]>
+
+function isIn(sql: postgres.Sql, range: Range | null): Fragment {
+  return range === null
+    ? sql`true`
+    : sql`date BETWEEN ${range.start}::text::date AND ${range.end}::text::date`
+}
+
+/** The day as text for what is on the page alone, not for what is passed on the way to it. */
+function columns(sql: postgres.Sql): Fragment {
+  return sql`bar.symbol, bar.date::text, open_price, high_price, low_price, close_price, volume`
+}
+
+/** A symbol's bars from `skip` on, reached from the nearer end of its `rows`. */
+function barsOf(
+  sql: postgres.Sql,
+  { symbol, rows, skip }: { symbol: Fragment; rows: Fragment; skip: Fragment },
+  range: Range | null,
+  limit: number,
+): Fragment {
+  const bars = sql`SELECT * FROM financial_data WHERE symbol = ${symbol} AND ${isIn(sql, range)}`
+  return sql`
+    (${bars} AND ${skip} * 2 <= ${rows} ORDER BY financial_data.date LIMIT ${limit} OFFSET ${skip})
+    UNION ALL
+    (${bars} AND ${skip} * 2 > ${rows} ORDER BY financial_data.date DESC
+      LIMIT greatest(0, least(${limit}, ${rows} - ${skip})) OFFSET greatest(0, ${rows} - ${skip} - ${limit}))`
+}
+
+function barsOfPlaced(
+  sql: postgres.Sql,
+  count: Fragment,
+  range: Range | null,
+  { limit, offset }: Page,
+): Fragment {
+  const skip = sql`greatest(0, ${offset}::float8 - touched.before)::int`
+  return sql`
+    SELECT total.count, ${columns(sql)} FROM (SELECT ${count} AS count) AS total LEFT JOIN LATERAL (
+      SELECT bar.* FROM (SELECT * FROM placed WHERE before < ${offset + limit}::float8 AND before + rows > ${offset}::float8) AS touched,
+             LATERAL (${barsOf(sql, { symbol: sql`touched.symbol`, rows: sql`touched.rows::int`, skip }, range, limit)}) AS bar
+       ORDER BY bar.symbol, bar.date LIMIT ${limit}
+    ) AS bar ON true ORDER BY bar.symbol, bar.date`
+}
+
+function counted(lines: Line[]): Counted {
+  const count = lines[0]?.count ?? 0
+  return { count, bars: lines.filter((line) => line.symbol !== null) }
+}

@@ -1,0 +1,52 @@
+import { summarize } from '../statistics.js'
+import type { LoadGenerator } from './servers.js'
+
+const CONCURRENCY = 8
+
+/** One who answers, the requests that suit its table, and what came of them. */
+export interface Contestant {
+  url: string
+  paths: string[]
+  /** Requests a second over 8 connections, a figure a round. */
+  rates: number[]
+  /** Of each request over one connection. */
+  latenciesMs: number[]
+}
+
+/**
+ * Each round asks each contestant in turn, first over one connection, then over eight. What comes before the first round,
+ * while programs are compiled and caches fill, counts for nothing.
+ */
+export async function measure(
+  contestants: readonly Contestant[],
+  options: { generator: LoadGenerator; rounds: number; ms: number; oneAtATime: boolean },
+): Promise<void> {
+  const { generator, rounds, ms, oneAtATime } = options
+  for (let round = 0; round <= rounds; round += 1) {
+    for (const { url, paths, rates, latenciesMs } of contestants) {
+      const one = await generator.send({ url, paths, concurrency: 1, ms })
+      const many = oneAtATime ? one : await generator.send({ url, paths, concurrency: CONCURRENCY, ms })
+      if (round === 0) continue
+      latenciesMs.push(...one.latenciesMs)
+      rates.push((1_000 * many.latenciesMs.length) / many.elapsedMs)
+    }
+  }
+}
+
+export interface Figures {
+  rates: readonly number[]
+  /** Over one connection, in milliseconds. */
+  p50: number
+  p99: number
+}
+
+export function figuresOf({ rates, latenciesMs }: Contestant): Figures {
+  const sorted = latenciesMs.toSorted((a, b) => a - b)
+  const quantile = (part: number) => sorted[Math.ceil(part * sorted.length) - 1] ?? NaN
+  return { rates, p50: quantile(0.5), p99: quantile(0.99) }
+}
+
+/** Of requests a second: the median over the rounds, and how far apart they are. */
+export function ratioOf(mine: Figures, others: Figures): { median: number; spread: number } {
+  return summarize(mine.rates.map((rate, round) => rate / (others.rates[round] ?? NaN)))
+}

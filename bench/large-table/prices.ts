@@ -1,0 +1,80 @@
+const SEED = 20_060_102
+/** A Monday. 5,000 weekdays later it is 2025-02-28. */
+const FIRST_DAY = Date.UTC(2006, 0, 2)
+const DAY_MS = 86_400_000
+
+/** How often US tickers begin with each letter, A to Z, and have 1 to 5 letters; in thousandths, roughly. */
+const FIRST_LETTERS = [
+  90, 65, 90, 40, 50, 55, 50, 42, 50, 15, 25, 45, 60, 55, 35, 65, 10, 40, 85, 60, 25, 35, 30, 12, 7, 10,
+]
+const LENGTHS = [5, 40, 380, 500, 75]
+
+/** What a larger table's symbols are: a smaller one's are spread evenly over them. */
+const MOST_SYMBOLS = 5_000
+
+/** Distinct symbols like those of US exchanges, sorted; at most 5,000. */
+export function tickersOf(count: number): string[] {
+  const random = generator(SEED)
+  const found = new Set<string>()
+  while (found.size < MOST_SYMBOLS) {
+    let symbol = String.fromCodePoint(65 + pick(FIRST_LETTERS, random))
+    for (let more = pick(LENGTHS, random); more > 0; more -= 1)
+      symbol += String.fromCodePoint(65 + Math.floor(26 * random()))
+    found.add(symbol)
+  }
+  const sorted = [...found].toSorted()
+  return Array.from(
+    { length: count },
+    (_, index) => sorted[Math.floor(((index + 0.5) * MOST_SYMBOLS) / count)] ?? '',
+  )
+}
+
+/** The first `count` days of trading, ISO: every weekday. */
+export function tradingDays(count: number): string[] {
+  return Array.from({ length: count }, (_, index) => {
+    const day = FIRST_DAY + (Math.floor(index / 5) * 7 + (index % 5)) * DAY_MS
+    return new Date(day).toISOString().slice(0, 10)
+  })
+}
+
+/**
+ * A day's bars of all symbols in COPY's text format, at each call the next day's. A symbol's prices depend on its name
+ * alone, so that a smaller table holds a part of the larger one's rows.
+ */
+export function startPrices(symbols: readonly string[]): (date: string) => string {
+  const walks = symbols.map((symbol) => {
+    const random = generator(Buffer.from(symbol).reduce((hash, byte) => hash * 31 + byte, SEED))
+    const usual = Math.exp(2 + 4 * random())
+    return { symbol, random, usual, close: usual, shares: Math.exp(10 + 6 * random()) }
+  })
+  return (date) => {
+    let lines = ''
+    for (const walk of walks) {
+      const { symbol, random, usual, close: before, shares } = walk
+      const open = before * (0.995 + 0.01 * random())
+      // A year or so brings it back to its usual price: twenty years neither end at nothing nor at billions.
+      walk.close = open * (0.98 + 0.04 * random()) * (usual / before) ** 0.004
+      const high = Math.max(open, walk.close) * (1 + 0.01 * random())
+      const low = Math.min(open, walk.close) * (1 - 0.01 * random())
+      const volume = Math.round(shares * (0.5 + random()))
+      lines += `${symbol}\t${date}\t${open.toFixed(4)}\t${high.toFixed(4)}\t${low.toFixed(4)}\t${walk.close.toFixed(4)}\t${volume}\n`
+    }
+    return lines
+  }
+}
+
+/** Mulberry32: from 0 to 1, the same numbers for the same seed. */
+export function generator(seed: number): () => number {
+  let state = Math.trunc(seed)
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
+  }
+}
+
+function pick(weights: readonly number[], random: () => number): number {
+  let left = random() * weights.reduce((sum, weight) => sum + weight, 0)
+  return weights.findIndex((weight) => (left -= weight) < 0)
+}

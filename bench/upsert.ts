@@ -1,0 +1,128 @@
+import { availableParallelism, cpus } from 'node:os'
+import { packBars } from '@stockpile/db/bars'
+import type { Bar } from '@stockpile/db/bars'
+import { connect } from '@stockpile/db/connection'
+import type { Connection } from '@stockpile/db/connection'
+import { upsertBars } from '@stockpile/db/upsert'
+import { startTemporaryServer } from '@stockpile/test/temporary-server'
+import postgres from 'postgres'
+import { startPrices, tickersOf, tradingDays } from './large-table/prices.js'
+import { markdownTable, summarize } from './statistics.js'
+
+const SYMBOLS = 20
+const DAYS = 5_000
+/** After the first upsert of a symbol, a day each. */
+const APPENDS = 10
+const AS_IT_IS = 'as it is'
+const VARIANTS: Record<string, string> = {
+  [AS_IT_IS]: '',
+  'no triggers': 'ALTER TABLE financial_data DISABLE TRIGGER USER',
+  'primary key without INCLUDE':
+    'ALTER TABLE financial_data DROP CONSTRAINT financial_data_pkey, ADD PRIMARY KEY (symbol, date)',
+}
+
+interface Contestant {
+  name: string
+  connection: Connection
+  sql: postgres.Sql
+  /** Milliseconds in all of the round under way. */
+  first: number
+  appends: number
+}
+type Times = Pick<Contestant, 'first' | 'appends'>
+
+/** What reads cost writes: the upsert as it is, without the triggers that count, and without the columns in the primary key. */
+export async function benchUpsert({ rounds }: { rounds: number }): Promise<void> {
+  const server = await startTemporaryServer({ shared_buffers: '1GB', max_wal_size: '8GB', autovacuum: 'off' })
+  const series = allBars()
+  console.log(
+    `${SYMBOLS} symbols × ${DAYS} rows, then ${APPENDS} × 1 row each; ${rounds} rounds, symbol by symbol in turn; ${availableParallelism()} × ${cpus()[0]?.model ?? 'unknown'}`,
+  )
+  const totals = new Map<string, Times[]>()
+  try {
+    for (let round = 0; round <= rounds; round += 1) {
+      const contestants: Contestant[] = []
+      for (const [name, change] of Object.entries(VARIANTS)) {
+        contestants.push(
+          await connectTo(name, await server.createDatabase(`upsert_${contestants.length}`), change),
+        )
+      }
+      for (const write of [writeFirst, append]) {
+        for (const [symbol, bars] of series) {
+          for (const contestant of contestants) await write(contestant, symbol, bars)
+          // Nobody always comes after the same one, whose pages are still being written.
+          contestants.push(...contestants.splice(0, 1))
+        }
+      }
+      for (const { name, first, appends, connection, sql } of contestants) {
+        // Before the first round that counts, everything is compiled.
+        if (round > 0) totals.set(name, [...(totals.get(name) ?? []), { first, appends }])
+        await connection.close()
+        await sql.end()
+      }
+    }
+  } finally {
+    await server.stop()
+  }
+  report(totals)
+}
+
+async function connectTo(name: string, databaseUrl: string, change: string): Promise<Contestant> {
+  const sql = postgres(databaseUrl, { max: 1 })
+  await sql.unsafe(change)
+  const connection = connect({
+    databaseUrl,
+    applicationName: 'bench',
+    maxConnections: 1,
+    statementTimeoutMs: 60_000,
+  })
+  return { name, connection, sql, first: 0, appends: 0 }
+}
+
+async function writeFirst(contestant: Contestant, symbol: string, bars: Bar[]): Promise<void> {
+  contestant.first += await timeOf(contestant, symbol, bars.slice(0, DAYS))
+  // Without triggers nobody knows that the symbol has rows, and the appends would look for no conflicts.
+  await contestant.sql`UPDATE symbols SET row_count = ${DAYS} WHERE symbol = ${symbol} AND row_count = 0`
+}
+
+async function append(contestant: Contestant, symbol: string, bars: Bar[]): Promise<void> {
+  for (const bar of bars.slice(DAYS)) contestant.appends += await timeOf(contestant, symbol, [bar])
+}
+
+/** As the worker does, from packed bars to the commit. */
+async function timeOf({ connection }: Contestant, symbol: string, bars: Bar[]): Promise<number> {
+  const packed = packBars(bars)
+  const startedAt = performance.now()
+  await connection.db.transaction((tx) => upsertBars(tx, symbol, packed))
+  return performance.now() - startedAt
+}
+
+function report(totals: Map<string, Times[]>): void {
+  const base = totals.get(AS_IT_IS) ?? []
+  const cellsOf = (rounds: Times[], part: 'first' | 'appends', writes: number) => {
+    const ms = summarize(rounds.map((round) => round[part] / writes)).median
+    const ratio = summarize(base.map((round, index) => round[part] / (rounds[index]?.[part] ?? NaN)))
+    return [`${ms.toFixed(2)} ms`, `${ratio.median.toFixed(3)} (±${((ratio.spread * 100) / 2).toFixed(0)} %)`]
+  }
+  const lines = Object.keys(VARIANTS).map((name) => [
+    name,
+    ...cellsOf(totals.get(name) ?? [], 'first', SYMBOLS),
+    ...cellsOf(totals.get(name) ?? [], 'appends', SYMBOLS * APPENDS),
+  ])
+  const head = ['', `first ${DAYS} rows`, `${AS_IT_IS} ÷ it`, '1 row more', `${AS_IT_IS} ÷ it`]
+  console.log(`\n<!-- bench:upsert -->\n${markdownTable([head, ...lines])}`)
+}
+
+function allBars(): Map<string, Bar[]> {
+  const symbols = tickersOf(SYMBOLS)
+  const nextDay = startPrices(symbols)
+  const series = new Map<string, Bar[]>(symbols.map((symbol) => [symbol, []]))
+  for (const day of tradingDays(DAYS + APPENDS)) {
+    for (const line of nextDay(day).trimEnd().split('\n')) {
+      const [symbol = '', date = '', open = '', high = '', low = '', close = '', volume = ''] =
+        line.split('\t')
+      series.get(symbol)?.push({ date, open, high, low, close, volume })
+    }
+  }
+  return series
+}
