@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { FinancialDataQuery, Position } from '@stockpile/db/financial-data-query'
 import { isSymbol } from '@stockpile/db/symbol'
 import * as z from 'zod'
@@ -21,9 +21,7 @@ const contentSchema = z.tuple([
 export function encodeCursor({ symbol, date }: Position, query: FinancialDataQuery): string {
   const { symbols, startDate, endDate, order = 'asc', latest = false, asOf } = query
   const filter = [symbols?.toSorted(), startDate, endDate, order, latest, asOf]
-  const check = createHash('sha256')
-    .update(JSON.stringify([symbol, date, filter]))
-    .digest('base64url')
+  const check = hash('sha256', JSON.stringify([symbol, date, filter]), 'base64url')
   return Buffer.from(JSON.stringify([symbol, date, check.slice(0, CHECK_CHARACTERS)])).toString('base64url')
 }
 

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 
 /** To be raised when the same data is answered in another shape: what clients have kept is of the old one. */
@@ -20,7 +20,7 @@ export interface Revalidation {
 /** Weak, since the same data may come compressed, or with other line breaks. */
 export function entityTag({ operation, query, format }: Revalidation, version: string): string {
   const subject = JSON.stringify([REPRESENTATION, operation, format, query, version])
-  return `W/"${createHash('sha256').update(subject).digest('base64url').slice(0, TAG_CHARACTERS)}"`
+  return `W/"${hash('sha256', subject, 'base64url').slice(0, TAG_CHARACTERS)}"`
 }
 
 /** Whether If-None-Match (RFC 9110, 13.1.2) names a tag, by the weak comparison, or is `*`. */

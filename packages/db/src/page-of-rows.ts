@@ -95,16 +95,20 @@ const isOnPage = sql`before < stop AND before + rows > start`
 
 const sumBefore = (rows: SQL, order: SQL) => sql`sum(${rows}) OVER (ORDER BY ${order}) - ${rows}`
 
-/** `counted`: how many rows of each symbol match, how many before those, and between which days they lie; `page`: the stretch. OFFSET 0 keeps PostgreSQL from counting wherever `rows` is named. */
+/**
+ * `counted`: how many rows of each symbol match, how many before those, and between which days they lie; `page`: the stretch.
+ * `matching` is kept, or each symbol would be counted wherever its rows are used.
+ */
 function countedBySymbol(shape: Shape): SQL {
   const { rows, lower, upper, where } = matchOf(shape)
   return sql`
-    counted AS MATERIALIZED (
-      SELECT symbol, lower, upper, rows, ${sumBefore(sql`rows`, sql`symbol`)} AS before
-        FROM (SELECT symbol, ${lower} AS lower, ${upper} AS upper, (${rows})::float8 AS rows FROM symbols WHERE ${where} AND ${shape.isWanted} OFFSET 0) AS matching
+    matching AS MATERIALIZED (
+      SELECT symbol, ${lower} AS lower, ${upper} AS upper, (${rows})::float8 AS rows FROM symbols WHERE ${where} AND ${shape.isWanted}
+    ), counted AS (
+      SELECT symbol, lower, upper, rows, ${sumBefore(sql`rows`, sql`symbol`)} AS before FROM matching
     ), page AS MATERIALIZED (
       SELECT count, ${versionWhere(shape.isOfAll ? undefined : shape.isWanted)} AS version, ${stretchOf(shape)}
-        FROM (SELECT coalesce(sum(rows), 0) AS count FROM counted) AS total
+        FROM (SELECT coalesce(sum(rows), 0) AS count FROM matching) AS total
     )`
 }
 
