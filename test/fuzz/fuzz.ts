@@ -11,7 +11,7 @@ export interface FuzzOptions {
   known: Known
   requests: number
   seed: number
-  /** Of a failure: repeats that request alone. */
+  /** As a failure has it: repeats that request alone. */
   path?: string | undefined
   signal?: AbortSignal
 }
@@ -30,7 +30,7 @@ export interface FuzzFailure {
   differences: string[]
   /** The smallest that was found. */
   request: FuzzRequest
-  seed: number
+  /** Of the batch, and in it. */
   path: string
 }
 
@@ -71,18 +71,21 @@ export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
     }
   }
 
-  async function shrink(request: FuzzRequest, differences: string[], at: { seed: number; path: string }) {
+  async function shrink(request: FuzzRequest, differences: string[], at: { batch: number; path: string }) {
     const property = fc.asyncProperty(arbitrary, async (one) => (await differencesOf(one)).length === 0)
-    const result = await fc.check(property, { ...at, numRuns: 1, interruptAfterTimeLimit: SHRINK_MS })
+    const parameters = { seed: seedOf(seed, at.batch), path: at.path }
+    const result = await fc.check(property, { ...parameters, numRuns: 1, interruptAfterTimeLimit: SHRINK_MS })
     const [smallest = request] = result.counterexample ?? []
-    return { request: smallest, differences, seed: at.seed, path: result.counterexamplePath ?? at.path }
+    return { request: smallest, differences, path: `${at.batch}/${result.counterexamplePath ?? at.path}` }
   }
 
   const startedAt = performance.now()
   try {
-    for (let batch = 0; batch * BATCH < requests && options.signal?.aborted !== true; batch++) {
-      const at = { seed: seed + batch, ...(options.path === undefined ? {} : { path: options.path }) }
-      const all = fc.sample(arbitrary, { ...at, numRuns: Math.min(BATCH, requests - batch * BATCH) })
+    const [first = '0', path] = options.path?.split('/') ?? []
+    for (let done = 0; done < requests && options.signal?.aborted !== true; done += BATCH) {
+      const batch = Number(first) + done / BATCH
+      const at = { seed: seedOf(seed, batch), ...(path === undefined ? {} : { path }) }
+      const all = fc.sample(arbitrary, { ...at, numRuns: Math.min(BATCH, requests - done) })
       const found: [number, string[]][] = []
       let next = 0
       const work = async () => {
@@ -98,10 +101,7 @@ export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
         const request = all[index]
         const key = `${request?.method} ${request?.target.split('?', 1)[0]} ${request?.what.split(' ')[0]} ${differences.join()}`
         if (request === undefined || failures.has(key) || failures.size === MAX_FAILURES) continue
-        failures.set(
-          key,
-          await shrink(request, differences, { seed: at.seed, path: at.path ?? String(index) }),
-        )
+        failures.set(key, await shrink(request, differences, { batch, path: path ?? String(index) }))
       }
     }
   } finally {
@@ -114,4 +114,9 @@ export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
     failures: [...failures.values()],
     differing,
   }
+}
+
+/** So that runs of neighbouring seeds have no batch in common. */
+function seedOf(seed: number, batch: number): number {
+  return (Math.imul(seed, 0x9e3779b1) + batch) | 0
 }

@@ -15,12 +15,12 @@ export function reportText(
   return [
     `${requests} requests, seed ${seed}, in ${seconds.toFixed(1)} s (${rate} a second). Answers by status:`,
     ...lines,
-    ...failures.map(failureText),
+    ...failures.map((failure) => failureText(failure, seed)),
     `${differing} of ${requests} answers differ from the document`,
   ].join('\n')
 }
 
-function failureText({ request, differences, seed, path }: FuzzFailure): string {
+function failureText({ request, differences, path }: FuzzFailure, seed: number): string {
   const { kind, what, method, target, headers, body } = request
   const shown = JSON.stringify({ method, target, headers, body })
   return [
