@@ -11,7 +11,7 @@ export const HOSTILE_TEXTS = [
   '%0D%0ASet-Cookie:%20zqcanary=1', '%3Czqcanary%3E', '%3Cimg%20src=x%20onerror=zqcanary%3E',
   "zqcanary'%20OR%20'1'='1", "zqcanary'%3B%20DROP%20TABLE%20financial_data%3B--", '1%20OR%201=1',
   "zqcanary')%20UNION%20SELECT%20version()%3B--", '%22zqcanary%22', '%5Czqcanary', '$%7Bjndi:ldap://zqcanary%7D',
-  '%7B%7Bzqcanary%7D%7D', '..%2F..%2Fzqcanary%2Fetc%2Fpasswd', '../../zqcanary%22', '__proto__', 'constructor',
+  '%7B%7Bzqcanary%7D%7D', '..%2F..%2Fetc%2Fpasswd%00zqcanary', '../../zqcanary%22', '__proto__', 'constructor',
   'toString', 'Infinity', '1e400', '-0', '9'.repeat(400), '0x10', '99999999999999999999', '2024-02-30',
   '0000-01-01', '10000-01-01', 'true', 'null', '[]', '%5B%22zqcanary%22%5D', '', 'A'.repeat(33), 'A'.repeat(200),
   'A'.repeat(9_000), '+', '%20', '%C2%A0IBM', '%C4%B1bm', 'IBM,AAPL', ',,,', ';', 'IBM&limit=5&limit=6',
