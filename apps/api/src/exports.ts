@@ -13,8 +13,8 @@ export interface Exports {
   leave(): void
   /**
    * Streams a head and chunks to a client for as long as it takes them. The next chunk is read while the former is written,
-   * and none while the client does not read (see plugins/slow-readers.ts for how long that may last). An error ends the
-   * connection, so that what came is not taken for the whole.
+   * and none while the client does not read (see plugins/slow-readers.ts for how long that may last). An error resets
+   * the connection, so that what came is not taken for the whole: to HTTP/1.0 a mere end is that of the file.
    */
   send(reply: FastifyReply, chunks: ChunkSource): FastifyReply
 }
@@ -31,7 +31,7 @@ export function createExports(app: App): Exports {
   const replies = new Set<FastifyReply>()
   // They may take minutes: whoever stops the process does not wait for them.
   app.addHook('preClose', async () => {
-    for (const reply of replies) reply.raw.destroy()
+    for (const reply of replies) reply.raw.socket?.resetAndDestroy()
   })
 
   const leave = () => {
@@ -63,7 +63,7 @@ export function createExports(app: App): Exports {
           if (chunk.last === null) return
           chunk = await source.readAfter(chunk.last).catch((error: unknown) => {
             reply.log.error({ err: error }, 'an export is cut off: it cannot be read on')
-            reply.raw.destroy()
+            reply.raw.socket?.resetAndDestroy()
             return undefined
           })
         }

@@ -129,6 +129,8 @@ describe('a restatement', () => {
       'as_of=2024-01-01T00:00:00Z',
       'symbol=IBM&as_of=2024-01-01',
       'symbol=IBM&as_of=0000-01-01T00:00:00Z',
+      'symbol=IBM&as_of=2024-01-01T00:00:00%2B18:00',
+      `symbol=IBM&as_of=2024-01-01T00:00:00.${'0'.repeat(200)}Z`,
     ]) {
       expect(problemOf(await get(`/api/financial_data?${query}`), 400).status).toBe(400)
     }

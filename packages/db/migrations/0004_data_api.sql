@@ -5,7 +5,12 @@ CREATE TABLE "symbol_prefixes" (
 	"version" bigint DEFAULT (random() * 1e12)::bigint NOT NULL
 );
 --> statement-breakpoint
+LOCK TABLE "symbols", "financial_data" IN SHARE ROW EXCLUSIVE MODE;--> statement-breakpoint
 ALTER TABLE "symbols" ADD COLUMN "version" bigint DEFAULT (random() * 1e12)::bigint NOT NULL;--> statement-breakpoint
+-- Until now the worker counted: what others wrote was not.
+INSERT INTO "symbols" ("symbol", "row_count", "first_date", "last_date")
+SELECT "symbol", count(*), min("date"), max("date") FROM "financial_data" GROUP BY 1
+ON CONFLICT ("symbol") DO UPDATE SET "row_count" = excluded."row_count", "first_date" = excluded."first_date", "last_date" = excluded."last_date";--> statement-breakpoint
 INSERT INTO "symbol_prefixes" ("prefix", "symbol_count", "row_count")
 SELECT left("symbol", 2), count(*) FILTER (WHERE "row_count" > 0), sum("row_count") FROM "symbols" GROUP BY 1;--> statement-breakpoint
 -- The totals are kept by the table itself, so that they are right whoever writes it, once a statement.
@@ -29,32 +34,52 @@ BEGIN
              GROUP BY symbol) AS change;
   END IF;
   IF changed IS NULL THEN RETURN NULL; END IF;
-  WITH counted AS (
-    INSERT INTO symbols AS known (symbol, row_count, first_date, last_date)
-    SELECT symbol, rows, (SELECT min(date) FROM financial_data AS stored WHERE stored.symbol = change.symbol),
-           (SELECT max(date) FROM financial_data AS stored WHERE stored.symbol = change.symbol)
-      FROM unnest(changed, counts) AS change (symbol, rows) ORDER BY symbol COLLATE "C"
-    ON CONFLICT (symbol) DO UPDATE SET row_count = known.row_count + excluded.row_count,
-      -- Another's rows that this statement could not see yet may be counted already.
-      first_date = CASE TG_OP WHEN 'INSERT' THEN least(known.first_date, excluded.first_date) ELSE excluded.first_date END,
-      last_date = CASE TG_OP WHEN 'INSERT' THEN greatest(known.last_date, excluded.last_date) ELSE excluded.last_date END,
-      version = known.version + (1 + random() * 1e6)::bigint
-    RETURNING WITH (OLD AS before, NEW AS after) left(after.symbol, 2) AS prefix,
-      (after.row_count > 0)::int - (coalesce(before.row_count, 0) > 0)::int AS symbols,
-      after.row_count - coalesce(before.row_count, 0) AS rows
-  )
-  INSERT INTO symbol_prefixes AS known (prefix, symbol_count, row_count)
-  SELECT prefix, sum(symbols), sum(rows) FROM counted GROUP BY prefix ORDER BY prefix
-  ON CONFLICT (prefix) DO UPDATE SET symbol_count = known.symbol_count + excluded.symbol_count,
-    row_count = known.row_count + excluded.row_count, version = known.version + (1 + random() * 1e6)::bigint;
+  INSERT INTO symbols AS known (symbol, row_count, first_date, last_date)
+  SELECT symbol, rows, (SELECT min(date) FROM financial_data AS stored WHERE stored.symbol = change.symbol),
+         (SELECT max(date) FROM financial_data AS stored WHERE stored.symbol = change.symbol)
+    FROM unnest(changed, counts) AS change (symbol, rows) ORDER BY symbol COLLATE "C"
+  ON CONFLICT (symbol) DO UPDATE SET row_count = known.row_count + excluded.row_count,
+    -- Another's rows that this statement could not see yet may be counted already.
+    first_date = CASE TG_OP WHEN 'INSERT' THEN least(known.first_date, excluded.first_date) ELSE excluded.first_date END,
+    last_date = CASE TG_OP WHEN 'INSERT' THEN greatest(known.last_date, excluded.last_date) ELSE excluded.last_date END,
+    version = known.version + (1 + random() * 1e6)::bigint;
   RETURN NULL;
 END $$;--> statement-breakpoint
 CREATE FUNCTION "count_financial_data_truncated"() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   UPDATE symbols SET row_count = 0, first_date = NULL, last_date = NULL, version = version + (1 + random() * 1e6)::bigint;
+  RETURN NULL;
+END $$;--> statement-breakpoint
+-- A prefix is shared by many symbols: its row is locked at the commit alone, so that no client holds it while it thinks, or is frozen.
+CREATE FUNCTION "count_symbol"() RETURNS trigger LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
+BEGIN
+  INSERT INTO symbol_prefixes AS known (prefix, symbol_count, row_count)
+  VALUES (left(coalesce(NEW.symbol, OLD.symbol), 2),
+          (coalesce(NEW.row_count, 0) > 0)::int - (coalesce(OLD.row_count, 0) > 0)::int,
+          coalesce(NEW.row_count, 0) - coalesce(OLD.row_count, 0))
+  ON CONFLICT (prefix) DO UPDATE SET symbol_count = known.symbol_count + excluded.symbol_count,
+    row_count = known.row_count + excluded.row_count, version = known.version + (1 + random() * 1e6)::bigint;
+  RETURN NULL;
+END $$;--> statement-breakpoint
+CREATE FUNCTION "count_symbols_truncated"() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
   UPDATE symbol_prefixes SET symbol_count = 0, row_count = 0, version = version + (1 + random() * 1e6)::bigint;
   RETURN NULL;
 END $$;--> statement-breakpoint
+CREATE FUNCTION "keep_row_count"() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  NEW.row_count := OLD.row_count;
+  RETURN NEW;
+END $$;--> statement-breakpoint
+CREATE CONSTRAINT TRIGGER "symbols_added" AFTER INSERT OR DELETE ON "symbols" DEFERRABLE INITIALLY DEFERRED
+  FOR EACH ROW EXECUTE FUNCTION "count_symbol"();--> statement-breakpoint
+CREATE CONSTRAINT TRIGGER "symbols_changed" AFTER UPDATE ON "symbols" DEFERRABLE INITIALLY DEFERRED
+  FOR EACH ROW WHEN (OLD.version <> NEW.version) EXECUTE FUNCTION "count_symbol"();--> statement-breakpoint
+CREATE TRIGGER "symbols_truncated" AFTER TRUNCATE ON "symbols"
+  FOR EACH STATEMENT EXECUTE FUNCTION "count_symbols_truncated"();--> statement-breakpoint
+-- A worker of the version before counts by itself, until it is stopped.
+CREATE TRIGGER "symbols_counted" BEFORE UPDATE OF "row_count" ON "symbols"
+  FOR EACH ROW WHEN (pg_trigger_depth() = 0 AND OLD.row_count <> NEW.row_count) EXECUTE FUNCTION "keep_row_count"();--> statement-breakpoint
 CREATE TRIGGER "financial_data_inserted" AFTER INSERT ON "financial_data" REFERENCING NEW TABLE AS new_rows
   FOR EACH STATEMENT EXECUTE FUNCTION "count_financial_data"();--> statement-breakpoint
 CREATE TRIGGER "financial_data_updated" AFTER UPDATE ON "financial_data" REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows

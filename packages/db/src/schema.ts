@@ -65,7 +65,7 @@ export const symbols = pgTable('symbols', {
 
 /**
  * What the symbols with the same first two characters have together: exact totals, and the way to the page 4,000,000,
- * without looking at each of 10,000 symbols. Locked after the symbol's row, at the end of a writer's transaction.
+ * without looking at each of 10,000 symbols. Locked after the symbol's row, at the commit of a writer's transaction alone.
  */
 export const symbolPrefixes = pgTable('symbol_prefixes', {
   prefix: symbolText('prefix').primaryKey(),

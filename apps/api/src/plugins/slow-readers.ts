@@ -25,7 +25,7 @@ export function registerSlowReaders(
       if (socket.writableLength === 0) sockets.set(socket, undefined)
       else if (before === undefined || taken - before.taken >= MIN_BYTES)
         sockets.set(socket, { taken, since: now })
-      else if (now - before.since > readMs) socket.destroy()
+      else if (now - before.since > readMs) socket.resetAndDestroy()
     }
   }, checkMs)
   timer.unref()

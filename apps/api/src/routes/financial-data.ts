@@ -1,6 +1,6 @@
 import { BAR_COLUMNS } from '@stockpile/db/export'
 import { listFinancialData, listFinancialDataAfter } from '@stockpile/db/financial-data'
-import type { FinancialDataQuery, FinancialDataRow } from '@stockpile/db/financial-data-query'
+import type { FinancialDataQuery, FinancialDataRow, Position } from '@stockpile/db/financial-data-query'
 import { readVersion } from '@stockpile/db/version'
 import { decodeCursor, encodeCursor } from '../cursor.js'
 import type { Dependencies } from '../dependencies.js'
@@ -63,6 +63,9 @@ export function financialDataRoutes(app: App, { db }: Dependencies, exports: Exp
           format,
           vary: 'accept, accept-encoding',
         }
+        // Before a 304 as well: what cannot be answered is not unchanged.
+        const after = query.cursor === undefined ? null : decodeCursor(query.cursor, asked)
+        if (query.cursor !== undefined && after === null) throw foreignCursor()
         const readOwnVersion = () => readVersion(db, asked.symbols)
         if (await isUnchanged(request, reply, revalidation, readOwnVersion)) return reply.send()
         if (format !== 'json' && !isPage(query)) {
@@ -70,7 +73,7 @@ export function financialDataRoutes(app: App, { db }: Dependencies, exports: Exp
           const headers = cacheHeaders(revalidation, await readOwnVersion())
           return sendExport(reply, { db, exports }, asked, { format, columns, headers })
         }
-        const page = await readPage(db, query, asked)
+        const page = await readPage(db, query, asked, after)
         const headers = cacheHeaders(revalidation, page.version)
         if (page.cursor !== null) headers['link'] = `<${path}?${withCursor(url, page.cursor)}>; rel="next"`
         const data = page.rows.map((row) => rowAnswer(row, query.fields))
@@ -90,17 +93,21 @@ interface PageRead {
   version: string
 }
 
-async function readPage(db: Dependencies['db'], query: Query, asked: FinancialDataQuery): Promise<PageRead> {
+/** @param after of the cursor; null: without one */
+async function readPage(
+  db: Dependencies['db'],
+  query: Query,
+  asked: FinancialDataQuery,
+  after: Position | null,
+): Promise<PageRead> {
   const page = pageOf(query, STANDARD_LIMIT)
   const cursorAfter = (row: FinancialDataRow | undefined) =>
     row === undefined ? null : encodeCursor(row, asked)
-  if (query.cursor === undefined) {
+  if (after === null) {
     const { rows, count, version } = await listFinancialData(db, asked, page)
     const cursor = page.offset + rows.length < count ? cursorAfter(rows.at(-1)) : null
     return { rows, pagination: pagination(page, count), cursor, version }
   }
-  const after = decodeCursor(query.cursor, asked)
-  if (after === null) throw foreignCursor()
   const { rows, isLast, version } = await listFinancialDataAfter(db, asked, after, page.limit)
   const cursor = isLast ? null : cursorAfter(rows.at(-1))
   return { rows, pagination: { limit: page.limit, next_cursor: cursor }, cursor, version }

@@ -87,7 +87,8 @@ export function statisticsRoutes(app: App, { db }: Dependencies): void {
           endDate: query.end_date,
           names: query.fields ?? AVERAGES,
           groupBy: query.group_by,
-          limit: MAX_ENTRIES + 1,
+          // A symbol without rows takes a place too.
+          limit: MAX_ENTRIES + symbols.length + 1,
         })
         if (unknown.length > 0) throw unknownSymbols(unknown)
         if (entries.length > MAX_ENTRIES) throw tooManyEntries()
