@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -14,6 +13,7 @@ import { enqueue, openQueue } from '@stockpile/queue/queue'
 import { startProgram } from '@stockpile/test/system'
 import { startTemporaryServer } from '@stockpile/test/temporary-server'
 import postgres from 'postgres'
+import { peakMemoryMb } from './memory.js'
 import { summarize, table } from './statistics.js'
 
 const CONCURRENCY = 10
@@ -259,10 +259,4 @@ const rowByRow: Contestant = async (databaseUrl, series) => {
   const ms = (performance.now() - startedAt) * (series.length / some.length)
   await sql.end()
   return { ms }
-}
-
-/** The most memory the process ever had resident, from Linux's accounting. */
-async function peakMemoryMb(pid: number): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8')
-  return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1] ?? NaN) / 1024
 }
