@@ -6,6 +6,9 @@ import type { App } from './server.js'
 
 /** At a time. Each has one statement under way at most, so that of the pool's 10 connections 6 are left for pages. */
 const MAX_EXPORTS = 4
+/** What is written at once: how far a client is with it cannot be seen, and it has `readMs` for it. */
+const PIECE_BYTES = 64 * 1024
+
 export interface Exports {
   /** @throws ProblemError 503 when as many exports as may be are under way */
   enter(): void
@@ -48,28 +51,39 @@ export function createExports(app: App): Exports {
     leave,
     send(reply, source) {
       replies.add(reply)
+      let reading: Promise<unknown> = Promise.resolve()
       // Not the event: a client that left while the first chunk was read has had it.
       finished(reply.raw, () => {
         replies.delete(reply)
-        leave()
+        // Its last statement may still run, and has a connection.
+        void reading.then(leave)
       })
       // An export may take longer than a handler: once it is being written, its time is its client's.
       reply.raw.once('pipe', () => void reply.hijack())
+      const readAfter = (last: ExportChunk['last']): Promise<ExportChunk | undefined> => {
+        if (last === null) return Promise.resolve(undefined)
+        const next = source.readAfter(last).catch((error: unknown) => {
+          reply.log.error({ err: error }, 'an export is cut off: it cannot be read on')
+          reply.raw.socket?.resetAndDestroy()
+          return undefined
+        })
+        reading = next
+        return next
+      }
       async function* texts() {
         if (source.head !== '') yield Buffer.from(source.head)
-        let chunk: ExportChunk | undefined = source.first
-        while (chunk !== undefined) {
-          if (chunk.text !== null) yield chunk.text
-          if (chunk.last === null) return
-          chunk = await source.readAfter(chunk.last).catch((error: unknown) => {
-            reply.log.error({ err: error }, 'an export is cut off: it cannot be read on')
-            reply.raw.socket?.resetAndDestroy()
-            return undefined
-          })
+        for (let chunk: ExportChunk | undefined = source.first; chunk !== undefined;) {
+          const next = readAfter(chunk.last)
+          yield* piecesOf(chunk.text)
+          chunk = await next
         }
       }
-      // A stream that holds no more than one chunk back asks for the next as soon as it has handed one on.
       return reply.send(Readable.from(texts(), { objectMode: false, highWaterMark: 1 }))
     },
   }
+}
+
+function* piecesOf(text: Buffer | null): Generator<Buffer> {
+  if (text === null) return
+  for (let from = 0; from < text.length; from += PIECE_BYTES) yield text.subarray(from, from + PIECE_BYTES)
 }
