@@ -21,6 +21,8 @@ stop.signal.addEventListener('abort', () => {
 })
 
 const output = createLogOutput(process.stdout)
+// An error that nobody caught ends the process at once.
+process.once('exit', output.send)
 const exitCode = await main()
 await output.flush(FLUSH_MS)
 process.exit(exitCode)

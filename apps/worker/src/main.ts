@@ -31,6 +31,8 @@ process.on('SIGINT', stopFor('SIGINT'))
 if (process.connected) process.on('disconnect', stopFor('the parent process is gone'))
 
 const output = createLogOutput(process.stdout)
+// An error that nobody caught ends the process at once.
+process.once('exit', output.send)
 const exitCode = await main()
 await output.flush(FLUSH_MS)
 process.exit(exitCode)

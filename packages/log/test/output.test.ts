@@ -1,5 +1,5 @@
 import { Writable } from 'node:stream'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { createLogOutput } from '../src/output.js'
 
 /** A pipe that is full until somebody reads. */
@@ -38,14 +38,34 @@ describe('the log of a process', () => {
     const { stream, lines, read } = unreadPipe()
     const output = createLogOutput(stream, 1_000)
     for (let number = 0; number < 100; number += 1) output.write(`${'x'.repeat(99)}\n`)
+    output.send()
     expect(stream.writableLength).toBe(1_000)
     read()
     await output.flush(1_000)
     output.write('read again\n')
     await output.flush(1_000)
-    const [notice = '', last] = lines.filter((line) => line.length > 0 && !line.startsWith('x'))
+    const all = lines.join('').split('\n').slice(0, -1)
+    const [notice = '', last] = all.filter((line) => !line.startsWith('x'))
     expect(JSON.parse(notice)).toMatchObject({ level: 40, dropped: 90 })
-    expect(last).toBe('read again\n')
+    expect(last).toBe('read again')
+  })
+
+  test('has the lines of one moment in one write, soon after', async () => {
+    const { stream, lines, read } = unreadPipe()
+    read()
+    const output = createLogOutput(stream)
+    for (const line of ['one\n', 'two\n']) output.write(line)
+    expect(lines).toStrictEqual([])
+    await vi.waitFor(() => expect(lines).toStrictEqual(['one\ntwo\n']))
+  })
+
+  test('is handed over when its process ends unasked', () => {
+    const { stream, lines, read } = unreadPipe()
+    read()
+    const output = createLogOutput(stream)
+    output.write('the last\n')
+    output.send()
+    expect(lines).toStrictEqual(['the last\n'])
   })
 
   test('holds up the end of its process only until the deadline', async () => {
