@@ -34,6 +34,7 @@ export async function serve({ config, logger, signal, onListening }: ServeOption
     applicationName: 'stockpile-api',
     maxConnections: MAX_CONNECTIONS,
     statementTimeoutMs: STATEMENT_TIMEOUT_MS,
+    genericPlans: true,
   })
   let starting = true
   const queue = openQueue({

@@ -1,8 +1,6 @@
 import { DrizzleQueryError, sql } from 'drizzle-orm'
 import { connect as connectSocket } from 'node:net'
 import type { Socket } from 'node:net'
-import type { SQL } from 'drizzle-orm'
-import { PgDialect } from 'drizzle-orm/pg-core'
 import { drizzle } from 'drizzle-orm/postgres-js'
 import type { PostgresJsDatabase } from 'drizzle-orm/postgres-js'
 import postgres from 'postgres'
@@ -28,6 +26,8 @@ export interface ConnectionOptions {
   statementTimeoutMs: number
   /** A connection that is not used so long is closed; 20 s by default. */
   idleTimeoutMs?: number
+  /** Statements are planned once, without their values: for those whose plan should never depend on them. */
+  genericPlans?: boolean
 }
 
 /** Not more than a statement may take: what vanished without a word is noticed after the longer of the two. */
@@ -37,7 +37,7 @@ const WAY_MS = 5_000
 
 /** Opens a bounded pool, lazily: the first statement connects, within 5 s or with an error. */
 export function connect(options: ConnectionOptions): Connection {
-  const { statementTimeoutMs, idleTimeoutMs = IDLE_TIMEOUT_MS } = options
+  const { statementTimeoutMs, idleTimeoutMs = IDLE_TIMEOUT_MS, genericPlans = false } = options
   const client = postgres(options.databaseUrl, {
     ...(statementTimeoutMs > 0 ? socketOption(Math.max(statementTimeoutMs, idleTimeoutMs) + WAY_MS) : {}),
     idle_timeout: idleTimeoutMs / 1_000,
@@ -54,6 +54,8 @@ export function connect(options: ConnectionOptions): Connection {
       statement_timeout: statementTimeoutMs,
       // Compiling a plan takes longer than any statement of these would gain by it; a high estimate alone brings it about.
       jit: 'off',
+      // Left to choose, PostgreSQL plans some statements at each run, which takes longer than they do.
+      ...(genericPlans ? { plan_cache_mode: 'force_generic_plan' } : {}),
       // A transaction whose process hangs or vanished must not keep its locks: whoever takes its item over needs them.
       idle_in_transaction_session_timeout: 20_000,
     },
@@ -93,27 +95,6 @@ function endWhenSilent(socket: Socket, silenceMs: number): void {
     if (socket.destroyed) clearInterval(timer)
   }, silenceMs / 20)
   timer.unref()
-}
-
-const dialect = new PgDialect()
-
-/**
- * Runs a statement that each connection keeps prepared, which drizzle does not ask for: planning it costs as much as running it
- * where an index answers. For statements of few texts, whose values are all parameters.
- */
-export async function prepared<Row extends object>(db: Pool, statement: SQL): Promise<Row[]> {
-  const { sql: text, params } = dialect.sqlToQuery(statement)
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- drizzle's parameters are what its driver takes
-  const values = params as postgres.ParameterOrJSON<never>[]
-  return [...(await db.$client.unsafe<Row[]>(text, values, { prepare: true }))]
-}
-
-/** Runs a statement of many texts, which is not kept, for its values as the bytes that came: nothing is decoded. */
-export async function readRaw(db: Pool, statement: SQL): Promise<(Buffer | null)[][]> {
-  const { sql: text, params } = dialect.sqlToQuery(statement)
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- drizzle's parameters are what its driver takes
-  const values = params as postgres.ParameterOrJSON<never>[]
-  return [...(await db.$client.unsafe(text, values).raw())]
 }
 
 /** @throws when the server does not answer; see `isUnavailable` */

@@ -52,6 +52,7 @@ export interface Filter {
   isWanted: SQL
 }
 
+/** Of a filter, by the names that a statement has for them. */
 export type FilterValues = Record<'symbols' | 'lower' | 'upper' | 'asOf', string | undefined>
 
 export function filterValuesOf({ symbols, startDate, endDate, asOf }: FinancialDataQuery): FilterValues {
@@ -63,11 +64,9 @@ export function filterValuesOf({ symbols, startDate, endDate, asOf }: FinancialD
   }
 }
 
-/** @param valueOf a value itself, or its name for a statement that is kept */
-export function filterOf(
-  { symbols, asOf }: FinancialDataQuery,
-  valueOf: (name: keyof FilterValues) => unknown,
-): Filter {
+/** The same for all queries with the same filters, whatever their values, which have names. */
+export function filterOf({ symbols, asOf }: FinancialDataQuery): Filter {
+  const valueOf = (name: keyof FilterValues) => sql.placeholder(name)
   return {
     lower: sql`${valueOf('lower')}::date`,
     upper: sql`${valueOf('upper')}::date`,

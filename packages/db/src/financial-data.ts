@@ -1,13 +1,13 @@
 import { sql } from 'drizzle-orm'
-import { prepared } from './connection.js'
+import type { SQL } from 'drizzle-orm'
 import type { Pool } from './connection.js'
-import { filterValuesOf } from './financial-data-query.js'
+import { filterOf, filterValuesOf } from './financial-data-query.js'
 import type { FinancialDataQuery, FinancialDataRow, Position } from './financial-data-query.js'
-import { pageOfRows } from './page-of-rows.js'
-import { rowsAfter } from './rows-after.js'
+import { firstPageOfRows, pageOfRows } from './page-of-rows.js'
+import { rowsAfter, valuesAfter } from './rows-after.js'
 import { compile, run } from './statement.js'
 import type { Statement } from './statement.js'
-import { versionOf } from './version.js'
+import { versionWhere } from './version.js'
 
 type Line = { version: string } & (StoredRow | { symbol: null })
 
@@ -17,33 +17,35 @@ export async function listFinancialData(
   query: FinancialDataQuery,
   page: { limit: number; offset: number },
 ): Promise<{ rows: FinancialDataRow[]; count: number; version: string }> {
-  const lines = await run<Line & { count: number }>(db, statementOf(query), {
-    ...filterValuesOf(query),
-    ...page,
-  })
+  const statement =
+    page.offset === 0 ? kept('first page', query, firstPageOfRows) : kept('page', query, pageOfRows)
+  const lines = await run<Line & { count: number }>(db, statement, { ...filterValuesOf(query), ...page })
   const [{ count, version } = { count: 0, version: '0' }] = lines
-  return { rows: lines.filter((line) => line.symbol !== null).map(rowOf), count, version }
+  return { rows: rowsIn(lines), count, version }
 }
 
 /**
  * The next bars of a query, at the same cost everywhere.
- * @param after the last bar that was had; null: from the start
+ * @param after the last bar that was had
  * @returns isLast: none follow at the moment
  */
 export async function listFinancialDataAfter(
   db: Pool,
   query: FinancialDataQuery,
-  after: Position | null,
+  after: Position,
   limit: number,
 ): Promise<{ rows: FinancialDataRow[]; isLast: boolean; version: string }> {
-  // One more than asked for tells whether there are more. The rows keep their order beside the one row of the version.
-  const lines = await prepared<Line>(
-    db,
-    sql`SELECT known.version, bar.* FROM (SELECT ${versionOf(query.symbols)} AS version) AS known
-          LEFT JOIN (${rowsAfter(query, after, limit + 1)}) AS bar ON true`,
-  )
-  const rows = lines.filter((line) => line.symbol !== null).map(rowOf)
+  // One more than asked for tells whether there are more.
+  const lines = await run<Line>(db, kept('after', query, pageAfter), valuesAfter(query, after, limit + 1))
+  const rows = rowsIn(lines)
   return { rows: rows.slice(0, limit), isLast: rows.length <= limit, version: lines[0]?.version ?? '0' }
+}
+
+/** The rows keep their order beside the one row of the version. */
+function pageAfter(query: FinancialDataQuery): SQL {
+  const isWanted = query.symbols && filterOf(query).isWanted
+  return sql`SELECT known.version, bar.* FROM (SELECT ${versionWhere(isWanted)} AS version) AS known
+               LEFT JOIN (${rowsAfter(query, true)}) AS bar ON true`
 }
 
 interface StoredRow {
@@ -68,16 +70,22 @@ function rowOf(stored: StoredRow): FinancialDataRow {
   }
 }
 
+function rowsIn(lines: readonly Line[]): FinancialDataRow[] {
+  return lines.filter((line) => line.symbol !== null).map(rowOf)
+}
+
 const statements = new Map<string, Statement>()
 
 /** The text depends on which filters there are alone, not on their values. */
-function statementOf(query: FinancialDataQuery): Statement {
+function kept(kind: string, query: FinancialDataQuery, make: (query: FinancialDataQuery) => SQL): Statement {
   const { symbols, startDate, endDate, order = 'asc', latest = false, asOf } = query
   const hasRange = startDate !== undefined || endDate !== undefined
-  const shape = [Math.min(symbols?.length ?? 0, 2), hasRange, order, latest, asOf !== undefined].join(' ')
+  const shape = [kind, Math.min(symbols?.length ?? 0, 2), hasRange, order, latest, asOf !== undefined].join(
+    ' ',
+  )
   const known = statements.get(shape)
   if (known !== undefined) return known
-  const statement = compile(pageOfRows(query))
+  const statement = compile(make(query))
   statements.set(shape, statement)
   return statement
 }

@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm'
 import type { SQL } from 'drizzle-orm'
 import { ASCENDING, DESCENDING, filterOf, rowsOf } from './financial-data-query.js'
 import type { Filter, FinancialDataQuery } from './financial-data-query.js'
+import { rowsAfter } from './rows-after.js'
 import { versionWhere } from './version.js'
 
 /** A query's filter, with the names of its values, and what of it decides the text of a statement. */
@@ -25,17 +26,48 @@ const limit = sql`${sql.placeholder('limit')}::float8`
  * there is one whose columns are null. Row counts are float8: exact up to 2^53, and added up faster than bigints.
  */
 export function pageOfRows(query: FinancialDataQuery): SQL {
+  const shape = shapeOf(query)
+  return query.symbols?.length === 1 ? pageOfSymbol(shape) : pageOfSymbols(shape)
+}
+
+/**
+ * The same for the first page, which is asked for most: nothing lies before it, so that it takes the count and the next
+ * rows after none. Without `offset`.
+ */
+export function firstPageOfRows(query: FinancialDataQuery): SQL {
+  return sql`
+    WITH total AS MATERIALIZED (${totalOf(shapeOf(query), query.symbols?.length === 1)})
+    SELECT total.count, total.version, bar.* FROM total LEFT JOIN (${rowsAfter(query, false)}) AS bar ON true`
+}
+
+function shapeOf(query: FinancialDataQuery): Shape {
   const { symbols, startDate, endDate, asOf } = query
   const latest = query.latest === true
   const isFiltered = [symbols, startDate, endDate, asOf].some((value) => value !== undefined)
-  const shape = {
-    ...filterOf(query, (name) => sql.placeholder(name)),
+  return {
+    ...filterOf(query),
     isEverything: latest ? symbols === undefined : !isFiltered,
     isOfAll: symbols === undefined,
     latest,
     direction: query.order === 'desc' ? DESCENDING : ASCENDING,
   }
-  return symbols?.length === 1 ? pageOfSymbol(shape) : pageOfSymbols(shape)
+}
+
+/** `count` and `version`; of one symbol without any row it is no line at all. */
+function totalOf(shape: Shape, isOfOne: boolean): SQL {
+  const { rows, where } = matchOf(shape)
+  if (isOfOne) return sql`SELECT ${rows}::float8 AS count, version::text FROM symbols WHERE ${shape.isWanted}`
+  if (shape.isEverything)
+    return sql`
+      SELECT coalesce(sum(${knownRowsOf(shape)}), 0) AS count, coalesce(sum(version), 0)::text AS version FROM symbol_initials`
+  return sql`
+    SELECT coalesce(sum((${rows})::float8), 0) AS count, ${versionWhere(shape.isOfAll ? undefined : shape.isWanted)} AS version
+      FROM symbols WHERE ${where} AND ${shape.isWanted}`
+}
+
+/** Of a row of the totals by prefix or initial. */
+function knownRowsOf({ latest }: Shape): SQL {
+  return latest ? sql`symbol_count::float8` : sql`row_count::float8`
 }
 
 /**
@@ -118,20 +150,22 @@ function countedBySymbol(shape: Shape): SQL {
  */
 function countedByInitials(shape: Shape): SQL {
   const { rows, lower, upper, where } = matchOf(shape)
-  const known = shape.latest ? sql`symbol_count::float8` : sql`row_count::float8`
-  const near = (level: SQL) => sql`
-    SELECT min(name) AS lowest, max(name) || chr(127) AS highest, min(before) AS before FROM ${level}, page WHERE ${isOnPage}`
+  const known = knownRowsOf(shape)
+  // A name that is shorter than its level's is a symbol, and of it alone.
+  const near = (level: SQL, length: SQL) => sql`
+    SELECT min(name) AS lowest, max(CASE WHEN length(name) < ${length} THEN name ELSE name || chr(127) END) AS highest,
+           min(before) AS before FROM ${level}, page WHERE ${isOnPage}`
   return sql`
     initials AS MATERIALIZED (
-      SELECT initial AS name, ${known} AS rows, ${sumBefore(known, sql`initial`)} AS before FROM symbol_initials
+      SELECT initial AS name, version, ${known} AS rows, ${sumBefore(known, sql`initial`)} AS before FROM symbol_initials
     ), page AS MATERIALIZED (
-      SELECT count, ${versionWhere(undefined)} AS version, ${stretchOf(shape)}
-        FROM (SELECT coalesce(sum(rows), 0) AS count FROM initials) AS total
-    ), near_initials AS MATERIALIZED (${near(sql`initials`)}),
+      SELECT count, version, ${stretchOf(shape)}
+        FROM (SELECT coalesce(sum(rows), 0) AS count, coalesce(sum(version), 0)::text AS version FROM initials) AS total
+    ), near_initials AS MATERIALIZED (${near(sql`initials`, sql`1`)}),
     prefixes AS MATERIALIZED (
       SELECT prefix AS name, ${known} AS rows, near.before + ${sumBefore(known, sql`prefix`)} AS before
         FROM near_initials AS near JOIN symbol_prefixes ON prefix BETWEEN lowest AND highest
-    ), near_prefixes AS MATERIALIZED (${near(sql`prefixes`)}),
+    ), near_prefixes AS MATERIALIZED (${near(sql`prefixes`, sql`2`)}),
     counted AS MATERIALIZED (
       SELECT symbol, ${lower} AS lower, ${upper} AS upper, ${rows}::float8 AS rows,
              near.before + ${sumBefore(sql`${rows}::float8`, sql`symbol`)} AS before

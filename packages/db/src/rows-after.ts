@@ -5,7 +5,8 @@ import type { Filter, FinancialDataQuery, Position } from './financial-data-quer
 
 /** How a statement goes on: from where, in which direction, how far. */
 interface Step {
-  after: Position | null
+  /** The last row that was had; null: from the start. */
+  after: { symbol: SQL; date: SQL } | null
   /** ASC or DESC. */
   direction: SQL
   /** What is compared with `after`: > or <. */
@@ -16,36 +17,40 @@ interface Step {
 /**
  * The next rows of a query in its order, with the columns symbol, date, open_price, high_price, low_price, close_price and
  * volume. Each place costs the same: nothing is counted or skipped, rows outside the query are not looked at.
- * A statement of few texts, to be kept prepared.
- * @param after the last row that was had, one of the query's; null: from the start
+ * Its values are those of `valuesAfter`.
+ * @param isAfter false: from the start
  */
-export function rowsAfter(query: FinancialDataQuery, after: Position | null, limit: number): SQL {
+export function rowsAfter(query: FinancialDataQuery, isAfter: boolean): SQL {
   const { symbols, startDate, endDate, asOf, order, latest } = query
-  const values = filterValuesOf(query)
-  const filter = filterOf(query, (name) => values[name])
+  const filter = filterOf(query)
   const step: Step = {
-    after,
+    after: isAfter
+      ? { symbol: sql`${sql.placeholder('afterSymbol')}`, date: sql`${sql.placeholder('afterDate')}::date` }
+      : null,
     direction: order === 'desc' ? DESCENDING : ASCENDING,
     beyond: sql.raw(order === 'desc' ? '<' : '>'),
-    limit: sql`${limit}`,
+    limit: sql`${sql.placeholder('limit')}`,
   }
   if (latest === true) return newestAfter(filter, step)
-  const [symbol] = symbols ?? []
-  if (symbol !== undefined && symbols?.length === 1) return ofSymbolAfter(filter, symbol, step)
+  if (symbols?.length === 1) return ofSymbolAfter(filter, step)
   const isFiltered = [symbols, startDate, endDate, asOf].some((value) => value !== undefined)
   // A list is short, and has to be sorted. All symbols come from their index, if the planner may choose that.
   return isFiltered ? ofSymbolsAfter(filter, step, symbols !== undefined) : ofAllAfter(step)
 }
 
+/** @param after the last row that was had, one of the query's; null: from the start */
+export function valuesAfter(query: FinancialDataQuery, after: Position | null, limit: number) {
+  return { ...filterValuesOf(query), afterSymbol: after?.symbol, afterDate: after?.date, limit }
+}
+
 function ofAllAfter({ after, direction, beyond, limit }: Step): SQL {
-  const where =
-    after === null ? sql`` : sql`WHERE (symbol, date) ${beyond} (${after.symbol}, ${after.date}::date)`
+  const where = after === null ? sql`` : sql`WHERE (symbol, date) ${beyond} (${after.symbol}, ${after.date})`
   return sql`SELECT ${COLUMNS} FROM financial_data ${where} ORDER BY symbol ${direction}, date ${direction} LIMIT ${limit}`
 }
 
-function ofSymbolAfter(filter: Filter, symbol: string, step: Step): SQL {
-  const bounds = step.after === null ? filter : boundsBeyond(filter, step, step.after)
-  return rowsOf(filter, { ...step, ...bounds, symbol: sql`${symbol}` })
+function ofSymbolAfter(filter: Filter, step: Step): SQL {
+  const bounds = step.after === null ? filter : boundsBeyond(filter, step, step.after.date)
+  return rowsOf(filter, { ...step, ...bounds, symbol: sql`${sql.placeholder('symbols')}` })
 }
 
 /**
@@ -54,7 +59,7 @@ function ofSymbolAfter(filter: Filter, symbol: string, step: Step): SQL {
  */
 function ofSymbolsAfter(filter: Filter, step: Step, isSorted: boolean): SQL {
   const { after, direction, beyond, limit } = step
-  const rest = after === null ? filter : boundsBeyond(filter, step, after)
+  const rest = after === null ? filter : boundsBeyond(filter, step, after.date)
   const from = after === null ? sql`true` : sql`symbols.symbol ${beyond}= ${after.symbol}`
   const bound = (whole: SQL, left: SQL) =>
     after === null ? whole : sql`CASE WHEN symbol = ${after.symbol} THEN ${left} ELSE ${whole} END`
@@ -83,8 +88,8 @@ function newestAfter({ isWanted }: Filter, { after, direction, beyond, limit }: 
 }
 
 /** What is left of the symbol in which the position lies. */
-function boundsBeyond({ lower, upper }: Filter, { direction }: Step, { date }: Position) {
+function boundsBeyond({ lower, upper }: Filter, { direction }: Step, date: SQL) {
   return direction === DESCENDING
-    ? { lower, upper: sql`least(${upper}, ${date}::date - 1)` }
-    : { lower: sql`greatest(${lower}, ${date}::date + 1)`, upper }
+    ? { lower, upper: sql`least(${upper}, ${date} - 1)` }
+    : { lower: sql`greatest(${lower}, ${date} + 1)`, upper }
 }

@@ -27,12 +27,35 @@ export function compile(statement: SQL): Statement {
   return { text: renumbered, names: distinct }
 }
 
-/** Runs it as a statement that each connection keeps prepared. */
+type Values = Readonly<Record<string, string | number | undefined>>
+
+/** Runs it as a statement that each connection keeps prepared: for few texts. */
 export async function run<Row extends object>(
   db: Pool,
   { text, names }: Statement,
-  values: Readonly<Record<string, string | number | undefined>>,
+  values: Values,
 ): Promise<Row[]> {
-  const parameters = names.map((name) => values[name] ?? null)
-  return [...(await db.$client.unsafe<Row[]>(text, parameters, { prepare: true }))]
+  return [...(await db.$client.unsafe<Row[]>(text, parametersOf(names, values), { prepare: true }))]
+}
+
+/** Runs one of many texts, which is not kept. */
+export async function runOnce<Row extends object>(
+  db: Pool,
+  { text, names }: Statement,
+  values: Values,
+): Promise<Row[]> {
+  return [...(await db.$client.unsafe<Row[]>(text, parametersOf(names, values)))]
+}
+
+/** The same for its rows as the bytes that came: nothing is decoded. */
+export async function runRaw(
+  db: Pool,
+  { text, names }: Statement,
+  values: Values,
+): Promise<(Buffer | null)[][]> {
+  return [...(await db.$client.unsafe(text, parametersOf(names, values)).raw())]
+}
+
+function parametersOf(names: readonly string[], values: Values) {
+  return names.map((name) => values[name] ?? null)
 }

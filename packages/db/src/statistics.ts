@@ -1,8 +1,7 @@
 import { sql } from 'drizzle-orm'
 import type { SQL } from 'drizzle-orm'
-import { prepared } from './connection.js'
 import type { Pool } from './connection.js'
-import { versionOf } from './version.js'
+import { compile, run, runOnce } from './statement.js'
 
 /** Of the days of a range, by the names of the API. Null is what the days are too few for. */
 export interface Statistics {
@@ -50,8 +49,6 @@ export const AVERAGES: readonly StatisticName[] = [
   'average_daily_close_price',
   'average_daily_volume',
 ]
-/** Each choice of names is another text, and connections keep the prepared ones: those of the common choices only. */
-const COMMON = new Set([STATISTIC_NAMES, AVERAGES])
 
 export function isStatisticName(name: string): name is StatisticName {
   return Object.hasOwn(AGGREGATES, name)
@@ -81,7 +78,7 @@ function sampleDeviation(column: string): SQL {
 /** Looked up when the day is known: an ordered aggregate would keep all prices to give one. */
 function priceAt(column: string, day: string): SQL {
   return sql.raw(`(SELECT one.${column}::text FROM financial_data AS one
-    WHERE one.symbol = wanted.symbol COLLATE "C" AND one.date = ${day})`)
+    WHERE one.symbol = known.symbol AND one.date = ${day})`)
 }
 
 /** The length of a period, and how to_char writes which one it is. */
@@ -121,51 +118,74 @@ export interface StatisticsFound {
   entries: StatisticsEntry[]
   /** Those without any row, whatever the range. */
   unknown: string[]
-  /** Of all rows of the symbols: see `versionOf`. */
+  /** Of all rows of the symbols, added up: see `versionWhere`. */
   version: string
 }
 
-type StatisticsRow = StatisticsEntry & { known: boolean; absent: boolean; version: string }
+/** `version` is that of the symbol's rows; null when there are none. */
+type StatisticsRow = StatisticsEntry & { version: string | null; absent: boolean }
 
 /** Statistics of each symbol's days in a range, of raw prices. */
 export async function readStatistics(db: Pool, query: StatisticsQuery): Promise<StatisticsFound> {
-  const statement = statisticsStatement(query)
-  const rows = COMMON.has(query.names)
-    ? await prepared<StatisticsRow>(db, statement)
-    : await db.execute<Record<string, unknown> & StatisticsRow>(statement)
-  const found: StatisticsFound = { entries: [], unknown: [], version: rows[0]?.version ?? '0' }
-  for (const { known, absent, version: _version, ...entry } of rows) {
-    if (!known) found.unknown.push(entry.symbol)
-    else if (!absent) found.entries.push(entry)
+  const { symbols, startDate, endDate, names, groupBy, limit } = query
+  const values = { symbols: textArray(symbols), startDate, endDate, limit }
+  const common = COMMON.get(names)
+  const rows = await (common === undefined || groupBy !== undefined
+    ? runOnce<StatisticsRow>(db, compile(statisticsStatement(names, groupBy)), values)
+    : run<StatisticsRow>(db, common, values))
+  const found: StatisticsFound = { entries: [], unknown: [], version: '0' }
+  const versions = new Map<string, bigint>()
+  for (const { version, absent, ...entry } of rows) {
+    if (version === null) found.unknown.push(entry.symbol)
+    else {
+      versions.set(entry.symbol, BigInt(version))
+      if (!absent) found.entries.push(entry)
+    }
   }
+  found.version = [...versions.values()].reduce((sum, version) => sum + version, 0n).toString()
   return found
 }
 
-function statisticsStatement({ symbols, startDate, endDate, names, groupBy, limit }: StatisticsQuery): SQL {
-  const aggregates = sql.join(
-    names.map((name) => sql`${AGGREGATES[name]} AS ${sql.identifier(name)}`),
-    sql`, `,
-  )
-  const ofRange = sql`FROM financial_data WHERE symbol = wanted.symbol COLLATE "C" AND date BETWEEN ${startDate}::date AND ${endDate}::date`
-  const period = groupBy === undefined ? undefined : periodColumns(groupBy, { startDate, endDate })
-  const figures =
-    period === undefined
-      ? sql`SELECT ${startDate}::text AS start_date, ${endDate}::text AS end_date, ${aggregates} ${ofRange}`
-      : sql`SELECT ${period.columns}, ${aggregates} ${ofRange} GROUP BY ${period.start}`
-  return sql`
-    SELECT wanted.symbol, known.row_count > 0 IS TRUE AS known, figures.start_date IS NULL AS absent,
-           ${versionOf(symbols)} AS version, figures.*
-      FROM jsonb_array_elements_text(${JSON.stringify(symbols)}::text::jsonb) WITH ORDINALITY AS wanted (symbol, position)
-      LEFT JOIN symbols AS known ON known.symbol = wanted.symbol COLLATE "C"
-      LEFT JOIN LATERAL (${figures}) AS figures ON true
-     ORDER BY wanted.position, figures.start_date LIMIT ${limit}`
+/** A literal of PostgreSQL, with each text in quotes: no symbol has one in it, nor a backslash. */
+function textArray(symbols: readonly string[]): string {
+  return `{${symbols.map((symbol) => `"${symbol}"`).join(',')}}`
 }
 
-function periodColumns(name: Period, range: { startDate: string; endDate: string }) {
+const START = sql`${sql.placeholder('startDate')}::text`
+const END = sql`${sql.placeholder('endDate')}::text`
+
+/** Its columns come in the order of the answer. Values: `symbols` as an array's literal, `startDate`, `endDate`, `limit`. */
+function statisticsStatement(names: readonly StatisticName[], groupBy?: Period): SQL {
+  const list = (parts: SQL[]) => sql.join(parts, sql`, `)
+  const aggregates = names.map((name) => sql`${AGGREGATES[name]} AS ${sql.identifier(name)}`)
+  const found = list(names.map((name) => sql`figures.${sql.identifier(name)}`))
+  const period = groupBy === undefined ? undefined : periodColumns(groupBy)
+  const columns =
+    period === undefined
+      ? sql`false AS absent, ${START} AS start_date, ${END} AS end_date, wanted.symbol, ${found}`
+      : sql`figures.start_date IS NULL AS absent, figures.start_date, figures.end_date, wanted.symbol, figures.period, ${found}`
+  return sql`
+    SELECT known.version::text AS version, ${columns}
+      FROM unnest(${sql.placeholder('symbols')}::text::text[]) WITH ORDINALITY AS wanted (symbol, position)
+      LEFT JOIN symbols AS known ON known.symbol = wanted.symbol COLLATE "C" AND known.row_count > 0
+      LEFT JOIN LATERAL (
+        SELECT ${list(period === undefined ? aggregates : [period.columns, ...aggregates])} FROM financial_data
+         WHERE symbol = known.symbol AND date BETWEEN ${START}::date AND ${END}::date
+        ${period === undefined ? sql`` : sql`GROUP BY ${period.start}`}
+      ) AS figures ON true
+     ORDER BY wanted.position${period === undefined ? sql`` : sql`, figures.start_date`} LIMIT ${sql.placeholder('limit')}`
+}
+
+function periodColumns(name: Period) {
   const { length, label } = PERIODS[name]
   const start = sql.raw(`date_trunc('${name}', date::timestamp)`)
   const end = sql.raw(`date_trunc('${name}', date::timestamp) + interval '${length}' - interval '1 day'`)
-  const columns = sql`greatest(${start}, ${range.startDate}::date)::date::text AS start_date,
-    least(${end}, ${range.endDate}::date)::date::text AS end_date, to_char(${start}, ${sql.raw(`'${label}'`)}) AS period`
+  const columns = sql`greatest(${start}, ${START}::date)::date::text AS start_date,
+    least(${end}, ${END}::date)::date::text AS end_date, to_char(${start}, ${sql.raw(`'${label}'`)}) AS period`
   return { start, columns }
 }
+
+/** Each choice of names is another text, and connections keep the prepared ones: those of the common choices only. */
+const COMMON = new Map(
+  [STATISTIC_NAMES, AVERAGES].map((names) => [names, compile(statisticsStatement(names))]),
+)

@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm'
 import type { SQL } from 'drizzle-orm'
-import { prepared } from './connection.js'
 import type { Pool } from './connection.js'
+import { compile, run } from './statement.js'
 
 /**
  * The version of the rows of some symbols, or of all, as digits: it changes with every change of them. An expression for the
@@ -15,26 +15,25 @@ export function versionWhere(isWanted: SQL | undefined): SQL {
     : sql`(SELECT coalesce(sum(version), 0)::text FROM symbols WHERE ${isWanted})`
 }
 
-export function versionOf(symbols: readonly string[] | undefined): SQL {
-  return versionWhere(symbols && isOneOf(symbols))
-}
+const IS_LISTED = sql`symbol = ANY (ARRAY(SELECT jsonb_array_elements_text(${sql.placeholder('symbols')}::text::jsonb)))`
+const OF_ALL = compile(sql`SELECT ${versionWhere(undefined)} AS version`)
+const OF_LISTED = compile(sql`SELECT ${versionWhere(IS_LISTED)} AS version`)
+const OF_KNOWN = compile(
+  sql`SELECT coalesce(sum(version), 0)::text AS version, count(*)::int AS known FROM symbols WHERE ${IS_LISTED} AND row_count > 0`,
+)
 
 /** The version by itself: one tiny statement. */
 export async function readVersion(db: Pool, symbols: readonly string[] | undefined): Promise<string> {
-  const [row] = await prepared<{ version: string }>(db, sql`SELECT ${versionOf(symbols)} AS version`)
+  const [row] = await run<{ version: string }>(db, symbols === undefined ? OF_ALL : OF_LISTED, {
+    symbols: JSON.stringify(symbols),
+  })
   return row?.version ?? '0'
 }
 
 /** The same for symbols that all have rows, whatever the dates; undefined when one has none. */
 export async function readKnownVersion(db: Pool, symbols: readonly string[]): Promise<string | undefined> {
-  const [row] = await prepared<{ version: string }>(
-    db,
-    sql`SELECT sum(version)::text AS version FROM symbols WHERE ${isOneOf(symbols)} AND row_count > 0
-        HAVING count(*) = ${symbols.length}`,
-  )
-  return row?.version
-}
-
-function isOneOf(symbols: readonly string[]): SQL {
-  return sql`symbol = ANY (ARRAY(SELECT jsonb_array_elements_text(${JSON.stringify(symbols)}::text::jsonb)))`
+  const [row] = await run<{ version: string; known: number }>(db, OF_KNOWN, {
+    symbols: JSON.stringify(symbols),
+  })
+  return row?.known === symbols.length ? row.version : undefined
 }

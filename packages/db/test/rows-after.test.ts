@@ -1,19 +1,25 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { prepared } from '../src/connection.js'
 import type { FinancialDataQuery, Position } from '../src/financial-data-query.js'
-import { rowsAfter } from '../src/rows-after.js'
+import { rowsAfter, valuesAfter } from '../src/rows-after.js'
+import { compile, runOnce } from '../src/statement.js'
 import { answerOf, insertRows, queries, storeTable, tables } from './financial-data-model.js'
 import { useConnection } from './database.js'
 
 const connection = useConnection()
 const limits = fc.integer({ min: 1, max: 7 })
 
+/** A statement of its own each time: what it answers does not depend on which were before. */
+function rowsOfQuery(query: FinancialDataQuery, after: Position | null, limit: number): Promise<Position[]> {
+  const statement = compile(rowsAfter(query, after !== null))
+  return runOnce<Position>(connection.db, statement, valuesAfter(query, after, limit))
+}
+
 /** Calls `between` after each step but the last. */
 async function walk(query: FinancialDataQuery, limit: number, between?: (at: Position) => Promise<void>) {
   const walked: Position[] = []
   for (;;) {
-    const rows = await prepared<Position>(connection.db, rowsAfter(query, walked.at(-1) ?? null, limit))
+    const rows = await rowsOfQuery(query, walked.at(-1) ?? null, limit)
     walked.push(...rows.map(({ symbol, date }) => ({ symbol, date })))
     const last = rows.at(-1)
     if (rows.length < limit || last === undefined) return walked
@@ -58,7 +64,7 @@ const known = new Set<string>()
 test('a row carries the values as they are stored', async () => {
   await storeTable(connection.db, [{ symbol: 'IBM', date: '2024-01-02' }])
   for (const query of [{}, { symbols: ['IBM'] }, { symbols: ['A', 'IBM'] }, { latest: true }]) {
-    expect(await prepared(connection.db, rowsAfter(query, null, 5))).toEqual([
+    expect(await rowsOfQuery(query, null, 5)).toEqual([
       {
         symbol: 'IBM',
         date: '2024-01-02',

@@ -74,6 +74,8 @@ export function statisticsRoutes(app: App, { db }: Dependencies): void {
           'x-response-headers': { 200: CACHE_HEADERS, 304: CACHE_HEADERS },
           response: { 200: answerSchema, 304: unchangedSchema, ...problems(400, 404, 503) },
         },
+        // As for bars: types and the fuzz hold the answer to its schema.
+        serializerCompiler: () => JSON.stringify,
       },
       async (request, reply) => {
         const { query } = request
