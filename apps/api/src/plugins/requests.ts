@@ -10,13 +10,10 @@ const QUIET = new Set(['/healthz', '/readyz'])
 
 /** What holds for every request: headers, limits, and one log line at its end. */
 export function registerRequests(app: App): void {
-  app.addHook('onRequest', async (request, reply) => {
+  // Hooks that call back: each promise would cost every request a turn.
+  app.addHook('onRequest', (request, reply, done) => {
     reply.headers(answerHeaders(request))
-    if (request.raw.url !== undefined && request.raw.url.length > MAX_URL_CHARACTERS) {
-      throw new ProblemError(414, 'The URL is longer than 8 KiB.')
-    }
-    requireHost(request)
-    requirePlainUtf8(request)
+    done(problemOf(request))
   })
   // RFC 9110 lets a server pass over an Expect that it does not know; Node's own answer is an empty 417.
   app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response))
@@ -25,10 +22,11 @@ export function registerRequests(app: App): void {
   app.addHook('preClose', async () => {
     closing = true
   })
-  app.addHook('onSend', async (_request, reply) => {
+  app.addHook('onSend', (_request, reply, payload, done) => {
     if (closing) reply.header('connection', 'close')
+    done(null, payload)
   })
-  app.addHook('onResponse', async (request, reply) => {
+  app.addHook('onResponse', (request, reply, done) => {
     const line = {
       method: request.method,
       path: pathOf(request),
@@ -37,6 +35,7 @@ export function registerRequests(app: App): void {
     }
     if (QUIET.has(line.path)) request.log.debug(line, 'request')
     else request.log.info(line, 'request')
+    done()
   })
 }
 
@@ -45,23 +44,32 @@ function pathOf(request: FastifyRequest): string {
   return request.url.split('?', 1)[0] ?? ''
 }
 
+/** What is wrong with a request, whatever it asks for. */
+function problemOf(request: FastifyRequest): ProblemError | undefined {
+  if (request.raw.url !== undefined && request.raw.url.length > MAX_URL_CHARACTERS) {
+    return new ProblemError(414, 'The URL is longer than 8 KiB.')
+  }
+  return problemOfHost(request) ?? problemOfEncoding(request)
+}
+
 /** RFC 9112: a request of HTTP/1.1 without its host, or with two, is 400. Node takes the first of two. */
-function requireHost({ raw }: FastifyRequest): void {
+function problemOfHost({ raw }: FastifyRequest): ProblemError | undefined {
   const hosts = raw.rawHeaders.filter((name, at) => at % 2 === 0 && name.toLowerCase() === 'host').length
-  if (hosts === 1 || (hosts === 0 && raw.httpVersion === '1.0')) return
-  throw new ProblemError(400, 'The request must name its host once, in the header Host.')
+  if (hosts === 1 || (hosts === 0 && raw.httpVersion === '1.0')) return undefined
+  return new ProblemError(400, 'The request must name its host once, in the header Host.')
 }
 
 /** Fastify itself would read a compressed body, or one of another charset, as if it were plain UTF-8. */
-function requirePlainUtf8(request: FastifyRequest): void {
+function problemOfEncoding(request: FastifyRequest): ProblemError | undefined {
   const encoding = request.headers['content-encoding']
   if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
-    throw new ProblemError(415, 'The body must be sent without a Content-Encoding.', {
+    return new ProblemError(415, 'The body must be sent without a Content-Encoding.', {
       headers: { 'accept-encoding': 'identity' },
     })
   }
   const charset = /;\s*charset\s*=\s*"?([^\s;"]*)/i.exec(request.headers['content-type'] ?? '')?.[1]
   if (charset !== undefined && !/^utf-?8$/i.test(charset)) {
-    throw new ProblemError(415, 'The body must be sent as UTF-8.')
+    return new ProblemError(415, 'The body must be sent as UTF-8.')
   }
+  return undefined
 }

@@ -5,7 +5,7 @@ export function isCalendarDate(text: string): boolean {
   if (!/^\d{4}-\d{2}-\d{2}$/.test(text) || text.startsWith('0000')) return false
   const date = new Date(`${text}T00:00:00Z`)
   // JavaScript takes the 30th of February for the 1st of March.
-  return !Number.isNaN(date.getTime()) && date.toISOString().startsWith(text)
+  return date.getUTCDate() === Number(text.slice(-2))
 }
 
 const MESSAGE = 'A date is a day of the calendar as YYYY-MM-DD, from 0001-01-01 to 9999-12-31.'
