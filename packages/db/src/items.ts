@@ -50,7 +50,7 @@ export class ClaimLostError extends Error {
  * the queue has it never came: it counts as dispatched from then on, so that its job is missed when it gets lost.
  * @param options.alone whether nothing else will be in this worker's hands meanwhile
  * @param options.fullHistory whether the plan serves it; else what `auto` wants of it cannot be had, and the newest rows do
- * @returns null when the item is finished, cancelled or unknown, so that there is nothing to do, or `putOffMs` says
+ * @returns null when the item is finished, cancelled or unknown, so that there is nothing to do, or put off (see `putOffMs`)
  */
 export async function takeItem(
   db: Database,
@@ -81,10 +81,14 @@ const EARLY_MS = 1_000
 const isPutOff = sql`(item.state = 'pending' AND item.waiting_for IS NULL
   AND coalesce(item.next_attempt_at > now() + ${EARLY_MS} * interval '1 ms', false))`
 
-/** How long an item has to wait still before its next attempt, by the database's clock; 0 when it does not. Milliseconds. */
+/**
+ * How long an item that was not to be taken has to wait still before its next attempt, by the database's clock; 0 when it
+ * has ended. Milliseconds. One that came to be due since then is tried again at once: its job must not end.
+ */
 export async function putOffMs(db: Database, id: number): Promise<number> {
   const [item] = await db.execute<{ ms: number }>(sql`
-    SELECT interval_ms(item.next_attempt_at - now()) AS ms FROM ingest_items AS item WHERE item.id = ${id} AND ${isPutOff}`)
+    SELECT greatest(coalesce(interval_ms(next_attempt_at - now()), 1), 1) AS ms FROM ingest_items
+     WHERE id = ${id} AND state IN ('pending', 'running')`)
   return item?.ms ?? 0
 }
 

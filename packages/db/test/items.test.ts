@@ -100,8 +100,12 @@ describe('a failed attempt', () => {
     await connection.db.execute(
       sql`UPDATE ingest_items SET next_attempt_at = next_attempt_at - interval '1 minute'`,
     )
+    // It came to be due between the two questions: its job must not end.
+    expect(await putOffMs(connection.db, item.id)).toBe(1)
+    const again = await takeItem(connection.db, item.id)
+    expect(again).toMatchObject({ attempts: 1, claim: item.claim + 1 })
+    await failAttempt(connection.db, { ...item, ...again }, failure, { final: true })
     expect(await putOffMs(connection.db, item.id)).toBe(0)
-    expect(await takeItem(connection.db, item.id)).toMatchObject({ attempts: 1, claim: item.claim + 1 })
   })
 
   test('of a body without a sound row keeps the rows and the account', async () => {
