@@ -1,4 +1,5 @@
 import { finished, Readable } from 'node:stream'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { ExportChunk } from '@stockpile/db/export'
 import type { FastifyReply } from 'fastify'
 import { ProblemError } from './problem.js'
@@ -6,9 +7,6 @@ import type { App } from './server.js'
 
 /** At a time. Each has one statement under way at most, so that of the pool's 10 connections 6 are left for pages. */
 const MAX_EXPORTS = 4
-/** What is written at once: how far a client is with it cannot be seen, and it has `readMs` for it. */
-const PIECE_BYTES = 64 * 1024
-
 export interface Exports {
   /** @throws ProblemError 503 when as many exports as may be are under way */
   enter(): void
@@ -27,6 +25,8 @@ interface ChunkSource {
   /** Read before the answer starts: what is wrong with the statement or the database is an answer of its own. */
   first: ExportChunk
   readAfter(last: NonNullable<ExportChunk['last']>): Promise<ExportChunk>
+  /** A chunk's text as it is to be answered, in pieces that are written at once: see `PIECE_BYTES`. */
+  write(text: Buffer): Iterable<Buffer | string>
 }
 
 export function createExports(app: App): Exports {
@@ -71,19 +71,19 @@ export function createExports(app: App): Exports {
         return next
       }
       async function* texts() {
-        if (source.head !== '') yield Buffer.from(source.head)
+        if (source.head !== '') yield source.head
         for (let chunk: ExportChunk | undefined = source.first; chunk !== undefined;) {
           const next = readAfter(chunk.last)
-          yield* piecesOf(chunk.text)
+          for (const piece of chunk.text === null ? [] : source.write(chunk.text)) {
+            // To a client that takes all at once a stream writes without an end of its turn: others wait, the next
+            // chunk's statement among them.
+            await nextTurn()
+            yield piece
+          }
           chunk = await next
         }
       }
-      return reply.send(Readable.from(texts(), { objectMode: false, highWaterMark: 1 }))
+      return reply.send(Readable.from(texts(), { highWaterMark: 1 }))
     },
   }
-}
-
-function* piecesOf(text: Buffer | null): Generator<Buffer> {
-  if (text === null) return
-  for (let from = 0; from < text.length; from += PIECE_BYTES) yield text.subarray(from, from + PIECE_BYTES)
 }

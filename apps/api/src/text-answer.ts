@@ -6,11 +6,12 @@ import type { FastifyReply } from 'fastify'
 import { Readable } from 'node:stream'
 import * as z from 'zod'
 import type { Exports } from './exports.js'
+import { writeLines } from './export-lines.js'
 import { barsAsText, CONTENT_TYPES, dispositionOf, headOf, MEDIA_TYPES } from './format.js'
 import { CACHE_HEADERS } from './schemas/answer.js'
 
-/** Of an export. Fewer cost round trips, more only memory. */
-const CHUNK_ROWS = 5_000
+/** Of an export. Fewer cost round trips and plans, more only memory. */
+const CHUNK_ROWS = 10_000
 
 interface Text {
   format: TextFormat
@@ -36,6 +37,7 @@ export async function sendExport(
       head: headOf(text.format, text.columns),
       first,
       readAfter,
+      write: (lines) => writeLines(lines, text),
     })
   } catch (error) {
     exports.leave()

@@ -5,9 +5,11 @@ import type { IncomingMessage } from 'node:http'
 import { connect } from 'node:net'
 import { buffer, text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { BAR_COLUMNS } from '@stockpile/db/export'
 import type { ExportChunk } from '@stockpile/db/export'
 import { waitFor } from '@stockpile/test-harness/process'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { writeLines } from '../src/export-lines.js'
 import { createExports } from '../src/exports.js'
 import { createLogger } from '../src/logger.js'
 import { registerCompression } from '../src/plugins/compression.js'
@@ -25,6 +27,7 @@ const MIB = 1024 * 1024
 const TEXT = randomBytes(MIB)
 const MORE = { symbol: 'IBM', date: '2023-01-03' }
 const lengthOf = (part: unknown) => (Buffer.isBuffer(part) ? part.length : NaN)
+const slices = (lines: Buffer) => writeLines(lines, { format: 'csv', columns: BAR_COLUMNS })
 /** More than both ends' sockets hold back. */
 const MANY = 64
 
@@ -51,6 +54,7 @@ describe('an export', () => {
         head: 'head',
         first,
         readAfter: async () => read((reads += 1)),
+        write: slices,
       })
     })
     origin = await app.listen({ port: 0 })
@@ -150,6 +154,7 @@ describe('an export', () => {
           head: '',
           first: { text: TEXT, last: MORE },
           readAfter: async () => read(1),
+          write: slices,
         })
       })
       const socket = connect(Number(new URL(await late.listen({ port: 0 })).port), '127.0.0.1')

@@ -1,0 +1,63 @@
+import type { BarColumn, TextFormat } from '@stockpile/db/export'
+
+/** What is written at once: how far a client is with it cannot be seen, and it has `readMs` for it. */
+const PIECE_BYTES = 64 * 1024
+/** Of lines that are given names, which makes them two to four times as long. */
+const NAMELESS_BYTES = 20 * 1024
+/** More than a symbol of 32 characters, a day and five numbers ever have. */
+const MAX_LINE_BYTES = 1024
+const COMMA = 0x2c
+const LINE_FEED = 0x0a
+
+/** The lines of `readExportChunk` as they are answered, in pieces: between two of them others have their turn. */
+export function writeLines(
+  lines: Buffer,
+  { format, columns }: { format: TextFormat; columns: readonly BarColumn[] },
+): Iterable<Buffer | string> {
+  return format === 'csv' ? slices(lines) : namedLines(lines, columns)
+}
+
+function* slices(lines: Buffer): Generator<Buffer> {
+  for (let from = 0; from < lines.length; from += PIECE_BYTES) yield lines.subarray(from, from + PIECE_BYTES)
+}
+
+/** NDJSON of lines of values: in one pass over the bytes, half the time of splitting and joining texts. */
+function* namedLines(lines: Buffer, columns: readonly BarColumn[]): Generator<string> {
+  const before = columns.map((column, index) => Buffer.from(`${index === 0 ? '{' : '",'}"${column}":"`))
+  const after = Buffer.from('"}\n')
+  const namesBytes = before.reduce((sum, name) => sum + name.length, after.length)
+  // A value has a byte of its own and one that ends it.
+  const room = Buffer.allocUnsafe(
+    (NAMELESS_BYTES + MAX_LINE_BYTES) * Math.ceil(1 + namesBytes / columns.length / 2),
+  )
+  for (let from = 0, to = 0; from < lines.length; from = to) {
+    to = lines.indexOf(LINE_FEED, Math.min(from + NAMELESS_BYTES, lines.length - 1)) + 1
+    const written = nameValues(lines.subarray(from, to), room, { before, after })
+    // A text, since memory of a buffer's lies outside the heap: it would be collected by going through all of that.
+    yield room.toString('latin1', 0, written)
+  }
+}
+
+/** @returns how many bytes of `room` were written */
+function nameValues(
+  lines: Buffer,
+  room: Buffer,
+  { before, after }: { before: readonly Buffer[]; after: Buffer },
+): number {
+  let at = 0
+  let column = 0
+  // With indices: iterators would take several times as long.
+  const write = (bytes: Buffer) => {
+    for (let index = 0; index < bytes.length; index += 1) room[at++] = bytes[index] ?? 0
+  }
+  for (let index = 0; index < lines.length; index += 1) {
+    const byte = lines[index] ?? 0
+    const name = column === 0 || byte === COMMA ? before[column++] : undefined
+    if (name !== undefined) write(name)
+    if (byte === LINE_FEED) {
+      write(after)
+      column = 0
+    } else if (byte !== COMMA) room[at++] = byte
+  }
+  return at
+}
