@@ -1,9 +1,9 @@
 import type { BarColumn, TextFormat } from '@stockpile/db/export'
 
 /** What is written at once: how far a client is with it cannot be seen, and it has `readMs` for it. */
-const PIECE_BYTES = 64 * 1024
-/** Of lines that are given names, which makes them two to four times as long. */
-const NAMELESS_BYTES = 20 * 1024
+const PIECE_BYTES = 32 * 1024
+/** Of lines that are given names: whole bars become 2.6 times as long, lone digits 8 times. */
+const NAMELESS_BYTES = 12 * 1024
 /** More than a symbol of 32 characters, a day and five numbers ever have. */
 const MAX_LINE_BYTES = 1024
 const COMMA = 0x2c
@@ -32,6 +32,7 @@ function* namedLines(lines: Buffer, columns: readonly BarColumn[]): Generator<st
   )
   for (let from = 0, to = 0; from < lines.length; from = to) {
     to = lines.indexOf(LINE_FEED, Math.min(from + NAMELESS_BYTES, lines.length - 1)) + 1
+    if (to === 0) throw new Error('writeLines: a line without its end')
     const written = nameValues(lines.subarray(from, to), room, { before, after })
     // A text, since memory of a buffer's lies outside the heap: it would be collected by going through all of that.
     yield room.toString('latin1', 0, written)

@@ -14,7 +14,7 @@ export interface Exports {
   leave(): void
   /**
    * Streams a head and chunks to a client for as long as it takes them. The next chunk is read while the former is written,
-   * and none while the client does not read (see plugins/slow-readers.ts for how long that may last). An error resets
+   * and none beyond it while the client does not read (see plugins/slow-readers.ts for how long that may last). An error resets
    * the connection, so that what came is not taken for the whole: to HTTP/1.0 a mere end is that of the file.
    */
   send(reply: FastifyReply, chunks: ChunkSource): FastifyReply
@@ -52,9 +52,11 @@ export function createExports(app: App): Exports {
     send(reply, source) {
       replies.add(reply)
       let reading: Promise<unknown> = Promise.resolve()
+      let hasEnded = false
       // Not the event: a client that left while the first chunk was read has had it.
       finished(reply.raw, () => {
         replies.delete(reply)
+        hasEnded = true
         // Its last statement may still run, and has a connection.
         void reading.then(leave)
       })
@@ -63,6 +65,7 @@ export function createExports(app: App): Exports {
       const readAfter = (last: ExportChunk['last']): Promise<ExportChunk | undefined> => {
         if (last === null) return Promise.resolve(undefined)
         const next = source.readAfter(last).catch((error: unknown) => {
+          if (hasEnded) return undefined
           reply.log.error({ err: error }, 'an export is cut off: it cannot be read on')
           reply.raw.socket?.resetAndDestroy()
           return undefined
@@ -81,6 +84,7 @@ export function createExports(app: App): Exports {
             yield piece
           }
           chunk = await next
+          if (hasEnded) return
         }
       }
       return reply.send(Readable.from(texts(), { highWaterMark: 1 }))

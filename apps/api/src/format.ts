@@ -63,7 +63,7 @@ export function headOf(format: TextFormat, columns: readonly BarColumn[]): strin
   return format === 'csv' ? `${columns.join(',')}\r\n` : ''
 }
 
-/** Bars that were read one by one, written as PostgreSQL writes those of an export (see `readExportChunk`). */
+/** Bars that were read one by one, written as those of an export are (see `readExportChunk` and `writeLines`). */
 export function barsAsText(
   format: TextFormat,
   columns: readonly BarColumn[],

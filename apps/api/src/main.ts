@@ -1,6 +1,6 @@
 import { SchemaVersionError } from '@stockpile/db/migrate'
 import { DatabaseNotReadyError } from '@stockpile/db/ready'
-import { createLogOutput } from '@stockpile/log/output'
+import { createProcessOutput } from '@stockpile/log/output'
 import { UnsafeRedisError } from '@stockpile/queue/redis-safety'
 import { ConfigError, parseConfig } from './config.js'
 import { createLogger } from './logger.js'
@@ -9,6 +9,8 @@ import { StartError } from './start-error.js'
 
 /** What requests under way have to end in, once the process is to stop. */
 const STOP_DEADLINE_MS = 10_000
+/** A write for each line took a third of the time of small answers. */
+const LOG_DELAY_MS = 10
 /** For the last lines, when somebody reads them. */
 const FLUSH_MS = 1_000
 
@@ -20,9 +22,7 @@ stop.signal.addEventListener('abort', () => {
   setTimeout(() => process.exit(1), STOP_DEADLINE_MS).unref()
 })
 
-const output = createLogOutput(process.stdout)
-// An error that nobody caught ends the process at once.
-process.once('exit', output.send)
+const output = createProcessOutput({ delayMs: LOG_DELAY_MS })
 const exitCode = await main()
 await output.flush(FLUSH_MS)
 process.exit(exitCode)

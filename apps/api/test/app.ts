@@ -74,6 +74,7 @@ async function openApp(options: TestAppOptions): Promise<TestApp & { close(): Pr
     applicationName: 'api-test',
     maxConnections: 4,
     statementTimeoutMs: 5_000,
+    genericPlans: true,
   })
   const queue = openQueue({
     backend: chooseBackend({ redisUrl, databaseUrl }),

@@ -18,7 +18,6 @@ import { createServer } from '../src/server.js'
 import type { App } from '../src/server.js'
 import * as z from 'zod'
 import { problemOf, useApp } from './app.js'
-import { parseCsv } from './csv.js'
 
 const READ_MS = 400
 const HANDLER_MS = 300
@@ -217,7 +216,7 @@ describe('an export', () => {
     const ended = once(statements.signal, 'abort')
     read = async () => {
       await ended
-      return { text: null, last: null }
+      return { text: TEXT, last: MORE }
     }
     for (const answer of await Promise.all([open(), open(), open(), open()])) {
       await once(answer, 'data')
@@ -225,8 +224,11 @@ describe('an export', () => {
     }
     await waitFor(async () => (await connections()) === 0, { deadlineMs: 5_000 })
     expect(problemOf(await app.inject('/'), 503).detail).toContain('4 exports')
+    const begun = reads
     statements.abort()
     await expectRoom()
+    // Four more, of the exports that asked for room; none of those that had been left.
+    expect(reads).toBe(begun + 4)
   })
 
   test('does not hold up the end of the process', async () => {
@@ -239,26 +241,36 @@ describe('an export from the database', () => {
   const context = useApp({ shared: true })
 
   test('has every bar once, in order, although it is read in parts', async () => {
+    // Each symbol's last row is a chunk's, and of some the last chunk is the last of all.
     await context.db.execute(`
       INSERT INTO financial_data (symbol, date, open_price, high_price, low_price, close_price, volume)
-      SELECT (ARRAY['=A B', '@S', 'S1'])[1 + day % 3], DATE '1990-01-01' + day, 1, 1, 1, 1, day FROM generate_series(1, 18000) AS day`)
-    const whole = (await context.app.inject('/api/financial_data?format=csv')).body
-    const [, ...rows] = parseCsv(whole)
+      SELECT (ARRAY['=A B', '@S', 'S1'])[1 + day % 3], DATE '1900-01-01' + day, 1, 1, 1, 1, day FROM generate_series(1, 30000) AS day`)
+    const linesOf = async (query: string) =>
+      (await context.app.inject(`/api/financial_data?${query}`)).body.split(/\r?\n/).slice(0, -1)
+    const [, ...rows] = await linesOf('format=csv')
     // Without the apostrophe of those that look like formulas.
-    const keys = rows.map(([symbol, date]) => `${symbol?.replace(/^'/, '')} ${date}`)
+    const keys = rows.map((row) => row.replace(/^'/, '').split(',').slice(0, 2).join(' '))
     expect(keys).toStrictEqual([...new Set(keys)].toSorted())
-    expect(keys).toHaveLength(18_000)
+    expect(keys).toHaveLength(30_000)
+
+    const keyOf = (line: string) => {
+      const { symbol, date } = z.object({ symbol: z.string(), date: z.string() }).parse(JSON.parse(line))
+      return `${symbol} ${date}`
+    }
+    expect((await linesOf('format=ndjson')).map(keyOf)).toStrictEqual(keys)
+    expect((await linesOf('format=ndjson&order=desc')).map(keyOf)).toStrictEqual(keys.toReversed())
+    expect((await linesOf('format=ndjson&symbol=S1')).map(keyOf)).toStrictEqual(
+      keys.filter((key) => key.startsWith('S1')),
+    )
     // Lines that do not say where they are go on as well.
-    const volumes = parseCsv((await context.app.inject('/api/financial_data?format=csv&fields=volume')).body)
-    expect(volumes.slice(1)).toStrictEqual(rows.map((row) => row.slice(-1)))
-    // A chunk's end is the end.
-    const some = (await context.app.inject('/api/financial_data?format=ndjson&symbol=S1')).body
-    expect(
-      some
-        .split('\n')
-        .slice(0, -1)
-        .map((line) => z.object({ date: z.string() }).parse(JSON.parse(line)).date),
-    ).toStrictEqual(rows.filter(([symbol]) => symbol === 'S1').map(([, date]) => date))
+    for (const [name, column] of [
+      ['symbol', 0],
+      ['date', 1],
+      ['volume', 6],
+    ] as const)
+      expect((await linesOf(`format=csv&fields=${name}`)).slice(1)).toStrictEqual(
+        rows.map((row) => row.split(',')[column]),
+      )
   })
 
   test('that fails before it begins is a problem like any other', async () => {

@@ -3,7 +3,7 @@ import { setFlagsFromString } from 'node:v8'
 import { isUnavailable, withoutParameters } from '@stockpile/db/connection'
 import { SchemaVersionError } from '@stockpile/db/migrate'
 import { DatabaseNotReadyError } from '@stockpile/db/ready'
-import { createLogOutput } from '@stockpile/log/output'
+import { createProcessOutput } from '@stockpile/log/output'
 import { UnsafeRedisError } from '@stockpile/queue/redis-safety'
 import { pino } from 'pino'
 import { ConfigError, parseConfig } from './config.js'
@@ -30,9 +30,7 @@ process.on('SIGINT', stopFor('SIGINT'))
 // Forked by npm start, which may be killed: nobody else would stop this process then.
 if (process.connected) process.on('disconnect', stopFor('the parent process is gone'))
 
-const output = createLogOutput(process.stdout)
-// An error that nobody caught ends the process at once.
-process.once('exit', output.send)
+const output = createProcessOutput()
 const exitCode = await main()
 await output.flush(FLUSH_MS)
 process.exit(exitCode)

@@ -3,6 +3,7 @@ import type { SQL } from 'drizzle-orm'
 import type { Database } from './connection.js'
 import { isoInstant } from './instant.js'
 import type { Failure } from './items.js'
+import { allOf } from './statement.js'
 
 export interface RecordedFailure extends Failure {
   id: number
@@ -69,10 +70,12 @@ export async function groupFailures(db: Database, filter: Filter): Promise<Failu
       FROM ingest_failures WHERE ${matches(filter)} GROUP BY class ORDER BY max(id) DESC`)
 }
 
-function matches(filter: Filter): SQL {
-  const { runId = null, symbol = null, class: failureClass = null, from = null, until = null } = filter
-  return sql`(${runId}::uuid IS NULL OR run_id = ${runId}::uuid) AND (${symbol}::text IS NULL OR symbol = ${symbol})
-    AND (${failureClass}::text IS NULL OR class = ${failureClass})
-    AND (${from}::timestamptz IS NULL OR failed_at >= ${from}::timestamptz)
-    AND (${until}::timestamptz IS NULL OR failed_at < ${until}::timestamptz)`
+function matches({ runId, symbol, class: failureClass, from, until }: Filter): SQL {
+  return allOf([
+    runId !== undefined && sql`run_id = ${runId}::uuid`,
+    symbol !== undefined && sql`symbol = ${symbol}`,
+    failureClass !== undefined && sql`class = ${failureClass}`,
+    from !== undefined && sql`failed_at >= ${from}::timestamptz`,
+    until !== undefined && sql`failed_at < ${until}::timestamptz`,
+  ])
 }

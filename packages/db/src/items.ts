@@ -83,12 +83,13 @@ const isPutOff = sql`(item.state = 'pending' AND item.waiting_for IS NULL
 
 /**
  * How long an item that was not to be taken has to wait still before its next attempt, by the database's clock; 0 when it
- * has ended. Milliseconds. One that came to be due since then is tried again at once: its job must not end.
+ * has ended, or another job runs it. Milliseconds. One that came to be due since then is tried again at once: its job must
+ * not end.
  */
 export async function putOffMs(db: Database, id: number): Promise<number> {
   const [item] = await db.execute<{ ms: number }>(sql`
     SELECT greatest(coalesce(interval_ms(next_attempt_at - now()), 1), 1) AS ms FROM ingest_items
-     WHERE id = ${id} AND state IN ('pending', 'running')`)
+     WHERE id = ${id} AND state = 'pending'`)
   return item?.ms ?? 0
 }
 

@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm'
 import type { Database } from './connection.js'
 import { isoInstant } from './instant.js'
+import { allOf } from './statement.js'
 
 export interface QuarantinedRow {
   id: number
@@ -33,12 +34,15 @@ export async function listRejectedRows(
   db: Database,
   filter: RejectedRowFilter,
 ): Promise<{ rows: QuarantinedRow[]; count: number }> {
-  const { runId = null, symbol = null, resolved = null, limit, offset } = filter
-  const where = sql`(${symbol}::text IS NULL OR rejected.symbol = ${symbol})
-    AND (${resolved}::boolean IS NULL OR (resolved_at IS NOT NULL) = ${resolved}::boolean)
-    AND (${runId}::uuid IS NULL OR EXISTS (
-      SELECT FROM item_rejected_rows AS brought JOIN ingest_items AS item ON item.id = brought.item_id
-       WHERE brought.rejected_row_id = rejected.id AND item.run_id = ${runId}::uuid))`
+  const { runId, symbol, resolved, limit, offset } = filter
+  const where = allOf([
+    symbol !== undefined && sql`rejected.symbol = ${symbol}`,
+    resolved !== undefined && sql`(resolved_at IS NOT NULL) = ${resolved}::boolean`,
+    runId !== undefined &&
+      sql`EXISTS (
+        SELECT FROM item_rejected_rows AS brought JOIN ingest_items AS item ON item.id = brought.item_id
+         WHERE brought.rejected_row_id = rejected.id AND item.run_id = ${runId}::uuid)`,
+  ])
   const [total] = await db.execute<{ count: number }>(
     sql`SELECT count(*)::float8 AS count FROM rejected_rows AS rejected WHERE ${where}`,
   )

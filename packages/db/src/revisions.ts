@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm'
 import type { Database } from './connection.js'
 import type { FinancialDataRow } from './financial-data-query.js'
 import { isoInstant } from './instant.js'
+import { allOf } from './statement.js'
 
 type Values = Omit<FinancialDataRow, 'symbol' | 'date'>
 
@@ -21,9 +22,12 @@ export async function listRevisions(
   filter: { symbol: string; startDate?: string | undefined; endDate?: string | undefined },
   page: { limit: number; offset: number },
 ): Promise<{ revisions: Revision[]; count: number }> {
-  const { symbol, startDate = null, endDate = null } = filter
-  const where = sql`symbol = ${symbol} AND (${startDate}::date IS NULL OR date >= ${startDate}::date)
-    AND (${endDate}::date IS NULL OR date <= ${endDate}::date)`
+  const { symbol, startDate, endDate } = filter
+  const where = allOf([
+    sql`symbol = ${symbol}`,
+    startDate !== undefined && sql`date >= ${startDate}::date`,
+    endDate !== undefined && sql`date <= ${endDate}::date`,
+  ])
   const [total] = await db.execute<{ count: number }>(
     sql`SELECT count(*)::float8 AS count FROM price_revisions WHERE ${where}`,
   )

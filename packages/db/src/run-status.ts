@@ -4,6 +4,7 @@ import type { FetchedOutputsize, ItemOutcome, Outputsize, Priority, WaitingFor }
 import { isoInstant } from './instant.js'
 import type { RunTrigger } from './runs.js'
 import type { ITEM_STATES } from './schema.js'
+import { allOf } from './statement.js'
 
 export type ItemState = (typeof ITEM_STATES)[number]
 
@@ -158,7 +159,7 @@ export async function listItems(
   runId: string,
   page: { state?: ItemState | undefined; limit: number; offset: number },
 ): Promise<{ items: Item[]; count: number }> {
-  const where = sql`run_id = ${runId}::uuid AND (${page.state ?? null}::text IS NULL OR state = ${page.state ?? null})`
+  const where = allOf([sql`run_id = ${runId}::uuid`, page.state !== undefined && sql`state = ${page.state}`])
   const [total] = await db.execute<{ count: number }>(
     sql`SELECT count(*)::float8 AS count FROM ingest_items WHERE ${where}`,
   )

@@ -1,4 +1,4 @@
-import { Placeholder } from 'drizzle-orm'
+import { Placeholder, sql } from 'drizzle-orm'
 import type { SQL } from 'drizzle-orm'
 import { PgDialect } from 'drizzle-orm/pg-core'
 import type { Pool } from './connection.js'
@@ -25,6 +25,11 @@ export function compile(statement: SQL): Statement {
     (_, number) => `$${distinct.indexOf(names[Number(number) - 1] ?? '') + 1}`,
   )
   return { text: renumbered, names: distinct }
+}
+
+/** What all of these say; of filters that were not given, `false`, nothing: a plan for any value could use no index for them. */
+export function allOf(conditions: readonly (SQL | false)[]): SQL {
+  return sql.join([sql`true`, ...conditions.filter((condition) => condition !== false)], sql` AND `)
 }
 
 type Values = Readonly<Record<string, string | number | undefined>>

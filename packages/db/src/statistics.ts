@@ -129,10 +129,10 @@ type StatisticsRow = StatisticsEntry & { version: string | null; absent: boolean
 export async function readStatistics(db: Pool, query: StatisticsQuery): Promise<StatisticsFound> {
   const { symbols, startDate, endDate, names, groupBy, limit } = query
   const values = { symbols: textArray(symbols), startDate, endDate, limit }
-  const common = COMMON.get(names)
-  const rows = await (common === undefined || groupBy !== undefined
+  const common = COMMON.find((one) => one.names === names && one.groupBy === groupBy)
+  const rows = await (common === undefined
     ? runOnce<StatisticsRow>(db, compile(statisticsStatement(names, groupBy)), values)
-    : run<StatisticsRow>(db, common, values))
+    : run<StatisticsRow>(db, common.statement, values))
   const found: StatisticsFound = { entries: [], unknown: [], version: '0' }
   const versions = new Map<string, bigint>()
   for (const { version, absent, ...entry } of rows) {
@@ -155,7 +155,7 @@ const START = sql`${sql.placeholder('startDate')}::text`
 const END = sql`${sql.placeholder('endDate')}::text`
 
 /** Its columns come in the order of the answer. Values: `symbols` as an array's literal, `startDate`, `endDate`, `limit`. */
-function statisticsStatement(names: readonly StatisticName[], groupBy?: Period): SQL {
+function statisticsStatement(names: readonly StatisticName[], groupBy: Period | undefined): SQL {
   const list = (parts: SQL[]) => sql.join(parts, sql`, `)
   const aggregates = names.map((name) => sql`${AGGREGATES[name]} AS ${sql.identifier(name)}`)
   const found = list(names.map((name) => sql`figures.${sql.identifier(name)}`))
@@ -186,6 +186,8 @@ function periodColumns(name: Period) {
 }
 
 /** Each choice of names is another text, and connections keep the prepared ones: those of the common choices only. */
-const COMMON = new Map(
-  [STATISTIC_NAMES, AVERAGES].map((names) => [names, compile(statisticsStatement(names))]),
+const COMMON = [AVERAGES, STATISTIC_NAMES].flatMap((names) =>
+  [undefined, ...PERIOD_NAMES].map((groupBy) => {
+    return { names, groupBy, statement: compile(statisticsStatement(names, groupBy)) }
+  }),
 )

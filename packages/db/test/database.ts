@@ -24,6 +24,8 @@ export function useConnection(): {
       applicationName: 'db-test',
       maxConnections: 4,
       statementTimeoutMs: 10_000,
+      // As the API, whose statements most of these are.
+      genericPlans: true,
     })
     opened.push(connection)
     return connection

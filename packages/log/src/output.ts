@@ -12,8 +12,11 @@ export interface LogOutput {
 
 /** Thousands of lines: enough for a reader that is restarted. */
 const LIMIT_BYTES = 1024 * 1024
-/** Lines of so long are written at once: a write for each took a third of the API's time for a small answer. */
-const DELAY_MS = 10
+interface OutputOptions {
+  limitBytes?: number
+  /** Lines of so long are written at once; with 0 each by itself. What kills the process takes them with it. */
+  delayMs?: number
+}
 
 /**
  * Writes lines to a stream, process.stdout in production. pino's own destination writes synchronously: once a reader
@@ -21,7 +24,10 @@ const DELAY_MS = 10
  * middle of its work. Here lines wait in memory up to `limitBytes`; those beyond are dropped and, when the reader has
  * caught up, counted in a line of their own. A reader that is gone changes nothing.
  */
-export function createLogOutput(stream: Writable, limitBytes = LIMIT_BYTES): LogOutput {
+export function createLogOutput(
+  stream: Writable,
+  { limitBytes = LIMIT_BYTES, delayMs = 0 }: OutputOptions = {},
+): LogOutput {
   let dropped = 0
   let waiting = ''
   let timer: NodeJS.Timeout | undefined
@@ -42,7 +48,8 @@ export function createLogOutput(stream: Writable, limitBytes = LIMIT_BYTES): Log
       if (dropped > 0) waiting += noticeOf(dropped)
       dropped = 0
       waiting += line
-      timer ??= setTimeout(send, DELAY_MS)
+      if (delayMs === 0) send()
+      else timer ??= setTimeout(send, delayMs)
     },
     send,
     async flush(deadlineMs) {
@@ -55,6 +62,13 @@ export function createLogOutput(stream: Writable, limitBytes = LIMIT_BYTES): Log
       late.abort()
     },
   }
+}
+
+/** That of this process, on its standard output: an error that nobody caught ends it with its lines written. */
+export function createProcessOutput(options: Pick<OutputOptions, 'delayMs'> = {}): LogOutput {
+  const output = createLogOutput(process.stdout, options)
+  process.once('exit', () => output.send())
+  return output
 }
 
 function noticeOf(dropped: number): string {

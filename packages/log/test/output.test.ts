@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { Writable } from 'node:stream'
 import { describe, expect, test, vi } from 'vitest'
 import { createLogOutput } from '../src/output.js'
@@ -36,7 +37,7 @@ describe('the log of a process', () => {
 
   test('fills a bounded memory while nobody reads it, and says afterwards how much was dropped', async () => {
     const { stream, lines, read } = unreadPipe()
-    const output = createLogOutput(stream, 1_000)
+    const output = createLogOutput(stream, { limitBytes: 1_000 })
     for (let number = 0; number < 100; number += 1) output.write(`${'x'.repeat(99)}\n`)
     output.send()
     expect(stream.writableLength).toBe(1_000)
@@ -53,19 +54,24 @@ describe('the log of a process', () => {
   test('has the lines of one moment in one write, soon after', async () => {
     const { stream, lines, read } = unreadPipe()
     read()
-    const output = createLogOutput(stream)
+    const output = createLogOutput(stream, { delayMs: 10 })
     for (const line of ['one\n', 'two\n']) output.write(line)
     expect(lines).toStrictEqual([])
     await vi.waitFor(() => expect(lines).toStrictEqual(['one\ntwo\n']))
   })
 
-  test('is handed over when its process ends unasked', () => {
-    const { stream, lines, read } = unreadPipe()
-    read()
-    const output = createLogOutput(stream)
-    output.write('the last\n')
-    output.send()
-    expect(lines).toStrictEqual(['the last\n'])
+  test('has the last lines of a process that ends by an error nobody caught', () => {
+    const program = `
+      import { createProcessOutput } from ${JSON.stringify(new URL('../src/output.ts', import.meta.url).href)}
+      createProcessOutput({ delayMs: 60_000 }).write('the last\\n')
+      throw new Error('nobody caught it')`
+    const { stdout, stderr, status } = spawnSync(
+      process.execPath,
+      ['--import', 'tsx', '--input-type=module', '-e', program],
+      { encoding: 'utf8' },
+    )
+    expect({ stdout, status }).toStrictEqual({ stdout: 'the last\n', status: 1 })
+    expect(stderr).toContain('nobody caught it')
   })
 
   test('holds up the end of its process only until the deadline', async () => {
