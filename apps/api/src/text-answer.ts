@@ -10,7 +10,7 @@ import { writeLines } from './export-lines.js'
 import { barsAsText, CONTENT_TYPES, dispositionOf, headOf, MEDIA_TYPES } from './format.js'
 import { CACHE_HEADERS } from './schemas/answer.js'
 
-/** Of an export. Fewer cost round trips and plans, more only memory. */
+/** Of an export. Fewer cost round trips and plans, more memory. */
 const CHUNK_ROWS = 10_000
 
 interface Text {
