@@ -83,13 +83,13 @@ const isPutOff = sql`(item.state = 'pending' AND item.waiting_for IS NULL
 
 /**
  * How long an item that was not to be taken has to wait still before its next attempt, by the database's clock; 0 when it
- * has ended, or another job runs it. Milliseconds. One that came to be due since then is tried again at once: its job must
- * not end.
+ * does not. Milliseconds. Without the earliness that `takeItem` grants: an item that came to be takeable since it was
+ * refused must not lose its job.
  */
 export async function putOffMs(db: Database, id: number): Promise<number> {
   const [item] = await db.execute<{ ms: number }>(sql`
-    SELECT greatest(coalesce(interval_ms(next_attempt_at - now()), 1), 1) AS ms FROM ingest_items
-     WHERE id = ${id} AND state = 'pending'`)
+    SELECT interval_ms(next_attempt_at - now()) AS ms FROM ingest_items
+     WHERE id = ${id} AND state = 'pending' AND waiting_for IS NULL AND next_attempt_at > now()`)
   return item?.ms ?? 0
 }
 

@@ -97,11 +97,12 @@ describe('a failed attempt', () => {
     await failAttempt(connection.db, item, failure, { retryInMs: 60_000 })
     expect(await takeItem(connection.db, item.id)).toBeNull()
     expect(await putOffMs(connection.db, item.id)).toBeGreaterThan(50_000)
-    await connection.db.execute(
-      sql`UPDATE ingest_items SET next_attempt_at = next_attempt_at - interval '1 minute'`,
-    )
-    // It came to be due between the two questions: its job must not end.
-    expect(await putOffMs(connection.db, item.id)).toBe(1)
+    // It came to be takeable between the two questions: its job must not end. In a transaction the clock stands still.
+    const waitMs = await connection.db.transaction(async (tx) => {
+      await tx.execute(sql`UPDATE ingest_items SET next_attempt_at = now() + interval '900 milliseconds'`)
+      return putOffMs(tx, item.id)
+    })
+    expect(waitMs).toBe(900)
     const again = await takeItem(connection.db, item.id)
     expect(again).toMatchObject({ attempts: 1, claim: item.claim + 1 })
     await failAttempt(connection.db, { ...item, ...again }, failure, { final: true })
