@@ -34,7 +34,7 @@ function* namedLines(lines: Buffer, columns: readonly BarColumn[]): Generator<st
     to = lines.indexOf(LINE_FEED, Math.min(from + NAMELESS_BYTES, lines.length - 1)) + 1
     if (to === 0) throw new Error('writeLines: a line without its end')
     const written = nameValues(lines.subarray(from, to), room, { before, after })
-    // A text, since memory of a buffer's lies outside the heap: it would be collected by going through all of that.
+    // A copy: the room is used again before the piece is out.
     yield room.toString('latin1', 0, written)
   }
 }
