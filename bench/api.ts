@@ -61,7 +61,6 @@ export async function benchApi(options: {
         generator,
         rounds: options.rounds,
         ms: options.seconds * 1_000,
-        oneAtATime: query.isUnbounded === true,
       })
       const result = resultOf(query, contestants)
       results.push(result)

@@ -27,7 +27,7 @@ export async function pageOfSymbol(sql: postgres.Sql, symbol: string, range: Ran
   const count =
     range === null
       ? sql`(SELECT row_count FROM symbols WHERE symbol = ${symbol})`
-      : sql`(SELECT count(*) FROM financial_data WHERE symbol = ${symbol} AND ${isIn(sql, range)})`
+      : sql`(SELECT ${daysIn(sql, range)} FROM symbol_days WHERE symbol = ${symbol})`
   return counted(
     await sql<Line[]>`
       WITH total AS MATERIALIZED (SELECT coalesce(${count}, 0)::int AS count)
@@ -69,17 +69,22 @@ export async function pageOfAll(sql: postgres.Sql, page: Page) {
   )
 }
 
-/** Each symbol's days in the range are counted, but for those whose every day lies in it. */
+/** By each symbol's days in the range; the first page takes only their sum. */
 export async function pageOfRange(sql: postgres.Sql, range: Range, page: Page) {
-  const start = sql`${range.start}::text::date`
-  const end = sql`${range.end}::text::date`
+  if (page.offset === 0)
+    return counted(
+      await sql<Line[]>`
+        WITH total AS MATERIALIZED (SELECT coalesce(sum(${daysIn(sql, range)}), 0)::int AS count FROM symbol_days)
+        SELECT total.count, ${columns(sql)} FROM total LEFT JOIN (
+          SELECT bar.* FROM symbols AS one CROSS JOIN LATERAL (
+            SELECT * FROM financial_data AS stored WHERE stored.symbol = one.symbol AND ${isIn(sql, range)} ORDER BY stored.date LIMIT ${page.limit}
+          ) AS bar ORDER BY one.symbol, bar.date LIMIT ${page.limit}
+        ) AS bar ON true`,
+    )
   return counted(
     await sql<Line[]>`
       WITH counted AS MATERIALIZED (
-        SELECT symbol, CASE WHEN first_date >= ${start} AND last_date <= ${end} THEN row_count ELSE (
-                 SELECT count(*) FROM financial_data AS bar WHERE bar.symbol = symbols.symbol AND ${isIn(sql, range)}
-               ) END AS rows
-          FROM symbols WHERE first_date <= ${end} AND last_date >= ${start}
+        SELECT symbol, ${daysIn(sql, range)} AS rows FROM symbol_days
       ), placed AS (
         SELECT symbol, rows, sum(rows::float8) OVER (ORDER BY symbol) - rows AS before FROM counted
       )
@@ -121,9 +126,12 @@ type Line = { count: number } & (Bar | { [Column in keyof Bar]: null })
 type Fragment = postgres.PendingQuery<postgres.Row[]>
 
 function isIn(sql: postgres.Sql, range: Range | null): Fragment {
-  return range === null
-    ? sql`true`
-    : sql`date BETWEEN ${range.start}::text::date AND ${range.end}::text::date`
+  return range === null ? sql`true` : sql`date BETWEEN ${range.start}::date AND ${range.end}::date`
+}
+
+/** Of a row of symbol_days. */
+function daysIn(sql: postgres.Sql, { start, end }: Range): Fragment {
+  return sql`days_between(first_day, days, ${start}::date, ${end}::date)`
 }
 
 /** The day as text for what is on the page alone, not for what is passed on the way to it. */

@@ -13,6 +13,8 @@ const sql = postgres(databaseUrl, {
   // As many connections as ours has.
   max: 10,
   fetch_types: false,
+  // Days as they are written: a parameter is then a date itself, where text would be read as one for each row again.
+  types: { date: { to: 1082, from: [1082], serialize: String, parse: String } },
   // Left to choose, PostgreSQL plans some of these at each request, which takes longer than they do.
   connection: { plan_cache_mode: 'force_generic_plan' },
 })

@@ -19,13 +19,13 @@ export interface Contestant {
  */
 export async function measure(
   contestants: readonly Contestant[],
-  options: { generator: LoadGenerator; rounds: number; ms: number; oneAtATime: boolean },
+  options: { generator: LoadGenerator; rounds: number; ms: number },
 ): Promise<void> {
-  const { generator, rounds, ms, oneAtATime } = options
+  const { generator, rounds, ms } = options
   for (let round = 0; round <= rounds; round += 1) {
     for (const { url, paths, rates, latenciesMs } of contestants) {
       const one = await generator.send({ url, paths, concurrency: 1, ms })
-      const many = oneAtATime ? one : await generator.send({ url, paths, concurrency: CONCURRENCY, ms })
+      const many = await generator.send({ url, paths, concurrency: CONCURRENCY, ms })
       if (round === 0) continue
       latenciesMs.push(...one.latenciesMs)
       rates.push((1_000 * many.latenciesMs.length) / many.elapsedMs)

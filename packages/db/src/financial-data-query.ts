@@ -48,7 +48,7 @@ export interface Filter {
   lower: SQL
   upper: SQL
   asOf: SQL | undefined
-  /** A condition on symbols.symbol. */
+  /** A condition on the symbol. */
   isWanted: SQL
 }
 
@@ -75,8 +75,8 @@ export function filterOf({ symbols, asOf }: FinancialDataQuery): Filter {
       symbols === undefined
         ? sql`true`
         : symbols.length === 1
-          ? sql`symbols.symbol = ${valueOf('symbols')}`
-          : sql`symbols.symbol = ANY (ARRAY(SELECT jsonb_array_elements_text(${valueOf('symbols')}::text::jsonb)))`,
+          ? sql`symbol = ${valueOf('symbols')}`
+          : sql`symbol = ANY (ARRAY(SELECT jsonb_array_elements_text(${valueOf('symbols')}::text::jsonb)))`,
   }
 }
 

@@ -8,6 +8,7 @@ import { versionWhere } from './version.js'
 /** A query's filter, with the names of its values, and what of it decides the text of a statement. */
 interface Shape extends Filter {
   isEverything: boolean
+  hasRange: boolean
   /** No symbols were named. */
   isOfAll: boolean
   latest: boolean
@@ -19,8 +20,7 @@ const limit = sql`${sql.placeholder('limit')}::float8`
 
 /**
  * A page and how many rows match in all, in one statement: of one moment. Of what lies before the page only rows of
- * its first symbol are passed, from the nearer end; whole symbols by their row counts, which are known for those
- * whose days all lie within the range, and counted for the others.
+ * its first symbol are passed, from the nearer end; whole symbols by their row counts or, within a range, by their days.
  *
  * Its values are named as in `FilterValues`, and `limit` and `offset`. Each row has `count`, `version` (see `versionWhere`) and a bar's columns; past the end
  * there is one whose columns are null. Row counts are float8: exact up to 2^53, and added up faster than bigints.
@@ -35,34 +35,45 @@ export function pageOfRows(query: FinancialDataQuery): SQL {
  * rows after none. Without `offset`.
  */
 export function firstPageOfRows(query: FinancialDataQuery): SQL {
+  const shape = shapeOf(query)
   return sql`
-    WITH total AS MATERIALIZED (${totalOf(shapeOf(query), query.symbols?.length === 1)})
+    WITH total AS MATERIALIZED (${query.symbols?.length === 1 ? totalOfSymbol(shape) : totalOf(shape)})
     SELECT total.count, total.version, bar.* FROM total LEFT JOIN (${rowsAfter(query, false)}) AS bar ON true`
 }
 
 function shapeOf(query: FinancialDataQuery): Shape {
   const { symbols, startDate, endDate, asOf } = query
   const latest = query.latest === true
-  const isFiltered = [symbols, startDate, endDate, asOf].some((value) => value !== undefined)
+  const hasRange = startDate !== undefined || endDate !== undefined
+  const isFiltered = hasRange || symbols !== undefined || asOf !== undefined
   return {
     ...filterOf(query),
     isEverything: latest ? symbols === undefined : !isFiltered,
+    hasRange,
     isOfAll: symbols === undefined,
     latest,
     direction: query.order === 'desc' ? DESCENDING : ASCENDING,
   }
 }
 
-/** `count` and `version`; of one symbol without any row it is no line at all. */
-function totalOf(shape: Shape, isOfOne: boolean): SQL {
-  const { rows, where } = matchOf(shape)
-  if (isOfOne) return sql`SELECT ${rows}::float8 AS count, version::text FROM symbols WHERE ${shape.isWanted}`
+/** `count` and `version`. */
+function totalOf(shape: Shape): SQL {
+  const { rows, table, where } = matchOf(shape)
   if (shape.isEverything)
     return sql`
       SELECT coalesce(sum(${knownRowsOf(shape)}), 0) AS count, coalesce(sum(version), 0)::text AS version FROM symbol_initials`
   return sql`
     SELECT coalesce(sum((${rows})::float8), 0) AS count, ${versionWhere(shape.isOfAll ? undefined : shape.isWanted)} AS version
-      FROM symbols WHERE ${where} AND ${shape.isWanted}`
+      FROM ${table} WHERE ${where} AND ${shape.isWanted}`
+}
+
+/** The same of one symbol, and between which days its rows lie; no line at all for one that is not known. */
+function totalOfSymbol(shape: Shape): SQL {
+  const { rows, lower, upper, table } = matchOf(shape)
+  const from = table === SYMBOLS ? table : sql`${SYMBOLS} LEFT JOIN ${table} USING (symbol)`
+  return sql`
+    SELECT coalesce(${rows}, 0)::float8 AS count, version::text, ${lower} AS lower, ${upper} AS upper
+      FROM ${from} WHERE ${shape.isWanted}`
 }
 
 /** Of a row of the totals by prefix or initial. */
@@ -98,12 +109,9 @@ const partOf = (before: SQL, rows: SQL) => sql`
 
 /** The commonest query, in a plan of half the size. `total` is kept, or it would be counted wherever its count is used. */
 function pageOfSymbol(shape: Shape): SQL {
-  const { rows, lower, upper } = matchOf(shape)
   const part = { symbol: sql`${sql.placeholder('symbols')}`, lower: sql`lower`, upper: sql`upper` }
   return sql`
-    WITH total AS MATERIALIZED (
-      SELECT ${rows}::float8 AS count, version::text, ${lower} AS lower, ${upper} AS upper FROM symbols WHERE ${shape.isWanted}
-    ), page AS (
+    WITH total AS MATERIALIZED (${totalOfSymbol(shape)}), page AS (
       SELECT * FROM total CROSS JOIN LATERAL (SELECT ${stretchOf(shape)}) AS stretch ${partOf(sql`0`, sql`count`)}
     )
     SELECT page.count, page.version, bar.* FROM page LEFT JOIN LATERAL (${middleOf(shape, part)}) AS bar ON true
@@ -132,10 +140,10 @@ const sumBefore = (rows: SQL, order: SQL) => sql`sum(${rows}) OVER (ORDER BY ${o
  * `matching` is kept, or each symbol would be counted wherever its rows are used.
  */
 function countedBySymbol(shape: Shape): SQL {
-  const { rows, lower, upper, where } = matchOf(shape)
+  const { rows, lower, upper, table, where } = matchOf(shape)
   return sql`
     matching AS MATERIALIZED (
-      SELECT symbol, ${lower} AS lower, ${upper} AS upper, (${rows})::float8 AS rows FROM symbols WHERE ${where} AND ${shape.isWanted}
+      SELECT symbol, ${lower} AS lower, ${upper} AS upper, (${rows})::float8 AS rows FROM ${table} WHERE ${where} AND ${shape.isWanted}
     ), counted AS (
       SELECT symbol, lower, upper, rows, ${sumBefore(sql`rows`, sql`symbol`)} AS before FROM matching
     ), page AS MATERIALIZED (
@@ -173,29 +181,27 @@ function countedByInitials(shape: Shape): SQL {
     )`
 }
 
-/** Of a row of `symbols`: how many of its bars match, and between which days they lie. */
-function matchOf(shape: Shape): { rows: SQL; lower: SQL; upper: SQL; where: SQL } {
-  const { lower, upper, isEverything, latest } = shape
-  if (latest)
-    return {
-      rows: sql`(row_count > 0)::int`,
-      lower: sql`last_date`,
-      upper: sql`last_date`,
-      where: sql`row_count > 0`,
-    }
-  if (isEverything)
-    return { rows: sql`row_count`, lower: sql`first_date`, upper: sql`last_date`, where: sql`row_count > 0` }
-  return { rows: countOf(shape), lower, upper, where: sql`first_date <= ${upper} AND last_date >= ${lower}` }
-}
+const SYMBOLS = sql`symbols`
+const SYMBOL_DAYS = sql`symbol_days`
 
-/** What lies outside the range is counted where that is less. */
-function countOf({ lower, upper, asOf }: Shape): SQL {
-  const stored = (where: SQL) =>
-    sql`(SELECT count(*) FROM financial_data AS stored WHERE stored.symbol = symbols.symbol AND ${where})`
-  const within = sql`stored.date BETWEEN ${lower} AND ${upper}`
-  if (asOf !== undefined) return stored(sql`${within} AND stored.created_at <= ${asOf}`)
-  return sql`(
-    CASE WHEN first_date >= ${lower} AND last_date <= ${upper} THEN row_count
-         WHEN (least(last_date, ${upper}) - greatest(first_date, ${lower})) * 2 <= last_date - first_date THEN ${stored(within)}
-         ELSE row_count - ${stored(sql`stored.date < ${lower}`)} - ${stored(sql`stored.date > ${upper}`)} END)`
+/** Where each symbol has one row, and of that row: how many bars match, and between which days they lie. */
+function matchOf(shape: Shape): { rows: SQL; lower: SQL; upper: SQL; table: SQL; where: SQL } {
+  const { lower, upper, hasRange, latest, asOf } = shape
+  const known = { table: SYMBOLS, where: sql`row_count > 0` }
+  if (latest)
+    return { ...known, rows: sql`(row_count > 0)::int`, lower: sql`last_date`, upper: sql`last_date` }
+  if (asOf === undefined && hasRange)
+    return {
+      rows: sql`days_between(first_day, days, ${lower}, ${upper})`,
+      lower,
+      upper,
+      table: SYMBOL_DAYS,
+      where: sql`true`,
+    }
+  if (asOf === undefined)
+    return { ...known, rows: sql`row_count`, lower: sql`first_date`, upper: sql`last_date` }
+  // When a row came stands in the row alone.
+  const rows = sql`(SELECT count(*) FROM financial_data AS stored
+    WHERE stored.symbol = symbols.symbol AND stored.date BETWEEN ${lower} AND ${upper} AND stored.created_at <= ${asOf})`
+  return { rows, lower, upper, table: SYMBOLS, where: sql`first_date <= ${upper} AND last_date >= ${lower}` }
 }

@@ -7,7 +7,7 @@ import { compile, run } from './statement.js'
  * The version of the rows of some symbols, or of all, as digits: it changes with every change of them. An expression for the
  * statement that reads the rows, so that both are of one snapshot; read earlier it is older, which is harmless, and read
  * later it could hide a change.
- * @param isWanted a condition on symbols.symbol; undefined: all
+ * @param isWanted a condition on the symbol; undefined: all
  */
 export function versionWhere(isWanted: SQL | undefined): SQL {
   return isWanted === undefined

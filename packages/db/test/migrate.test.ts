@@ -54,7 +54,7 @@ test('a schema newer than the code stops both the start and the migration', asyn
   await expect(migrate(database.url)).rejects.toThrow(/newer than this version/)
 })
 
-test('the data of an older version is brought along: how items succeeded, and each rejected record once', async () => {
+test('the data of an older version is brought along: how items succeeded, each rejected record once, and the days of symbols', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'stockpile-migrations-'))
   onTestFinished(() => rm(folder, { recursive: true }))
   await cp(MIGRATIONS, folder, { recursive: true })
@@ -74,6 +74,9 @@ test('the data of an older version is brought along: how items succeeded, and ea
       )
       INSERT INTO rejected_rows (item_id, run_id, symbol, raw, reasons)
       SELECT id, run_id, symbol, '{"close": "x"}', ARRAY['not_a_number'] FROM item`)
+    await db.execute(sql`
+      INSERT INTO financial_data (symbol, date, open_price, high_price, low_price, close_price, volume)
+      SELECT 'IBM', date, 1, 1, 1, 1, 1 FROM unnest('{2024-01-05,2024-01-02,2024-01-03}'::date[]) AS date`)
   })
   await migrate(database.url)
   await withDatabase(async (db) => {
@@ -84,6 +87,8 @@ test('the data of an older version is brought along: how items succeeded, and ea
     expect(Object.fromEntries(rows.map((row) => [row.symbol, row.times]))).toEqual({ AAPL: 1, IBM: 2 })
     const [brought] = await db.execute(sql`SELECT count(*)::int AS items FROM item_rejected_rows`)
     expect(brought?.['items']).toBe(3)
+    const days = await db.execute(sql`SELECT symbol, first_day, days::text FROM symbol_days`)
+    expect([...days]).toEqual([{ symbol: 'IBM', first_day: '2024-01-02', days: '1101' }])
     await expect(assertMigrated(db)).resolves.toBeUndefined()
   })
 })

@@ -79,11 +79,26 @@ describe('upserting the bars of a symbol', () => {
     ])
     const totals = await connection.db.execute(sql`
       SELECT symbol, row_count, first_date, last_date,
-             (SELECT count(*)::int FROM financial_data WHERE financial_data.symbol = symbols.symbol) AS counted
-        FROM symbols ORDER BY symbol`)
+             (SELECT count(*)::int FROM financial_data WHERE financial_data.symbol = symbols.symbol) AS counted,
+             days_between(first_day, days, '-infinity', 'infinity')::int AS days
+        FROM symbols LEFT JOIN symbol_days USING (symbol) ORDER BY symbol`)
     expect([...totals]).toEqual([
-      { symbol: 'AAPL', row_count: 20, first_date: '2024-01-01', last_date: '2024-01-20', counted: 20 },
-      { symbol: 'IBM', row_count: 29, first_date: '2024-01-01', last_date: '2024-01-29', counted: 29 },
+      {
+        symbol: 'AAPL',
+        row_count: 20,
+        first_date: '2024-01-01',
+        last_date: '2024-01-20',
+        counted: 20,
+        days: 20,
+      },
+      {
+        symbol: 'IBM',
+        row_count: 29,
+        first_date: '2024-01-01',
+        last_date: '2024-01-29',
+        counted: 29,
+        days: 29,
+      },
     ])
   })
 
@@ -107,6 +122,12 @@ describe('upserting the bars of a symbol', () => {
         SELECT left(symbol, 1) AS initial, count(DISTINCT symbol)::int AS symbols, count(*)::int AS rows
           FROM financial_data GROUP BY 1 ORDER BY 1`)
       expect([...initials]).toEqual([...byInitial])
+      const days = await db.execute(sql`
+        SELECT symbol, first_day + place - 1 AS date FROM symbol_days, generate_series(1, length(days)) AS place
+         WHERE get_bit(days, place - 1) = 1 ORDER BY symbol, date`)
+      expect([...days]).toEqual([
+        ...(await db.execute(sql`SELECT symbol, date FROM financial_data ORDER BY symbol, date`)),
+      ])
       const [all] = await db.execute<{ symbols: string; prefixes: string }>(sql`
         SELECT (SELECT sum(version) FROM symbols)::text AS symbols, (SELECT sum(version) FROM symbol_prefixes)::text AS prefixes`)
       return all
@@ -118,6 +139,9 @@ describe('upserting the bars of a symbol', () => {
     const versions = [await totals()]
     for (const change of [
       sql`UPDATE financial_data SET volume = 2 WHERE symbol = 'AAPL'`,
+      sql`INSERT INTO financial_data (symbol, date, open_price, high_price, low_price, close_price, volume)
+          SELECT 'AAPL', date, 1, 1, 1, 1, 1 FROM unnest('{2024-02-29,2023-12-29,2024-01-15}'::date[]) AS date`,
+      sql`UPDATE financial_data SET date = date + 40 WHERE symbol = 'IBM' AND date > '2024-01-06'`,
       sql`UPDATE financial_data SET symbol = 'AAPM' WHERE symbol = 'AAPL' AND date >= '2024-01-05'`,
       sql`DELETE FROM financial_data WHERE date < '2024-01-03' OR symbol = 'A'`,
       sql`TRUNCATE financial_data`,
