@@ -40,7 +40,6 @@ function toProblem(error: unknown): ProblemError {
   if (hasZodFastifySchemaValidationErrors(error)) return invalidRequest(error)
   if (isFrameworkError(error)) {
     const [status, detail] = FRAMEWORK_ERRORS[error.code] ?? [error.statusCode, 'The request is not valid.']
-    if (error.code === 'FST_ERR_HANDLER_TIMEOUT') return unavailable('The server', error)
     // Asked before the codes of a lost connection, which a client that left has too.
     if (status !== undefined && status >= 400 && status < 500) return new ProblemError(status, detail)
   }

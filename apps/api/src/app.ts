@@ -4,7 +4,6 @@ import { createDispatch } from './dispatch.js'
 import type { Logger } from './logger.js'
 import { registerBoard } from './plugins/board.js'
 import { registerCompression } from './plugins/compression.js'
-import { registerConnections } from './plugins/connections.js'
 import { registerNotFound } from './plugins/not-found.js'
 import { registerOpenapi } from './plugins/openapi.js'
 import { registerRequests } from './plugins/requests.js'
@@ -38,7 +37,6 @@ export async function buildApp({ db, queue, logger, timeouts }: AppOptions): Pro
   const app = createServer({ logger, timeouts })
   const dependencies = { db, queue, dispatch: createDispatch({ db, queue }) }
 
-  registerConnections(app)
   registerRequests(app)
   registerNotFound(app)
   await registerCompression(app)

@@ -3,9 +3,12 @@ import fastify, { LogController } from 'fastify'
 import type { FastifyReply, FastifyRequest, RawServerDefault } from 'fastify'
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import type * as z from 'zod'
 import type { Logger } from './logger.js'
+import { revalidationHeaders } from './schemas/answer.js'
 import { answerClientError } from './client-errors.js'
 import { answerError } from './answer-error.js'
+import { registerInFlight } from './plugins/in-flight.js'
 import { registerSlowReaders } from './plugins/slow-readers.js'
 
 /** How long a client may take, and how long it may have to wait. Milliseconds. */
@@ -45,7 +48,6 @@ export function createServer(options: { logger: Logger; timeouts?: Partial<Timeo
     genReqId: () => randomUUID(),
     bodyLimit: BODY_LIMIT_BYTES,
     requestTimeout: timeouts.requestMs,
-    handlerTimeout: timeouts.handlerMs,
     http: {
       headersTimeout: timeouts.headersMs,
       connectionsCheckingInterval: timeouts.checkMs,
@@ -59,9 +61,13 @@ export function createServer(options: { logger: Logger; timeouts?: Partial<Timeo
   })
   // The other parser that Fastify comes with; the API takes JSON alone.
   app.removeContentTypeParser('text/plain')
+  registerInFlight(app, timeouts)
   registerSlowReaders(app, timeouts)
   app.setErrorHandler(answerError)
-  app.setValidatorCompiler(validatorCompiler)
+  // Described, but never wrong: to look at them would copy all headers of each request.
+  app.setValidatorCompiler<z.core.$ZodType>((part) =>
+    part.schema === revalidationHeaders ? () => true : validatorCompiler(part),
+  )
   app.setSerializerCompiler(serializerCompiler)
   return app.withTypeProvider<ZodTypeProvider>()
 }

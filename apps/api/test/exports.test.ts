@@ -13,7 +13,6 @@ import { writeLines } from '../src/export-lines.js'
 import { createExports } from '../src/exports.js'
 import { createLogger } from '../src/logger.js'
 import { registerCompression } from '../src/plugins/compression.js'
-import { registerConnections } from '../src/plugins/connections.js'
 import { createServer } from '../src/server.js'
 import type { App } from '../src/server.js'
 import * as z from 'zod'
@@ -43,7 +42,6 @@ describe('an export', () => {
     read = async (count) => ({ text: TEXT, last: count < MANY ? MORE : null })
     const logger = createLogger('debug', { write: (line) => logLines.push(line) })
     app = createServer({ logger, timeouts: { handlerMs: HANDLER_MS, readMs: READ_MS, checkMs: 50 } })
-    registerConnections(app)
     await registerCompression(app)
     const exports = createExports(app)
     app.get('/', async (_request, reply) => {

@@ -17,15 +17,6 @@ export function registerRequests(app: App): void {
   })
   // RFC 9110 lets a server pass over an Expect that it does not know; Node's own answer is an empty 417.
   app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response))
-  // A connection that is kept alive past the last answer would hold up the end of the process.
-  let closing = false
-  app.addHook('preClose', async () => {
-    closing = true
-  })
-  app.addHook('onSend', (_request, reply, payload, done) => {
-    if (closing) reply.header('connection', 'close')
-    done(null, payload)
-  })
   app.addHook('onResponse', (request, reply, done) => {
     const line = {
       method: request.method,
@@ -54,7 +45,10 @@ function problemOf(request: FastifyRequest): ProblemError | undefined {
 
 /** RFC 9112: a request of HTTP/1.1 without its host, or with two, is 400. Node takes the first of two. */
 function problemOfHost({ raw }: FastifyRequest): ProblemError | undefined {
-  const hosts = raw.rawHeaders.filter((name, at) => at % 2 === 0 && name.toLowerCase() === 'host').length
+  let hosts = 0
+  // Names and values in turn.
+  for (let at = 0; at < raw.rawHeaders.length; at += 2)
+    if (raw.rawHeaders[at]?.toLowerCase() === 'host') hosts += 1
   if (hosts === 1 || (hosts === 0 && raw.httpVersion === '1.0')) return undefined
   return new ProblemError(400, 'The request must name its host once, in the header Host.')
 }
@@ -67,7 +61,8 @@ function problemOfEncoding(request: FastifyRequest): ProblemError | undefined {
       headers: { 'accept-encoding': 'identity' },
     })
   }
-  const charset = /;\s*charset\s*=\s*"?([^\s;"]*)/i.exec(request.headers['content-type'] ?? '')?.[1]
+  const type = request.headers['content-type']
+  const charset = type && /;\s*charset\s*=\s*"?([^\s;"]*)/i.exec(type)?.[1]
   if (charset !== undefined && !/^utf-?8$/i.test(charset)) {
     return new ProblemError(415, 'The body must be sent as UTF-8.')
   }

@@ -64,8 +64,8 @@ export const unchangedSchema = z.null().meta({
   description: 'If-None-Match names what would be answered, or is *: nothing has changed.',
 })
 
-/** Of a request. Loose: what is not named here would be taken off it. */
-export const revalidationHeaders = z.looseObject({
+/** Of a request. */
+export const revalidationHeaders = z.object({
   'if-none-match': z
     .string()
     .optional()
