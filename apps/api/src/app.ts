@@ -24,8 +24,10 @@ import { createServer } from './server.js'
 import type { App, Timeouts } from './server.js'
 
 export interface AppOptions {
-  /** Closed by whoever opened it, after the app. */
+  /** Closed by whoever opened it, after the app; see Dependencies. */
   db: Pool
+  /** As `db`. */
+  dataDb: Pool
   /** As `db`. It may be away: the app serves and accepts runs without it. */
   queue: IngestQueue
   logger: Logger
@@ -33,9 +35,9 @@ export interface AppOptions {
 }
 
 /** The whole API, ready for `inject()` or `listen()`. */
-export async function buildApp({ db, queue, logger, timeouts }: AppOptions): Promise<App> {
+export async function buildApp({ db, dataDb, queue, logger, timeouts }: AppOptions): Promise<App> {
   const app = createServer({ logger, timeouts })
-  const dependencies = { db, queue, dispatch: createDispatch({ db, queue }) }
+  const dependencies = { db, dataDb, queue, dispatch: createDispatch({ db, queue }) }
 
   registerRequests(app)
   registerNotFound(app)

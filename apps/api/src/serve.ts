@@ -10,8 +10,10 @@ import type { Logger } from './logger.js'
 import type { App } from './server.js'
 import { StartError } from './start-error.js'
 
-/** Above what one page of symbols needs, below what `npm start`'s server has for all its clients. */
-const MAX_CONNECTIONS = 10
+/** For pages and statistics: a small server's cores are then busy, and more statements at once would only take turns. */
+const DATA_CONNECTIONS = 4
+/** For everything else: two more than exports take. Both together are below what `npm start`'s server has for its clients. */
+const OTHER_CONNECTIONS = 6
 /** Below the handlers' timeout, so that a slow statement ends before its request does. */
 const STATEMENT_TIMEOUT_MS = 10_000
 
@@ -29,13 +31,16 @@ interface ServeOptions {
  */
 export async function serve({ config, logger, signal, onListening }: ServeOptions): Promise<void> {
   const backend = chooseBackend(config)
-  const connection = connect({
-    databaseUrl: config.databaseUrl,
-    applicationName: 'stockpile-api',
-    maxConnections: MAX_CONNECTIONS,
-    statementTimeoutMs: STATEMENT_TIMEOUT_MS,
-    genericPlans: true,
-  })
+  const open = (applicationName: string, maxConnections: number) =>
+    connect({
+      databaseUrl: config.databaseUrl,
+      applicationName,
+      maxConnections,
+      statementTimeoutMs: STATEMENT_TIMEOUT_MS,
+      genericPlans: true,
+    })
+  const connection = open('stockpile-api', OTHER_CONNECTIONS)
+  const dataConnection = open('stockpile-api-data', DATA_CONNECTIONS)
   let starting = true
   const queue = openQueue({
     backend,
@@ -55,7 +60,7 @@ export async function serve({ config, logger, signal, onListening }: ServeOption
     starting = false
     await assertSafe(backend, (doubt) => logger.warn(doubt))
     if (signal.aborted) return
-    const app = await buildApp({ db: connection.db, queue: queue.handle, logger })
+    const app = await buildApp({ db: connection.db, dataDb: dataConnection.db, queue: queue.handle, logger })
     try {
       onListening(await listen(app, config, backend.kind))
       if (!signal.aborted) await once(signal, 'abort')
@@ -64,7 +69,7 @@ export async function serve({ config, logger, signal, onListening }: ServeOption
       await app.close()
     }
   } finally {
-    await Promise.all([queue.close(), connection.close()])
+    await Promise.all([queue.close(), connection.close(), dataConnection.close()])
   }
 }
 

@@ -83,7 +83,13 @@ async function openApp(options: TestAppOptions): Promise<TestApp & { close(): Pr
   })
   const logLines: string[] = []
   const logger = createLogger('debug', { write: (line) => logLines.push(line) })
-  const app = await buildApp({ db: connection.db, queue: queue.handle, logger, timeouts })
+  const app = await buildApp({
+    db: connection.db,
+    dataDb: connection.db,
+    queue: queue.handle,
+    logger,
+    timeouts,
+  })
   const close = async () => {
     await app.close()
     await Promise.all([queue.close(), connection.close()])

@@ -170,7 +170,7 @@ export async function waitForOldPrograms(
     for (let told = false; ;) {
       const [row] = await sql<{ left: number }[]>`
         select count(*)::int as left from pg_stat_activity
-         where datname = current_database() and application_name in ('stockpile-api', 'stockpile-worker', 'stockpile-queue')`
+         where datname = current_database() and application_name in ('stockpile-api', 'stockpile-api-data', 'stockpile-worker', 'stockpile-queue')`
       if (row?.left === 0) return true
       if (performance.now() > deadline) return false
       if (!told) options.onWaiting()

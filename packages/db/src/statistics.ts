@@ -122,16 +122,21 @@ export interface StatisticsFound {
   version: string
 }
 
-/** `version` is that of the symbol's rows; null when there are none. */
-type StatisticsRow = StatisticsEntry & { version: string | null; absent: boolean }
+/** `version` is that of the symbol's rows; null when there are none. By period there is more. */
+type StatisticsRow = Partial<Statistics> & { symbol: string; version: string | null } & (
+    | { absent: boolean; start_date: string; end_date: string; period: string }
+    | { absent?: never }
+  )
 
 /** Statistics of each symbol's days in a range, of raw prices. */
 export async function readStatistics(db: Pool, query: StatisticsQuery): Promise<StatisticsFound> {
   const { symbols, startDate, endDate, names, groupBy, limit } = query
-  const values = { symbols: textArray(symbols), startDate, endDate, limit }
-  const common = COMMON.find((one) => one.names === names && one.groupBy === groupBy)
+  const [symbol, ...others] = symbols
+  const isOne = others.length === 0
+  const values = { symbols: isOne ? symbol : textArray(symbols), startDate, endDate, limit }
+  const common = COMMON.find((one) => one.names === names && one.groupBy === groupBy && one.isOne === isOne)
   const rows = await (common === undefined
-    ? runOnce<StatisticsRow>(db, compile(statisticsStatement(names, groupBy)), values)
+    ? runOnce<StatisticsRow>(db, compile(statisticsStatement(names, groupBy, isOne)), values)
     : run<StatisticsRow>(db, common.statement, values))
   const found: StatisticsFound = { entries: [], unknown: [], version: '0' }
   const versions = new Map<string, bigint>()
@@ -139,7 +144,8 @@ export async function readStatistics(db: Pool, query: StatisticsQuery): Promise<
     if (version === null) found.unknown.push(entry.symbol)
     else {
       versions.set(entry.symbol, BigInt(version))
-      if (!absent) found.entries.push(entry)
+      // In the order of the answer.
+      if (absent !== true) found.entries.push({ start_date: startDate, end_date: endDate, ...entry })
     }
   }
   found.version = [...versions.values()].reduce((sum, version) => sum + version, 0n).toString()
@@ -151,26 +157,36 @@ function textArray(symbols: readonly string[]): string {
   return `{${symbols.map((symbol) => `"${symbol}"`).join(',')}}`
 }
 
-const START = sql`${sql.placeholder('startDate')}::text`
-const END = sql`${sql.placeholder('endDate')}::text`
+const START = sql`${sql.placeholder('startDate')}::date`
+const END = sql`${sql.placeholder('endDate')}::date`
 
-/** Its columns come in the order of the answer. Values: `symbols` as an array's literal, `startDate`, `endDate`, `limit`. */
-function statisticsStatement(names: readonly StatisticName[], groupBy: Period | undefined): SQL {
+/**
+ * Its columns come in the order of the answer. Values: `symbols` as an array's literal, `startDate`, `endDate`, `limit`.
+ * @param isOne `symbols` is one symbol itself: a sixth less for PostgreSQL to do
+ */
+function statisticsStatement(
+  names: readonly StatisticName[],
+  groupBy: Period | undefined,
+  isOne: boolean,
+): SQL {
   const list = (parts: SQL[]) => sql.join(parts, sql`, `)
   const aggregates = names.map((name) => sql`${AGGREGATES[name]} AS ${sql.identifier(name)}`)
   const found = list(names.map((name) => sql`figures.${sql.identifier(name)}`))
   const period = groupBy === undefined ? undefined : periodColumns(groupBy)
   const columns =
     period === undefined
-      ? sql`false AS absent, ${START} AS start_date, ${END} AS end_date, wanted.symbol, ${found}`
+      ? sql`wanted.symbol, ${found}`
       : sql`figures.start_date IS NULL AS absent, figures.start_date, figures.end_date, wanted.symbol, figures.period, ${found}`
+  const wanted = isOne
+    ? sql`(SELECT ${sql.placeholder('symbols')}::text, 1)`
+    : sql`unnest(${sql.placeholder('symbols')}::text::text[]) WITH ORDINALITY`
   return sql`
     SELECT known.version::text AS version, ${columns}
-      FROM unnest(${sql.placeholder('symbols')}::text::text[]) WITH ORDINALITY AS wanted (symbol, position)
+      FROM ${wanted} AS wanted (symbol, position)
       LEFT JOIN symbols AS known ON known.symbol = wanted.symbol COLLATE "C" AND known.row_count > 0
       LEFT JOIN LATERAL (
         SELECT ${list(period === undefined ? aggregates : [period.columns, ...aggregates])} FROM financial_data
-         WHERE symbol = known.symbol AND date BETWEEN ${START}::date AND ${END}::date
+         WHERE symbol = known.symbol AND date BETWEEN ${START} AND ${END}
         ${period === undefined ? sql`` : sql`GROUP BY ${period.start}`}
       ) AS figures ON true
      ORDER BY wanted.position${period === undefined ? sql`` : sql`, figures.start_date`} LIMIT ${sql.placeholder('limit')}`
@@ -180,14 +196,16 @@ function periodColumns(name: Period) {
   const { length, label } = PERIODS[name]
   const start = sql.raw(`date_trunc('${name}', date::timestamp)`)
   const end = sql.raw(`date_trunc('${name}', date::timestamp) + interval '${length}' - interval '1 day'`)
-  const columns = sql`greatest(${start}, ${START}::date)::date::text AS start_date,
-    least(${end}, ${END}::date)::date::text AS end_date, to_char(${start}, ${sql.raw(`'${label}'`)}) AS period`
+  const columns = sql`greatest(${start}, ${START})::date::text AS start_date,
+    least(${end}, ${END})::date::text AS end_date, to_char(${start}, ${sql.raw(`'${label}'`)}) AS period`
   return { start, columns }
 }
 
 /** Each choice of names is another text, and connections keep the prepared ones: those of the common choices only. */
 const COMMON = [AVERAGES, STATISTIC_NAMES].flatMap((names) =>
-  [undefined, ...PERIOD_NAMES].map((groupBy) => {
-    return { names, groupBy, statement: compile(statisticsStatement(names, groupBy)) }
-  }),
+  [undefined, ...PERIOD_NAMES].flatMap((groupBy) =>
+    [true, false].map((isOne) => {
+      return { names, groupBy, isOne, statement: compile(statisticsStatement(names, groupBy, isOne)) }
+    }),
+  ),
 )

@@ -28,7 +28,7 @@ const LINK = {
   example: `</api/financial_data?symbol=IBM&limit=3&cursor=${EXAMPLE_CURSOR}>; rel="next"`,
 } as const
 
-export function financialDataRoutes(app: App, { db }: Dependencies, exports: Exports): void {
+export function financialDataRoutes(app: App, { db, dataDb }: Dependencies, exports: Exports): void {
   for (const path of ['/api/financial_data', '/financial_data']) {
     app.get(
       path,
@@ -66,14 +66,14 @@ export function financialDataRoutes(app: App, { db }: Dependencies, exports: Exp
         // Before a 304 as well: what cannot be answered is not unchanged.
         const after = query.cursor === undefined ? null : decodeCursor(query.cursor, asked)
         if (query.cursor !== undefined && after === null) throw foreignCursor()
-        const readOwnVersion = () => readVersion(db, asked.symbols)
+        const readOwnVersion = () => readVersion(dataDb, asked.symbols)
         if (await isUnchanged(request, reply, revalidation, readOwnVersion)) return reply.send()
         if (format !== 'json' && !isPage(query)) {
           // Before the rows, which are read for as long as the client takes them.
           const headers = cacheHeaders(revalidation, await readOwnVersion())
           return sendExport(reply, { db, exports }, asked, { format, columns, headers })
         }
-        const page = await readPage(db, query, asked, after)
+        const page = await readPage(dataDb, query, asked, after)
         const headers = cacheHeaders(revalidation, page.version)
         if (page.cursor !== null) headers['link'] = `<${path}?${withCursor(url, page.cursor)}>; rel="next"`
         const data = page.rows.map((row) => rowAnswer(row, query.fields))

@@ -57,7 +57,7 @@ const answerSchema = answerOf({
   },
 })
 
-export function statisticsRoutes(app: App, { db }: Dependencies): void {
+export function statisticsRoutes(app: App, { dataDb }: Dependencies): void {
   for (const url of ['/api/statistics', '/statistics']) {
     app.get(
       url,
@@ -81,9 +81,9 @@ export function statisticsRoutes(app: App, { db }: Dependencies): void {
         const { query } = request
         const symbols = [...new Set(query.symbols ?? [query.symbol ?? ''])]
         const revalidation = { operation: 'statistics', query, format: 'json', vary: 'accept-encoding' }
-        if (await isUnchanged(request, reply, revalidation, () => readKnownVersion(db, symbols)))
+        if (await isUnchanged(request, reply, revalidation, () => readKnownVersion(dataDb, symbols)))
           return reply.send()
-        const { entries, unknown, version } = await readStatistics(db, {
+        const { entries, unknown, version } = await readStatistics(dataDb, {
           symbols,
           startDate: query.start_date,
           endDate: query.end_date,
