@@ -159,7 +159,7 @@ describe('financial data is refused for', () => {
     ['a cursor that is too long', `cursor=${'A'.repeat(201)}`, 'cursor'],
     ['a cursor that is no JSON', 'cursor=AAAA', 'cursor'],
     ['a cursor of something else', `cursor=${forged({ symbol: 'IBM' })}`, 'cursor'],
-    ['a forged cursor', `symbol=IBM&cursor=${forged(['IBM', '2023-01-03', 'A'.repeat(16)])}`, 'cursor'],
+    ['a forged cursor', `symbol=IBM&cursor=${forged(['IBM', '2023-01-03', 1])}`, 'cursor'],
     ['a cursor of no day of the calendar', `symbol=IBM&cursor=${noDate}`, 'cursor'],
     ['a cursor of no symbol', `symbol=IBM&cursor=${noSymbol}`, 'cursor'],
     ['a truncated cursor', `symbol=IBM&cursor=${cursor.slice(0, -1)}`, 'cursor'],

@@ -19,7 +19,7 @@ describe('an answer that was kept', () => {
       const answer = await get(url)
       expect(answer.headers).toMatchObject({ 'cache-control': 'no-cache', vary: 'accept-encoding' })
       const tag = String(answer.headers['etag'])
-      expect(tag).toMatch(/^W\/"[\w-]{16}"$/)
+      expect(tag).toMatch(/^W\/"\d+-[\da-z]{1,7}"$/)
 
       const unchanged = await get(url, tag)
       expect([unchanged.statusCode, unchanged.body]).toStrictEqual([304, ''])

@@ -761,7 +761,7 @@ export interface operations {
                 page?: number;
                 /**
                  * @description Instead of page: goes on after the last row of the answer that it is taken from, at the same cost everywhere, and neither repeats nor skips a row when others come. Belongs to that request; limit and fields may change.
-                 * @example WyJJQk0iLCIyMDI2LTA0LTA2IiwidXpOcmVmcHlBa01CUUNqZCJd
+                 * @example WyJJQk0iLCIyMDI2LTA0LTA2IiwzOTkyNTM5MjQyXQ
                  */
                 cursor?: string;
                 /**
@@ -773,7 +773,7 @@ export interface operations {
             header?: {
                 /**
                  * @description The ETag of an earlier answer, several of them, or *.
-                 * @example W/"Yk3PzvcS1rZbKxjT"
+                 * @example W/"613047829415-1k9v3qp"
                  */
                 "if-none-match"?: string;
             };
@@ -787,7 +787,7 @@ export interface operations {
                 headers: {
                     /**
                      * @description Weak: of this request and the version of the data asked for.
-                     * @example W/"Yk3PzvcS1rZbKxjT"
+                     * @example W/"613047829415-1k9v3qp"
                      */
                     ETag: string;
                     /**
@@ -807,7 +807,7 @@ export interface operations {
                     "Content-Disposition"?: string;
                     /**
                      * @description RFC 8288: `<URL>; rel="next"`, where more rows follow. The URL has a cursor.
-                     * @example </api/financial_data?symbol=IBM&limit=3&cursor=WyJJQk0iLCIyMDI2LTA0LTA2IiwidXpOcmVmcHlBa01CUUNqZCJd>; rel="next"
+                     * @example </api/financial_data?symbol=IBM&limit=3&cursor=WyJJQk0iLCIyMDI2LTA0LTA2IiwzOTkyNTM5MjQyXQ>; rel="next"
                      */
                     Link?: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -922,7 +922,7 @@ export interface operations {
                 headers: {
                     /**
                      * @description Weak: of this request and the version of the data asked for.
-                     * @example W/"Yk3PzvcS1rZbKxjT"
+                     * @example W/"613047829415-1k9v3qp"
                      */
                     ETag: string;
                     /**
@@ -987,7 +987,7 @@ export interface operations {
             header?: {
                 /**
                  * @description The ETag of an earlier answer, several of them, or *.
-                 * @example W/"Yk3PzvcS1rZbKxjT"
+                 * @example W/"613047829415-1k9v3qp"
                  */
                 "if-none-match"?: string;
             };
@@ -1001,7 +1001,7 @@ export interface operations {
                 headers: {
                     /**
                      * @description Weak: of this request and the version of the data asked for.
-                     * @example W/"Yk3PzvcS1rZbKxjT"
+                     * @example W/"613047829415-1k9v3qp"
                      */
                     ETag: string;
                     /**
@@ -1214,7 +1214,7 @@ export interface operations {
                 headers: {
                     /**
                      * @description Weak: of this request and the version of the data asked for.
-                     * @example W/"Yk3PzvcS1rZbKxjT"
+                     * @example W/"613047829415-1k9v3qp"
                      */
                     ETag: string;
                     /**

@@ -80,9 +80,7 @@ const statements = new Map<string, Statement>()
 function kept(kind: string, query: FinancialDataQuery, make: (query: FinancialDataQuery) => SQL): Statement {
   const { symbols, startDate, endDate, order = 'asc', latest = false, asOf } = query
   const hasRange = startDate !== undefined || endDate !== undefined
-  const shape = [kind, Math.min(symbols?.length ?? 0, 2), hasRange, order, latest, asOf !== undefined].join(
-    ' ',
-  )
+  const shape = `${kind} ${Math.min(symbols?.length ?? 0, 2)} ${hasRange} ${order} ${latest} ${asOf !== undefined}`
   const known = statements.get(shape)
   if (known !== undefined) return known
   const statement = compile(make(query))

@@ -6,6 +6,8 @@ export const SYMBOL_TAKES =
 
 /** As stored: spaces around it removed, in upper case. Only ASCII is touched: others must fail, not change. */
 export function normaliseSymbol(text: string): string {
+  // As good as always.
+  if (!/^ | $|[a-z]/.test(text)) return text
   return text.replaceAll(/^ +| +$/g, '').replaceAll(/[a-z]/g, (letter) => letter.toUpperCase())
 }
 

@@ -35,7 +35,7 @@ export function pageAnswerOf<Entry extends z.ZodType>(options: {
   })
 }
 
-const TAG = 'W/"Yk3PzvcS1rZbKxjT"'
+const TAG = 'W/"613047829415-1k9v3qp"'
 
 /** Of an answer that can be asked for again with If-None-Match; for OpenAPI. */
 export const CACHE_HEADERS = {
