@@ -139,16 +139,19 @@ export async function readStatistics(db: Pool, query: StatisticsQuery): Promise<
     ? runOnce<StatisticsRow>(db, compile(statisticsStatement(names, groupBy, isOne)), values)
     : run<StatisticsRow>(db, common.statement, values))
   const found: StatisticsFound = { entries: [], unknown: [], version: '0' }
-  const versions = new Map<string, bigint>()
+  let versions = 0n
+  let last: string | undefined
   for (const { version, absent, ...entry } of rows) {
     if (version === null) found.unknown.push(entry.symbol)
     else {
-      versions.set(entry.symbol, BigInt(version))
+      // The periods of a symbol come one after the other.
+      if (entry.symbol !== last) versions += BigInt(version)
+      last = entry.symbol
       // In the order of the answer.
       if (absent !== true) found.entries.push({ start_date: startDate, end_date: endDate, ...entry })
     }
   }
-  found.version = [...versions.values()].reduce((sum, version) => sum + version, 0n).toString()
+  found.version = versions.toString()
   return found
 }
 
