@@ -10,8 +10,8 @@ type Query = Record<string, string | undefined>
 const [databaseUrl = ''] = process.argv.slice(2)
 process.on('disconnect', () => process.exit())
 const sql = postgres(databaseUrl, {
-  // As many connections as ours has.
-  max: 10,
+  // As many connections as ours has for these: with more they would only take turns.
+  max: 4,
   fetch_types: false,
   // Days as they are written: a parameter is then a date itself, where text would be read as one for each row again.
   types: { date: { to: 1082, from: [1082], serialize: String, parse: String } },

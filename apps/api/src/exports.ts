@@ -5,7 +5,7 @@ import type { FastifyReply } from 'fastify'
 import { ProblemError } from './problem.js'
 import type { App } from './server.js'
 
-/** At a time. Each has one statement under way at most, so that of the pool's 6 connections two are left for others. */
+/** At a time. Each has one statement under way at most, so that of the pool's 8 connections 4 are left for others. */
 const MAX_EXPORTS = 4
 export interface Exports {
   /** @throws ProblemError 503 when as many exports as may be are under way */

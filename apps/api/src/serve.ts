@@ -12,8 +12,8 @@ import { StartError } from './start-error.js'
 
 /** For pages and statistics: a small server's cores are then busy, and more statements at once would only take turns. */
 const DATA_CONNECTIONS = 4
-/** For everything else: two more than exports take. Both together are below what `npm start`'s server has for its clients. */
-const OTHER_CONNECTIONS = 6
+/** For everything else: as many again as exports take. */
+const OTHER_CONNECTIONS = 8
 /** Below the handlers' timeout, so that a slow statement ends before its request does. */
 const STATEMENT_TIMEOUT_MS = 10_000
 

@@ -8,7 +8,7 @@ import type { Logger } from './logger.js'
 import { revalidationHeaders } from './schemas/answer.js'
 import { answerClientError } from './client-errors.js'
 import { answerError } from './answer-error.js'
-import { registerInFlight } from './plugins/in-flight.js'
+import { registerRequestsUnderWay } from './plugins/requests-under-way.js'
 import { registerSlowReaders } from './plugins/slow-readers.js'
 
 /** How long a client may take, and how long it may have to wait. Milliseconds. */
@@ -21,7 +21,7 @@ export interface Timeouts {
   checkMs: number
   /** For the client to take 32 KiB of an answer, again and again until it has it. */
   readMs: number
-  /** For the answer to be made; then 503. Above the statement timeout, which ends the work itself. */
+  /** For the answer to a whole request to be made; then 503. Above the statement timeout, which ends the work itself. */
   handlerMs: number
 }
 
@@ -61,7 +61,7 @@ export function createServer(options: { logger: Logger; timeouts?: Partial<Timeo
   })
   // The other parser that Fastify comes with; the API takes JSON alone.
   app.removeContentTypeParser('text/plain')
-  registerInFlight(app, timeouts)
+  registerRequestsUnderWay(app, timeouts)
   registerSlowReaders(app, timeouts)
   app.setErrorHandler(answerError)
   // Described, but never wrong: to look at them would copy all headers of each request.

@@ -19,6 +19,7 @@ import type { App, Timeouts } from '../src/server.js'
 export interface TestApp {
   app: App
   db: Database
+  databaseUrl: string
   queue: IngestQueue
   /** What the app logged so far, one JSON line each. */
   logLines: string[]
@@ -57,6 +58,9 @@ export function useApp(options: TestAppOptions = {}): TestApp {
     get db() {
       return get('db')
     },
+    get databaseUrl() {
+      return get('databaseUrl')
+    },
     get queue() {
       return get('queue')
     },
@@ -69,13 +73,15 @@ export function useApp(options: TestAppOptions = {}): TestApp {
 async function openApp(options: TestAppOptions): Promise<TestApp & { close(): Promise<void> }> {
   const database = await createDatabase()
   const { redisUrl, timeouts = {}, databaseUrl = database.url } = options
-  const connection = connect({
-    databaseUrl,
-    applicationName: 'api-test',
-    maxConnections: 4,
-    statementTimeoutMs: 5_000,
-    genericPlans: true,
-  })
+  const open = () =>
+    connect({
+      databaseUrl,
+      applicationName: 'api-test',
+      maxConnections: 4,
+      statementTimeoutMs: 5_000,
+      genericPlans: true,
+    })
+  const [connection, dataConnection] = [open(), open()]
   const queue = openQueue({
     backend: chooseBackend({ redisUrl, databaseUrl }),
     prefix: redisUrl === undefined ? undefined : uniquePrefix(),
@@ -85,17 +91,17 @@ async function openApp(options: TestAppOptions): Promise<TestApp & { close(): Pr
   const logger = createLogger('debug', { write: (line) => logLines.push(line) })
   const app = await buildApp({
     db: connection.db,
-    dataDb: connection.db,
+    dataDb: dataConnection.db,
     queue: queue.handle,
     logger,
     timeouts,
   })
   const close = async () => {
     await app.close()
-    await Promise.all([queue.close(), connection.close()])
+    await Promise.all([queue.close(), connection.close(), dataConnection.close()])
     await database.drop()
   }
-  return { app, db: connection.db, queue: queue.handle, logLines, close }
+  return { app, db: connection.db, databaseUrl, queue: queue.handle, logLines, close }
 }
 
 /** Stores bars as a worker does, through a run of one symbol, and returns the run's id. */

@@ -229,6 +229,17 @@ describe('an export', () => {
     expect(reads).toBe(begun + 4)
   })
 
+  test('gives its place back when its client left before its turn on the connection came', async () => {
+    const socket = connect(Number(new URL(origin).port), '127.0.0.1')
+    // Answered one after the other: what stands behind the first is begun, and waits.
+    socket.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(4))
+    await once(socket, 'readable')
+    await waitFor(async () => (await app.inject('/')).statusCode === 503, { deadlineMs: 5_000 })
+    expect(problemOf(await app.inject('/'), 503).detail).toContain('4 exports')
+    socket.resetAndDestroy()
+    await expectRoom()
+  })
+
   test('does not hold up the end of the process', async () => {
     const answer = await open()
     await Promise.all([expect(buffer(answer)).rejects.toThrow('aborted'), app.close()])

@@ -2,12 +2,15 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import type { Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
+import { connect as connectDatabase } from '@stockpile/db/connection'
 import { waitFor } from '@stockpile/test-harness/process'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { problemOf, useApp } from './app.js'
+import { january, problemOf, store, useApp } from './app.js'
 
 describe('a client that is no good one', () => {
-  const context = useApp({ timeouts: { headersMs: 300, requestMs: 600, readMs: 300, checkMs: 50 } })
+  const context = useApp({
+    timeouts: { headersMs: 300, requestMs: 600, readMs: 300, handlerMs: 400, checkMs: 50 },
+  })
   let port = 0
   beforeEach(async () => {
     port = Number(new URL(await context.app.listen({ port: 0 })).port)
@@ -106,6 +109,17 @@ describe('a client that is no good one', () => {
     expect(context.logLines.filter((line) => /"level":[56]0/.test(line))).toStrictEqual([])
   })
 
+  test('is still sending its body when the server stops: 503 at the end of its time', async () => {
+    const socket = await open()
+    socket.write(
+      'POST /api/ingest HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{',
+    )
+    // The next request is answered after this one was begun.
+    await (await fetch(`http://127.0.0.1:${port}/healthz`)).text()
+    const [answer] = await Promise.all([answerTo(socket), context.app.close()])
+    expect(problemOf(answer, 503).status).toBe(503)
+  })
+
   test('leaves in the middle of its body: the server serves on', async () => {
     const socket = await open()
     socket.write(
@@ -123,13 +137,52 @@ describe('a client that is no good one', () => {
 describe('an answer that takes too long', () => {
   const context = useApp({ timeouts: { handlerMs: 200 } })
 
-  test('is 503 with Retry-After', async () => {
+  test('is one 503 with Retry-After, whatever comes of it later, and its connection serves on', async () => {
+    const socket = connect(Number(new URL(await context.app.listen({ port: 0 })).port), '127.0.0.1')
     await context.db.transaction(async (tx) => {
       await tx.execute('LOCK TABLE ingest_runs')
-      const answer = await context.app.inject('/api/ingest')
-      expect(problemOf(answer, 503).status).toBe(503)
-      expect(answer.headers['retry-after']).toBe('5')
+      socket.write('GET /api/ingest HTTP/1.1\r\nHost: a\r\n\r\n')
+      await once(socket, 'readable')
+      const answer = String(socket.read())
+      expect(answer).toMatch(/^HTTP\/1.1 503 /)
+      expect(answer.toLowerCase()).toContain('\r\nretry-after: 5\r\n')
+      expect(answer).toContain('The server does not answer')
     })
+    socket.write('GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')
+    expect((await answerTo(socket)).statusCode).toBe(200)
+  })
+})
+
+describe('pages and statistics', () => {
+  const context = useApp()
+
+  test('are answered while all other connections wait', async () => {
+    await store(context.db, 'IBM', january())
+    const lock = connectDatabase({
+      databaseUrl: context.databaseUrl,
+      applicationName: 'api-test',
+      maxConnections: 1,
+      statementTimeoutMs: 5_000,
+    })
+    try {
+      const waiting = await lock.db.transaction(async (tx) => {
+        await tx.execute('LOCK TABLE ingest_runs')
+        const asked = Array.from({ length: 8 }, () => context.app.inject('/api/ingest'))
+        await waitFor(
+          async () => (await tx.execute('SELECT 1 FROM pg_locks WHERE NOT granted')).length >= 4,
+          { deadlineMs: 5_000 },
+        )
+        for (const url of [
+          '/api/financial_data?symbol=IBM',
+          '/api/statistics?symbol=IBM&start_date=2023-01-01&end_date=2023-01-31',
+        ])
+          expect((await context.app.inject(url)).statusCode).toBe(200)
+        return asked
+      })
+      for (const { statusCode } of await Promise.all(waiting)) expect(statusCode).toBe(200)
+    } finally {
+      await lock.close()
+    }
   })
 })
 

@@ -35,7 +35,7 @@ RETURN (repeat('0', one_first - least(one_first, other_first))::varbit || one
      | (repeat('0', other_first - least(one_first, other_first))::varbit || other
         || repeat('0', greatest(one_first + length(one) - other_first - length(other), 0))::varbit);--> statement-breakpoint
 
-LOCK TABLE "symbols", "financial_data" IN SHARE ROW EXCLUSIVE MODE;--> statement-breakpoint
+LOCK TABLE "financial_data" IN SHARE ROW EXCLUSIVE MODE;--> statement-breakpoint
 INSERT INTO "symbol_days" ("symbol", "first_day", "days")
 SELECT "symbol", min("date"), bits_of_days(array_agg("date")) FROM "financial_data" GROUP BY "symbol";--> statement-breakpoint
 
@@ -64,8 +64,7 @@ BEGIN
     FROM unnest(changed, counts) AS change (symbol, rows) ORDER BY symbol COLLATE "C"
   ON CONFLICT (symbol) DO UPDATE SET row_count = known.row_count + excluded.row_count,
     -- Another's rows that this statement could not see yet may be counted already.
-    first_date = CASE TG_OP WHEN 'INSERT' THEN least(known.first_date, excluded.first_date) ELSE excluded.first_date END,
-    last_date = CASE TG_OP WHEN 'INSERT' THEN greatest(known.last_date, excluded.last_date) ELSE excluded.last_date END,
+    first_date = least(known.first_date, excluded.first_date), last_date = greatest(known.last_date, excluded.last_date),
     version = known.version + (1 + random() * 1e6)::bigint;
 
   IF TG_OP = 'INSERT' THEN
@@ -75,12 +74,17 @@ BEGIN
       days = union_of_days(known.first_day, known.days, excluded.first_day, excluded.days);
     RETURN NULL;
   END IF;
-  -- Rows that go, or move to another day, are rare: then the days are read anew.
+  -- Rows that go, or move to another day, are rare: then the days are read anew, by statements that see what was committed
+  -- before the symbol's row was theirs.
   IF TG_OP = 'UPDATE' THEN
     SELECT array_agg(DISTINCT symbol) INTO changed
       FROM ((SELECT symbol, date FROM new_rows EXCEPT SELECT symbol, date FROM old_rows)
             UNION ALL (SELECT symbol, date FROM old_rows EXCEPT SELECT symbol, date FROM new_rows)) AS moved;
   END IF;
+  IF changed IS NULL THEN RETURN NULL; END IF;
+  UPDATE symbols AS known SET first_date = (SELECT min(date) FROM financial_data AS stored WHERE stored.symbol = known.symbol),
+         last_date = (SELECT max(date) FROM financial_data AS stored WHERE stored.symbol = known.symbol)
+   WHERE symbol = ANY (changed);
   DELETE FROM symbol_days WHERE symbol = ANY (changed);
   INSERT INTO symbol_days (symbol, first_day, days)
   SELECT symbol, min(date), bits_of_days(array_agg(date)) FROM financial_data WHERE symbol = ANY (changed) GROUP BY symbol;

@@ -70,10 +70,14 @@ function totalOf(shape: Shape): SQL {
 /** The same of one symbol, and between which days its rows lie; no line at all for one that is not known. */
 function totalOfSymbol(shape: Shape): SQL {
   const { rows, lower, upper, table } = matchOf(shape)
-  const from = table === SYMBOLS ? table : sql`${SYMBOLS} LEFT JOIN ${table} USING (symbol)`
+  // One without rows has none of days either.
+  const count =
+    table === SYMBOLS
+      ? rows
+      : sql`coalesce((SELECT ${rows} FROM ${table} AS other WHERE other.symbol = symbols.symbol), 0)`
   return sql`
-    SELECT coalesce(${rows}, 0)::float8 AS count, version::text, ${lower} AS lower, ${upper} AS upper
-      FROM ${from} WHERE ${shape.isWanted}`
+    SELECT ${count}::float8 AS count, version::text, ${lower} AS lower, ${upper} AS upper
+      FROM ${SYMBOLS} WHERE ${shape.isWanted}`
 }
 
 /** Of a row of the totals by prefix or initial. */
@@ -198,8 +202,7 @@ function matchOf(shape: Shape): { rows: SQL; lower: SQL; upper: SQL; table: SQL;
       table: SYMBOL_DAYS,
       where: sql`true`,
     }
-  if (asOf === undefined)
-    return { ...known, rows: sql`row_count`, lower: sql`first_date`, upper: sql`last_date` }
+  if (asOf === undefined) return { ...known, rows: sql`row_count`, lower, upper }
   // When a row came stands in the row alone.
   const rows = sql`(SELECT count(*) FROM financial_data AS stored
     WHERE stored.symbol = symbols.symbol AND stored.date BETWEEN ${lower} AND ${upper} AND stored.created_at <= ${asOf})`

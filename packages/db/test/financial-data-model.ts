@@ -37,6 +37,10 @@ export const queries: fc.Arbitrary<FinancialDataQuery> = fc.oneof(
 
 export async function storeTable(db: Database, table: readonly Position[]): Promise<void> {
   await db.execute(sql`TRUNCATE financial_data, symbols, symbol_prefixes`)
+  // Those without rows are known too.
+  await db.execute(
+    sql`INSERT INTO symbols (symbol) SELECT jsonb_array_elements_text(${JSON.stringify(SYMBOLS)}::text::jsonb)`,
+  )
   await insertRows(db, table)
 }
 

@@ -17,9 +17,9 @@ const providerCheck = z.enum([...PROVIDER_STATUSES, 'unknown']).meta({
     'Not asked: what is known of it. waiting_quota: for now a refusal, or the limit of the day, lets nothing be sent. waiting_key: the key is missing or refused; set another one, and see /api/quota. unknown: the database was too slow to say.',
 })
 
-export function healthRoutes(app: App, { db, queue }: Dependencies): void {
+export function healthRoutes(app: App, { db, dataDb, queue }: Dependencies): void {
   const lookAtDatabase = createProbe(async () => {
-    await ping(db)
+    await Promise.all([ping(db), ping(dataDb)])
     return 'up' as const
   }, DATABASE_DEADLINE_MS)
   const lookAtQueue = createProbe(async () => {
