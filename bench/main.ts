@@ -29,7 +29,7 @@ when the two answer differently. The tables are loaded at the first run (ten min
   --fresh      load them anew
 export: 5 million rows through the API as CSV and as NDJSON, against psql's COPY … TO STDOUT (needs psql), in turn, and how far
 the API's memory grows. Exits with 1 when it is not whole or misses its target. The table is kept, as for api
-upsert: what the triggers that count and the columns in the primary key cost the upsert of a symbol
+upsert: what the triggers that count, the days of symbols and the columns in the primary key cost the upsert of a symbol
 slow-clients: what sockets that trickle their headers, trickle their bodies or do not read cost other clients, measured
 beside none of them in turn, and when the server closes them (some 50 seconds a round)
   --sockets N  how many of them
