@@ -9,6 +9,7 @@ export async function brokenInvariants(world: World, { tampered = [] }: Survival
   const found = [
     ...(await unaccounted(world)),
     ...(await unequalRows(world, new Set(tampered))),
+    ...(await miscounted(world)),
     ...(await unqueryable(world)),
     ...(await overLimit(world)),
     ...(await unbooked(world)),
@@ -36,6 +37,16 @@ async function unaccounted({ sql, http }: World): Promise<string[]> {
     ...found,
     ...untold.map((item) => `I1: item ${item.id} (${item.symbol}) and its failures contradict each other`),
   ]
+}
+
+/** I2, of what answers are counted by: it is right after every crash. */
+async function miscounted({ sql }: World): Promise<string[]> {
+  const found = await sql<{ symbol: string }[]>`
+    SELECT symbol
+      FROM (SELECT symbol, count(*) AS rows, min(date) AS first_row, max(date) AS last_row FROM financial_data GROUP BY symbol) AS stored
+      FULL JOIN (SELECT * FROM symbols LEFT JOIN symbol_days USING (symbol) WHERE row_count > 0) AS known USING (symbol)
+     WHERE (rows, first_row, last_row, rows) IS DISTINCT FROM (row_count::bigint, first_date, last_date, bit_count(days))`
+  return found.map(({ symbol }) => `I2: the totals or the days of ${symbol} are not those of its rows`)
 }
 
 const page = z.object({
