@@ -155,7 +155,7 @@ function exampleRow(date: string, prices: [string, string, string, string], volu
 
 /** @param fields in any order; undefined: all */
 export function rowAnswer(row: FinancialDataRow, fields: readonly Field[] | undefined): Partial<WholeRow> {
-  // Written out: to copy what barAnswer returns takes three times as long, a thousand times a page.
+  // Written out: to copy what barAnswer returns takes seven times as long, 0.15 ms of a page of 1,000.
   const whole: WholeRow = {
     symbol: row.symbol,
     date: row.date,
