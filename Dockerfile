@@ -17,7 +17,7 @@ FROM installed AS build
 COPY . .
 RUN pnpm --filter @stockpile/api... --filter @stockpile/worker... run build \
  && mkdir /built \
- && cp --recursive --parents apps/*/dist packages/*/dist packages/db/migrations /built \
+ && cp --recursive --parents apps/*/dist packages/*/dist packages/db/migrations packages/db/sql /built \
  && find /built -name '*.d.ts' -delete
 
 # Declarations and source maps are two fifths of the packages, and no process reads them.

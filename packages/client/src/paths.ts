@@ -282,7 +282,7 @@ export interface components {
             /** Format: uuid */
             id: string;
             /**
-             * @description waiting_quota: for room in the quota; blocked: for a key that works. Both go on by themselves.
+             * @description waiting_quota: for room in the quota; blocked: for something else, which waiting names. Both go on by themselves.
              * @enum {string}
              */
             status: "queued" | "running" | "waiting_quota" | "blocked" | "succeeded" | "partial" | "failed" | "cancelled";
@@ -314,17 +314,14 @@ export interface components {
             /** @description Of the item that waits longest; null when none does. */
             waiting: {
                 /**
-                 * @description Room in the quota, or a key that works.
+                 * @description Room in the quota, a key that works, a provider that answers, a database that takes rows, or a worker, while none lives.
                  * @enum {string}
                  */
-                for: "quota" | "key";
+                for: "quota" | "key" | "provider" | "storage" | "worker";
                 /** @description A sentence. */
                 reason: string;
-                /**
-                 * Format: date-time
-                 * @description When it is looked at again; no attempt is spent.
-                 */
-                until: string;
+                /** @description When it is looked at again, no attempt is spent; null: nobody can say. */
+                until: string | null;
             } | null;
             /** @enum {string} */
             outputsize: "auto" | "compact" | "full";
@@ -1837,9 +1834,9 @@ export interface operations {
                             outcome: ("fetched" | "coalesced" | "up_to_date") | null;
                             /** @description Only the newest rows were to be had where more was wanted: the full history is not in the plan of the key, or there is none of this symbol. */
                             history_limited: boolean;
-                            /** @description Room in the quota, or a key that works; null when it waits for neither. */
-                            waiting_for: ("quota" | "key") | null;
-                            /** @description The same in a sentence; null when it waits for neither. */
+                            /** @description Room in the quota, a key that works, a provider that answers, or a database that takes rows; null when it waits for none of these. */
+                            waiting_for: ("quota" | "key" | "provider" | "storage") | null;
+                            /** @description The same in a sentence; null when it waits for none. */
                             waiting_reason: string | null;
                             /** @description When a pending item that was taken before is looked at again; else null. */
                             next_attempt_at: string | null;

@@ -73,6 +73,25 @@ export const providerState = pgTable(
     saidPerDay: integer('said_per_day'),
     saidAt: instant('said_at'),
     saidDetail: text('said_detail'),
+    /**
+     * The provider answers nobody: failures in a row, of different symbols. Null while it does. One request at a time, the
+     * probe, then finds out whether it does again, not before `outage_probe_at`.
+     */
+    outageSince: instant('outage_since'),
+    outageClass: text('outage_class'),
+    outageDetail: text('outage_detail'),
+    /** In a row, whether or not they make an outage yet, and the symbol of the last. */
+    outageFailures: integer('outage_failures').notNull().default(0),
+    outageSymbol: text('outage_symbol'),
+    outageProbeAt: instant('outage_probe_at'),
+    /** The probe that is under way, and until when nobody else sends one. */
+    outageProbeId: bigint('outage_probe_id', { mode: 'number' }),
+    outageProbeUntil: instant('outage_probe_until'),
+    /** What was fetched cannot be stored: since when, when it was last tried in vain, and why. Null while it can. */
+    storageFailedSince: instant('storage_failed_since'),
+    storageFailedAt: instant('storage_failed_at'),
+    storageClass: text('storage_class'),
+    storageDetail: text('storage_detail'),
   },
   (table) => [check('provider_state_one_row', sql`${table.id} = 1`)],
 )

@@ -3,7 +3,8 @@ import type { Database } from './connection.js'
 import type { FetchedOutputsize, ItemOutcome, Outputsize, Priority, WaitingFor } from './items.js'
 import { isoInstant } from './instant.js'
 import type { RunTrigger } from './runs.js'
-import type { ITEM_STATES } from './schema.js'
+import { WAITING_FOR } from './schema.js'
+import type { ITEM_STATES, RUN_WAITING_FOR } from './schema.js'
 import { allOf } from './statement.js'
 
 export type ItemState = (typeof ITEM_STATES)[number]
@@ -32,6 +33,7 @@ export const RUN_STATUSES = [
   'cancelled',
 ] as const
 export type RunStatus = (typeof RUN_STATUSES)[number]
+export type RunWaitingFor = (typeof RUN_WAITING_FOR)[number]
 
 export interface Run {
   id: string
@@ -46,7 +48,7 @@ export interface Run {
   counts: RunCounts
   rows: RowCounts
   /** Why it waits and until when, of the item that waits longest; null when none does. */
-  waiting: { for: WaitingFor; reason: string; until: string } | null
+  waiting: { for: RunWaitingFor; reason: string; until: string | null } | null
   /** Why items ended failed: how many of each class. */
   failures: { class: string; count: number }[]
 }
@@ -57,7 +59,7 @@ export interface Run {
  */
 export function runStatus(counts: RunCounts, waiting: Record<WaitingFor, number>, begun: boolean): RunStatus {
   if (counts.pending + counts.running > 0) {
-    if (waiting.key > 0) return 'blocked'
+    if (waiting.key + waiting.provider + waiting.storage > 0) return 'blocked'
     if (counts.running > 0) return 'running'
     if (waiting.quota > 0) return 'waiting_quota'
     return begun ? 'running' : 'queued'
@@ -94,6 +96,13 @@ type RunRow = Record<string, unknown> &
     failures: Run['failures'] | null
   }
 
+/** SQL: name and count of what a run's items wait for, in turn. */
+const waitingCounts = sql.raw(
+  WAITING_FOR.map(
+    (what) => `'${what}', count(*) FILTER (WHERE state = 'pending' AND waiting_for = '${what}')`,
+  ).join(', '),
+)
+
 async function selectRuns(db: Database, which: ReturnType<typeof sql>): Promise<Run[]> {
   const rows = await db.execute<RunRow>(sql`
     SELECT run.id, run.trigger, run.outputsize, run.force, run.priority, ${isoInstant(sql`run.requested_at`)} AS "requestedAt",
@@ -106,8 +115,7 @@ async function selectRuns(db: Database, which: ReturnType<typeof sql>): Promise<
                  'pending', count(*) FILTER (WHERE state = 'pending'), 'running', count(*) FILTER (WHERE state = 'running'),
                  'succeeded', count(*) FILTER (WHERE state = 'succeeded'), 'failed', count(*) FILTER (WHERE state = 'failed'),
                  'cancelled', count(*) FILTER (WHERE state = 'cancelled')) AS counts,
-               jsonb_build_object('quota', count(*) FILTER (WHERE state = 'pending' AND waiting_for = 'quota'),
-                 'key', count(*) FILTER (WHERE state = 'pending' AND waiting_for = 'key')) AS "waitingItems",
+               jsonb_build_object(${waitingCounts}) AS "waitingItems",
                jsonb_build_object('fetched', coalesce(sum(rows_fetched), 0), 'inserted', coalesce(sum(rows_inserted), 0),
                  'updated', coalesce(sum(rows_updated), 0), 'unchanged', coalesce(sum(rows_unchanged), 0),
                  'rejected', coalesce(sum(rows_rejected), 0), 'provisional', coalesce(sum(rows_provisional), 0)) AS rows
@@ -125,7 +133,7 @@ async function selectRuns(db: Database, which: ReturnType<typeof sql>): Promise<
       LEFT JOIN LATERAL (
         SELECT jsonb_build_object('for', waiting_for, 'reason', waiting_reason, 'until', ${isoInstant(sql`next_attempt_at`)}) AS waiting
           FROM ingest_items WHERE run_id = run.id AND state = 'pending' AND waiting_for IS NOT NULL
-         ORDER BY waiting_for = 'key' DESC, next_attempt_at DESC LIMIT 1
+         ORDER BY waiting_for <> 'quota' DESC, next_attempt_at DESC LIMIT 1
       ) AS waiting ON true
      ORDER BY run.requested_at DESC, run.id DESC`)
   return rows.map(({ begun, waitingItems, failures, ...run }) => ({

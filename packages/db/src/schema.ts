@@ -19,8 +19,6 @@ import {
 
 /** Symbols sort bytewise, whatever the locale of the database: pages and cursors depend on it. */
 const symbolText = customType<{ data: string }>({ dataType: () => 'text COLLATE "C"' })
-/** A bigint as its decimal digits: a volume passes JSON and JavaScript without loss. */
-const bigintText = customType<{ data: string }>({ dataType: () => 'bigint' })
 const bits = customType<{ data: string }>({ dataType: () => 'bit varying' })
 const instant = (name: string) => timestamp(name, { withTimezone: true, mode: 'date' })
 
@@ -39,15 +37,22 @@ export const OUTPUTSIZES = ['auto', 'compact', 'full'] as const
 export const FETCHED_OUTPUTSIZES = ['compact', 'full'] as const
 export const PRIORITIES = ['high', 'normal', 'low'] as const
 export const ITEM_STATES = ['pending', 'running', 'succeeded', 'failed', 'cancelled'] as const
-/** What a pending item that was taken before waits for: room in the quota, or a key that works. */
-export const WAITING_FOR = ['quota', 'key'] as const
+/**
+ * What a pending item that was taken before waits for: room in the quota, a key that works, a provider that answers, or a
+ * database that takes rows.
+ */
+export const WAITING_FOR = ['quota', 'key', 'provider', 'storage'] as const
+/** What a run waits for; for a worker while none lives. */
+export const RUN_WAITING_FOR = [...WAITING_FOR, 'worker'] as const
 /**
  * How an item succeeded: by a request of its own; because another run had fetched the symbol since the item was
  * accepted; or because no request could have brought anything new.
  */
 export const ITEM_OUTCOMES = ['fetched', 'coalesced', 'up_to_date'] as const
 
-const oneOf = (values: readonly string[]) => sql.raw(`IN (${values.map((value) => `'${value}'`).join(', ')})`)
+/** SQL: a check of one column against its values. */
+export const oneOf = (values: readonly string[]) =>
+  sql.raw(`IN (${values.map((value) => `'${value}'`).join(', ')})`)
 
 /**
  * Every symbol that has rows. Its row is the lock that writers of the symbol take first. Its totals and those of
@@ -109,7 +114,8 @@ export const financialData = pgTable(
     highPrice: numeric('high_price').notNull(),
     lowPrice: numeric('low_price').notNull(),
     closePrice: numeric('close_price').notNull(),
-    volume: bigintText('volume').notNull(),
+    /** Of shares, which vendors trade in fractions since 2026. */
+    volume: numeric('volume').notNull(),
     /** When the row was first stored: of the statement, which runs with the symbol's row locked, so in the order of commits. */
     createdAt: instant('created_at')
       .notNull()
@@ -122,7 +128,7 @@ export const financialData = pgTable(
       'financial_data_ohlc',
       sql`${table.lowPrice} >= 0 AND ${table.lowPrice} <= ${table.openPrice} AND ${table.lowPrice} <= ${table.closePrice} AND ${table.openPrice} <= ${table.highPrice} AND ${table.closePrice} <= ${table.highPrice} AND ${table.highPrice} < 'Infinity'`,
     ),
-    check('financial_data_volume', sql`${table.volume} >= 0`),
+    check('financial_data_volume', sql`${table.volume} >= 0 AND ${table.volume} < 'Infinity'`),
   ],
 )
 
@@ -137,12 +143,12 @@ export const priceRevisions = pgTable(
     oldHighPrice: numeric('old_high_price').notNull(),
     oldLowPrice: numeric('old_low_price').notNull(),
     oldClosePrice: numeric('old_close_price').notNull(),
-    oldVolume: bigintText('old_volume').notNull(),
+    oldVolume: numeric('old_volume').notNull(),
     newOpenPrice: numeric('new_open_price').notNull(),
     newHighPrice: numeric('new_high_price').notNull(),
     newLowPrice: numeric('new_low_price').notNull(),
     newClosePrice: numeric('new_close_price').notNull(),
-    newVolume: bigintText('new_volume').notNull(),
+    newVolume: numeric('new_volume').notNull(),
     revisedAt: instant('revised_at')
       .notNull()
       .default(sql`statement_timestamp()`),
@@ -212,6 +218,10 @@ export const ingestItems = pgTable(
     rowsUnchanged: integer('rows_unchanged').notNull().default(0),
     rowsRejected: integer('rows_rejected').notNull().default(0),
     rowsProvisional: integer('rows_provisional').notNull().default(0),
+    /** Of the rejected rows those that were counted and not kept: a body has too many to keep. */
+    rowsDropped: integer('rows_dropped').notNull().default(0),
+    /** Whether the newest record of its answer was rejected: what the symbol has is then not all there is. */
+    newestRejected: boolean('newest_rejected').notNull().default(false),
   },
   (table) => [
     index('ingest_items_run').on(table.runId, table.state),

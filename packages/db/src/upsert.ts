@@ -66,7 +66,7 @@ function insertOf(symbol: string, { columns }: PackedBars): SQL {
            unnest(${columns.high}::text::numeric[]),
            unnest(${columns.low}::text::numeric[]),
            unnest(${columns.close}::text::numeric[]),
-           unnest(${columns.volume}::text::bigint[])`
+           unnest(${columns.volume}::text::numeric[])`
 }
 
 const updateWhatChanged = sql`

@@ -43,6 +43,26 @@ test('a database that was never migrated is refused with what to do', async () =
   await expect(withDatabase(assertMigrated)).rejects.toThrow(/older than this version.*run its migrations/)
 })
 
+test('functions and triggers stand in the database as in this code, whatever stood there before under their names', async () => {
+  expect(await migrate(database.url)).toMatchObject({ functions: true })
+  await withDatabase(async (db) => {
+    await db.execute(sql`DROP FUNCTION interval_ms(interval)`)
+    await db.execute(
+      sql`CREATE FUNCTION interval_ms(a int, b int DEFAULT 0) RETURNS int LANGUAGE sql RETURN a + b`,
+    )
+    await db.execute(sql`DROP TRIGGER financial_data_deleted ON financial_data`)
+    expect(await migrate(database.url)).toEqual({ migrations: 0, functions: false })
+    await db.execute(sql`UPDATE drizzle.sql_functions SET hash = 'of-another-version'`)
+    await expect(assertMigrated(db)).rejects.toThrow(/run its migrations/)
+    expect(await migrate(database.url)).toEqual({ migrations: 0, functions: true })
+    const [made] = await db.execute(sql`
+      SELECT (SELECT string_agg(oid::regprocedure::text, ', ') FROM pg_proc WHERE proname = 'interval_ms') AS functions,
+             (SELECT count(*)::int FROM pg_trigger WHERE tgname = 'financial_data_deleted') AS triggers`)
+    expect(made).toEqual({ functions: 'interval_ms(interval)', triggers: 1 })
+    await expect(assertMigrated(db)).resolves.toBeUndefined()
+  })
+})
+
 test('a schema newer than the code stops both the start and the migration', async () => {
   await migrate(database.url)
   await withDatabase((db) =>

@@ -89,10 +89,13 @@ describe('a run', () => {
     const some = fc.nat({ max: 3 })
     const counts = fc.record({ pending: some, running: some, succeeded: some, failed: some, cancelled: some })
     fc.assert(
-      fc.property(counts, fc.boolean(), some, some, (states, begun, quota, key) => {
+      fc.property(counts, fc.boolean(), some, some, some, some, (states, begun, ...reasons) => {
         const total = states.pending + states.running + states.succeeded + states.failed + states.cancelled
         fc.pre(total > 0)
-        const waiting = { quota: Math.min(quota, states.pending), key: Math.min(key, states.pending) }
+        const [quota = 0, key = 0, provider = 0, storage = 0] = reasons.map((items) =>
+          Math.min(items, states.pending),
+        )
+        const waiting = { quota, key, provider, storage }
         const status = runStatus({ ...states, total }, waiting, begun)
         expect(RUN_STATUSES).toContain(status)
         const finished = ['succeeded', 'partial', 'failed', 'cancelled'].includes(status)

@@ -7,6 +7,7 @@ import {
   OUTPUTSIZES,
   PRIORITIES,
   RUN_TRIGGERS,
+  RUN_WAITING_FOR,
   WAITING_FOR,
 } from '@stockpile/db/schema'
 import * as z from 'zod'
@@ -32,7 +33,7 @@ export const runSchema = z
     id: z.string().meta({ format: 'uuid' }),
     status: z.enum(RUN_STATUSES).meta({
       description:
-        'waiting_quota: for room in the quota; blocked: for a key that works. Both go on by themselves.',
+        'waiting_quota: for room in the quota; blocked: for something else, which waiting names. Both go on by themselves.',
     }),
     trigger: z.enum(RUN_TRIGGERS),
     requested_at: instantSchema,
@@ -47,9 +48,14 @@ export const runSchema = z
     }),
     waiting: z
       .object({
-        for: z.enum(WAITING_FOR).meta({ description: 'Room in the quota, or a key that works.' }),
+        for: z.enum(RUN_WAITING_FOR).meta({
+          description:
+            'Room in the quota, a key that works, a provider that answers, a database that takes rows, or a worker, while none lives.',
+        }),
         reason: z.string().meta({ description: 'A sentence.' }),
-        until: instantSchema.meta({ description: 'When it is looked at again; no attempt is spent.' }),
+        until: instantSchema
+          .nullable()
+          .meta({ description: 'When it is looked at again, no attempt is spent; null: nobody can say.' }),
       })
       .nullable()
       .meta({ description: 'Of the item that waits longest; null when none does.' }),
@@ -105,12 +111,13 @@ export const itemSchema = z.object({
       'Only the newest rows were to be had where more was wanted: the full history is not in the plan of the key, or there is none of this symbol.',
   }),
   waiting_for: z.enum(WAITING_FOR).nullable().meta({
-    description: 'Room in the quota, or a key that works; null when it waits for neither.',
+    description:
+      'Room in the quota, a key that works, a provider that answers, or a database that takes rows; null when it waits for none of these.',
   }),
   waiting_reason: z
     .string()
     .nullable()
-    .meta({ description: 'The same in a sentence; null when it waits for neither.' }),
+    .meta({ description: 'The same in a sentence; null when it waits for none.' }),
   next_attempt_at: instantSchema
     .nullable()
     .meta({ description: 'When a pending item that was taken before is looked at again; else null.' }),
