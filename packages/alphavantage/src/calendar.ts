@@ -5,14 +5,14 @@ const HOUR_MS = 3_600_000
 const DASH = 45
 const ZERO = 48
 
-/** Whether the text is a date that exists in the Gregorian calendar, from 1900 (no daily series is older) to 9999. */
+/** Whether the text is a date that exists in the Gregorian calendar, from year 1 to 9999. */
 export function isCalendarDate(text: string): boolean {
   if (text.length !== 10 || text.charCodeAt(4) !== DASH || text.charCodeAt(7) !== DASH) return false
   const year = numberAt(text, 0) * 100 + numberAt(text, 2)
   const month = numberAt(text, 5)
   const day = numberAt(text, 8)
   const leap = month === 2 && year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0)
-  return year >= 1900 && day >= 1 && day <= (DAYS[month - 1] ?? 0) + (leap ? 1 : 0)
+  return year >= 1 && day >= 1 && day <= (DAYS[month - 1] ?? 0) + (leap ? 1 : 0)
 }
 
 /** The two digits that start at `at`, or NaN, which fails every comparison. By code, as it runs for every row. */
@@ -32,6 +32,34 @@ export function oldestDateOnEarth(now: Date): string {
   return dateAtOffset(now, -12)
 }
 
-function dateAtOffset(now: Date, hours: number): string {
+/** The date at this instant where the clocks are so many hours ahead of UTC. */
+export function dateAtOffset(now: Date, hours: number): string {
   return new Date(now.getTime() + hours * HOUR_MS).toISOString().slice(0, 10)
+}
+
+export function previousDate(date: string): string {
+  return dateAtOffset(new Date(date), -24)
+}
+
+/** Whether a calendar date is a Saturday or a Sunday. */
+export function isWeekend(date: string): boolean {
+  return new Date(date).getUTCDay() % 6 === 0
+}
+
+const newYorkClock = new Intl.DateTimeFormat('en-CA', {
+  timeZone: 'America/New_York',
+  year: 'numeric',
+  month: '2-digit',
+  day: '2-digit',
+  hour: '2-digit',
+  hourCycle: 'h23',
+})
+
+/** The date, and the hour (0 to 23), that it is in New York at this instant. */
+export function newYorkTime(now: Date): { date: string; hour: number } {
+  const parts = new Map(newYorkClock.formatToParts(now).map(({ type, value }) => [type, value]))
+  return {
+    date: `${parts.get('year')}-${parts.get('month')}-${parts.get('day')}`,
+    hour: Number(parts.get('hour')),
+  }
 }

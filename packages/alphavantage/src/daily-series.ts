@@ -11,6 +11,7 @@ import {
   type Field,
   type RawFields,
   type RejectReason,
+  type SessionDates,
 } from './row-check.js'
 import { buildSeries, type DailySeries, type SeriesBuilder } from './series.js'
 import { storableJson, storableText } from './storable.js'
@@ -51,7 +52,7 @@ function readAnyBody(text: string, symbol: string, now: Date, redact: Redact): D
   const checked = members.map(({ date, record, hasRepeatedField = false }): CheckedRecord => ({
     date,
     raw: () => storableJson({ [date]: record }, redact),
-    checked: hasRepeatedField ? ['repeated_field'] : checkMember(date, record, series.newestDate),
+    checked: hasRepeatedField ? ['repeated_field'] : checkMember(date, record, series.sessions),
   }))
   for (const one of settleRepeats(checked)) add(series, one)
   return series.finish(Buffer.byteLength(text))
@@ -95,7 +96,7 @@ function add(series: SeriesBuilder, { date, raw, checked }: CheckedRecord): void
   else series.reject({ date: isCalendarDate(date) ? date : null, raw: raw(), reasons: [...checked] })
 }
 
-function checkMember(date: string, record: unknown, newestDate: string): DailyRow | RejectReason[] {
+function checkMember(date: string, record: unknown, sessions: SessionDates): DailyRow | RejectReason[] {
   if (!isRecord(record)) return ['not_a_record']
   const fields: RawFields = {}
   for (const key of Object.keys(record)) {
@@ -104,7 +105,7 @@ function checkMember(date: string, record: unknown, newestDate: string): DailyRo
     if (Object.hasOwn(fields, field)) return ['repeated_field']
     fields[field] = record[key]
   }
-  return checkRecord(date, fields, newestDate)
+  return checkRecord(date, fields, sessions)
 }
 
 /**
@@ -131,12 +132,12 @@ export function parseDailyCsv(
   if (lines.pop() !== '') throw badPayload(expectedSymbol, 'the CSV ends in the middle of a line', text)
   if (lines.length === 1) throw noData(expectedSymbol, text)
   const series = buildSeries({ symbol: expectedSymbol, lastRefreshed: null, timeZone: null }, now)
-  const checked = lines.slice(1).map((line) => checkLine(columns, line, series.newestDate, redact))
+  const checked = lines.slice(1).map((line) => checkLine(columns, line, series.sessions, redact))
   for (const one of settleRepeats(checked)) add(series, one)
   return series.finish(Buffer.byteLength(text))
 }
 
-function checkLine(columns: string[], line: string, newestDate: string, redact: Redact): CheckedRecord {
+function checkLine(columns: string[], line: string, sessions: SessionDates, redact: Redact): CheckedRecord {
   const values = line.split(',')
   const date = values[0] ?? ''
   const fields: RawFields = {}
@@ -145,6 +146,6 @@ function checkLine(columns: string[], line: string, newestDate: string, redact: 
   return {
     date,
     raw: () => storableText(redact(line).slice(0, 1_000)),
-    checked: tooMany ? ['not_a_record'] : checkRecord(date, fields, newestDate),
+    checked: tooMany ? ['not_a_record'] : checkRecord(date, fields, sessions),
   }
 }

@@ -45,7 +45,7 @@ export function readRegularBody(text: string, symbol: string, now: Date, redact:
       close: match[5] ?? '',
       volume: match[6] ?? '',
     }
-    const reasons = checkValues(row, series.newestDate)
+    const reasons = checkValues(row, series.sessions)
     if (reasons.length === 0) series.accept(row)
     else {
       const raw = storableJson(JSON.parse(`{${text.slice(start, ROW.lastIndex - 1)}}`), redact)

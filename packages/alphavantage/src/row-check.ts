@@ -1,4 +1,4 @@
-import { isCalendarDate } from './calendar.js'
+import { isCalendarDate, isWeekend } from './calendar.js'
 import { compareDecimals, isZero, PRICE_SOURCE } from './decimal.js'
 
 /** One day's raw prices (not adjusted for splits) and volume, as text exactly as the provider wrote it. */
@@ -20,7 +20,9 @@ export interface DailyRow {
  */
 export type RejectReason =
   | 'not_a_date'
+  | 'before_1900'
   | 'future_date'
+  | 'weekend_date'
   | 'not_a_record'
   | `missing_${Field}`
   | 'repeated_field'
@@ -46,6 +48,14 @@ export interface RejectedRow {
   reasons: RejectReason[]
 }
 
+/** Of which dates there can be bars. */
+export interface SessionDates {
+  /** A later date is in the future everywhere on Earth. */
+  newest: string
+  /** Whether the exchange may trade on Saturdays or Sundays. */
+  onWeekends: boolean
+}
+
 /** The fields of a row by name; what is missing is undefined. Unknown, because they come from a body. */
 export type RawFields = Partial<Record<Field, unknown>>
 
@@ -62,7 +72,11 @@ const MAX_BIGINT = '9223372036854775807'
  * Checks one record of which nothing is known yet. Gives the row, or every reason against it.
  * Written by hand because it runs for thousands of rows a body, where a schema library takes most of the time.
  */
-export function checkRecord(date: string, fields: RawFields, newestDate: string): DailyRow | RejectReason[] {
+export function checkRecord(
+  date: string,
+  fields: RawFields,
+  sessions: SessionDates,
+): DailyRow | RejectReason[] {
   const reasons = new Set<RejectReason>()
   const row = { date, open: '', high: '', low: '', close: '', volume: '' }
   for (const field of FIELDS) {
@@ -77,17 +91,17 @@ export function checkRecord(date: string, fields: RawFields, newestDate: string)
     }
   }
   if (reasons.size === 0) {
-    const found = checkValues(row, newestDate)
+    const found = checkValues(row, sessions)
     return found.length === 0 ? row : found
   }
-  for (const reason of checkDate(date, newestDate)) reasons.add(reason)
+  for (const reason of checkDate(date, sessions)) reasons.add(reason)
   return [...reasons]
 }
 
 /** Checks a row whose prices are known to be canonical decimals and whose volume is an integer: all reasons against it. */
-export function checkValues(row: DailyRow, newestDate: string): RejectReason[] {
+export function checkValues(row: DailyRow, sessions: SessionDates): RejectReason[] {
   const { open, high, low, close, volume } = row
-  const reasons = checkDate(row.date, newestDate)
+  const reasons = checkDate(row.date, sessions)
   if (isZero(open) || isZero(high) || isZero(low) || isZero(close)) reasons.push('zero_price')
   const openOutside = compareDecimals(open, low) < 0 || compareDecimals(high, open) < 0
   const closeOutside = compareDecimals(close, low) < 0 || compareDecimals(high, close) < 0
@@ -101,9 +115,14 @@ export function checkValues(row: DailyRow, newestDate: string): RejectReason[] {
   return reasons
 }
 
-function checkDate(date: string, newestDate: string): RejectReason[] {
+/** No daily series reaches back beyond it, but the day zero of spreadsheets does: 1899-12-30. */
+const FIRST_DATE = '1900-01-01'
+
+function checkDate(date: string, { newest, onWeekends }: SessionDates): RejectReason[] {
   if (!isCalendarDate(date)) return ['not_a_date']
-  return date > newestDate ? ['future_date'] : []
+  if (date < FIRST_DATE) return ['before_1900']
+  if (date > newest) return ['future_date']
+  return onWeekends || !isWeekend(date) ? [] : ['weekend_date']
 }
 
 function reasonAgainstPrice(value: string): RejectReason | null {

@@ -1,6 +1,7 @@
 import { newestDateOnEarth, oldestDateOnEarth } from './calendar.js'
+import { type Exchange, exchangeOf } from './exchange.js'
 import { AlphaVantageError } from './refusal.js'
-import type { DailyRow, RejectedRow } from './row-check.js'
+import type { DailyRow, RejectedRow, SessionDates } from './row-check.js'
 
 /** The daily series of one symbol. Every record of the body is in exactly one of the three lists. */
 export interface DailySeries {
@@ -31,8 +32,7 @@ export interface SeriesHead {
 
 /** Collects the records of one body in the order in which they come, newest first as a rule. */
 export interface SeriesBuilder {
-  /** A date later than this one is in the future everywhere on Earth. */
-  readonly newestDate: string
+  readonly sessions: SessionDates
   /** Whether each date so far was older than the one before it, as they are as a rule: then none came twice. */
   readonly isFalling: boolean
   /** No two with the same date: see `settleRepeats`. */
@@ -45,7 +45,8 @@ export function buildSeries(head: SeriesHead, now: Date): SeriesBuilder {
   const rows: DailyRow[] = []
   const rejected: RejectedRow[] = []
   const provisional: DailyRow[] = []
-  const provisionalFrom = firstProvisionalDate(head.lastRefreshed, now)
+  const exchange = exchangeOf(head.symbol)
+  const provisionalFrom = firstProvisionalDate(head.lastRefreshed, exchange, now)
   let previous = '~'
   let isFalling = true
 
@@ -60,7 +61,7 @@ export function buildSeries(head: SeriesHead, now: Date): SeriesBuilder {
   }
 
   return {
-    newestDate: newestDateOnEarth(now),
+    sessions: { newest: newestDateOnEarth(now), onWeekends: exchange.tradesOnWeekends },
     get isFalling() {
       return isFalling
     },
@@ -90,16 +91,29 @@ const CLOSED = /^\d{4}-\d{2}-\d{2}$/
 const WITH_TIME = /^(\d{4}-\d{2}-\d{2})[ T]\d{1,2}:\d{2}/
 
 /**
- * The date from which on a bar is provisional. `3. Last Refreshed` with a time of day means that the session of its
- * date is open, a bare date that it is closed; of sessions after that date it says nothing, so their bars are
- * provisional either way. Where neither can be read, a bar is only final once its day is over everywhere on Earth.
+ * The date from which on a bar is provisional: what the provider says, within what the clock says. A date that is over
+ * everywhere on Earth is final, and one whose session cannot be over at its exchange is not, whatever the provider says.
  */
-function firstProvisionalDate(lastRefreshed: string | null, now: Date): string {
-  if (lastRefreshed !== null && CLOSED.test(lastRefreshed)) {
-    // Sorts behind the date itself and before the next one.
-    return `${lastRefreshed}~`
-  }
-  return WITH_TIME.exec(lastRefreshed ?? '')?.[1] ?? oldestDateOnEarth(now)
+function firstProvisionalDate(lastRefreshed: string | null, exchange: Exchange, now: Date): string {
+  const overEverywhere = oldestDateOnEarth(now)
+  const said = saidProvisionalDate(lastRefreshed) ?? overEverywhere
+  const notOver = behind(exchange.newestOver(now))
+  const from = said > overEverywhere ? said : overEverywhere
+  return from < notOver ? from : notOver
+}
+
+/**
+ * `3. Last Refreshed` with a time of day means that the session of its date is open, a bare date that it is closed; of
+ * sessions after that date it says nothing, so their bars are provisional either way. Null when neither can be read.
+ */
+function saidProvisionalDate(lastRefreshed: string | null): string | null {
+  if (lastRefreshed !== null && CLOSED.test(lastRefreshed)) return behind(lastRefreshed)
+  return WITH_TIME.exec(lastRefreshed ?? '')?.[1] ?? null
+}
+
+/** Sorts behind the date itself and before the next one. */
+function behind(date: string): string {
+  return `${date}~`
 }
 
 function byDate(a: DailyRow, b: DailyRow): number {

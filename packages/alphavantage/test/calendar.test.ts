@@ -1,10 +1,16 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { isCalendarDate, newestDateOnEarth, oldestDateOnEarth } from '../src/calendar.js'
+import {
+  isCalendarDate,
+  isWeekend,
+  newestDateOnEarth,
+  newYorkTime,
+  oldestDateOnEarth,
+} from '../src/calendar.js'
 
 describe('calendar dates', () => {
-  it('are all days that a Date knows, from 1900 to 9999', () => {
-    const day = fc.date({ min: new Date('1900-01-01'), max: new Date('9999-12-31'), noInvalidDate: true })
+  it('are all days that a Date knows, from year 1 to 9999', () => {
+    const day = fc.date({ min: new Date('0001-01-01'), max: new Date('9999-12-31'), noInvalidDate: true })
     fc.assert(
       fc.property(day, (date) => {
         expect(isCalendarDate(date.toISOString().slice(0, 10))).toBe(true)
@@ -24,20 +30,36 @@ describe('calendar dates', () => {
     )
   })
 
-  it.each([
-    '',
-    '2026-5-15',
-    '2026-05-15 ',
-    '0000-01-01',
-    '1899-12-31',
-    '10000-01-01',
-    '2026/05/15',
-    '２０26-05-1',
-  ])('are not %j', (text) => expect(isCalendarDate(text)).toBe(false))
+  it.each(['', '2026-5-15', '2026-05-15 ', '0000-01-01', '10000-01-01', '2026/05/15', '２０26-05-1'])(
+    'are not %j',
+    (text) => expect(isCalendarDate(text)).toBe(false),
+  )
 
   it('end first at UTC+14 and last at UTC-12', () => {
     const now = new Date('2026-05-17T11:00:00Z')
     expect(newestDateOnEarth(now)).toBe('2026-05-18')
     expect(oldestDateOnEarth(now)).toBe('2026-05-16')
+  })
+
+  it('are on a weekend every sixth and seventh day', () => {
+    const day = fc.integer({ min: -40_000, max: 40_000 })
+    fc.assert(
+      fc.property(day, (days) => {
+        // 1970-01-01 was a Thursday.
+        const weekday = (((days + 3) % 7) + 7) % 7
+        expect(isWeekend(new Date(days * 86_400_000).toISOString().slice(0, 10))).toBe(weekday > 4)
+      }),
+    )
+  })
+
+  it.each([
+    ['2026-07-03T19:59:59Z', '2026-07-03', 15],
+    ['2026-07-03T20:00:00Z', '2026-07-03', 16],
+    ['2026-11-27T20:59:59Z', '2026-11-27', 15],
+    ['2026-11-27T21:00:00Z', '2026-11-27', 16],
+    ['2026-11-28T04:59:59Z', '2026-11-27', 23],
+    ['2026-11-28T05:00:00Z', '2026-11-28', 0],
+  ])('are in New York at %s %s, hour %i', (now, date, hour) => {
+    expect(newYorkTime(new Date(now))).toEqual({ date, hour })
   })
 })

@@ -51,12 +51,12 @@ describe('a sound body', () => {
     expect(parse(dailyBody({ '2026-05-15': adjusted })).rows).toEqual([{ date: '2026-05-15', ...ROW }])
   })
 
-  it('may write its symbol in another case, hold weekend days and volumes up to 2^63 - 1', () => {
-    const weekend = dailyBody(
-      { '2026-05-16': record({ '5. volume': '9223372036854775807' }) },
-      { ...META_DATA, '2. Symbol': 'ibm', '3. Last Refreshed': '2026-05-16' },
+  it('may write its symbol in another case, hold volumes up to 2^63 - 1', () => {
+    const body = dailyBody(
+      { '2026-05-15': record({ '5. volume': '9223372036854775807' }) },
+      { ...META_DATA, '2. Symbol': 'ibm' },
     )
-    expect(parse(weekend)).toMatchObject({ symbol: 'IBM', rejected: [], rows: [{ date: '2026-05-16' }] })
+    expect(parse(body)).toMatchObject({ symbol: 'IBM', rejected: [], rows: [{ date: '2026-05-15' }] })
   })
 
   it('may hold a split', () => {
@@ -75,66 +75,6 @@ describe('a sound body', () => {
     expect(parse(dailyBody({ '2026-05-15': record(after), '2026-05-14': record(before) })).rows).toHaveLength(
       2,
     )
-  })
-})
-
-describe('a session that may be open', () => {
-  const twoDays = { '2026-05-15': record(), '2026-05-14': record() }
-
-  it.each(['2026-05-15 11:30:00', '2026-05-15T11:30:00', '2026-05-15 9:30'])(
-    'makes the bar of its date provisional when refreshed at %s',
-    (lastRefreshed) => {
-      const series = parse(dailyBody(twoDays, { ...META_DATA, '3. Last Refreshed': lastRefreshed }))
-      expect(series.provisional).toEqual([{ date: '2026-05-15', ...ROW }])
-      expect(series.rows).toEqual([{ date: '2026-05-14', ...ROW }])
-      expect(series.lastRefreshed).toBe(lastRefreshed)
-    },
-  )
-
-  it('makes a bar that is newer than the refresh provisional too', () => {
-    const body = dailyBody(twoDays, { ...META_DATA, '3. Last Refreshed': '2026-05-14 11:30:00' })
-    expect(parse(body)).toMatchObject({
-      rows: [],
-      provisional: [{ date: '2026-05-14' }, { date: '2026-05-15' }],
-    })
-  })
-
-  it('is over when the refresh carries no time', () => {
-    expect(parse(dailyBody(twoDays), new Date('2026-05-15T15:00:00Z')).provisional).toEqual([])
-  })
-
-  it('is not over when the refresh carries no time but is older', () => {
-    const body = dailyBody(
-      { '2026-05-20': record(), '2026-05-15': record(), '2026-05-14': record() },
-      { ...META_DATA, '3. Last Refreshed': '2026-05-14' },
-    )
-    const series = parse(body, new Date('2026-05-25T12:00:00Z'))
-    expect(series.rows).toEqual([{ date: '2026-05-14', ...ROW }])
-    expect(series.provisional).toEqual([
-      { date: '2026-05-15', ...ROW },
-      { date: '2026-05-20', ...ROW },
-    ])
-    expect(series.rejected).toEqual([])
-  })
-
-  it.each([null, 'yesterday', 7])(
-    'is taken for open until its day is over on Earth when refreshed at %j',
-    (refreshed) => {
-      const body = JSON.stringify({
-        'Meta Data': { '2. Symbol': 'IBM', '3. Last Refreshed': refreshed },
-        'Time Series (Daily)': twoDays,
-      })
-      expect(parse(body, new Date('2026-05-16T11:59:59Z')).provisional).toHaveLength(1)
-      expect(parse(body, new Date('2026-05-16T12:00:00Z')).provisional).toHaveLength(0)
-    },
-  )
-
-  it('does not hide that its bar is bad', () => {
-    const body = dailyBody(
-      { '2026-05-15': record({ '4. close': '0.0000' }) },
-      { ...META_DATA, '3. Last Refreshed': '2026-05-15 11:30:00' },
-    )
-    expect(parse(body)).toMatchObject({ rows: [], provisional: [], rejected: [{ date: '2026-05-15' }] })
   })
 })
 
@@ -192,13 +132,37 @@ describe('a bad row', () => {
   )
 
   it('is one that is dated after the newest date on Earth', () => {
-    const body = dailyBody(
-      { '2026-05-19': record(), '2026-05-18': record() },
-      { ...META_DATA, '3. Last Refreshed': '2026-05-18' },
-    )
+    const body = dailyBody({ '2026-05-19': record(), '2026-05-15': record() })
     const { rejected, rows } = parse(body, new Date('2026-05-17T10:00:00Z'))
-    expect(rows).toMatchObject([{ date: '2026-05-18' }])
+    expect(rows).toMatchObject([{ date: '2026-05-15' }])
     expect(rejected).toMatchObject([{ date: '2026-05-19', reasons: ['future_date'] }])
+  })
+
+  it.each(['0001-01-01', '1899-12-29', '1899-12-30', '1899-12-31'])('is one dated %s', (date) => {
+    const { rejected, rows } = parse(dailyBody({ '2026-05-15': record(), [date]: record() }))
+    expect(rows).toHaveLength(1)
+    expect(rejected).toEqual([{ date, raw: { [date]: record() }, reasons: ['before_1900'] }])
+  })
+
+  it.each(['1999-11-06', '2026-05-16', '2026-05-17'])(
+    'is one of a US symbol on a Saturday or a Sunday: %s',
+    (date) => {
+      const metaData = { ...META_DATA, '2. Symbol': 'BRK.B', '3. Last Refreshed': '2026-05-17' }
+      const body = dailyBody({ [date]: record(), '2026-05-15': record() }, metaData)
+      const { rejected, rows, provisional } = parseDailyJson(body, 'BRK.B', NOW)
+      expect(rows).toMatchObject([{ date: '2026-05-15' }])
+      expect(provisional).toEqual([])
+      expect(rejected).toEqual([{ date, raw: { [date]: record() }, reasons: ['weekend_date'] }])
+    },
+  )
+
+  it.each(['TEVA.TLV', '600104.SHH', 'TSCO.LON'])('is none for that on another exchange: %s', (symbol) => {
+    const metaData = { ...META_DATA, '2. Symbol': symbol, '3. Last Refreshed': '2026-05-17' }
+    const body = dailyBody({ '2026-05-17': record(), '2026-05-16': record() }, metaData)
+    expect(parseDailyJson(body, symbol, NOW)).toMatchObject({
+      rows: [{ date: '2026-05-16' }, { date: '2026-05-17' }],
+      rejected: [],
+    })
   })
 
   it.each([null, 'closed', 7, [], [record()]])('may be no record at all: %j', (value) => {

@@ -15,6 +15,8 @@ const DEFECTS: { defect: Defect; reason: string }[] = [
   { defect: 'not_a_date', reason: 'not_a_date' },
   { defect: 'impossible_date', reason: 'not_a_date' },
   { defect: 'future_date', reason: 'future_date' },
+  { defect: 'before_1900', reason: 'before_1900' },
+  { defect: 'weekend_date', reason: 'weekend_date' },
   { defect: 'missing_field', reason: 'missing_close' },
   { defect: 'empty_value', reason: 'missing_close' },
   { defect: 'exponent', reason: 'not_a_number' },
@@ -33,7 +35,7 @@ const COMPACT_ROWS = 100
 export const rowsDefective: Row = {
   number: 33,
   title:
-    'poison rows of 18 kinds, repeated dates included: each is quarantined with its reason, the rest stored; a sound one resolves it',
+    'poison rows of 20 kinds, repeated dates included: each is quarantined with its reason, the rest stored; a sound one resolves it',
   backends: ['redis'],
   quick: true,
   async run(world) {

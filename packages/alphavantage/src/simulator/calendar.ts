@@ -1,3 +1,5 @@
+import { newYorkTime } from '../calendar.js'
+
 /**
  * The trading days of the US market: weekdays less the regular holidays of the NYSE. One-off closings (2001-09-11,
  * storms, days of mourning) and half days are left out: synthetic prices need a plausible calendar, not a ledger.
@@ -104,22 +106,13 @@ export function countTradingDays(date: string): number {
   return low
 }
 
-const easternClock = new Intl.DateTimeFormat('en-CA', {
-  timeZone: 'America/New_York',
-  year: 'numeric',
-  month: '2-digit',
-  day: '2-digit',
-  hour: '2-digit',
-  hourCycle: 'h23',
-})
 const CLOSE_HOUR = 16
 
 /** The ISO date of the newest session that had closed (16:00 US/Eastern) at `now`, or undefined before the first. */
 export function lastCompletedSession(now: Date): string | undefined {
-  const parts = new Map(easternClock.formatToParts(now).map((part) => [part.type, part.value]))
-  const today = `${parts.get('year')}-${parts.get('month')}-${parts.get('day')}`
+  const { date: today, hour } = newYorkTime(now)
   const count = countTradingDays(today)
   const newest = tradingDaysThrough(Number(today.slice(0, 4)))[count - 1]
-  const isOpenOrBefore = newest === today && Number(parts.get('hour')) < CLOSE_HOUR
+  const isOpenOrBefore = newest === today && hour < CLOSE_HOUR
   return isOpenOrBefore ? tradingDaysThrough(0)[count - 2] : newest
 }

@@ -13,6 +13,8 @@ export const DEFECTS = [
   'not_a_date',
   'impossible_date',
   'future_date',
+  'before_1900',
+  'weekend_date',
   'missing_field',
   'empty_value',
   'exponent',
@@ -85,6 +87,7 @@ const answerSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('other_symbol'), symbol: z.string().default('OTHER') }),
   z.strictObject({ kind: z.literal('empty_object') }),
   z.strictObject({
+    // Today in New York, on a weekend too.
     kind: z.literal('open_session'),
     time: z
       .string()

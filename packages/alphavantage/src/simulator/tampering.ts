@@ -1,3 +1,4 @@
+import { newYorkTime } from '../calendar.js'
 import type { SeriesFunction } from './functions.js'
 import type { Row, Series } from './series.js'
 import type { Answer, Defect } from './rules.js'
@@ -39,6 +40,12 @@ const DAMAGES: Record<Defect, Damage> = {
     new Date(now.getTime() + FUTURE_DAYS * DAY_MS).toISOString().slice(0, 10),
     ...values,
   ],
+  before_1900: ([, ...values]) => ['1899-12-29', ...values],
+  // The Sunday before it, so that it is never in the future.
+  weekend_date: ([date, ...values]) => [
+    new Date(Date.parse(date) - new Date(date).getUTCDay() * DAY_MS).toISOString().slice(0, 10),
+    ...values,
+  ],
   missing_field: (_row, { with: change }) => change({ close: undefined }),
   empty_value: (_row, { with: change }) => change({ close: '' }),
   exponent: (_row, { with: change }) => change({ close: '1e400' }),
@@ -65,13 +72,17 @@ function unsettled(fn: SeriesFunction, row: Row): Row {
   return change({ high: get('open'), low: get('low'), close: get('low'), volume })
 }
 
+function dated([, ...values]: Row, date: string): Row {
+  return [date, ...values]
+}
+
 function atRow(series: Series, index: number, replace: (row: Row) => Row[]): Series {
   return { ...series, rows: series.rows.flatMap((row, at) => (at === index ? replace(row) : [row])) }
 }
 
 /**
  * The series with one thing wrong with it. Rows are counted from the newest, 0; a row that the series does not have
- * leaves it as it is. An open session is played on the newest completed one, so that it works at any hour.
+ * leaves it as it is. An open session is today's in New York, whatever the hour and the weekday.
  */
 export function tamper(fn: SeriesFunction, series: Series, how: Tampering, now: Date): Series {
   switch (how.kind) {
@@ -89,8 +100,11 @@ export function tamper(fn: SeriesFunction, series: Series, how: Tampering, now: 
     case 'open_session':
       break
   }
+  const { date } = newYorkTime(now)
+  const [newest = [date], ...older] = series.rows
+  const rows = newest[0] === date ? [newest, ...older] : [dated(newest, date), ...series.rows.slice(0, -1)]
   return {
-    ...atRow(series, 0, (row) => [unsettled(fn, row)]),
-    lastRefreshed: `${series.rows[0]?.[0] ?? series.lastRefreshed} ${how.time}`,
+    ...atRow({ ...series, rows }, 0, (row) => [unsettled(fn, row)]),
+    lastRefreshed: `${date} ${how.time}`,
   }
 }
