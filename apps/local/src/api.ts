@@ -10,19 +10,10 @@ const rowsSchema = z.object({
   provisional: countSchema,
 })
 
+// Statuses, outcomes and what is waited for are taken as text: a value of a newer API must not end the display.
 const runSchema = z.object({
   id: z.string(),
-  status: z.enum([
-    'queued',
-    'running',
-    'waiting_quota',
-    'blocked',
-    'succeeded',
-    'partial',
-    'failed',
-    'cancelled',
-  ]),
-  trigger: z.enum(['api', 'start']).catch('api'),
+  status: z.string(),
   requested_at: z.coerce.date(),
   finished_at: z.coerce.date().nullable(),
   counts: z.object({
@@ -35,16 +26,16 @@ const runSchema = z.object({
   }),
   rows: rowsSchema,
   estimated_completion_at: z.coerce.date().nullable(),
-  waiting: z.object({ for: z.enum(['quota', 'key']), reason: z.string(), until: z.coerce.date() }).nullable(),
+  waiting: z.object({ for: z.string(), reason: z.string(), until: z.coerce.date().nullable() }).nullable(),
 })
 
 const itemSchema = z.object({
   id: z.number(),
   symbol: z.string(),
   state: z.enum(['pending', 'running', 'succeeded', 'failed', 'cancelled']),
-  outcome: z.enum(['fetched', 'coalesced', 'up_to_date']).nullable(),
+  outcome: z.string().nullable(),
   history_limited: z.boolean(),
-  waiting_for: z.enum(['quota', 'key']).nullable(),
+  waiting_for: z.string().nullable(),
   next_attempt_at: z.coerce.date().nullable(),
   rows: rowsSchema,
   error: z.object({ detail: z.string(), advice: z.string() }).nullable(),

@@ -58,19 +58,22 @@ export function readableLine(program: string, line: LogLine): string {
   const kind = line.level >= LEVELS.error ? 'error: ' : line.level >= LEVELS.warn ? 'warning: ' : ''
   const why = line.detail ?? line.err?.message
   const what = `${program}: ${kind}${line.msg}${line.symbol === undefined ? '' : ` (${line.symbol})`}`
-  return withoutControls(why === undefined ? what : `${what}: ${withAdvice(why, line.advice ?? '')}`)
+  return why === undefined
+    ? withoutControls(what)
+    : `${withoutControls(what)}: ${withAdvice(why, line.advice ?? '')}`
 }
+
+/** Of text that others wrote, on the terminal. */
+const MAX_TEXT = 300
 
 /** What went wrong and what to do, without control characters. */
 export function withAdvice(detail: string, advice: string): string {
-  const sentence = /[.!?]$/.test(detail) ? detail : `${detail}.`
-  return withoutControls(`${sentence} ${advice}`)
+  const shown = withoutControls(detail)
+  return `${/[.!?…]$/.test(shown) ? shown : `${shown}.`} ${withoutControls(advice)}`.trim()
 }
 
 /** What others wrote must not move the cursor, or start a line of its own. */
 export function withoutControls(text: string): string {
-  return text
-    .replaceAll(/\p{C}+|\s+/gu, ' ')
-    .trim()
-    .slice(0, 500)
+  const line = text.replaceAll(/\p{C}+|\s+/gu, ' ').trim()
+  return line.length > MAX_TEXT ? `${line.slice(0, MAX_TEXT - 1)}…` : line
 }

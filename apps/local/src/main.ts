@@ -13,6 +13,7 @@ const stop = new AbortController()
 const hurry = new AbortController()
 const live = process.stdout.isTTY && process.env['TERM'] !== 'dumb'
 const terminal = createTerminal(process.stdout, { live, colours: live && !process.env['NO_COLOR'] })
+const errors = createTerminal(process.stderr, { live: false, colours: false })
 
 let stoppedAt = Infinity
 function requestStop(): void {
@@ -39,7 +40,8 @@ async function main(): Promise<number> {
     return 0
   } catch (error) {
     const known = error instanceof ConfigError || error instanceof StartError
-    console.error(known ? `stockpile: ${error.message}` : error)
+    if (known) errors.print(...`stockpile: ${error.message}`.split('\n'))
+    else console.error(error)
     return error instanceof ConfigError ? 2 : 1
   }
 }

@@ -1,20 +1,25 @@
 import { isAbsolute, relative } from 'node:path'
 import type { Stored } from './api.js'
 import type { Config } from './config.js'
-import type { Line } from './paint.js'
+import type { Line, Span } from './paint.js'
 import { thousands } from './progress.js'
 
 const FREE_KEY = 'https://www.alphavantage.co/support/#api-key'
 const LABEL_WIDTH = 12
-const ALARM_WIDTH = 96
+const ADDRESS = { style: 'cyan', whole: true } as const
+const COMMAND = { whole: true } as const
+/** Fits into a narrow terminal: a coloured line that is broken there has ragged ends. */
+const ALARM_WIDTH = 59
 
 /** What nobody may overlook: these are not the market's prices. */
 export function simulatedBanner(databaseUrl: string): Line[] {
   return [
-    'SYNTHETIC DATA: no API key is set, so a built-in simulator answers in place of Alpha Vantage.',
-    `Its prices are made up. They stay in a database of their own, ${databaseName(databaseUrl)}.`,
-    `For real prices get a free key at ${FREE_KEY} and start with`,
-    'ALPHAVANTAGE_API_KEY=your-key npm start',
+    'SYNTHETIC DATA: there is no API key, so a simulator',
+    'answers in place of Alpha Vantage. Its made-up prices',
+    `stay in a database of their own: ${databaseName(databaseUrl)}.`,
+    'For real prices get a free key at',
+    FREE_KEY,
+    'and start with ALPHAVANTAGE_API_KEY=your-key npm start',
   ].map((text): Line => [{ text: `!! ${text}`.padEnd(ALARM_WIDTH), style: 'alarm' }])
 }
 
@@ -75,7 +80,11 @@ export function addressLines(
 ): Line[] {
   const { config, example } = options
   const at = (path: string) => new URL(path, url).href
-  const query = example === undefined ? undefined : new URLSearchParams({ symbol: example.symbol })
+  // The newest first: without an order the page begins with the oldest rows.
+  const query = new URLSearchParams({
+    ...(example === undefined ? {} : { symbol: example.symbol }),
+    order: 'desc',
+  })
   const range =
     example === undefined
       ? undefined
@@ -86,24 +95,21 @@ export function addressLines(
         })
   return [
     [{ text: `Stockpile serves at ${url}`, style: 'bold' }],
-    labelled(
-      'prices',
-      at(query === undefined ? '/api/financial_data' : `/api/financial_data?${query.toString()}`),
-      'cyan',
-    ),
+    labelled('prices', at(`/api/financial_data?${query.toString()}`), ADDRESS),
     ...(range === undefined
       ? []
-      : [labelled('statistics', at(`/api/statistics?${range.toString()}`), 'cyan')]),
-    labelled('runs', at('/api/ingest'), 'cyan'),
-    labelled('failures', at('/api/failures'), 'cyan'),
-    labelled('quota', at('/api/quota'), 'cyan'),
-    labelled('queue', at('/queues'), 'cyan'),
-    labelled('API', at('/docs'), 'cyan'),
+      : [labelled('statistics', at(`/api/statistics?${range.toString()}`), ADDRESS)]),
+    labelled('runs', at('/api/ingest'), ADDRESS),
+    labelled('failures', at('/api/failures'), ADDRESS),
+    labelled('quota', at('/api/quota'), ADDRESS),
+    labelled('queue', at('/queues'), ADDRESS),
+    labelled('API', at('/docs'), ADDRESS),
     labelled(
       'fetch more',
       `curl -X POST ${at('/api/ingest')} -H 'content-type: application/json' -d '{"symbols":["MSFT"]}'`,
+      COMMAND,
     ),
-    labelled('SQL', sqlHint(options)),
+    labelled('SQL', sqlHint(options), COMMAND),
     labelled('logs', shortPath(`${config.home}/logs`)),
     [{ text: 'Ctrl-C stops everything; npm start goes on from there.', style: 'bold' }],
   ]
@@ -125,10 +131,10 @@ function sqlHint(options: {
     : `PGPASSWORD=$(cat ${quoted(file)}) psql -h ${hostname} -p ${port} -U ${username} ${name}`
 }
 
-function labelled(label: string, text: string, style?: 'cyan'): Line {
+function labelled(label: string, text: string, look: Pick<Span, 'style' | 'whole'> = {}): Line {
   return [
     { text: `  ${label.padEnd(LABEL_WIDTH)}`, style: 'dim' },
-    style === undefined ? { text } : { text, style },
+    { text, hang: true, ...look },
   ]
 }
 

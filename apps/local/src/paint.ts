@@ -2,6 +2,10 @@
 export interface Span {
   text: string
   style?: keyof typeof CODES
+  /** Where the line goes on when it is broken: below the start of this span. */
+  hang?: true
+  /** Text to be copied, such as a command: no line break of ours is put into it. */
+  whole?: true
 }
 export type Line = Span[]
 
@@ -15,15 +19,11 @@ const CODES = {
   alarm: '1;30;43',
 } as const
 
-/** Cuts the line at `width` characters and colours it. */
-export function paint(line: Line, { colours, width }: { colours: boolean; width: number }): string {
-  let left = width
-  let painted = ''
-  for (const { text, style } of line) {
-    if (left <= 0) break
-    const shown = text.length > left ? `${text.slice(0, left - 1)}…` : text
-    left -= text.length
-    painted += colours && style !== undefined ? `\u001B[${CODES[style]}m${shown}\u001B[0m` : shown
-  }
-  return painted
+/** The line as text, with the escape sequences of its colours. */
+export function paint(line: Line, { colours }: { colours: boolean }): string {
+  return line
+    .map(({ text, style }) =>
+      colours && style !== undefined ? `\u001B[${CODES[style]}m${text}\u001B[0m` : text,
+    )
+    .join('')
 }

@@ -1,7 +1,8 @@
 import type { Item, Run } from './api.js'
-import { clockTime, forecastTime } from './clock.js'
-import { withAdvice, withoutControls } from './log-line.js'
+import { forecastTime } from './clock.js'
+import { withAdvice } from './log-line.js'
 import type { Line, Span } from './paint.js'
+import { isLongWait, itemWaitText, waitReason, waitText } from './waiting.js'
 
 /** A run as it was at some moment. */
 export interface Snapshot {
@@ -16,8 +17,7 @@ export const SMALL_RUN = 8
 const BAR_WIDTH = 24
 const SPINNER = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏']
 const MAX_FAILURES = 5
-/** A shorter wait for room in the quota is how a limit is kept, and no news. */
-const LONG_WAIT_MS = 10_000
+const AGAIN = 'will be tried again'
 /** What is done sooner needs no forecast. */
 const LONG_RUN_MS = 60_000
 
@@ -34,15 +34,17 @@ export function busyLine(text: string, frame: number): Line {
 export function runBlock({ run, items }: Snapshot, now: Date, frame: number): Line[] {
   const spinner = spinnerAt(frame)
   const head: Line = isFinished(run)
-    ? [mark(run), { text: ` ${summary(run)}` }]
+    ? [mark(run), { text: ' ' }, { text: summary(run), hang: true }]
     : [
         { text: `${spinner} `, style: 'cyan' },
         ...bar(run.counts),
-        { text: ` ${headText(run, now)}` },
+        { text: ' ' },
+        { text: headText(run, now), hang: true },
         { text: ` · ${duration(elapsedMs(run, now))}`, style: 'dim' },
       ]
   const wait = waitText(run, now)
-  const top: Line[] = wait === undefined ? [head] : [head, [{ text: `  ${wait}`, style: 'yellow' }]]
+  const top: Line[] =
+    wait === undefined ? [head] : [head, [{ text: '  ' }, { text: wait, style: 'yellow', hang: true }]]
   if (run.counts.total > SMALL_RUN) return [...top, ...failureBlock(items, run.counts.failed)]
   const width = Math.max(...items.map((item) => item.symbol.length), 0)
   return [...top, ...items.map((item) => itemLine(item, width, spinner, now))]
@@ -63,7 +65,7 @@ export function changes(previous: Snapshot | undefined, next: Snapshot, now: Dat
     const was = before.get(item.id)
     const text = itemText(item, now)
     if (isQuiet(item, was) || (was !== undefined && itemText(was, now) === text)) continue
-    lines.push(`${item.symbol}: ${text}${dueText(item, now)}`)
+    lines.push(`${item.symbol}: ${timedText(item, now)}`)
   }
   if (run.counts.total > SMALL_RUN && !isFinished(run) && step(previous?.run) !== step(run)) {
     lines.push(`${headText(run, now)} · ${duration(elapsedMs(run, now))}`)
@@ -104,37 +106,16 @@ function bar(counts: Run['counts']): Span[] {
 function headText(run: Run, now: Date): string {
   const { counts, rows } = run
   const parts = [`${thousands(done(counts))} of ${symbols(counts.total)}`]
-  if (counts.failed > 0) parts.push(`${thousands(counts.failed)} failed`)
-  if (rows.fetched > 0) parts.push(`${thousands(rows.fetched)} rows`)
   const when = forecastText(run, now)
   if (when !== undefined) parts.push(when)
+  if (counts.failed > 0) parts.push(`${thousands(counts.failed)} failed`)
+  if (rows.fetched > 0) parts.push(`${thousands(rows.fetched)} rows`)
   return parts.join(' · ')
 }
 
 function forecastText({ estimated_completion_at: at }: Run, now: Date): string | undefined {
   if (at === null || at.getTime() - now.getTime() < LONG_RUN_MS) return undefined
   return `done about ${forecastTime(at, now)}`
-}
-
-/** Undefined while something goes on, or does so in a moment. */
-function waitText(run: Run, now: Date): string | undefined {
-  const reason = waitReason(run, now)
-  if (reason === undefined || run.waiting === null) return undefined
-  return run.waiting.for === 'key'
-    ? `waits for a key that the provider takes: ${withAdvice(reason, 'Set one: it goes on by itself.')}`
-    : `waits until ${clockTime(run.waiting.until, now)}: ${reason}`
-}
-
-function waitReason(run: Run | undefined, now: Date): string | undefined {
-  if (run === undefined || run.waiting === null) return undefined
-  if (run.status !== 'waiting_quota' && run.status !== 'blocked') return undefined
-  const { for: what, until, reason } = run.waiting
-  return isLongWait(what, until, now) ? withoutControls(reason) : undefined
-}
-
-function isLongWait(what: 'quota' | 'key' | null, until: Date | null, now: Date): boolean {
-  if (what !== 'quota') return what === 'key'
-  return until !== null && until.getTime() - now.getTime() > LONG_WAIT_MS
 }
 
 /** Of a finished run. */
@@ -166,7 +147,7 @@ function itemLine(item: Item, width: number, spinner: string, now: Date): Line {
     failed: { text: '✗', style: 'red' },
     cancelled: { text: '-', style: 'dim' },
   }
-  const text: Span = { text: `${itemText(item, now)}${dueText(item, now)}` }
+  const text: Span = { text: timedText(item, now), hang: true }
   if (item.state === 'failed') text.style = 'red'
   else if (item.state === 'pending') text.style = item.error === null ? 'dim' : 'yellow'
   return [{ text: '  ' }, signs[item.state], { text: ` ${item.symbol.padEnd(width)}  `, style: 'bold' }, text]
@@ -177,7 +158,7 @@ function failureBlock(items: Item[], count: number): Line[] {
   const lines = failed.map((item): Line => [
     { text: '  ✗', style: 'red' },
     { text: ` ${item.symbol}  `, style: 'bold' },
-    { text: failureText(item), style: 'red' },
+    { text: failureText(item), style: 'red', hang: true },
   ])
   return count > failed.length && failed.length > 0
     ? [
@@ -199,11 +180,9 @@ function itemText(item: Item, now: Date): string {
       return 'cancelled'
     case 'pending':
       if (isLongWait(item.waiting_for, item.next_attempt_at, now)) {
-        return item.waiting_for === 'key'
-          ? 'waiting for a key that the provider takes'
-          : "waiting for room in the provider's limit"
+        return itemWaitText(item.waiting_for)
       }
-      return item.error === null ? 'waiting' : `will be tried again: ${whyText(item)}`
+      return item.error === null ? 'waiting' : `${AGAIN}: ${whyText(item)}`
     default:
       return item.state satisfies never
   }
@@ -219,14 +198,25 @@ function failureText(item: Item): string {
   return `failed: ${whyText(item)}`
 }
 
-function whyText({ error }: Item): string {
-  return error === null ? '' : withAdvice(error.detail, error.advice)
+function whyText({ symbol, error }: Item): string {
+  if (error === null) return ''
+  const own = `${symbol}: `
+  const detail = error.detail.startsWith(own) ? error.detail.slice(own.length) : error.detail
+  return withAdvice(detail, error.advice)
 }
 
-function dueText(item: Item, now: Date): string {
-  if (item.state !== 'pending' || item.next_attempt_at === null) return ''
+/** The text with what changes at each look: how long it is to the next attempt. */
+function timedText(item: Item, now: Date): string {
+  const text = itemText(item, now)
+  if (item.state !== 'pending' || item.next_attempt_at === null) return text
+  // What all wait for is told of the run, with its own instant: this one is only when the item is looked at again.
+  if (item.waiting_for !== null && item.waiting_for !== 'quota') return text
   const ms = item.next_attempt_at.getTime() - now.getTime()
-  return ms > 0 ? ` (next attempt in ${duration(ms)})` : ''
+  if (ms <= 0) return text
+  const again = `${AGAIN}:`
+  return text.startsWith(again)
+    ? `${AGAIN} in ${duration(ms)}:${text.slice(again.length)}`
+    : `${text} (next attempt in ${duration(ms)})`
 }
 
 function rowsText(rows: Run['rows']): string {

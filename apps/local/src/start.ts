@@ -106,7 +106,7 @@ async function serve(
   // Before the worker can add to it.
   const earlier = await recallEarlier(databaseUrl, config.symbols.slice(0, NAMED))
   const text = storedText(earlier.stored, Math.max(0, config.symbols.length - NAMED))
-  if (text !== undefined) terminal.print([{ text: `  ${text}`, style: 'green' }])
+  if (text !== undefined) terminal.print([{ text: '  ' }, { text, style: 'green', hang: true }])
   const simulatorUrl = await simulator
   const [apiUrl] = await Promise.all([programs.startApi(), programs.startWorker(simulatorUrl)])
 

@@ -1,49 +1,62 @@
 import { type Line, paint } from './paint.js'
+import { wrap } from './wrap.js'
 
-/** What this process needs of stdout. */
+/** What this process needs of stdout and stderr. */
 export interface Output {
   write(text: string): unknown
+  /** Undefined for what is no terminal. */
   columns?: number
+  rows?: number
 }
 
 export interface Terminal {
   /** Whether a block can be redrawn in place. */
   live: boolean
-  /** Lines that stay, above the live block. */
+  /** Lines that stay, above the live block; broken between words where the terminal is narrower. */
   print(...lines: (string | Line)[]): void
   /** Redraws the block below the printed lines ten times a second until it is replaced; undefined: none. */
   show(block: ((frame: number) => Line[]) | undefined): void
 }
 
 const FRAME_MS = 100
-const DEFAULT_COLUMNS = 100
-/** Longer lines are cut only in a block, which must not wrap. */
-const ANY_WIDTH = 1_000_000
+/** Some terminals do not tell their size. */
+const USUAL = { columns: 80, rows: 24 }
 
 export function createTerminal(
   output: Output,
   { live, colours }: { live: boolean; colours: boolean },
 ): Terminal {
   let block: ((frame: number) => Line[]) | undefined
-  let drawn = 0
+  let drawn: Line[] = []
   let frame = 0
   let timer: NodeJS.Timeout | undefined
 
-  const erase = () => (drawn === 0 ? '' : `\u001B[${drawn}A\r\u001B[J`)
+  const columns = () => output.columns || USUAL.columns
+  const erase = () => {
+    // A terminal that has become narrower shows a line of then as several.
+    const rows = drawn.reduce((sum, line) => sum + Math.max(1, Math.ceil(widthOf(line) / columns())), 0)
+    return rows === 0 ? '' : `\u001B[${rows}A\r\u001B[J`
+  }
   const draw = (above = '') => {
-    const width = (output.columns ?? DEFAULT_COLUMNS) - 1
-    const lines = live ? (block?.(frame) ?? []).map((line) => paint(line, { colours, width })) : []
+    const erased = erase()
+    // The last column stays empty: some terminals go to the next line there, others do not.
+    const lines = live
+      ? (block?.(frame) ?? []).flatMap((line) => wrap(line, columns() - 1, { cutWords: true }))
+      : []
+    drawn = fitRows(lines, (output.rows || USUAL.rows) - 1)
     // In one piece, or it flickers.
-    output.write(`${erase()}${above}${lines.map((line) => `${line}\n`).join('')}`)
-    drawn = lines.length
+    output.write(`${erased}${above}${drawn.map((line) => `${paint(line, { colours })}\n`).join('')}`)
   }
   return {
     live,
     print(...lines) {
-      const text = lines.map((line) =>
-        typeof line === 'string' ? line : paint(line, { colours, width: ANY_WIDTH }).trimEnd(),
-      )
-      draw(text.map((line) => `${line}\n`).join(''))
+      const text = lines
+        .map((line): Line => (typeof line === 'string' ? [{ text: line }] : line))
+        .flatMap((line) =>
+          output.columns === undefined ? [line] : wrap(line, columns() - 1, { cutWords: false }),
+        )
+        .map((line) => `${paint(line, { colours }).trimEnd()}\n`)
+      draw(text.join(''))
     },
     show(next) {
       block = next
@@ -60,4 +73,15 @@ export function createTerminal(
       draw()
     },
   }
+}
+
+/** What has left the screen at the top cannot be redrawn. */
+function fitRows(lines: Line[], rows: number): Line[] {
+  if (lines.length <= rows) return lines
+  const shown = lines.slice(0, Math.max(1, rows - 1))
+  return [...shown, [{ text: `  … ${lines.length - shown.length} more lines`, style: 'dim' }]]
+}
+
+function widthOf(line: Line): number {
+  return line.reduce((columns, { text }) => columns + text.length, 0)
 }

@@ -3,6 +3,7 @@ import type { Api, Run } from './api.js'
 import type { Bell } from './bell.js'
 import { changes, isFinished, runBlock, SMALL_RUN, type Snapshot } from './progress.js'
 import type { Terminal } from './terminal.js'
+import { waitReason } from './waiting.js'
 
 const POLL_MS = 250
 /** When nothing has changed for a while, as while a day's limit is used up. */
@@ -103,6 +104,6 @@ function withoutForecast(snapshots: Map<string, Snapshot>): string {
   )
 }
 
-function waits({ status }: Run): boolean {
-  return status === 'waiting_quota' || status === 'blocked'
+function waits(run: Run): boolean {
+  return waitReason(run, new Date()) !== undefined
 }

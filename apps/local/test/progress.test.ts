@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import type { Item, Run } from '../src/api.js'
 import { paint } from '../src/paint.js'
 import { changes, duration, runBlock, type Snapshot } from '../src/progress.js'
+import { wrap } from '../src/wrap.js'
 
 const REQUESTED = new Date('2026-05-18T09:00:00Z')
 const NOW = new Date('2026-05-18T09:00:03Z')
@@ -48,8 +49,10 @@ function snapshot(items: Item[], fields: Partial<Run> = {}): Snapshot {
   return { run, items }
 }
 
-function block(of: Snapshot, width = 200): string[] {
-  return runBlock(of, NOW, 0).map((line) => paint(line, { colours: false, width }))
+function block(of: Snapshot, { width = 400, now = NOW } = {}): string[] {
+  return runBlock(of, now, 0)
+    .flatMap((line) => wrap(line, width, { cutWords: true }))
+    .map((line) => paint(line, { colours: false }))
 }
 
 const running = snapshot(
@@ -60,7 +63,7 @@ const running = snapshot(
   ],
   { rows: HUNDRED },
 )
-const failure = { detail: 'NOSUCH: not known.', advice: 'Check the symbol.' }
+const failure = { detail: 'Not known.', advice: 'Check the symbol.' }
 
 test('A small run has a line for each symbol under its bar', () => {
   expect(block(running)).toEqual([
@@ -71,28 +74,38 @@ test('A small run has a line for each symbol under its bar', () => {
   ])
 })
 
-test('No line of the block is wider than the terminal', () => {
-  for (const line of block(running, 20)) expect(line.length).toBeLessThanOrEqual(20)
-})
-
 test('Without colours there is no escape sequence, with them each ends', () => {
   const [head = []] = runBlock(running, NOW, 0)
-  expect(paint(head, { colours: false, width: 80 })).not.toContain('\u001B')
-  const coloured = paint(head, { colours: true, width: 80 })
+  expect(paint(head, { colours: false })).not.toContain('\u001B')
+  const coloured = paint(head, { colours: true })
   const ends = coloured.split('\u001B[0m').length - 1
   expect(ends).toBeGreaterThan(0)
   expect(coloured.split('\u001B[')).toHaveLength(2 * ends + 1)
 })
 
 test('A failed symbol says why and what to do', () => {
-  const failed = snapshot([item({ symbol: 'NOSUCH', state: 'failed', error: failure })], {
+  const error = { ...failure, detail: 'NOSUCH: not known.' }
+  const failed = snapshot([item({ symbol: 'NOSUCH', state: 'failed', error })], {
     status: 'failed',
     finished_at: NOW,
   })
   expect(block(failed)).toEqual([
     '✗ 0 of 1 symbol came in within 3 s, 1 failed; 0 rows',
-    '  ✗ NOSUCH  failed: NOSUCH: not known. Check the symbol.',
+    '  ✗ NOSUCH  failed: not known. Check the symbol.',
   ])
+})
+
+test('What is tried again says when, before why', () => {
+  const again = item({
+    error: { detail: 'IBM: HTTP 503', advice: 'Wait.' },
+    next_attempt_at: new Date(NOW.getTime() + 51_000),
+  })
+  expect(block(snapshot([again])).at(-1)).toBe('  · IBM  will be tried again in 51 s: HTTP 503. Wait.')
+  expect(changes(undefined, snapshot([again]), NOW).at(-1)).toBe(
+    'IBM: will be tried again in 51 s: HTTP 503. Wait.',
+  )
+  const later = snapshot([{ ...again, next_attempt_at: new Date(NOW.getTime() + 50_000) }])
+  expect(changes(snapshot([again]), later, NOW)).toEqual([])
 })
 
 test('What the provider wrote cannot move the cursor', () => {
@@ -125,7 +138,7 @@ const partly = { total: 500, pending: 475, running: 0, succeeded: 25, failed: 0,
 test('A long run says when it will be done, and why and until when it waits', () => {
   const fields = { ...waitsFor('quota', SPENT, onThe(19, 9, 3)), counts: partly }
   const long = snapshot([], { ...fields, estimated_completion_at: onThe(37, 9, 3) })
-  expect(runBlock(long, NOON, 0).map((line) => paint(line, { colours: false, width: 80 }))).toEqual([
+  expect(block(long, { width: 79, now: NOON })).toEqual([
     '⠋ █░░░░░░░░░░░░░░░░░░░░░░░ 25 of 500 symbols · done about 2026-06-06 · 0 s',
     '  waits until 2026-05-19 09:03: The requests of this day are spent.',
   ])
@@ -139,13 +152,56 @@ test.each([
   expect(lines.at(-1)).toBe(`${text}: ${SPENT}`)
 })
 
-test('A run that waits for a key says what is wrong with the one there is', () => {
-  const wait = waitsFor('key', 'Alpha Vantage does not accept the API key.', new Date(NOON.getTime() + 5_000))
-  const blocked = snapshot([item({ waiting_for: 'key' })], wait)
-  expect(runBlock(blocked, NOON, 0).map((line) => paint(line, { colours: false, width: 200 }))).toEqual([
+const REFUSED = 'Alpha Vantage does not accept the API key.'
+const SET_ANOTHER =
+  'Another one in the key file is taken at once; for one in ALPHAVANTAGE_API_KEY start again.'
+
+test('A run whose key is refused says when that one is tried again, and nothing counts the seconds of a poll', () => {
+  const poll = new Date(NOON.getTime() + 5_000)
+  const waits = item({ waiting_for: 'key', next_attempt_at: poll })
+  expect(block(snapshot([waits], waitsFor('key', REFUSED, onThe(18, 13, 0))), { now: NOON })).toEqual([
     '⠋ ░░░░░░░░░░░░░░░░░░░░░░░░ 0 of 1 symbol · 0 s',
-    '  waits for a key that the provider takes: Alpha Vantage does not accept the API key. Set one: it goes on by itself.',
+    `  waits for a key that the provider takes, tries this one again at 13:00: ${REFUSED} ${SET_ANOTHER}`,
     '  · IBM  waiting for a key that the provider takes',
+  ])
+  const soon = block(snapshot([waits], waitsFor('key', REFUSED, poll)), { now: NOON })
+  expect(soon[1]).toBe(`  waits for a key that the provider takes: ${REFUSED} ${SET_ANOTHER}`)
+})
+
+test.each([
+  {
+    what: 'provider',
+    until: onThe(18, 12, 5),
+    text: 'waits for the provider, asks it again at 12:05: Why. It goes on by itself.',
+  },
+  { what: 'provider', until: null, text: 'waits for the provider: Why. It goes on by itself.' },
+  {
+    what: 'storage',
+    until: onThe(18, 12, 5),
+    text: 'waits for PostgreSQL to take rows, tries it again at 12:05: Why. It goes on by itself.',
+  },
+  { what: 'worker', until: null, text: 'waits for a worker: Why. It goes on by itself once one works.' },
+  { what: 'quota', until: null, text: "waits for room in the provider's limit: Why." },
+  { what: 'moonlight', until: onThe(18, 12, 5), text: 'waits until 12:05 (moonlight): Why.' },
+  { what: 'moonlight', until: null, text: 'waits (moonlight): Why.' },
+])('A run that waits for $what until $until says so, with why', ({ what, until, text }) => {
+  const status = what === 'quota' ? 'waiting_quota' : 'running'
+  const waits = snapshot([], {
+    status,
+    waiting: { for: what, reason: 'Why', until },
+    counts: partly,
+    requested_at: NOON,
+  })
+  expect(block(waits, { now: NOON })[1]).toBe(`  ${text}`)
+  expect(changes(undefined, waits, NOON).at(-1)).toBe(text)
+})
+
+test('A status and an outcome that this version does not know are shown as far as they go', () => {
+  const newer = item({ state: 'succeeded', outcome: 'teleported', rows: HUNDRED })
+  const of = snapshot([newer], { status: 'astonished', finished_at: NOW, rows: HUNDRED })
+  expect(block(of)).toEqual([
+    '! 1 symbol came in within 3 s: 100 rows (100 new)',
+    '  ✓ IBM  100 rows (100 new)',
   ])
 })
 
@@ -156,8 +212,7 @@ test('A wait of some seconds is no news: that is how a limit is kept', () => {
       ...(wait ? waitsFor('quota', 'The requests of this second are spent.', until) : {}),
     })
   expect(changes(of(false), of(true), NOON)).toEqual([])
-  const [, line = []] = runBlock(of(true), NOON, 0)
-  expect(paint(line, { colours: false, width: 80 })).toBe('  · IBM  waiting (next attempt in 2 s)')
+  expect(block(of(true), { now: NOON })[1]).toBe('  · IBM  waiting (next attempt in 2 s)')
 })
 
 test('Without a terminal a wait is told once, and a long run when it begins', () => {
@@ -175,7 +230,7 @@ test('Without a terminal a wait is told once, and a long run when it begins', ()
 })
 
 test('Without a terminal a look at the key, which may still be refused, is no news', () => {
-  const wait = waitsFor('key', 'Alpha Vantage does not accept the API key.', NOON)
+  const wait = waitsFor('key', REFUSED, NOON)
   const waiting = snapshot([item({ id: 1, waiting_for: 'key' }), item({ id: 2, waiting_for: 'key' })], wait)
   const looking = snapshot([item({ id: 1, state: 'running' }), item({ id: 2, waiting_for: 'key' })], wait)
   expect(changes(waiting, looking, NOON)).toEqual([])
@@ -216,11 +271,11 @@ test('A large run is a bar with counts and its newest failures', () => {
   const lines = block(snapshot(failed, { counts, rows: { ...NO_ROWS, fetched: 250_000 } }))
   expect(lines[0]).toBe('⠋ ████████████░░░░░░░░░░░░ 2,506 of 5,000 symbols · 6 failed · 250,000 rows · 3 s')
   expect(lines.slice(1).map((line) => line.trim().slice(0, 16))).toEqual([
-    '✗ X2  failed: NO',
-    '✗ X3  failed: NO',
-    '✗ X4  failed: NO',
-    '✗ X5  failed: NO',
-    '✗ X6  failed: NO',
+    '✗ X2  failed: No',
+    '✗ X3  failed: No',
+    '✗ X4  failed: No',
+    '✗ X5  failed: No',
+    '✗ X6  failed: No',
     'and 1 more: see ',
   ])
 })

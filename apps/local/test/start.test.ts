@@ -83,6 +83,15 @@ test('From an empty folder IBM and AAPL come in, every printed address answers, 
   expect(addresses.length).toBeGreaterThanOrEqual(7)
   for (const address of addresses) expect([address, (await fetch(address)).status]).toEqual([address, 200])
 
+  const prices = await (
+    await fetch(addresses.find((address) => address.includes('financial_data')) ?? '')
+  ).text()
+  const newest = /end_date=([\d-]+)/.exec(
+    addresses.find((address) => address.includes('statistics')) ?? '',
+  )?.[1]
+  // The page that is printed begins with the newest row.
+  expect(/"date":"([\d-]+)"/.exec(prices)?.[1]).toBe(newest)
+
   const second = start({ PORT: String(await freePort()) })
   expect(await second.waitForExit(START)).toBe(1)
   expect(second.lines).toEqual([

@@ -1,0 +1,54 @@
+import type { Line, Span } from './paint.js'
+
+/**
+ * Lays a line out within `width` columns, broken between words. What is broken goes on below the span that says
+ * `hang`, or below the line's first character.
+ * @param options.cutWords whether a word that is wider than a line is cut; else it stays whole, for the terminal to break
+ */
+export function wrap(line: Line, width: number, { cutWords }: { cutWords: boolean }): Line[] {
+  const indent = Math.min(hangingIndent(line), Math.floor(width / 2))
+  const lines: Line[] = []
+  let current: Line = []
+  let column = 0
+  let gap: Span | undefined
+  const place = (span: Span) => {
+    current.push(span)
+    column += span.text.length
+  }
+  const breakLine = () => {
+    lines.push(current)
+    current = indent === 0 ? [] : [{ text: ' '.repeat(indent) }]
+    column = indent
+    gap = undefined
+  }
+  for (const token of line.flatMap(tokensOf)) {
+    if (token.text.trim() === '') {
+      gap = gap === undefined ? token : { ...gap, text: gap.text + token.text }
+      continue
+    }
+    const start = column + (gap?.text.length ?? 0)
+    if (start + token.text.length > width && start > indent) breakLine()
+    else if (gap !== undefined) place(gap)
+    gap = undefined
+    let { text } = token
+    while (cutWords && text.length > width - column && width > indent) {
+      const room = Math.max(0, width - column)
+      place({ ...token, text: text.slice(0, room) })
+      text = text.slice(room)
+      breakLine()
+    }
+    place({ ...token, text })
+  }
+  return [...lines, current]
+}
+
+function hangingIndent(line: Line): number {
+  const index = line.findIndex((span) => span.hang === true)
+  if (index !== -1) return line.slice(0, index).reduce((columns, { text }) => columns + text.length, 0)
+  return /^ */.exec(line[0]?.text ?? '')?.[0].length ?? 0
+}
+
+function tokensOf(span: Span): Span[] {
+  if (span.whole === true) return [span]
+  return (span.text.match(/\s+|\S+/g) ?? []).map((text) => ({ ...span, text }))
+}
