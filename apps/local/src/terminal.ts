@@ -20,6 +20,7 @@ export interface Terminal {
 
 const FRAME_MS = 100
 /** Some terminals do not tell their size. */
+const MIN_COLUMNS = 20
 const USUAL = { columns: 80, rows: 24 }
 
 export function createTerminal(
@@ -31,7 +32,7 @@ export function createTerminal(
   let frame = 0
   let timer: NodeJS.Timeout | undefined
 
-  const columns = () => output.columns || USUAL.columns
+  const columns = () => Math.max(output.columns || USUAL.columns, MIN_COLUMNS)
   const erase = () => {
     // A terminal that has become narrower shows a line of then as several.
     const rows = drawn.reduce((sum, line) => sum + Math.max(1, Math.ceil(widthOf(line) / columns())), 0)

@@ -1,7 +1,7 @@
 import type { Line, Span } from './paint.js'
 
 /**
- * Lays a line out within `width` columns, broken between words. What is broken goes on below the span that says
+ * Lays a line out within `width` columns, at least 2, broken between words. What is broken goes on below the span that says
  * `hang`, or below the line's first character.
  * @param options.cutWords whether a word that is wider than a line is cut; else it stays whole, for the terminal to break
  */
@@ -15,6 +15,8 @@ export function wrap(line: Line, width: number, { cutWords }: { cutWords: boolea
     current.push(span)
     column += span.text.length
   }
+  const roomLeft = () => width - column
+  const isCut = (text: string) => cutWords && text.length > roomLeft()
   const breakLine = () => {
     lines.push(current)
     current = indent === 0 ? [] : [{ text: ' '.repeat(indent) }]
@@ -31,8 +33,8 @@ export function wrap(line: Line, width: number, { cutWords }: { cutWords: boolea
     else if (gap !== undefined) place(gap)
     gap = undefined
     let { text } = token
-    while (cutWords && text.length > width - column && width > indent) {
-      const room = Math.max(0, width - column)
+    while (isCut(text)) {
+      const room = Math.max(0, roomLeft())
       place({ ...token, text: text.slice(0, room) })
       text = text.slice(room)
       breakLine()

@@ -30,7 +30,6 @@ function snapshot(items: Item[], fields: Partial<Run> = {}): Snapshot {
   const run: Run = {
     id: 'r1',
     status: 'running',
-    trigger: 'start',
     requested_at: REQUESTED,
     finished_at: null,
     counts: {

@@ -3,20 +3,20 @@ import type { Line } from '../src/paint.js'
 import { createTerminal } from '../src/terminal.js'
 
 /** What a terminal shows: lines, as the few escape sequences that ours writes leave them. */
-class Screen {
-  lines = ['']
-  constructor(
-    public columns: number | undefined,
-    public rows: number | undefined = 24,
-  ) {}
-  write(output: string): void {
-    for (const piece of output.match(/\u001B\[\d*[A-Z]|\r|\n|[^\u001B\r\n]+/g) ?? []) {
-      const up = /\u001B\[(\d+)A/.exec(piece)?.[1]
-      if (up !== undefined) this.lines.length -= Number(up)
-      else if (piece === '\n') this.lines.push('')
-      else if (piece === '\r' || piece === '\u001B[J') this.lines[this.lines.length - 1] = ''
-      else this.lines[this.lines.length - 1] += piece
-    }
+function createScreen(size: { columns?: number; rows?: number }) {
+  const lines = ['']
+  return {
+    ...size,
+    lines,
+    write(output: string): void {
+      for (const piece of output.match(/\p{Cc}(?:\[\d*[A-Z])?|\P{Cc}+/gu) ?? []) {
+        const up = /^\p{Cc}\[(\d+)A$/u.exec(piece)?.[1]
+        if (up !== undefined) lines.length -= Number(up)
+        else if (piece === '\n') lines.push('')
+        else if (piece === '\r' || piece === '\u001B[J') lines[lines.length - 1] = ''
+        else lines[lines.length - 1] += piece
+      }
+    },
   }
 }
 
@@ -32,7 +32,7 @@ const BROKEN = [
 ]
 
 test('A line that is too wide is broken between words, in the block and above it', () => {
-  const screen = new Screen(50)
+  const screen = createScreen({ columns: 50 })
   const terminal = createTerminal(screen, LIVE)
   terminal.show(() => [ADVICE])
   expect(screen.lines).toEqual([...BROKEN, ''])
@@ -43,13 +43,13 @@ test('A line that is too wide is broken between words, in the block and above it
 })
 
 test('What goes into a file is one line each, however long', () => {
-  const screen = new Screen(undefined)
+  const screen = createScreen({})
   createTerminal(screen, { live: false, colours: false }).print(ADVICE, 'x'.repeat(300))
   expect(screen.lines.map((line) => line.length)).toEqual([91, 300, 0])
 })
 
 test('A block never grows above the screen, where it could not be redrawn', () => {
-  const screen = new Screen(80, 6)
+  const screen = createScreen({ columns: 80, rows: 6 })
   const terminal = createTerminal(screen, LIVE)
   terminal.show(() => Array.from({ length: 40 }, (_, index): Line => [{ text: `line ${index}` }]))
   expect(screen.lines).toEqual(['line 0', 'line 1', 'line 2', 'line 3', '  … 36 more lines', ''])
