@@ -65,6 +65,18 @@ describe('what a worker stores', () => {
     expect((await rowsOf('IBM')).count).toBeGreaterThan(6_000)
   })
 
+  test('keeps the fractions of a volume as they came, and finds nothing to write when they come again', async () => {
+    system.simulator.rule({ answer: { kind: 'fractional_volumes', rows: 100 } })
+    await system.work()
+    const run = await system.run(await system.ingest(['IBM']))
+    expect(run).toMatchObject({ status: 'succeeded', rows: { inserted: 100, rejected: 0 } })
+    const { rows } = await rowsOf('IBM')
+    expect(rows.length).toBeGreaterThan(0)
+    for (const { volume } of rows) expect(volume).toMatch(/^\d+\.562155$/)
+    const again = await system.run(await system.ingest(['IBM'], { force: true }))
+    expect(again.rows).toMatchObject({ updated: 0, unchanged: 100 })
+  })
+
   test('quarantines a bad row with its reasons and stores the others', async () => {
     system.simulator.rule({ answer: { kind: 'bad_row', defect: 'high_below_low' } })
     await system.work()

@@ -6,6 +6,12 @@
 /** A regular expression's source for a canonical price. The lengths are far beyond any price and keep numbers sane. */
 export const PRICE_SOURCE = String.raw`(?:0|[1-9]\d{0,14})(?:\.\d{1,18})?`
 
+/**
+ * The same for a volume: as many digits before the point as 2^63 has, far more than shares that were ever traded in a day.
+ * The fractions are those of fractional shares, which vendors have counted since February 2026.
+ */
+export const VOLUME_SOURCE = String.raw`(?:0|[1-9]\d{0,18})(?:\.\d{1,18})?`
+
 const DOT = 46
 const ZERO = 48
 
@@ -30,6 +36,11 @@ export function compareDecimals(a: string, b: string): number {
 /** Whether a canonical decimal is zero, however many zeros it is written with. */
 export function isZero(decimal: string): boolean {
   return decimal.charCodeAt(0) === ZERO && !hasDigitAboveZero(decimal, 1)
+}
+
+/** The shortest text of the same value: `1.50` and `1.5` are equal, and so are `12345.0` and `12345`. */
+export function shortest(decimal: string): string {
+  return decimal.includes('.') ? decimal.replace(/\.?0+$/, '') : decimal
 }
 
 function hasDigitAboveZero(decimal: string, from: number): boolean {

@@ -1,4 +1,4 @@
-import { PRICE_SOURCE } from './decimal.js'
+import { PRICE_SOURCE, VOLUME_SOURCE } from './decimal.js'
 import { readHead, refuseRefusal, SERIES_KEY } from './envelope.js'
 import { hasRepeatedKey, isRecord } from './json.js'
 import type { Redact } from './redact.js'
@@ -15,7 +15,7 @@ const field = (name: string, value: string) => String.raw`"\d{1,2}\. ${name}"${C
 const ROW = new RegExp(
   String.raw`${WS}"(\d{4}-\d\d-\d\d)"${COLON}\{${WS}` +
     ['open', 'high', 'low', 'close'].map((name) => `${field(name, PRICE_SOURCE)},${WS}`).join('') +
-    String.raw`${field('volume', String.raw`(?:0|[1-9]\d{0,18})`)}\}${WS}([,}])`,
+    String.raw`${field('volume', VOLUME_SOURCE)}\}${WS}([,}])`,
   'y',
 )
 const END = new RegExp(String.raw`${WS}\}${WS}$`, 'y')

@@ -1,4 +1,5 @@
 import { isCalendarDate } from './calendar.js'
+import { shortest } from './decimal.js'
 import type { DailyRow, RejectReason } from './row-check.js'
 
 /** One record of a body: the row that it is, or what is wrong with it. */
@@ -33,9 +34,9 @@ export function settleRepeats(records: readonly CheckedRecord[]): CheckedRecord[
   })
 }
 
-/** What would be stored: adjusted series may differ in what is not. Of what is no row, all of it. */
+/** What would be stored, by its value: adjusted series may differ in what is not. Of what is no row, all of it. */
 function valuesOf({ checked, raw }: CheckedRecord): string {
   if (!('close' in checked)) return JSON.stringify(raw())
   const { open, high, low, close, volume } = checked
-  return [open, high, low, close, volume].join()
+  return [open, high, low, close, volume].map(shortest).join()
 }

@@ -1,5 +1,5 @@
 import { isCalendarDate, isWeekend } from './calendar.js'
-import { compareDecimals, isZero, PRICE_SOURCE } from './decimal.js'
+import { compareDecimals, isZero, PRICE_SOURCE, VOLUME_SOURCE } from './decimal.js'
 
 /** One day's raw prices (not adjusted for splits) and volume, as text exactly as the provider wrote it. */
 export interface DailyRow {
@@ -9,7 +9,7 @@ export interface DailyRow {
   high: string
   low: string
   close: string
-  /** Shares traded, an integer up to 2^63 - 1. */
+  /** Shares traded, of which there may be fractions. */
   volume: string
 }
 
@@ -33,7 +33,6 @@ export type RejectReason =
   | 'negative'
   | 'zero_price'
   | 'price_out_of_range'
-  | 'volume_not_an_integer'
   | 'volume_out_of_range'
   | 'high_below_low'
   | 'open_outside_range'
@@ -63,10 +62,9 @@ export const FIELDS = ['open', 'high', 'low', 'close', 'volume'] as const
 export type Field = (typeof FIELDS)[number]
 
 const PRICE = new RegExp(`^${PRICE_SOURCE}$`)
-const INTEGER = /^(?:0|[1-9]\d*)$/
+const VOLUME = new RegExp(`^${VOLUME_SOURCE}$`)
 const DECIMAL = /^(?:0|[1-9]\d*)(?:\.\d+)?$/
 const NEGATIVE = /^-\d+(?:\.\d+)?$/
-const MAX_BIGINT = '9223372036854775807'
 
 /**
  * Checks one record of which nothing is known yet. Gives the row, or every reason against it.
@@ -86,7 +84,7 @@ export function checkRecord(
     else if (typeof value !== 'string') reasons.add('not_text')
     else {
       row[field] = value
-      const reason = field === 'volume' ? reasonAgainstVolume(value) : reasonAgainstPrice(value)
+      const reason = reasonAgainst(value, field === 'volume' ? 'volume' : 'price')
       if (reason !== null) reasons.add(reason)
     }
   }
@@ -98,9 +96,9 @@ export function checkRecord(
   return [...reasons]
 }
 
-/** Checks a row whose prices are known to be canonical decimals and whose volume is an integer: all reasons against it. */
+/** Checks a row whose prices and volume are known to be canonical decimals: all reasons against it. */
 export function checkValues(row: DailyRow, sessions: SessionDates): RejectReason[] {
-  const { open, high, low, close, volume } = row
+  const { open, high, low, close } = row
   const reasons = checkDate(row.date, sessions)
   if (isZero(open) || isZero(high) || isZero(low) || isZero(close)) reasons.push('zero_price')
   const openOutside = compareDecimals(open, low) < 0 || compareDecimals(high, open) < 0
@@ -111,7 +109,6 @@ export function checkValues(row: DailyRow, sessions: SessionDates): RejectReason
     if (openOutside) reasons.push('open_outside_range')
     if (closeOutside) reasons.push('close_outside_range')
   }
-  if (isBeyondBigint(volume)) reasons.push('volume_out_of_range')
   return reasons
 }
 
@@ -125,18 +122,8 @@ function checkDate(date: string, { newest, onWeekends }: SessionDates): RejectRe
   return onWeekends || !isWeekend(date) ? [] : ['weekend_date']
 }
 
-function reasonAgainstPrice(value: string): RejectReason | null {
-  if (PRICE.test(value)) return null
+function reasonAgainst(value: string, kind: 'price' | 'volume'): RejectReason | null {
+  if ((kind === 'price' ? PRICE : VOLUME).test(value)) return null
   if (NEGATIVE.test(value)) return 'negative'
-  return DECIMAL.test(value) ? 'price_out_of_range' : 'not_a_number'
-}
-
-function reasonAgainstVolume(value: string): RejectReason | null {
-  if (INTEGER.test(value)) return null
-  if (NEGATIVE.test(value)) return 'negative'
-  return DECIMAL.test(value) ? 'volume_not_an_integer' : 'not_a_number'
-}
-
-function isBeyondBigint(integer: string): boolean {
-  return integer.length >= MAX_BIGINT.length && (integer.length > MAX_BIGINT.length || integer > MAX_BIGINT)
+  return DECIMAL.test(value) ? `${kind}_out_of_range` : 'not_a_number'
 }

@@ -51,12 +51,13 @@ describe('a sound body', () => {
     expect(parse(dailyBody({ '2026-05-15': adjusted })).rows).toEqual([{ date: '2026-05-15', ...ROW }])
   })
 
-  it('may write its symbol in another case, hold volumes up to 2^63 - 1', () => {
-    const body = dailyBody(
-      { '2026-05-15': record({ '5. volume': '9223372036854775807' }) },
-      { ...META_DATA, '2. Symbol': 'ibm' },
-    )
-    expect(parse(body)).toMatchObject({ symbol: 'IBM', rejected: [], rows: [{ date: '2026-05-15' }] })
+  it('may write its symbol in another case, hold volumes beyond 2^63, of zero and with fractions', () => {
+    const volumes = ['0', '0.0', '0.5', '12345.0', '6321507.562155', '9223372036854775808', '9'.repeat(19)]
+    for (const volume of volumes) {
+      const records = { '2026-05-15': record({ '5. volume': volume }) }
+      const body = dailyBody(records, { ...META_DATA, '2. Symbol': 'ibm' })
+      expect(parse(body)).toMatchObject({ symbol: 'IBM', rejected: [], rows: [{ volume }] })
+    }
   })
 
   it('may hold a split', () => {
@@ -99,9 +100,12 @@ describe('a bad row', () => {
     ['an empty volume', { '5. volume': '' }, ['missing_volume']],
     ['a JSON number', { '4. close': 101.25 }, ['not_text']],
     ['a nested value', { '4. close': { value: '101.2500' } }, ['not_text']],
-    ['a fraction of a share', { '5. volume': '6154450.5' }, ['volume_not_an_integer']],
     ['a negative volume', { '5. volume': '-1' }, ['negative']],
-    ['a volume of 2^63', { '5. volume': '9223372036854775808' }, ['volume_out_of_range']],
+    ['a negative fraction of a share', { '5. volume': '-0.5' }, ['negative']],
+    ['a volume of 20 digits', { '5. volume': '1'.padEnd(20, '0') }, ['volume_out_of_range']],
+    ['a volume of 19 decimals', { '5. volume': `1.${'0'.repeat(19)}` }, ['volume_out_of_range']],
+    ['a volume with a bare point', { '5. volume': '6154450.' }, ['not_a_number']],
+    ['a volume of NaN', { '5. volume': 'NaN' }, ['not_a_number']],
     ['a field twice under two numbers', { '9. close': '101.2500' }, ['repeated_field']],
     [
       'several faults',

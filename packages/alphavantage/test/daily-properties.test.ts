@@ -15,8 +15,9 @@ const price = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom(null, 7, undefined, {}, []) },
 )
 const volume = fc.oneof(
-  { weight: 6, arbitrary: fc.bigInt({ min: 0n, max: 2n ** 63n }).map(String) },
-  { weight: 1, arbitrary: fc.constantFrom('-1', '1.5', '9223372036854775808', '') },
+  { weight: 4, arbitrary: fc.bigInt({ min: 0n, max: 2n ** 63n }).map(String) },
+  { weight: 2, arbitrary: fc.stringMatching(/^(0|[1-9]\d{0,20})\.\d{1,20}$/) },
+  { weight: 1, arbitrary: fc.constantFrom('-1', '1.', '.5', '0.0', '01.5', '1'.padEnd(20, '0'), '') },
 )
 const day = fc
   .date({ min: new Date('1890-01-01'), max: new Date('2026-05-25'), noInvalidDate: true })

@@ -49,6 +49,14 @@ describe('a date that comes twice', () => {
 
   it.each<[string, Line[], string[][]]>([
     [
+      'with the same values, of which one has more zeros',
+      [
+        ['2026-05-15', record({ '5. volume': '12345', '4. close': '101.2500' })],
+        ['2026-05-15', record({ '5. volume': '12345.0', '4. close': '101.25' })],
+      ],
+      [['repeated_date']],
+    ],
+    [
       'three times, once otherwise',
       [
         ['2026-05-15', record()],

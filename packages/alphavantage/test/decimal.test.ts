@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { compareDecimals, isZero } from '../src/decimal.js'
+import { compareDecimals, isZero, shortest } from '../src/decimal.js'
 
 const SCALE = 8
 const whole = fc.bigInt({ min: 0n, max: 10n ** 12n })
@@ -33,6 +33,16 @@ describe('decimals', () => {
         expect(compareDecimals(longer, a)).toBe(0)
       }),
     )
+  })
+
+  it('have one shortest text for all that are equal', () => {
+    fc.assert(
+      fc.property(decimal, decimal, (a, b) => {
+        expect(compareDecimals(shortest(a), a)).toBe(0)
+        expect(shortest(a) === shortest(b)).toBe(compareDecimals(a, b) === 0)
+      }),
+    )
+    for (const one of ['100', '100.0', '100.000']) expect(shortest(one)).toBe('100')
   })
 
   it('differ where a float would not tell them apart', () => {

@@ -879,7 +879,7 @@ export interface operations {
                              */
                             close_price?: string;
                             /**
-                             * @description Shares, as decimal digits.
+                             * @description Shares, exactly as the provider wrote it: it counts fractional shares since 2026.
                              * @example 4228653
                              */
                             volume?: string;
@@ -1351,7 +1351,7 @@ export interface operations {
                                  */
                                 close_price: string;
                                 /**
-                                 * @description Shares, as decimal digits.
+                                 * @description Shares, exactly as the provider wrote it: it counts fractional shares since 2026.
                                  * @example 4228653
                                  */
                                 volume: string;
@@ -1379,7 +1379,7 @@ export interface operations {
                                  */
                                 close_price: string;
                                 /**
-                                 * @description Shares, as decimal digits.
+                                 * @description Shares, exactly as the provider wrote it: it counts fractional shares since 2026.
                                  * @example 4228653
                                  */
                                 volume: string;

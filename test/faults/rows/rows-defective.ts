@@ -20,9 +20,8 @@ const DEFECTS: { defect: Defect; reason: string }[] = [
   { defect: 'missing_field', reason: 'missing_close' },
   { defect: 'empty_value', reason: 'missing_close' },
   { defect: 'exponent', reason: 'not_a_number' },
-  { defect: 'volume_2_63', reason: 'volume_out_of_range' },
+  { defect: 'volume_out_of_range', reason: 'volume_out_of_range' },
   { defect: 'volume_negative', reason: 'negative' },
-  { defect: 'volume_fraction', reason: 'volume_not_an_integer' },
   { defect: 'nul', reason: 'not_a_number' },
 ]
 /** A date that comes twice: with the same values one of them is stored; with others nobody can say which is right. */
@@ -35,7 +34,7 @@ const COMPACT_ROWS = 100
 export const rowsDefective: Row = {
   number: 33,
   title:
-    'poison rows of 20 kinds, repeated dates included: each is quarantined with its reason, the rest stored; a sound one resolves it',
+    'poison rows of 19 kinds, repeated dates included: each is quarantined with its reason, the rest stored; a sound one resolves it',
   backends: ['redis'],
   quick: true,
   async run(world) {

@@ -13,9 +13,11 @@ export const barSchema = z.object({
   high_price: price,
   low_price: price,
   close_price: price,
-  volume: z
-    .string()
-    .meta({ description: 'Shares, as decimal digits.', pattern: '^\\d+$', examples: ['4228653'] }),
+  volume: z.string().meta({
+    description: 'Shares, exactly as the provider wrote it: it counts fractional shares since 2026.',
+    pattern: '^\\d+(\\.\\d+)?$',
+    examples: ['4228653'],
+  }),
 })
 
 export function barAnswer(bar: Omit<FinancialDataRow, 'symbol' | 'date'>): z.infer<typeof barSchema> {

@@ -82,6 +82,7 @@ export function give(answer: Answer, exchange: Exchange): void {
     case 'restated':
     case 'bad_row':
     case 'repeated_date':
+    case 'fractional_volumes':
     case 'other_symbol':
     case 'open_session': {
       const found = exchange.usualSeries()

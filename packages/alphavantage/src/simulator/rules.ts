@@ -18,9 +18,8 @@ export const DEFECTS = [
   'missing_field',
   'empty_value',
   'exponent',
-  'volume_2_63',
+  'volume_out_of_range',
   'volume_negative',
-  'volume_fraction',
   'nul',
 ] as const
 export type Defect = (typeof DEFECTS)[number]
@@ -84,6 +83,8 @@ const answerSchema = z.discriminatedUnion('kind', [
     row: z.int().min(0).default(1),
     alike: z.boolean().default(false),
   }),
+  // The newest rows count fractional shares, which is not wrong.
+  z.strictObject({ kind: z.literal('fractional_volumes'), rows: z.int().min(1).default(5) }),
   z.strictObject({ kind: z.literal('other_symbol'), symbol: z.string().default('OTHER') }),
   z.strictObject({ kind: z.literal('empty_object') }),
   z.strictObject({

@@ -8,7 +8,7 @@ const FUTURE_DAYS = 30
 
 export type Tampering = Extract<
   Answer,
-  { kind: 'restated' | 'bad_row' | 'repeated_date' | 'other_symbol' | 'open_session' }
+  { kind: 'restated' | 'bad_row' | 'repeated_date' | 'fractional_volumes' | 'other_symbol' | 'open_session' }
 >
 
 /** A row's values by the name of their column, so that adjusted series are altered in the same way. */
@@ -49,10 +49,14 @@ const DAMAGES: Record<Defect, Damage> = {
   missing_field: (_row, { with: change }) => change({ close: undefined }),
   empty_value: (_row, { with: change }) => change({ close: '' }),
   exponent: (_row, { with: change }) => change({ close: '1e400' }),
-  volume_2_63: (_row, { with: change }) => change({ volume: '9223372036854775808' }),
+  volume_out_of_range: (_row, { with: change }) => change({ volume: '1'.padEnd(20, '0') }),
   volume_negative: (_row, { with: change }) => change({ volume: '-1' }),
-  volume_fraction: (_row, { with: change }) => change({ volume: '1.5' }),
   nul: (_row, { get, with: change }) => change({ close: `${get('close')}\u0000` }),
+}
+
+function fractional(fn: SeriesFunction, row: Row): Row {
+  const { get, with: change } = editor(fn, row)
+  return change({ volume: `${get('volume')}.562155` })
 }
 
 function restated(fn: SeriesFunction, row: Row, close: string | undefined): Row {
@@ -95,6 +99,8 @@ export function tamper(fn: SeriesFunction, series: Series, how: Tampering, now: 
       return atRow(series, how.row, (row) => [DAMAGES[how.defect](row, editor(fn, row), now)])
     case 'repeated_date':
       return atRow(series, how.row, (row) => [row, how.alike ? row : restated(fn, row, undefined)])
+    case 'fractional_volumes':
+      return { ...series, rows: series.rows.map((row, at) => (at < how.rows ? fractional(fn, row) : row)) }
     case 'other_symbol':
       return { ...series, symbol: how.symbol }
     case 'open_session':
