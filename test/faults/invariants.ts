@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { unexplainedSymbols } from './accepted-symbols.js'
 import { unequalRows } from './upstream-rows.js'
 import { keySightings } from './secrecy.js'
 import type { Survival } from './row.js'
@@ -9,6 +10,7 @@ export async function brokenInvariants(world: World, { tampered = [] }: Survival
   const found = [
     ...(await unaccounted(world)),
     ...(await unequalRows(world, new Set(tampered))),
+    ...(await unexplainedSymbols(world, new Set(tampered))),
     ...(await miscounted(world)),
     ...(await unqueryable(world)),
     ...(await overLimit(world)),

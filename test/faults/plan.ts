@@ -14,8 +14,8 @@ A row that this machine cannot inject is skipped, and under CI=true failed.
   --quick    only the rows that take seconds
   --keep     keep the logs of rows that were survived too
   --jobs     rows at a time, each in a world of its own (default 2)
-  --controls remove the dispatcher, the fence, the migration lock and the redaction from copies of the programs,
-             one at a time, and exit with 1 unless the suite notices each`
+  --controls remove the dispatcher, the fence, the migration lock, every fifth request and the redaction from copies of
+             the programs, one at a time, and exit with 1 unless the suite notices each`
 
 export interface Plan {
   runs: { row: Row; backend: Backend; seed: number }[]
