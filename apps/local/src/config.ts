@@ -114,11 +114,13 @@ export class ConfigError extends Error {
 
 /**
  * @param projectRoot absolute; `.stockpile` in it is the default of STOCKPILE_HOME
+ * @param whence where a variable was set, for the messages: ' (line 4 of .env)'; '': in the shell
  * @throws ConfigError
  */
 export function parseConfig(
   environment: Record<string, string | undefined>,
   projectRoot: string,
+  whence: (name: string) => string = () => '',
 ): Readonly<Config> {
   const parsed = environmentSchema.safeParse(environment)
   // Values are not repeated: some hold a password.
@@ -139,7 +141,7 @@ export function parseConfig(
     )
   }
   if (!parsed.success || problems.size > 0) {
-    throw new ConfigError([...problems].map(([name, takes]) => `${name} ${takes}.`).join('\n'))
+    throw new ConfigError([...problems].map(([name, takes]) => `${name}${whence(name)} ${takes}.`).join('\n'))
   }
   const { data } = parsed
   return {

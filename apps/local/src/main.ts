@@ -1,10 +1,13 @@
 import { fileURLToPath } from 'node:url'
 import { ConfigError, parseConfig } from './config.js'
+import { readSettings } from './settings.js'
 import { StartError } from './start-error.js'
 import { start } from './start.js'
 import { createTerminal } from './terminal.js'
 
 const PROJECT_ROOT = fileURLToPath(new URL('../../..', import.meta.url))
+/** A file with variables, which may be missing; npm start names `.env`. */
+const [envFile] = process.argv.slice(2)
 /** One Ctrl-C can arrive twice: from the terminal, and passed on by npm. */
 const SAME_CTRL_C_MS = 500
 const PARENT_POLL_MS = 1_000
@@ -34,8 +37,12 @@ process.exit(await main())
 /** @returns the exit code: 2 for a wrong configuration, 1 for what could not start or go on */
 async function main(): Promise<number> {
   try {
-    const config = parseConfig(process.env, PROJECT_ROOT)
-    await start({ config, environment: process.env, terminal, signal: stop.signal, hurry: hurry.signal })
+    const { environment, lineOf, notes } = await readSettings(process.env, envFile)
+    for (const note of notes) terminal.print([{ text: '  ' }, { text: note, style: 'dim', hang: true }])
+    const whence = (name: string) =>
+      lineOf(name) === undefined ? '' : ` (line ${lineOf(name)} of ${envFile})`
+    const config = parseConfig(environment, PROJECT_ROOT, whence)
+    await start({ config, environment, terminal, signal: stop.signal, hurry: hurry.signal })
     terminal.print('Stopped.')
     return 0
   } catch (error) {

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
-import { chmod, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -34,8 +34,8 @@ afterEach(async () => {
   await rm(home, { recursive: true, force: true })
 })
 
-function start(env: Record<string, string>): TestProcess {
-  return processes.start(MAIN, { env: { STOCKPILE_HOME: home, ...env } })
+function start(env: Record<string, string>, args: string[] = []): TestProcess {
+  return processes.start(MAIN, { env: { STOCKPILE_HOME: home, ...env }, args })
 }
 
 async function postmaster(): Promise<number | undefined> {
@@ -185,4 +185,31 @@ test('A wrong configuration is a sentence for each variable, and exit code 2', a
     expect.stringMatching(/^stockpile: PORT takes a port/),
     expect.stringMatching(/^ALPHAVANTAGE_PLAN takes one of free, 75/),
   ])
+})
+
+test('A .env is read: the shell goes first, a wrong value is named with its line, and what is of compose alone is no mistake', async () => {
+  const file = join(home, '.env')
+  await writeFile(
+    file,
+    'POSTGRES_PASSWORD=SECRET\nADMINER_PORT=1\n\nPORT=http\nALPHAVANTAGE_PLAN=gold\nALPHAVANTAGE_KEY=SECRET\n',
+  )
+  const wrong = start({ PORT: '0' }, [file])
+  expect(await wrong.waitForExit(STOP)).toBe(2)
+  expect(wrong.lines).toEqual([
+    `  read ${file}: ALPHAVANTAGE_PLAN`,
+    `  ${file}: line 6 sets nothing that Stockpile knows`,
+    expect.stringMatching(/^stockpile: ALPHAVANTAGE_PLAN \(line 5 of .+\.env\) takes one of free, 75/),
+  ])
+
+  await writeFile(file, 'PORT=0\nthis is SECRET\n')
+  const unreadable = start({}, [file])
+  expect(await unreadable.waitForExit(STOP)).toBe(2)
+  expect(unreadable.lines).toEqual([expect.stringMatching(/^stockpile: .+\.env: line 2 cannot be read\./)])
+
+  await writeFile(file, 'PORT=0\nSYMBOLS=MSFT\n')
+  const right = start({}, [file])
+  await right.waitForLine(/^MSFT: 100 rows/, START)
+  expect(right.lines[0]).toBe(`  read ${file}: PORT, SYMBOLS`)
+  right.signal('SIGINT')
+  expect(await right.waitForExit(STOP)).toBe(0)
 })
