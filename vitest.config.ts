@@ -13,6 +13,7 @@ export default defineConfig({
       'packages/*/test/**/*.test.ts',
       'test/compose/**/*.test.ts',
       'test/e2e/**/*.test.ts',
+      'test/setup/**/*.test.ts',
       'bench/**/*.test.ts',
     ],
     globalSetup: ['test/global-setup.ts'],

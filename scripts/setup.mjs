@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { constants } from 'node:os'
+import { constants, homedir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -11,8 +11,23 @@ const stampFile = join(root, 'node_modules', '.stockpile-setup.json')
 const windows = process.platform === 'win32'
 const { packageManager, engines } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 
+// What npx, pnpm and turbo, and the scripts of packages that they run, need of a system: none of Stockpile's own
+// variables, and no secret but npm's. Names as Windows spells them too.
+const HANDED_ON = new RegExp(
+  `^(?:${[
+    'path|home|user|username|logname|shell|lang|language|lc_.+|tz|term|tmpdir|temp|tmp|ci|no_color|force_color',
+    'xdg_.+|npm_config_.+|pnpm_home|corepack_.+|node_options|node_extra_ca_certs',
+    '(?:https?|no|all)_proxy|ssl_cert_file|ssl_cert_dir|nix_ssl_cert_file',
+    'systemroot|systemdrive|windir|comspec|pathext|appdata|localappdata|programdata|programfiles.*|userprofile|homedrive|homepath',
+  ].join('|')})$`,
+  'i',
+)
+const ofNpmrc = namesInNpmrc()
+
 const env = {
-  ...process.env,
+  ...Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => HANDED_ON.test(name) || ofNpmrc.has(name)),
+  ),
   TURBO_TELEMETRY_DISABLED: '1',
   TURBO_NO_UPDATE_NOTIFIER: '1',
   DO_NOT_TRACK: '1',
@@ -63,6 +78,19 @@ async function run(what, command, args, path = '') {
     fail(`${what} failed (${outcome}): what it printed is above.`)
   }
   return output
+}
+
+/** Variables that npm's own settings refer to as ${NAME}, such as the token of a registry. */
+function namesInNpmrc() {
+  const files = [process.env.npm_config_userconfig ?? join(homedir(), '.npmrc'), join(root, '.npmrc')]
+  const texts = files.map((file) => {
+    try {
+      return readFileSync(file, 'utf8')
+    } catch {
+      return ''
+    }
+  })
+  return new Set([...texts.join('\n').matchAll(/\$\{(\w+)[^}]*\}/g)].map(([, name]) => name))
 }
 
 function fail(message) {
