@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { migrate, SchemaVersionError } from '@stockpile/db/migrate'
@@ -14,6 +13,8 @@ const SIMULATED_SUFFIX = '_simulated'
 const EMBEDDED_DATABASE = 'stockpile'
 /** Enough for WORKER_CONCURRENCY=64: each worker slot has a connection for its rows and one for its job. */
 const SETTINGS = { max_connections: '250' }
+/** Of the embedded server, in STOCKPILE_HOME. */
+export const POSTGRES_FOLDER = 'postgres'
 const MAX_ATTEMPTS = 3
 const POLL_MS = 100
 
@@ -90,23 +91,9 @@ export async function openDatabaseServer(
 
 async function startServer(home: string, log: (line: string) => void) {
   try {
-    // PostgreSQL's account, when that is not ours, must pass through.
-    await mkdir(home, { recursive: true, mode: 0o755 })
-    return await startEmbeddedPostgres({ directory: join(home, 'postgres'), settings: SETTINGS, log })
+    return await startEmbeddedPostgres({ directory: join(home, POSTGRES_FOLDER), settings: SETTINGS, log })
   } catch (error) {
     if (error instanceof EmbeddedPostgresError) throw new StartError(error.message, { cause: error })
-    const code = codeOf(error)
-    if (
-      code === 'EACCES' ||
-      code === 'EPERM' ||
-      code === 'EROFS' ||
-      code === 'ENOTDIR' ||
-      code === 'EEXIST'
-    ) {
-      throw new StartError(
-        `${home} cannot be used (${code}): set STOCKPILE_HOME to a folder that this user may write.`,
-      )
-    }
     throw error
   }
 }

@@ -18,7 +18,7 @@ export type PortState = 'free' | 'stockpile'
 export async function lookAtPort(host: string, port: number): Promise<PortState> {
   if (await isFree(host, port)) return 'free'
   const holder = await holderOf(host, port)
-  if (holder === 'other') throw new StartError(takenText(host, port))
+  if (holder === 'other') throw new StartError(takenText(host, port, holder))
   return holder === 'nobody' ? 'free' : 'stockpile'
 }
 
@@ -33,7 +33,9 @@ export async function waitForPort(
 ): Promise<void> {
   const deadline = performance.now() + options.deadlineMs
   while (!(await isFree(host, port))) {
-    if (performance.now() > deadline) throw new StartError(takenText(host, port))
+    if (performance.now() > deadline) {
+      throw new StartError(takenText(host, port, await holderOf(host, port)))
+    }
     await sleep(POLL_MS, undefined, { signal: options.signal })
   }
 }
@@ -79,7 +81,9 @@ async function isFree(host: string, port: number): Promise<boolean> {
   }
 }
 
-async function holderOf(host: string, port: number): Promise<'stockpile' | 'nobody' | 'other'> {
+type Holder = 'stockpile' | 'nobody' | 'other'
+
+async function holderOf(host: string, port: number): Promise<Holder> {
   const address = localAddress(host)
   try {
     const name = address.includes(':') ? `[${address}]` : address
@@ -93,6 +97,10 @@ async function holderOf(host: string, port: number): Promise<'stockpile' | 'nobo
   }
 }
 
-function takenText(host: string, port: number): string {
-  return `Port ${port} of ${host} is taken by another program: end that one, or choose another port, e.g. PORT=${port < 65_535 ? port + 1 : 8081} npm start.`
+function takenText(host: string, port: number, holder: Holder): string {
+  const [who, so] =
+    holder === 'stockpile'
+      ? ["another Stockpile's API, which goes on running", 'use that one, end it,']
+      : ['another program', 'end that one,']
+  return `Port ${port} of ${host} is taken by ${who}: ${so} or choose another port, e.g. PORT=${port < 65_535 ? port + 1 : 8081} npm start.`
 }

@@ -7,6 +7,8 @@ import { type Program, startProgram } from './program.js'
 
 /** The simulator takes any key but the provider's demonstration ones. */
 const SIMULATOR_KEY = 'simulated'
+/** In STOCKPILE_HOME. */
+export const LOG_FOLDER = 'logs'
 const LOG_FILES = { worker: 'worker.log', api: 'api.log', simulator: 'simulator.log' }
 
 /** A worker gives back what it could not finish; these together with PostgreSQL's own stop stay below 10 s. */
@@ -54,7 +56,7 @@ export function createPrograms(options: ProgramsOptions): Programs {
       file: fileURLToPath(entry),
       args,
       env: { ...inherited, ...env },
-      logPath: join(config.home, 'logs', LOG_FILES[name]),
+      logPath: join(config.home, LOG_FOLDER, LOG_FILES[name]),
       logLevel: config.logLevel,
       stopMs: STOP_MS[name],
       onLine: (line) => options.onLine(name, line),

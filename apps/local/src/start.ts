@@ -2,13 +2,20 @@ import { access, constants } from 'node:fs/promises'
 import { type Api, createApi, type Stored } from './api.js'
 import { type Bell, createBell } from './bell.js'
 import type { Config } from './config.js'
-import { type DatabaseServer, openDatabaseServer, prepareDatabase, waitForOldPrograms } from './database.js'
+import {
+  type DatabaseServer,
+  openDatabaseServer,
+  POSTGRES_FOLDER,
+  prepareDatabase,
+  waitForOldPrograms,
+} from './database.js'
 import { recallEarlier } from './earlier.js'
+import { prepareHome } from './home.js'
 import { isShown, type LogLine, readableLine } from './log-line.js'
 import { addressLines, partsLines, simulatedBanner, storedText } from './messages.js'
 import { isReachable, localAddress, lookAtPort, type PortState, waitForPort } from './port.js'
 import { busyLine } from './progress.js'
-import { createPrograms, type Programs } from './programs.js'
+import { createPrograms, LOG_FOLDER, type Programs } from './programs.js'
 import { messageOf, StartError } from './start-error.js'
 import type { Terminal } from './terminal.js'
 import { watchRuns } from './watch.js'
@@ -41,6 +48,10 @@ export async function start(options: StartOptions): Promise<void> {
     await checkKeyFile(config)
     const port = config.port === 0 ? 'free' : await lookAtPort(config.host, config.port)
     signal.throwIfAborted()
+    await prepareHome(config.home, [
+      LOG_FOLDER,
+      ...(config.databaseUrl === undefined ? [POSTGRES_FOLDER] : []),
+    ])
     terminal.show((frame) => [busyLine('starting PostgreSQL', frame)])
     const server = await openDatabaseServer(config, (line) => terminal.print(line))
     try {
@@ -156,7 +167,9 @@ async function waitForPredecessor(
 ): Promise<void> {
   const deadlineMs = OLD_PROGRAMS_MS
   if (port === 'stockpile') {
-    terminal.print(`Port ${config.port} is still held by another Stockpile's API: waiting for it to end …`)
+    terminal.print(
+      `Port ${config.port} is held by another Stockpile's API: waiting for it, in case it is ending …`,
+    )
     await waitForPort(config.host, config.port, { deadlineMs, signal })
   }
   if (embedded?.survived !== true) return
