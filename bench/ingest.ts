@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { createClient } from '@stockpile/alphavantage'
 import { connect } from '@stockpile/db/connection'
 import type { Bar } from '@stockpile/db/bars'
+import { pgOptions } from '@stockpile/db/driver-options'
 import { getRun } from '@stockpile/db/run-status'
 import { createRun } from '@stockpile/db/runs'
 import { financialData } from '@stockpile/db/schema'
@@ -175,7 +176,11 @@ function worker(simulatorUrl: string, redisUrl: string | undefined): Contestant 
       maxConnections: 2,
       statementTimeoutMs: 60_000,
     })
-    const queue = openQueue({ backend: chooseBackend({ redisUrl, databaseUrl }), prefix, onError: () => {} })
+    const queue = openQueue({
+      backend: chooseBackend({ redisUrl, postgres: pgOptions(databaseUrl) }),
+      prefix,
+      onError: () => {},
+    })
     try {
       const ingest = async (symbols: string[]) => {
         const { id, items } = await createRun(connection.db, {

@@ -1,6 +1,7 @@
 import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { pgOptions } from '@stockpile/db/driver-options'
 import { migrate } from '@stockpile/db/migrate'
 import { startEmbeddedPostgres } from '@stockpile/embedded-postgres'
 import { migrateQueue } from '@stockpile/queue/backend'
@@ -72,7 +73,7 @@ async function startPostgres(
     const template = new URL(server.url)
     template.pathname = `/${TEMPLATE}`
     await migrate(template.href)
-    await migrateQueue(template.href)
+    await migrateQueue(pgOptions(template.href))
     return { url: server.url, stop }
   } catch (error) {
     await stop()

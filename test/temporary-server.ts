@@ -1,6 +1,7 @@
 import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { pgOptions } from '@stockpile/db/driver-options'
 import { migrate } from '@stockpile/db/migrate'
 import { startEmbeddedPostgres } from '@stockpile/embedded-postgres'
 import { migrateQueue } from '@stockpile/queue/backend'
@@ -24,7 +25,7 @@ export async function startTemporaryServer(settings: Record<string, string> = {}
   await admin`CREATE DATABASE template_stockpile`
   const urlOf = (name: string) => Object.assign(new URL(server.url), { pathname: `/${name}` }).href
   await migrate(urlOf('template_stockpile'))
-  await migrateQueue(urlOf('template_stockpile'))
+  await migrateQueue(pgOptions(urlOf('template_stockpile')))
   return {
     async createDatabase(name) {
       await admin`DROP DATABASE IF EXISTS ${admin(name)} WITH (FORCE)`

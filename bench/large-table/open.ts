@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { pgOptions } from '@stockpile/db/driver-options'
 import { migrate } from '@stockpile/db/migrate'
 import { startEmbeddedPostgres } from '@stockpile/embedded-postgres'
 import { migrateQueue } from '@stockpile/queue/backend'
@@ -60,7 +61,7 @@ export async function openLargeTables(options: {
 /** Later migrations are applied to what is kept. @throws when one was changed that had been applied */
 async function prepare(databaseUrl: string): Promise<void> {
   await migrate(databaseUrl)
-  await migrateQueue(databaseUrl)
+  await migrateQueue(pgOptions(databaseUrl))
   const sql = postgres(databaseUrl, { max: 1 })
   try {
     const applied = await sql<{ hash: string }[]>`SELECT hash FROM drizzle.__drizzle_migrations`

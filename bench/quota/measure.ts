@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { createClient } from '@stockpile/alphavantage'
 import { connect } from '@stockpile/db/connection'
 import { markDispatched } from '@stockpile/db/dispatch'
+import { pgOptions } from '@stockpile/db/driver-options'
 import { createRun } from '@stockpile/db/runs'
 import { chooseBackend } from '@stockpile/queue/backend'
 import { enqueue, openQueue } from '@stockpile/queue/queue'
@@ -95,7 +96,7 @@ async function post({ databaseUrl, redisUrl, prefix }: Task, requests: number): 
     maxConnections: 1,
     statementTimeoutMs: QUEUE_DEADLINE_MS,
   })
-  const backend = chooseBackend({ redisUrl: redisUrl ?? undefined, databaseUrl })
+  const backend = chooseBackend({ redisUrl: redisUrl ?? undefined, postgres: pgOptions(databaseUrl) })
   const queue = openQueue({ backend, prefix, onError: (error) => console.error(error.message) })
   try {
     for (let posted = 0; posted < requests; posted += SYMBOLS.length) {

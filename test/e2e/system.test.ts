@@ -1,5 +1,6 @@
 import { createClient } from '@stockpile/client'
 import type { components } from '@stockpile/client'
+import { pgOptions } from '@stockpile/db/driver-options'
 import { chooseBackend } from '@stockpile/queue/backend'
 import { openQueue } from '@stockpile/queue/queue'
 import { useDatabase } from '@stockpile/test-harness/database'
@@ -61,7 +62,7 @@ describe.each(queueBackends())('the whole system, the queue on $name', ({ redisU
     const arrivals = async () =>
       arrivalsSchema.parse(await (await fetch(`${simulator.url}/simulator/arrivals`)).json())
     const queued = async () => {
-      const backend = chooseBackend({ redisUrl, databaseUrl: database.url })
+      const backend = chooseBackend({ redisUrl, postgres: pgOptions(database.url) })
       const opened = openQueue({ backend, prefix: queue.QUEUE_PREFIX, onError: () => {} })
       try {
         return await opened.handle.getJobCountByTypes('wait', 'prioritized', 'active', 'delayed')

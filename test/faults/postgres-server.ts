@@ -1,5 +1,6 @@
 import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { pgOptions } from '@stockpile/db/driver-options'
 import { migrate } from '@stockpile/db/migrate'
 import { startEmbeddedPostgres } from '@stockpile/embedded-postgres'
 import { migrateQueue } from '@stockpile/queue/backend'
@@ -59,7 +60,7 @@ export async function startPostgres(directory: string, watchdog: Watchdog): Prom
       await sql.unsafe(`CREATE DATABASE ${TEMPLATE} OWNER ${ROLE}`)
     })
     await migrate(urlOf(TEMPLATE, ROLE))
-    await migrateQueue(urlOf(TEMPLATE, ROLE))
+    await migrateQueue(pgOptions(urlOf(TEMPLATE, ROLE)))
   } catch (error) {
     await stop()
     throw error

@@ -4,6 +4,7 @@ import type { Limits } from '@stockpile/alphavantage/plan'
 import { startSimulator } from '@stockpile/alphavantage/simulator'
 import type { Arrival, Simulator } from '@stockpile/alphavantage/simulator'
 import { waitFor } from '@stockpile/test-harness/process'
+import { pgOptions } from '@stockpile/db/driver-options'
 import { chooseBackend } from '@stockpile/queue/backend'
 import { openQueue } from '@stockpile/queue/queue'
 import type { IngestQueue, Opened } from '@stockpile/queue/queue'
@@ -181,7 +182,7 @@ export async function createWorld(
     }
     let opened: Opened<IngestQueue> | undefined
     const jobs = () => {
-      const backendOf = chooseBackend({ redisUrl: redis?.url, databaseUrl: server.appUrlOf(name) })
+      const backendOf = chooseBackend({ redisUrl: redis?.url, postgres: pgOptions(server.appUrlOf(name)) })
       opened ??= openQueue({ backend: backendOf, prefix: QUEUE_PREFIX, onError: () => {} })
       return opened.handle
     }

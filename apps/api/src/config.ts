@@ -1,17 +1,22 @@
+import { databaseUrlProblem } from '@stockpile/db/database-url'
+import { urlProblem } from '@stockpile/db/url'
 import * as z from 'zod'
 
 /** `--env` files and compose write an unset variable as an empty one. */
 const optional = <T extends z.ZodType>(schema: T) =>
   z.preprocess((value) => (value === '' ? undefined : value), schema.optional())
 
-const urlOf = (...protocols: string[]) =>
-  z.string().refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol))
+const sound = (problemOf: (text: string) => string | undefined) =>
+  z.string().superRefine((text, context) => {
+    const problem = problemOf(text)
+    if (problem !== undefined) context.addIssue(problem)
+  })
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const
 
 const environmentSchema = z.object({
-  DATABASE_URL: urlOf('postgres:', 'postgresql:'),
-  REDIS_URL: optional(urlOf('redis:', 'rediss:')),
+  DATABASE_URL: sound(databaseUrlProblem),
+  REDIS_URL: optional(sound((text) => urlProblem(text, ['redis', 'rediss'], ':password@127.0.0.1:6379'))),
   QUEUE_PREFIX: optional(z.string().regex(/^[\w-]{1,50}$/)),
   HOST: optional(z.string().regex(/^[\w.:-]{1,255}$/)),
   PORT: optional(
@@ -64,11 +69,16 @@ export function parseConfig(environment: Record<string, string | undefined>): Co
 }
 
 function explain(error: z.ZodError, environment: Record<string, string | undefined>): string {
-  const wrong = new Set(error.issues.map((issue) => issue.path[0]))
+  const problems = new Map(error.issues.map((issue) => [issue.path[0], issue]))
   return Object.entries(TAKES)
-    .filter(([name]) => wrong.has(name))
-    .map(
-      ([name, takes]) => `${name} ${environment[name] ? 'is not valid' : 'is not set'}. It takes ${takes}.`,
-    )
+    .filter(([name]) => problems.has(name))
+    .map(([name, takes]) => {
+      if (!environment[name]) return `${name} is not set. It takes ${takes}.`
+      const issue = problems.get(name)
+      // Of a URL the message says more than what it takes.
+      return issue?.code === 'custom'
+        ? `${name} ${issue.message}.`
+        : `${name} is not valid. It takes ${takes}.`
+    })
     .join('\n')
 }

@@ -1,3 +1,4 @@
+import { errorSentence } from '@stockpile/db/error-sentence'
 import { SchemaVersionError } from '@stockpile/db/migrate'
 import { DatabaseNotReadyError } from '@stockpile/db/ready'
 import { createProcessOutput } from '@stockpile/log/output'
@@ -39,7 +40,7 @@ async function main(): Promise<number> {
     })
     return 0
   } catch (error) {
-    console.error(isForPeople(error) ? error.message : error)
+    console.error(isForPeople(error) ? error.message : (errorSentence(error) ?? error))
     return error instanceof ConfigError ? 2 : 1
   }
 }

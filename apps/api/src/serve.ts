@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { connect } from '@stockpile/db/connection'
+import { pgOptions } from '@stockpile/db/driver-options'
 import { waitForSchema } from '@stockpile/db/ready'
 import { chooseBackend } from '@stockpile/queue/backend'
 import { openQueue } from '@stockpile/queue/queue'
@@ -30,7 +31,7 @@ interface ServeOptions {
  * @throws StartError, DatabaseNotReadyError, SchemaVersionError or UnsafeRedisError with a sentence for the person who started it
  */
 export async function serve({ config, logger, signal, onListening }: ServeOptions): Promise<void> {
-  const backend = chooseBackend(config)
+  const backend = chooseBackend({ redisUrl: config.redisUrl, postgres: pgOptions(config.databaseUrl) })
   const open = (applicationName: string, maxConnections: number) =>
     connect({
       databaseUrl: config.databaseUrl,
@@ -52,8 +53,7 @@ export async function serve({ config, logger, signal, onListening }: ServeOption
   })
   try {
     await waitForSchema(connection.db, {
-      onWaiting: (err, seconds) =>
-        logger.warn({ err }, `PostgreSQL does not answer: waiting up to ${seconds} s for it`),
+      onWaiting: (sentence) => logger.warn(sentence),
       signal,
     })
     // From here on each connection is looked at: one before is by the next line.

@@ -2,6 +2,7 @@ import { packBars } from '@stockpile/db/bars'
 import type { Bar } from '@stockpile/db/bars'
 import { connect } from '@stockpile/db/connection'
 import type { Database } from '@stockpile/db/connection'
+import { pgOptions } from '@stockpile/db/driver-options'
 import { failAttempt, storeSeries, takeItem } from '@stockpile/db/items'
 import type { Failure, RejectedRow } from '@stockpile/db/items'
 import { createRun } from '@stockpile/db/runs'
@@ -83,7 +84,7 @@ async function openApp(options: TestAppOptions): Promise<TestApp & { close(): Pr
     })
   const [connection, dataConnection] = [open(), open()]
   const queue = openQueue({
-    backend: chooseBackend({ redisUrl, databaseUrl }),
+    backend: chooseBackend({ redisUrl, postgres: pgOptions(databaseUrl) }),
     prefix: redisUrl === undefined ? undefined : uniquePrefix(),
     onError: () => {},
   })

@@ -89,7 +89,7 @@ describe('the API as a process', () => {
 
   test('waits for a database that is away, says so, and stops when told to', async () => {
     const api = start(MAIN, { env: { DATABASE_URL: 'postgres://127.0.0.1:1/stockpile', PORT: '0' } })
-    await api.waitForLine(/waiting up to 60 s/, DEADLINE)
+    await api.waitForLine(/Waiting up to 60 s/, DEADLINE)
     api.signal('SIGTERM')
     expect(await api.waitForExit(DEADLINE)).toBe(0)
   })

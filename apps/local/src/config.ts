@@ -1,12 +1,23 @@
 import { resolve } from 'node:path'
 import { PLANS } from '@stockpile/alphavantage/plan'
+import { databaseUrlProblem, namesDatabase } from '@stockpile/db/database-url'
 import { isSymbol, splitSymbols } from '@stockpile/db/symbol'
+import { urlProblem } from '@stockpile/db/url'
 import * as z from 'zod'
 
 /** Shells and `--env` files write an unset variable as an empty one. */
 const given = <T extends z.ZodType>(schema: T) =>
   z.preprocess((value) => (value === '' ? undefined : value), schema)
-const url = (protocol: RegExp, takes: string) => z.url({ protocol, error: takes })
+const sound = (problemOf: (value: string) => string | undefined) =>
+  given(
+    z
+      .string()
+      .superRefine((value, context) => {
+        const problem = problemOf(value)
+        if (problem !== undefined) context.addIssue(problem)
+      })
+      .optional(),
+  )
 const limit = (per: string) =>
   given(
     z
@@ -22,15 +33,12 @@ const FREE_KEY = 'https://www.alphavantage.co/support/#api-key'
 
 const environmentSchema = z.object({
   STOCKPILE_HOME: text,
-  DATABASE_URL: given(
-    url(
-      /^postgres(ql)?$/,
-      'takes a PostgreSQL database such as postgres://user:password@127.0.0.1:5432/stockpile',
-    )
-      .refine((value) => new URL(value).pathname.length > 1, 'must name the database after the last slash')
-      .optional(),
+  DATABASE_URL: sound(
+    (value) =>
+      databaseUrlProblem(value) ??
+      (namesDatabase(value) ? undefined : 'must name the database after the last slash'),
   ),
-  REDIS_URL: given(url(/^rediss?$/, 'takes a Redis such as redis://127.0.0.1:6379').optional()),
+  REDIS_URL: sound((value) => urlProblem(value, ['redis', 'rediss'], ':password@127.0.0.1:6379')),
   QUEUE_PREFIX: given(
     z
       .string()
@@ -53,9 +61,7 @@ const environmentSchema = z.object({
   ),
   ALPHAVANTAGE_API_KEY: text,
   ALPHAVANTAGE_API_KEY_FILE: text,
-  ALPHAVANTAGE_BASE_URL: given(
-    url(/^https?$/, 'takes an address such as https://www.alphavantage.co').optional(),
-  ),
+  ALPHAVANTAGE_BASE_URL: sound((value) => urlProblem(value, ['https', 'http'], 'www.alphavantage.co')),
   ALPHAVANTAGE_PLAN: given(z.enum(PLANS, `takes one of ${PLANS.join(', ')}`).default('free')),
   ALPHAVANTAGE_REQUESTS_PER_SECOND: limit('a second'),
   ALPHAVANTAGE_REQUESTS_PER_MINUTE: limit('a minute'),

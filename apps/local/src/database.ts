@@ -1,5 +1,8 @@
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { parseDatabaseUrl, withDatabase } from '@stockpile/db/database-url'
+import { pgOptions, postgresJsOptions } from '@stockpile/db/driver-options'
+import { errorSentence } from '@stockpile/db/error-sentence'
 import { migrate, SchemaVersionError } from '@stockpile/db/migrate'
 import { EmbeddedPostgresError, startEmbeddedPostgres } from '@stockpile/embedded-postgres'
 import { migrateQueue } from '@stockpile/queue/backend'
@@ -51,10 +54,9 @@ export async function openDatabaseServer(
 ): Promise<DatabaseServer> {
   const suffix = config.simulated ? SIMULATED_SUFFIX : ''
   if (config.databaseUrl !== undefined) {
-    const url = new URL(config.databaseUrl)
-    url.pathname += suffix
+    const { database } = parseDatabaseUrl(config.databaseUrl)
     return {
-      databaseUrl: url.href,
+      databaseUrl: withDatabase(config.databaseUrl, `${database}${suffix}`),
       embedded: undefined,
       lost: new Promise(() => {}),
       close: async () => {},
@@ -68,10 +70,8 @@ export async function openDatabaseServer(
         await lock.release()
         throw error
       })
-      const url = new URL(server.url)
-      url.pathname = `/${EMBEDDED_DATABASE}${suffix}`
       return {
-        databaseUrl: url.href,
+        databaseUrl: withDatabase(server.url, `${EMBEDDED_DATABASE}${suffix}`),
         embedded: { passwordFile: join(server.folder, 'password'), identity, survived: server.adopted },
         lost: lock.lost,
         async close() {
@@ -104,35 +104,36 @@ async function startServer(home: string, log: (line: string) => void) {
  */
 export async function prepareDatabase(databaseUrl: string): Promise<void> {
   try {
-    await createIfMissing(new URL(databaseUrl))
+    await createIfMissing(databaseUrl)
     await migrate(databaseUrl)
-    await migrateQueue(databaseUrl)
+    await migrateQueue(pgOptions(databaseUrl))
   } catch (error) {
+    if (error instanceof StartError) throw error
     if (error instanceof SchemaVersionError) throw new StartError(error.message, { cause: error })
-    const { host, pathname } = new URL(databaseUrl)
-    throw new StartError(`PostgreSQL at ${host}${pathname} refused: ${messageOf(error)}`, { cause: error })
+    const sentence = errorSentence(error)
+    if (sentence === undefined) throw error
+    throw new StartError(sentence, { cause: error })
   }
 }
 
-async function createIfMissing(url: URL): Promise<void> {
+async function createIfMissing(databaseUrl: string): Promise<void> {
   const INVALID_CATALOG_NAME = '3D000'
   const DUPLICATE_DATABASE = '42P04'
   try {
-    await withConnection(url.href, (sql) => sql`select 1`)
+    await withConnection(databaseUrl, (sql) => sql`select 1`)
     return
   } catch (error) {
     if (codeOf(error) !== INVALID_CATALOG_NAME) throw error
   }
-  const maintenance = new URL(url)
-  maintenance.pathname = '/postgres'
-  const name = decodeURIComponent(url.pathname.slice(1))
-  await withConnection(maintenance.href, (sql) => sql`create database ${sql(name)}`).catch(
-    (error: unknown) => {
-      if (codeOf(error) !== DUPLICATE_DATABASE) {
-        throw new StartError(`there is no database ${name} and it cannot be made: ${messageOf(error)}`)
-      }
-    },
-  )
+  const maintenance = withDatabase(databaseUrl, 'postgres')
+  const name = parseDatabaseUrl(databaseUrl).database
+  // Whatever encoding the server's databases have by default.
+  const create = (sql: postgres.Sql) => sql`create database ${sql(name)} encoding 'UTF8' template template0`
+  await withConnection(maintenance, create).catch((error: unknown) => {
+    if (codeOf(error) !== DUPLICATE_DATABASE) {
+      throw new StartError(`There is no database ${name}, and it cannot be made: ${messageOf(error)}.`)
+    }
+  })
 }
 
 async function identityOf(url: string): Promise<string> {
@@ -168,12 +169,11 @@ export async function waitForOldPrograms(
 }
 
 async function withConnection<T>(url: string, work: (sql: postgres.Sql) => PromiseLike<T>): Promise<T> {
-  const sql = postgres(url, {
+  const sql = postgres({
+    ...postgresJsOptions(url, { applicationName: 'stockpile-start' }),
     max: 1,
-    connect_timeout: 5,
     fetch_types: false,
     onnotice: () => undefined,
-    connection: { application_name: 'stockpile-start' },
   })
   try {
     return await work(sql)

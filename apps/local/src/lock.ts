@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { postgresJsOptions } from '@stockpile/db/driver-options'
 import postgres from 'postgres'
 import { deferred } from './deferred.js'
 import { codeOf, StartError } from './start-error.js'
@@ -25,15 +26,14 @@ export async function takeCopyLock(url: string): Promise<CopyLock> {
   let released = false
   let held = false
   const { promise: lost, reject } = deferred<never>()
-  const sql = postgres(url, {
+  const sql = postgres({
+    ...postgresJsOptions(url, { applicationName: `stockpile-start ${process.pid}` }),
     max: 1,
     // By default the driver replaces a connection after half an hour: the lock would be gone.
     max_lifetime: null,
-    connect_timeout: 5,
     backoff: () => POLL_MS / 1_000,
     fetch_types: false,
     onnotice: () => undefined,
-    connection: { application_name: `stockpile-start ${process.pid}` },
     onclose: () => {
       if (held && !released) void retake().catch(reject)
     },

@@ -1,4 +1,5 @@
 import { isAbsolute, relative } from 'node:path'
+import { parseDatabaseUrl } from '@stockpile/db/database-url'
 import type { Stored } from './api.js'
 import type { Config } from './config.js'
 import type { Line, Span } from './paint.js'
@@ -28,9 +29,8 @@ export function partsLines(
   config: Config,
   { databaseUrl, embedded }: { databaseUrl: string; embedded: boolean },
 ): Line[] {
-  const { hostname, port } = new URL(databaseUrl)
-  const name = databaseName(databaseUrl)
-  const where = `${hostname}:${port === '' ? 5432 : port}`
+  const { database: name, host, port } = parseDatabaseUrl(databaseUrl)
+  const where = `${host.includes(':') ? `[${host}]` : host}:${port}`
   return [
     labelled(
       'data',
@@ -121,14 +121,12 @@ function sqlHint(options: {
   passwordFile: string | undefined
   windows: boolean
 }): string {
-  const { hostname, port, username } = new URL(options.databaseUrl)
-  const name = databaseName(options.databaseUrl)
-  if (options.passwordFile === undefined)
-    return `database ${name} at ${hostname}:${port === '' ? 5432 : port}`
+  const { host, port, user, database: name } = parseDatabaseUrl(options.databaseUrl)
+  if (options.passwordFile === undefined) return `database ${name} at ${host}:${port}`
   const file = shortPath(options.passwordFile)
   return options.windows
-    ? `psql -h ${hostname} -p ${port} -U ${username} ${name} (the password is in ${file})`
-    : `PGPASSWORD=$(cat ${quoted(file)}) psql -h ${hostname} -p ${port} -U ${username} ${name}`
+    ? `psql -h ${host} -p ${port} -U ${user} ${name} (the password is in ${file})`
+    : `PGPASSWORD=$(cat ${quoted(file)}) psql -h ${host} -p ${port} -U ${user} ${name}`
 }
 
 function labelled(label: string, text: string, look: Pick<Span, 'style' | 'whole'> = {}): Line {
@@ -147,7 +145,7 @@ function monthBefore({ firstDate, lastDate }: Stored): string {
 }
 
 function databaseName(databaseUrl: string): string {
-  return decodeURIComponent(new URL(databaseUrl).pathname.slice(1))
+  return parseDatabaseUrl(databaseUrl).database
 }
 
 /** As one would type it here. */

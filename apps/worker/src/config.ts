@@ -1,5 +1,7 @@
 import { limitsOf, PLANS } from '@stockpile/alphavantage/plan'
+import { databaseUrlProblem } from '@stockpile/db/database-url'
 import { isSymbol, splitSymbols } from '@stockpile/db/symbol'
+import { urlProblem } from '@stockpile/db/url'
 import * as z from 'zod'
 
 /** An empty variable counts as one that is not set, as compose files and shells produce them. */
@@ -13,16 +15,24 @@ const count = (what: string) =>
       .transform(Number)
       .optional(),
   )
-const url = (protocols: RegExp, example: string) =>
-  z.url({ protocol: protocols, error: `takes an address such as ${example}` })
+const sound = (problemOf: (text: string) => string | undefined, example: string) =>
+  z.string(`takes a URL such as ${example}`).superRefine((text, context) => {
+    const problem = problemOf(text)
+    if (problem !== undefined) context.addIssue(problem)
+  })
 
 /** Where Docker and its compose mount secrets. */
 const DEFAULT_KEY_FILE = '/run/secrets/alphavantage_api_key'
 
 const schema = z
   .object({
-    DATABASE_URL: url(/^postgres(ql)?$/, 'postgres://user:password@127.0.0.1:5432/stockpile'),
-    REDIS_URL: given(url(/^rediss?$/, 'redis://127.0.0.1:6379').optional()),
+    DATABASE_URL: sound(databaseUrlProblem, 'postgres://user:password@127.0.0.1:5432/stockpile'),
+    REDIS_URL: given(
+      sound(
+        (text) => urlProblem(text, ['redis', 'rediss'], ':password@127.0.0.1:6379'),
+        'redis://127.0.0.1:6379',
+      ).optional(),
+    ),
     QUEUE_PREFIX: given(
       z
         .string()
@@ -33,7 +43,10 @@ const schema = z
     ALPHAVANTAGE_API_KEY_FILE: given(z.string().optional()),
     HEARTBEAT_FILE: given(z.string().optional()),
     ALPHAVANTAGE_BASE_URL: given(
-      url(/^https?$/, 'https://www.alphavantage.co').default('https://www.alphavantage.co'),
+      sound(
+        (text) => urlProblem(text, ['https', 'http'], 'www.alphavantage.co'),
+        'https://www.alphavantage.co',
+      ).default('https://www.alphavantage.co'),
     ),
     ALPHAVANTAGE_PLAN: given(z.enum(PLANS, `takes one of ${PLANS.join(', ')}`).default('free')),
     ALPHAVANTAGE_REQUESTS_PER_SECOND: count('requests a second'),

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { setFlagsFromString } from 'node:v8'
-import { isUnavailable, withoutParameters } from '@stockpile/db/connection'
+import { withoutParameters } from '@stockpile/db/connection'
+import { errorSentence } from '@stockpile/db/error-sentence'
 import { SchemaVersionError } from '@stockpile/db/migrate'
 import { DatabaseNotReadyError } from '@stockpile/db/ready'
 import { createProcessOutput } from '@stockpile/log/output'
@@ -63,12 +64,10 @@ async function main(): Promise<number> {
 }
 
 /** What a person can act on, without a stack. */
-function sentenceFor(error: unknown): string | null {
+function sentenceFor(error: unknown): string | undefined {
   const forPeople = [ConfigError, SchemaVersionError, DatabaseNotReadyError, UnsafeRedisError]
   if (error instanceof Error && forPeople.some((known) => error instanceof known)) return error.message
-  if (isUnavailable(error))
-    return 'PostgreSQL does not answer: check DATABASE_URL, and whether the server runs.'
-  return null
+  return errorSentence(error)
 }
 
 function asError(error: unknown): Error {

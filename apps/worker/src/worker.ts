@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { createClient } from '@stockpile/alphavantage'
 import { allowsFullHistory } from '@stockpile/alphavantage/plan'
 import { connect } from '@stockpile/db/connection'
+import { pgOptions } from '@stockpile/db/driver-options'
 import { publishPlan } from '@stockpile/db/ledger'
 import { limitsFor, WINDOWS_MS } from '@stockpile/db/limits'
 import type { LimitName } from '@stockpile/db/limits'
@@ -62,7 +63,7 @@ export async function startWorker(
   },
 ): Promise<RunningWorker> {
   const { signal, retryAfterMs = backoffMs } = options
-  const backend = chooseBackend(config)
+  const backend = chooseBackend({ redisUrl: config.redisUrl, postgres: pgOptions(config.databaseUrl) })
   const common = { backend, prefix: config.queuePrefix, onError: logOnce(logger) }
   const { db, close } = connect({
     databaseUrl: config.databaseUrl,
@@ -93,8 +94,7 @@ export async function startWorker(
   )
   try {
     await waitForSchema(db, {
-      onWaiting: (err, seconds) =>
-        logger.warn({ err }, `PostgreSQL does not answer: waiting up to ${seconds} s for it`),
+      onWaiting: (sentence) => logger.warn(sentence),
       signal,
     })
     signal.throwIfAborted()

@@ -57,7 +57,7 @@ describe('a worker that starts', () => {
     const waiting = [
       { line: /waiting for an API key/, env: { DATABASE_URL: database.url } },
       {
-        line: /PostgreSQL does not answer/,
+        line: /No PostgreSQL listens at 127.0.0.1:1: .*Waiting up to 60 s/,
         env: { DATABASE_URL: 'postgres://a:b@127.0.0.1:1/c', ALPHAVANTAGE_API_KEY: 'key' },
       },
     ]

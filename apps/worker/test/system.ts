@@ -3,6 +3,7 @@ import type { Simulator, SimulatorOptions } from '@stockpile/alphavantage/simula
 import { connect } from '@stockpile/db/connection'
 import type { Connection } from '@stockpile/db/connection'
 import { markDispatched } from '@stockpile/db/dispatch'
+import { pgOptions } from '@stockpile/db/driver-options'
 import type { LimitName } from '@stockpile/db/limits'
 import { getRun } from '@stockpile/db/run-status'
 import type { Run } from '@stockpile/db/run-status'
@@ -78,7 +79,7 @@ export function useSystem({
         statementTimeoutMs: 10_000,
       }),
       queue: openQueue({
-        backend: chooseBackend({ redisUrl, databaseUrl: database.url }),
+        backend: chooseBackend({ redisUrl, postgres: pgOptions(database.url) }),
         prefix,
         onError: () => {},
       }),

@@ -1,9 +1,8 @@
 import { DrizzleQueryError, sql } from 'drizzle-orm'
-import { connect as connectSocket } from 'node:net'
-import type { Socket } from 'node:net'
 import { drizzle } from 'drizzle-orm/postgres-js'
 import type { PostgresJsDatabase } from 'drizzle-orm/postgres-js'
 import postgres from 'postgres'
+import { postgresJsOptions } from './driver-options.js'
 
 export type Database = PostgresJsDatabase
 /** The pool itself, no transaction of it. */
@@ -35,66 +34,36 @@ const IDLE_TIMEOUT_MS = 20_000
 /** What an answer may take on its way, beyond what the statement may take at the server. */
 const WAY_MS = 5_000
 
-/** Opens a bounded pool, lazily: the first statement connects, within 5 s or with an error. */
+/**
+ * Opens a bounded pool, lazily: the first statement connects, within 5 s (or the URL's connect_timeout) or with an error.
+ * @throws UrlError for a URL that says nothing sound
+ */
 export function connect(options: ConnectionOptions): Connection {
   const { statementTimeoutMs, idleTimeoutMs = IDLE_TIMEOUT_MS, genericPlans = false } = options
-  const client = postgres(options.databaseUrl, {
-    ...(statementTimeoutMs > 0 ? socketOption(Math.max(statementTimeoutMs, idleTimeoutMs) + WAY_MS) : {}),
+  const client = postgres({
+    ...postgresJsOptions(options.databaseUrl, {
+      applicationName: options.applicationName,
+      ...(statementTimeoutMs > 0 ? { silenceMs: Math.max(statementTimeoutMs, idleTimeoutMs) + WAY_MS } : {}),
+      settings: {
+        statement_timeout: String(statementTimeoutMs),
+        // Compiling a plan takes longer than any statement of these would gain by it; a high estimate alone brings it about.
+        jit: 'off',
+        // Left to choose, PostgreSQL plans some statements at each run, which takes longer than they do.
+        plan_cache_mode: genericPlans ? 'force_generic_plan' : 'auto',
+        // A transaction whose process hangs or vanished must not keep its locks: whoever takes its item over needs them.
+        idle_in_transaction_session_timeout: '20000',
+      },
+    }),
     idle_timeout: idleTimeoutMs / 1_000,
     max: options.maxConnections,
-    connect_timeout: 5,
     // Arrays are read as JSON. Asking for their types at each connection is an answer nobody waits for: when the
     // connection is cut just then, its rejection would end the process.
     fetch_types: false,
     // Seconds. By default a server that was away is not asked again for up to 20 s after its return.
     backoff: (retries: number) => Math.min(0.05 * 2 ** retries, 1),
     onnotice: () => {},
-    connection: {
-      application_name: options.applicationName,
-      statement_timeout: statementTimeoutMs,
-      // Compiling a plan takes longer than any statement of these would gain by it; a high estimate alone brings it about.
-      jit: 'off',
-      // Left to choose, PostgreSQL plans some statements at each run, which takes longer than they do.
-      ...(genericPlans ? { plan_cache_mode: 'force_generic_plan' } : {}),
-      // A transaction whose process hangs or vanished must not keep its locks: whoever takes its item over needs them.
-      idle_in_transaction_session_timeout: 20_000,
-    },
   })
   return { db: drizzle(client), close: () => client.end({ timeout: 5 }) }
-}
-
-/** For postgres.js, which takes a socket's maker, though its types do not know it, and has no deadline for an answer. */
-function socketOption(silenceMs: number) {
-  let attempts = 0
-  return {
-    socket({ host, port, path }: { host: string[]; port: number[]; path: string | false }) {
-      const turn = attempts++ % host.length
-      const to = { host: host[turn] ?? 'localhost', port: port[turn] ?? 5432 }
-      const socket = path === false ? connectSocket(to) : connectSocket(path)
-      endWhenSilent(socket, silenceMs)
-      // TLS names and checks the server by it.
-      return Object.assign(socket, to)
-    },
-  }
-}
-
-/**
- * Ends a connection on which nothing came or went for longer than an unused one is kept and a statement runs: it owes
- * an answer that will not come, since the server or the way there vanished without a word (a failover, a firewall).
- */
-function endWhenSilent(socket: Socket, silenceMs: number): void {
-  let bytes = -1
-  let since = 0
-  const timer = setInterval(() => {
-    const seen = socket.bytesRead + socket.bytesWritten
-    if (seen !== bytes) {
-      bytes = seen
-      since = performance.now()
-    } else if (performance.now() - since > silenceMs) socket.destroy()
-    // Not by an event: for TLS postgres.js takes all listeners off.
-    if (socket.destroyed) clearInterval(timer)
-  }, silenceMs / 20)
-  timer.unref()
 }
 
 /** @throws when the server does not answer; see `isUnavailable` */

@@ -1,18 +1,31 @@
-import { migrate } from './migrate.js'
+import { databaseUrlProblem, databaseUrlWarning } from './database-url.js'
+import { errorSentence } from './error-sentence.js'
+import { migrate, SchemaVersionError } from './migrate.js'
 
-/** `node packages/db/dist/main.js`: applies the migrations to DATABASE_URL and exits. */
-const databaseUrl = process.env['DATABASE_URL']
-if (databaseUrl === undefined || databaseUrl === '') {
-  console.error(
-    'DATABASE_URL is not set: give the PostgreSQL database to migrate, e.g. postgres://user:password@host/stockpile',
-  )
-  process.exitCode = 2
-} else {
+/**
+ * `node packages/db/dist/main.js`: applies the migrations to DATABASE_URL and exits, with 2 for a wrong DATABASE_URL and 1
+ * for a database that cannot be migrated.
+ */
+process.exitCode = await main(process.env['DATABASE_URL'] ?? '')
+
+async function main(databaseUrl: string): Promise<number> {
+  const problem =
+    databaseUrl === ''
+      ? 'is not set: give the PostgreSQL database to migrate, e.g. postgres://user:password@host/stockpile'
+      : databaseUrlProblem(databaseUrl)
+  if (problem !== undefined) {
+    console.error(`DATABASE_URL ${problem}.`)
+    return 2
+  }
+  const warning = databaseUrlWarning(databaseUrl)
+  if (warning !== undefined) console.error(warning)
   try {
     await migrate(databaseUrl)
     console.log('The database schema is up to date.')
+    return 0
   } catch (error) {
-    console.error(error instanceof Error ? error.message : error)
-    process.exitCode = 1
+    const sentence = error instanceof SchemaVersionError ? error.message : errorSentence(error)
+    console.error(sentence ?? error)
+    return 1
   }
 }

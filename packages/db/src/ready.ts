@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { isUnavailable, withoutParameters } from './connection.js'
+import { isUnavailable } from './connection.js'
 import type { Database } from './connection.js'
+import { errorSentence } from './error-sentence.js'
 import { assertMigrated, SchemaVersionError } from './migrate.js'
 
 const WAIT_MS = 60_000
@@ -13,12 +14,12 @@ export class DatabaseNotReadyError extends Error {
 
 /**
  * Waits up to 60 s for PostgreSQL, and checks that its schema is this code's. Returns early when the signal comes.
- * @param onWaiting told once, with the reason, that it does not answer yet
+ * @param onWaiting told once, in a sentence with the reason, that it does not answer yet
  * @throws DatabaseNotReadyError, or SchemaVersionError: both with what to do
  */
 export async function waitForSchema(
   db: Database,
-  { onWaiting, signal }: { onWaiting: (reason: unknown, seconds: number) => void; signal: AbortSignal },
+  { onWaiting, signal }: { onWaiting: (sentence: string) => void; signal: AbortSignal },
 ): Promise<void> {
   const endsAt = performance.now() + WAIT_MS
   for (let waiting = false; !signal.aborted; waiting = true) {
@@ -26,20 +27,21 @@ export async function waitForSchema(
       return await assertMigrated(db)
     } catch (error) {
       if (error instanceof SchemaVersionError) throw error
-      if (!isUnavailable(error))
-        throw new DatabaseNotReadyError(`PostgreSQL refused: ${reasonOf(error)}. Check DATABASE_URL.`)
+      if (!isUnavailable(error)) throw sentenceError(error)
       if (performance.now() > endsAt) {
-        throw new DatabaseNotReadyError(
-          `PostgreSQL did not answer within ${WAIT_MS / 1_000} s: ${reasonOf(error)}. Check DATABASE_URL, and that the server runs.`,
-        )
+        throw sentenceError(error, ` Waited ${WAIT_MS / 1_000} s.`)
       }
-      if (!waiting) onWaiting(error, WAIT_MS / 1_000)
+      if (!waiting)
+        onWaiting(
+          `${errorSentence(error) ?? 'PostgreSQL does not answer.'} Waiting up to ${WAIT_MS / 1_000} s for it.`,
+        )
     }
     await sleep(PAUSE_MS, undefined, { signal }).catch(() => {})
   }
 }
 
-function reasonOf(error: unknown): string {
-  const known = withoutParameters(error)
-  return known instanceof Error ? known.message || known.name : 'for an unknown reason'
+/** The error itself when it is a defect, whose stack tells more. */
+function sentenceError(error: unknown, more = ''): unknown {
+  const sentence = errorSentence(error)
+  return sentence === undefined ? error : new DatabaseNotReadyError(`${sentence}${more}`)
 }

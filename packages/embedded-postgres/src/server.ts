@@ -12,7 +12,7 @@ import { run } from './program.js'
 export { EmbeddedPostgresError } from './error.js'
 
 export interface EmbeddedServer {
-  /** postgres://user:password@127.0.0.1:port/postgres, as the superuser. */
+  /** postgres://user:password@127.0.0.1:port/postgres?sslmode=disable, as the superuser. */
   url: string
   port: number
   /** The postmaster's. */
@@ -120,7 +120,7 @@ async function removeStalePidFile(data: string, pid: number): Promise<void> {
 }
 
 function urlOf({ password }: Cluster, port: number): string {
-  return `postgres://${SUPERUSER}:${password}@127.0.0.1:${port}/postgres`
+  return `postgres://${SUPERUSER}:${password}@127.0.0.1:${port}/postgres?sslmode=disable`
 }
 
 function serverOf(

@@ -1,17 +1,19 @@
 import { runMigrations } from 'bullmq'
 import { Redis } from 'ioredis'
 import { Client } from 'pg'
+import type { ClientConfig } from 'pg'
 
 /** Where the queue lives: Redis when there is one, otherwise the same PostgreSQL as the data. */
-export type Backend = { kind: 'redis'; url: string } | { kind: 'postgres'; url: string }
+export type Backend = { kind: 'redis'; url: string } | { kind: 'postgres'; server: ClientConfig }
 
 /** BullMQ's tables stay apart from Stockpile's. */
 const SCHEMA = 'bullmq'
 
-export function chooseBackend(urls: { redisUrl?: string | undefined; databaseUrl: string }): Backend {
-  return urls.redisUrl === undefined
-    ? { kind: 'postgres', url: urls.databaseUrl }
-    : { kind: 'redis', url: urls.redisUrl }
+/** @param at.postgres where and how `pg` connects, all of it: what is not given it takes from PG* variables of the host */
+export function chooseBackend(at: { redisUrl?: string | undefined; postgres: ClientConfig }): Backend {
+  return at.redisUrl === undefined
+    ? { kind: 'postgres', server: at.postgres }
+    : { kind: 'redis', url: at.redisUrl }
 }
 
 /**
@@ -36,12 +38,11 @@ const QUERY_TIMEOUT_MS = 5_000
  * waits for ever: neither at the server, nor for an answer on a connection that vanished without a word, which the pool
  * then replaces. Listening itself is under no deadline: of a connection that listens and vanished TCP's probes tell.
  */
-export function poolOptions(databaseUrl: string, maxConnections: number) {
+export function poolOptions(server: ClientConfig, maxConnections: number): Record<string, unknown> {
   return {
-    connectionString: databaseUrl,
+    ...server,
     schema: SCHEMA,
     max: maxConnections,
-    connectionTimeoutMillis: 5_000,
     statement_timeout: QUERY_TIMEOUT_MS,
     query_timeout: QUERY_TIMEOUT_MS,
     keepAlive: true,
@@ -51,8 +52,8 @@ export function poolOptions(databaseUrl: string, maxConnections: number) {
 }
 
 /** Creates or upgrades BullMQ's tables in the database; nothing is to be done for a queue on Redis. */
-export async function migrateQueue(databaseUrl: string): Promise<void> {
-  const client = new Client({ connectionString: databaseUrl, connectionTimeoutMillis: 5_000 })
+export async function migrateQueue(server: ClientConfig): Promise<void> {
+  const client = new Client({ ...server, application_name: 'stockpile-migrate' })
   await client.connect()
   try {
     await runMigrations(client, SCHEMA)

@@ -66,7 +66,7 @@ export function openQueue(options: OpenOptions & { onConnect?: () => void }): Op
     return { handle: queue, close: () => closeWithin(queue.close(), () => connection.disconnect()) }
   }
   const queue: PostgresQueue = new onPostgres.Queue<JobData, string>(QUEUE_NAME, {
-    connection: poolOptions(backend.url, 4),
+    connection: poolOptions(backend.server, 4),
     defaultJobOptions: JOB_OPTIONS,
   })
   queue.on('error', onError)
@@ -112,7 +112,7 @@ export function openWorker(options: WorkOptions): Opened<IngestWorker> {
   }
   const worker = new onPostgres.Worker<JobData, string>(QUEUE_NAME, options.process, {
     ...shared,
-    connection: poolOptions(backend.url, Math.max(4, options.concurrency)),
+    connection: poolOptions(backend.server, Math.max(4, options.concurrency)),
   })
   worker.on('error', onError)
   return { handle: worker, close: () => closeWithin(worker.close()) }

@@ -40,7 +40,7 @@ describe.each(queueBackends())('the queue on $name', ({ redisUrl }) => {
   })
   const setUp = () => {
     const common = {
-      backend: chooseBackend({ redisUrl, databaseUrl: database.url }),
+      backend: chooseBackend({ redisUrl, postgres: { connectionString: database.url } }),
       prefix: uniquePrefix(),
       onError: () => {},
     }
@@ -247,7 +247,13 @@ describe('a queue in a PostgreSQL', () => {
   })
   const proxied = async () => {
     const proxy = await startProxy(database.url)
-    const common = { backend: { kind: 'postgres', url: proxy.url } as const, onError: () => {} }
+    const common = {
+      backend: {
+        kind: 'postgres',
+        server: { connectionString: proxy.url, connectionTimeoutMillis: 5_000 },
+      } as const,
+      onError: () => {},
+    }
     const queue = openQueue(common)
     const ended: string[] = []
     const worker = openWorker({
