@@ -43,7 +43,8 @@ export function createClient(options: ClientOptions): Client {
         signal: deadline.signal,
         headers: { accept: 'application/json', 'user-agent': 'stockpile' },
       })
-      if (!response.ok) throw await errorOfStatus(response, symbol, redact, now())
+      // A part (206) or what a proxy has changed (203) is no series, whatever it looks like.
+      if (response.status !== 200) throw await errorOfStatus(response, symbol, redact, now())
       const { chunks, complete } = await readBody(response, bodyLimitBytes)
       if (!complete)
         throw makeError('too_large', symbol, redact, { what: `More than ${bodyLimitBytes} bytes` })

@@ -38,7 +38,7 @@ export function errorOfBody(error: AlphaVantageError, text: string, redact: Reda
 }
 
 /**
- * What an answer with another status than 2xx means. A refusal in words says more than its status, but for 429 with a
+ * What an answer with another status than 200 means. A refusal in words says more than its status, but for 429 with a
  * Retry-After that can be read: then the server has said when.
  */
 export async function errorOfStatus(
@@ -117,7 +117,7 @@ function classifyText(text: string): RefusalClass | null {
   }
 }
 
-/** 408 and 425 are the only two of the 4xx, beside 429, by which a server asks for the same request again. */
+/** 408 and 425 are the only two of the 4xx, beside 429, by which a server asks for the same request again. Of the 2xx only 200 is an answer. */
 function classOfStatus(status: number): RefusalClass {
   if (status === 429) return 'throttled'
   return status >= 500 || status === 408 || status === 425 ? 'http_error' : 'http_rejected'

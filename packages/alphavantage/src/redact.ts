@@ -1,3 +1,5 @@
+import { base64Sources, escapedSource, hexSource } from './encodings.js'
+
 export type Redact = (text: string) => string
 
 /** Redacts nothing: for where there is no key, or none yet. */
@@ -6,26 +8,28 @@ export const asIs: Redact = (text) => text
 const PLACEHOLDER = '[redacted]'
 /** The key of Alpha Vantage's own documentation. It is public, and its refusal could not be read without the word. */
 const PUBLIC_KEY = 'demo'
+/** In hex or base64 a shorter one would be a few characters, which come up anywhere. Alpha Vantage's have 16. */
+const LEAST_ENCODED_BYTES = 6
 
 /**
- * Makes the function that takes `key` out of any text, by its value: as it is, percent-encoded (once or several times,
- * a blank as `+`) or escaped as in JSON, in either case. Character by character, because encoders differ in which
- * characters they encode.
+ * Makes the function that takes `key` out of any text, by its value and in either case: as it is, escaped in some way
+ * (see `escapedSource`), or in hex or base64, of the key itself or of it as a URL or JSON has it.
  */
 export function redactorOf(key: string): Redact {
   if (key === '' || key === PUBLIC_KEY) return asIs
-  const pattern = new RegExp(Array.from(key, sourceOf).join(''), 'gi')
-  return (text) => text.replace(pattern, PLACEHOLDER)
+  const patterns = sourcesOf(key).map((source) => new RegExp(source, 'gi'))
+  return (text) => patterns.reduce((rest, pattern) => rest.replace(pattern, PLACEHOLDER), text)
 }
 
-/** A regular expression's source for one ASCII character in all its forms; bounded, or `\\\\\\…` would take long. */
-function sourceOf(character: string): string {
-  const code = character.charCodeAt(0).toString(16).padStart(2, '0')
-  const forms = [
-    String.raw`\\{0,4}\x${code}`,
-    String.raw`\\{1,4}u00${code}`,
-    `%(?:25){0,3}${code}`,
-    ...(character === ' ' ? [String.raw`\+`, '%(?:25){0,3}2b'] : []),
-  ]
-  return `(?:${forms.join('|')})`
+function sourcesOf(key: string): string[] {
+  const written = new Set([
+    key,
+    encodeURIComponent(key),
+    new URLSearchParams({ key }).toString().slice('key='.length),
+    JSON.stringify(key).slice(1, -1),
+  ])
+  const encoded = [...written]
+    .map((text) => Buffer.from(text))
+    .filter((bytes) => bytes.length >= LEAST_ENCODED_BYTES)
+  return [escapedSource(key), ...encoded.flatMap((bytes) => [hexSource(bytes), ...base64Sources(bytes)])]
 }

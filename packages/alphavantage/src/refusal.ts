@@ -41,7 +41,8 @@ export type Disposition =
  *   when it has room.
  * - No data is asked for once more, since a series can be missing for a moment; a symbol without history stays
  *   without, and each try costs one of 25 requests on the free plan.
- * - A 4xx means that our request is wrong, or that a proxy in between was for a moment: one more try tells which.
+ * - A 4xx, or a 2xx that is not 200, means that our request is wrong, or that a proxy in between was for a moment: one
+ *   more try tells which.
  * - A body over the cap (a full history is under 2 MB) would only be downloaded in vain again.
  */
 export const DISPOSITIONS: Record<RefusalClass, Disposition & { meaning: string; advice: string }> = {
@@ -94,7 +95,7 @@ export const DISPOSITIONS: Record<RefusalClass, Disposition & { meaning: string;
   http_error: retry(5, 'The server failed.', 'There is nothing to do but wait.'),
   http_rejected: retry(
     2,
-    'The server refuses the request.',
+    'The server does not serve the request.',
     'Check ALPHAVANTAGE_BASE_URL and what stands between.',
   ),
   throttled: snooze(

@@ -31,6 +31,27 @@ describe('a status', () => {
     await expect(fetchFrom(baseUrl)).rejects.toMatchObject(error)
   })
 
+  it.each([201, 202, 203, 206, 226])('of %i is no series, however sound its body is', async (httpStatus) => {
+    const { baseUrl } = await serveBody(SOUND, httpStatus, { 'content-range': 'bytes 0-999/1000' })
+    const error = await failureOf(fetchFrom(baseUrl))
+    expect(error).toMatchObject({ class: 'http_rejected', httpStatus, evidence: SOUND.slice(0, 2_048) })
+    expect(error.message).toContain(`HTTP ${httpStatus}`)
+  })
+
+  it.each([204, 205])('of %i is no series either, and has no body to show', async (httpStatus) => {
+    const { baseUrl } = await serve((_request, response) => void response.writeHead(httpStatus).end())
+    await expect(fetchFrom(baseUrl)).rejects.toMatchObject({
+      class: 'http_rejected',
+      httpStatus,
+      evidence: null,
+    })
+  })
+
+  it('of 206 says less than a refusal in words', async () => {
+    const { baseUrl } = await serveBody('{"Information": "25 requests per day"}', 206)
+    await expect(fetchFrom(baseUrl)).rejects.toMatchObject({ class: 'daily_limit', httpStatus: 206 })
+  })
+
   it.each([
     ['7', 7_000],
     ['Sun, 17 May 2026 12:00:30 GMT', 30_000],

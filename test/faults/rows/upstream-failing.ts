@@ -28,7 +28,7 @@ export const upstreamFailing: Row = {
     simulator.rule({
       symbol: 'ONCE',
       times: 1,
-      answer: status(500, `GET /query?apikey=${API_KEY} ${encodeURIComponent(API_KEY)}`),
+      answer: status(500, `GET /query?apikey=${API_KEY} ${writtenOtherwise(API_KEY).join(' ')}`),
     })
     simulator.rule({ symbol: 'TWICE', times: 2, answer: status(502) })
     for (const symbol of HOPELESS) simulator.rule({ symbol, answer: status(503, 'Back soon') })
@@ -70,4 +70,19 @@ export const upstreamFailing: Row = {
     ok(echo?.evidence?.includes('apikey=[redacted]'), `The evidence is ${echo?.evidence}`)
     equal((await http.run(id)).status, 'partial')
   },
+}
+
+/** As servers and proxies write what they were sent. */
+function writtenOtherwise(key: string): string[] {
+  const bytes = Buffer.from(key)
+  const codes = [...bytes]
+  return [
+    encodeURIComponent(key),
+    ...[0, 1, 2].map((shift) => Buffer.concat([Buffer.alloc(shift, '?'), bytes]).toString('base64')),
+    bytes.toString('base64url'),
+    bytes.toString('hex'),
+    codes.map((code) => `&#${code};`).join(''),
+    codes.map((code) => `&#x${code.toString(16)};`).join(''),
+    key.replaceAll('+', '&plus;').replaceAll('/', '&sol;'),
+  ]
 }
