@@ -85,6 +85,15 @@ describe('docker-compose.yml', () => {
   })
 })
 
+describe('npm start', () => {
+  test('takes every variable that a program reads', () => {
+    const ofPrograms = [parseApiConfig, parseWorkerConfig].flatMap(variablesOf)
+    // Inherited as it is.
+    const known = [...LOCAL_VARIABLES, 'HEARTBEAT_FILE']
+    expect(ofPrograms.filter((name) => !known.includes(name))).toEqual([])
+  })
+})
+
 describe('.env.example', () => {
   test('has every variable that a program reads or docker-compose.yml takes, and no other', () => {
     const ofPrograms = [parseApiConfig, parseWorkerConfig].flatMap(variablesOf)

@@ -42,6 +42,7 @@ async function main(): Promise<number> {
     const whence = (name: string) =>
       lineOf(name) === undefined ? '' : ` (line ${lineOf(name)} of ${envFile})`
     const config = parseConfig(environment, PROJECT_ROOT, whence)
+    if (config.databaseUrl === undefined) forgetOtherServers()
     await start({ config, environment, terminal, signal: stop.signal, hurry: hurry.signal })
     terminal.print('Stopped.')
     return 0
@@ -51,6 +52,11 @@ async function main(): Promise<number> {
     else console.error(error)
     return error instanceof ConfigError ? 2 : 1
   }
+}
+
+/** PGHOST, PGSSLMODE and so on are meant for another server: drivers would take them for ours. */
+function forgetOtherServers(): void {
+  for (const name of Object.keys(process.env)) if (name.startsWith('PG')) delete process.env[name]
 }
 
 /** npm passes a SIGTERM on only to its shell, which ends without passing it on: then nobody would ever stop this. */

@@ -1,7 +1,8 @@
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type Config, VARIABLES } from './config.js'
+import type { Config } from './config.js'
 import { deferred } from './deferred.js'
+import { inheritedVariables } from './inherited.js'
 import type { LogLine } from './log-line.js'
 import { type Program, startProgram } from './program.js'
 
@@ -18,7 +19,7 @@ export interface ProgramsOptions {
   config: Config
   databaseUrl: string
   queuePrefix: string | undefined
-  /** What the programs inherit, less every variable of Stockpile's own. */
+  /** Of this process: of these the programs inherit what they need. */
   environment: Record<string, string | undefined>
   onLine: (program: string, line: LogLine) => void
 }
@@ -42,9 +43,7 @@ export function createPrograms(options: ProgramsOptions): Programs {
   const { promise: died, reject: die } = deferred<never>()
 
   let stopped = false
-  const inherited = Object.fromEntries(
-    Object.entries(options.environment).filter(([name]) => !VARIABLES.includes(name)),
-  )
+  const inherited = inheritedVariables(options.environment, { embedded: config.databaseUrl === undefined })
   const start = (
     name: keyof typeof LOG_FILES,
     entry: URL,

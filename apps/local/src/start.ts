@@ -22,7 +22,7 @@ import { watchRuns } from './watch.js'
 
 export interface StartOptions {
   config: Config
-  /** What the programs inherit. */
+  /** Of this process: of these the programs inherit what they need. */
   environment: Record<string, string | undefined>
   terminal: Terminal
   /** Aborted when everything is to stop. */

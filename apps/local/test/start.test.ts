@@ -213,3 +213,30 @@ test('A .env is read: the shell goes first, a wrong value is named with its line
   right.signal('SIGINT')
   expect(await right.waitForExit(STOP)).toBe(0)
 })
+
+test('Variables for another PostgreSQL, and secrets of others, reach neither our server nor our programs', async () => {
+  const foreign = {
+    PGSSLMODE: 'require',
+    PGHOST: 'nowhere',
+    PGOPTIONS: '-c datestyle=German',
+    PGTARGETSESSIONATTRS: 'standby',
+    PGPASSWORD: 'CANARY',
+    AWS_SECRET_ACCESS_KEY: 'CANARY',
+  }
+  const port = String(await freePort())
+  const local = start({ PORT: port, SYMBOLS: 'IBM', HTTPS_PROXY: 'http://127.0.0.1:9', ...foreign })
+  await local.waitForLine(/Ctrl-C stops everything/, START)
+  const answer = await fetch(`http://127.0.0.1:${port}/api/financial_data?symbol=IBM&limit=1&order=desc`)
+  expect(await answer.text()).toMatch(/"date":"\d{4}-\d\d-\d\d"/)
+  const started = (await everything(local)).filter((pid) => pid !== local.pid)
+  expect(started).toHaveLength(4)
+  // Only Linux shows another process's environment.
+  const linux = process.platform === 'linux'
+  const environments = await Promise.all(
+    linux ? started.map((pid) => readFile(`/proc/${pid}/environ`, 'utf8')) : [],
+  )
+  for (const text of environments) expect(text).not.toMatch(/CANARY|\0PG|^PG/)
+  expect(environments.filter((text) => text.includes('HTTPS_PROXY'))).toHaveLength(linux ? 3 : 0)
+  local.signal('SIGINT')
+  expect(await local.waitForExit(STOP)).toBe(0)
+})

@@ -51,6 +51,8 @@ export async function isServerOf(pid: number, data: string): Promise<boolean> {
 export async function askDirectory(url: string): Promise<{ directory: string } | { refusal: string }> {
   const sql = postgres(url, {
     max: 1,
+    // Not PGSSL of the environment: this server has no TLS.
+    ssl: false,
     connect_timeout: ANSWER_TIMEOUT_S,
     fetch_types: false,
     onnotice: () => undefined,
