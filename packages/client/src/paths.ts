@@ -706,72 +706,36 @@ export interface operations {
                  * @example IBM
                  */
                 symbol?: string;
-                /**
-                 * @description Instead of symbol: up to 100, separated by commas.
-                 * @example IBM,AAPL
-                 */
+                /** @description Instead of symbol: up to 100, separated by commas. */
                 symbols?: string;
-                /**
-                 * @description Inclusive.
-                 * @example 2023-01-01
-                 */
+                /** @description Inclusive. */
                 start_date?: string;
-                /**
-                 * @description Inclusive.
-                 * @example 2023-01-14
-                 */
+                /** @description Inclusive. */
                 end_date?: string;
-                /**
-                 * @description true: the newest bar of each symbol alone; without start_date, end_date and as_of.
-                 * @example true
-                 */
+                /** @description true: the newest bar of each symbol alone; without start_date, end_date and as_of. */
                 latest?: boolean;
-                /**
-                 * @description What was stored at this instant: later rows are left out, and restated values are as they were. Needs symbol or symbols.
-                 * @example 2026-11-22T09:30:00Z
-                 */
+                /** @description What was stored at this instant: later rows are left out, and restated values are as they were. Needs symbol or symbols. */
                 as_of?: string;
                 /**
                  * @description By symbol (bytewise), then date: ascending, or the exact reverse of that. asc by default.
                  * @example desc
                  */
                 order?: "asc" | "desc";
-                /**
-                 * @description What a row carries, whatever the order of the list: symbol, date, open_price, high_price, low_price, close_price, volume; all of it unless said otherwise.
-                 * @example date,close_price
-                 */
+                /** @description What a row carries, whatever the order of the list: symbol, date, open_price, high_price, low_price, close_price, volume; all of it unless said otherwise. */
                 fields?: string;
-                /**
-                 * @description Entries a page.
-                 * @example 10
-                 */
+                /** @description Entries a page. */
                 limit?: number;
-                /**
-                 * @description Another name of limit; not both.
-                 * @example 10
-                 */
+                /** @description Another name of limit; not both. */
                 size?: number;
-                /**
-                 * @description From 1 to 1000000000; past the end: empty data.
-                 * @example 2
-                 */
+                /** @description From 1 to 1000000000; past the end: empty data. */
                 page?: number;
-                /**
-                 * @description Instead of page: goes on after the last row of the answer that it is taken from, at the same cost everywhere, and neither repeats nor skips a row when others come. Belongs to that request; limit and fields may change.
-                 * @example WyJJQk0iLCIyMDI2LTA0LTA2IiwzOTkyNTM5MjQyXQ
-                 */
+                /** @description Instead of page: goes on after the last row of the answer that it is taken from, at the same cost everywhere, and neither repeats nor skips a row when others come. Belongs to that request; limit and fields may change. */
                 cursor?: string;
-                /**
-                 * @description Instead of Accept, for a browser or a spreadsheet.
-                 * @example csv
-                 */
+                /** @description Instead of Accept, for a browser or a spreadsheet. */
                 format?: "json" | "csv" | "ndjson";
             };
             header?: {
-                /**
-                 * @description The ETag of an earlier answer, several of them, or *.
-                 * @example W/"613047829415-1k9v3qp"
-                 */
+                /** @description The ETag of an earlier answer, several of them, or *. */
                 "if-none-match"?: string;
             };
             path?: never;
@@ -955,10 +919,7 @@ export interface operations {
                  * @example IBM
                  */
                 symbol?: string;
-                /**
-                 * @description Instead of symbol: up to 100, separated by commas; data is then a list.
-                 * @example IBM,AAPL
-                 */
+                /** @description Instead of symbol: up to 100, separated by commas; data is then a list. */
                 symbols?: string;
                 /**
                  * @description Inclusive.
@@ -970,22 +931,13 @@ export interface operations {
                  * @example 2023-01-31
                  */
                 end_date: string;
-                /**
-                 * @description Which statistics: all, or some of average_daily_open_price, average_daily_close_price, average_daily_volume, number_of_days, first_date, last_date, first_open_price, last_close_price, lowest_low_price, highest_high_price, total_volume, close_price_standard_deviation, volume_weighted_average_price, separated by commas. Without it the three averages.
-                 * @example number_of_days,volume_weighted_average_price
-                 */
+                /** @description Which statistics: all, or some of average_daily_open_price, average_daily_close_price, average_daily_volume, number_of_days, first_date, last_date, first_open_price, last_close_price, lowest_low_price, highest_high_price, total_volume, close_price_standard_deviation, volume_weighted_average_price, separated by commas. Without it the three averages. */
                 fields?: string;
-                /**
-                 * @description An entry for each period that has rows; data is then a list, by symbol as asked, then by period. Up to 5000 entries.
-                 * @example month
-                 */
+                /** @description An entry for each period that has rows; data is then a list, by symbol as asked, then by period. Up to 5000 entries. */
                 group_by?: "month" | "quarter" | "year";
             };
             header?: {
-                /**
-                 * @description The ETag of an earlier answer, several of them, or *.
-                 * @example W/"613047829415-1k9v3qp"
-                 */
+                /** @description The ETag of an earlier answer, several of them, or *. */
                 "if-none-match"?: string;
             };
             path?: never;
@@ -1242,30 +1194,15 @@ export interface operations {
     listRevisions: {
         parameters: {
             query?: {
-                /**
-                 * @description Inclusive.
-                 * @example 2023-01-31
-                 */
+                /** @description Inclusive. */
                 start_date?: string;
-                /**
-                 * @description Inclusive.
-                 * @example 2023-01-31
-                 */
+                /** @description Inclusive. */
                 end_date?: string;
-                /**
-                 * @description Entries a page.
-                 * @example 10
-                 */
+                /** @description Entries a page. */
                 limit?: number;
-                /**
-                 * @description Another name of limit; not both.
-                 * @example 10
-                 */
+                /** @description Another name of limit; not both. */
                 size?: number;
-                /**
-                 * @description From 1 to 1000000000; past the end: empty data.
-                 * @example 2
-                 */
+                /** @description From 1 to 1000000000; past the end: empty data. */
                 page?: number;
             };
             header?: never;
@@ -1417,20 +1354,11 @@ export interface operations {
     listRuns: {
         parameters: {
             query?: {
-                /**
-                 * @description Entries a page.
-                 * @example 10
-                 */
+                /** @description Entries a page. */
                 limit?: number;
-                /**
-                 * @description Another name of limit; not both.
-                 * @example 10
-                 */
+                /** @description Another name of limit; not both. */
                 size?: number;
-                /**
-                 * @description From 1 to 1000000000; past the end: empty data.
-                 * @example 2
-                 */
+                /** @description From 1 to 1000000000; past the end: empty data. */
                 page?: number;
             };
             header?: never;
@@ -1528,10 +1456,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /**
-                 * @description Makes a repetition harmless: for 24 hours the same key with the same body gets the first answer again, also when both are sent at the same time; with another body 422. 409 when the first is still under way after 5 s.
-                 * @example nightly-2026-11-22
-                 */
+                /** @description Makes a repetition harmless: for 24 hours the same key with the same body gets the first answer again, also when both are sent at the same time; with another body 422. 409 when the first is still under way after 5 s. */
                 "idempotency-key"?: string;
             };
             path?: never;
@@ -1738,25 +1663,13 @@ export interface operations {
     listItems: {
         parameters: {
             query?: {
-                /**
-                 * @description Only items in this state.
-                 * @example failed
-                 */
+                /** @description Only items in this state. */
                 state?: "pending" | "running" | "succeeded" | "failed" | "cancelled";
-                /**
-                 * @description Entries a page.
-                 * @example 10
-                 */
+                /** @description Entries a page. */
                 limit?: number;
-                /**
-                 * @description Another name of limit; not both.
-                 * @example 10
-                 */
+                /** @description Another name of limit; not both. */
                 size?: number;
-                /**
-                 * @description From 1 to 1000000000; past the end: empty data.
-                 * @example 2
-                 */
+                /** @description From 1 to 1000000000; past the end: empty data. */
                 page?: number;
             };
             header?: never;
@@ -2053,50 +1966,23 @@ export interface operations {
     listFailures: {
         parameters: {
             query?: {
-                /**
-                 * @description The id of a run.
-                 * @example 01985fd0-7c1a-7b3e-9d52-3f2f8f1f6a10
-                 */
+                /** @description The id of a run. */
                 run_id?: string;
-                /**
-                 * @description A symbol as Alpha Vantage writes it. It is trimmed and upper-cased.
-                 * @example IBM
-                 */
+                /** @description A symbol as Alpha Vantage writes it. It is trimmed and upper-cased. */
                 symbol?: string;
-                /**
-                 * @description Of the failure.
-                 * @example invalid_symbol
-                 */
+                /** @description Of the failure. */
                 class?: string;
-                /**
-                 * @description Failed then or later.
-                 * @example 2026-11-22T09:30:00Z
-                 */
+                /** @description Failed then or later. */
                 from?: string;
-                /**
-                 * @description Failed before then.
-                 * @example 2026-11-22T09:30:00Z
-                 */
+                /** @description Failed before then. */
                 until?: string;
-                /**
-                 * @description One entry a class with its counts: what failed in one outage is one line.
-                 * @example class
-                 */
+                /** @description One entry a class with its counts: what failed in one outage is one line. */
                 group_by?: "class";
-                /**
-                 * @description Entries a page.
-                 * @example 10
-                 */
+                /** @description Entries a page. */
                 limit?: number;
-                /**
-                 * @description Another name of limit; not both.
-                 * @example 10
-                 */
+                /** @description Another name of limit; not both. */
                 size?: number;
-                /**
-                 * @description From 1 to 1000000000; past the end: empty data.
-                 * @example 2
-                 */
+                /** @description From 1 to 1000000000; past the end: empty data. */
                 page?: number;
             };
             header?: never;
@@ -2206,35 +2092,17 @@ export interface operations {
     listRejectedRows: {
         parameters: {
             query?: {
-                /**
-                 * @description The id of a run.
-                 * @example 01985fd0-7c1a-7b3e-9d52-3f2f8f1f6a10
-                 */
+                /** @description The id of a run. */
                 run_id?: string;
-                /**
-                 * @description A symbol as Alpha Vantage writes it. It is trimmed and upper-cased.
-                 * @example IBM
-                 */
+                /** @description A symbol as Alpha Vantage writes it. It is trimmed and upper-cased. */
                 symbol?: string;
-                /**
-                 * @description Only those for whose day a sound row came since, or only the others.
-                 * @example false
-                 */
+                /** @description Only those for whose day a sound row came since, or only the others. */
                 resolved?: "true" | "false";
-                /**
-                 * @description Entries a page.
-                 * @example 10
-                 */
+                /** @description Entries a page. */
                 limit?: number;
-                /**
-                 * @description Another name of limit; not both.
-                 * @example 10
-                 */
+                /** @description Another name of limit; not both. */
                 size?: number;
-                /**
-                 * @description From 1 to 1000000000; past the end: empty data.
-                 * @example 2
-                 */
+                /** @description From 1 to 1000000000; past the end: empty data. */
                 page?: number;
             };
             header?: never;

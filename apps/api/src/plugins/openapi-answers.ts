@@ -13,6 +13,8 @@ declare module 'fastify' {
   interface FastifySchema {
     /** By status: headers that OpenAPI describes for a route's answers, beside those that every answer has. */
     'x-response-headers'?: Record<number, Headers>
+    /** Parameters that /docs fills in beside the required ones: together they are a request that is answered. */
+    'x-filled-in'?: readonly string[]
   }
 }
 
@@ -64,7 +66,20 @@ export function completeDocument(document: Document): Document {
   return { ...document, components: { ...document.components, responses, headers: HEADERS } }
 }
 
-function completeOperation(operation: Operation & { 'x-response-headers'?: Record<string, Headers> }): void {
+function completeOperation(
+  operation: Operation & {
+    'x-response-headers'?: Record<string, Headers>
+    'x-filled-in'?: readonly string[]
+  },
+): void {
+  for (const parameter of operation.parameters ?? [])
+    if (
+      'name' in parameter &&
+      parameter.required !== true &&
+      operation['x-filled-in']?.includes(parameter.name) !== true
+    )
+      leaveEmpty(parameter)
+  delete operation['x-filled-in']
   const responses = (operation.responses ??= {})
   for (const status of OF_ANY_OPERATION) responses[status] = { $ref: refOf(status) }
   for (const [status, response] of Object.entries(responses)) {
@@ -79,6 +94,14 @@ function completeOperation(operation: Operation & { 'x-response-headers'?: Recor
     }
   }
   delete operation['x-response-headers']
+}
+
+/** The page fills in a parameter's example, and not its schema's examples. */
+function leaveEmpty(parameter: OpenAPIV3_1.ParameterObject): void {
+  const example: unknown = parameter.example
+  if (example === undefined) return
+  delete parameter.example
+  parameter.schema = Object.assign({}, parameter.schema, { examples: [example] })
 }
 
 /** Of several media types @fastify/swagger leaves each example within its schema; with one it is beside it. */

@@ -51,6 +51,8 @@ export async function registerOpenapi(app: App): Promise<void> {
   })
   await app.register(swaggerUi, {
     routePrefix: '/docs',
+    transformSpecification: withoutErrorBodies,
+    transformSpecificationClone: true,
     // No validator badge: it would send the reader's address to a server elsewhere.
     uiConfig: { validatorUrl: null, tryItOutEnabled: true, deepLinking: true },
     theme: {
@@ -65,4 +67,18 @@ export async function registerOpenapi(app: App): Promise<void> {
     return reply.type('application/json; charset=utf-8').send(text)
   })
   app.get('/', { schema: { hide: true } }, (_request, reply) => reply.redirect('/docs'))
+}
+
+const pageSchema = z.looseObject({
+  components: z.looseObject({ responses: z.record(z.string(), z.looseObject({})) }),
+})
+
+/**
+ * The document as the page shows it: an error of an operation is a line. All have the same body, which would stand there
+ * nine times otherwise, seven screens of it; it is the schema Problem.
+ */
+function withoutErrorBodies(document: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const page = pageSchema.parse(document)
+  for (const response of Object.values(page.components.responses)) delete response['content']
+  return page
 }

@@ -47,6 +47,7 @@ export function financialDataRoutes(app: App, { db, dataDb }: Dependencies, expo
             304: unchangedSchema,
             ...problems(400, 406, 503),
           },
+          'x-filled-in': ['symbol', 'order'],
           'x-response-headers': { 200: { ...TEXT_HEADERS, Link: LINK }, 304: CACHE_HEADERS },
         },
         // To look at each of 7,000 values again took a fifth of the request. Types, and the fuzz, hold them to the schema.

@@ -71,6 +71,7 @@ export function statisticsRoutes(app: App, { dataDb }: Dependencies): void {
             'Of raw prices, not adjusted for splits, computed with decimals. Without fields the three averages. A symbol without any row is 404. Answers at /statistics too.',
           headers: revalidationHeaders,
           querystring: querySchema,
+          'x-filled-in': ['symbol'],
           'x-response-headers': { 200: CACHE_HEADERS, 304: CACHE_HEADERS },
           response: { 200: answerSchema, 304: unchangedSchema, ...problems(400, 404, 503) },
         },
