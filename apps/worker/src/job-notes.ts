@@ -18,13 +18,18 @@ export class JobNotes {
     this.#logger = logger
   }
 
-  /** @param percent of the way, when it moves on */
-  add(line: string, percent?: number): void {
+  add(line: string): void {
+    this.#write(() => this.#job.log(line))
+  }
+
+  /** The work is done: without it the board shows a completed job as begun. */
+  complete(): void {
+    this.#write(() => this.#job.updateProgress(100))
+  }
+
+  #write(note: () => Promise<unknown>): void {
     this.#writing = this.#writing
-      .then(async () => {
-        await this.#job.log(line)
-        if (percent !== undefined) await this.#job.updateProgress(percent)
-      })
+      .then(async () => void (await note()))
       .catch((error: unknown) => this.#logger.debug({ err: error }, 'a note for the board was lost'))
   }
 

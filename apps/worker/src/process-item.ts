@@ -68,11 +68,15 @@ async function processTaken(
     try {
       signal.throwIfAborted()
       if (item.loneLosses >= MAX_LONE_LOSSES) throw new PoisonError(item.loneLosses)
-      if (item.needless !== null) return await settle(db, item, item.needless, log)
+      if (item.needless !== null) {
+        const settled = await settle(db, item, item.needless, log)
+        notes.complete()
+        return settled
+      }
       if (item.isBeside && !item.force) return await yieldToOther(db, item, job, token)
       const { series, bytes, fetchMs } = await fetchSeries(dependencies, item, { notes, signal })
       dependencies.outcomes.reached()
-      notes.add(`${describe(series)} in ${bytes} bytes after ${fetchMs} ms`, 50)
+      notes.add(`${describe(series)} in ${bytes} bytes after ${fetchMs} ms`)
       if (series.bars.count + series.provisional === 0) throw new AllRowsRejectedError(series.rejected)
 
       const stored = await storeFetched(db, item, series, { signal, log })
@@ -82,6 +86,7 @@ async function processTaken(
         { outputsize, historyLimited, fetchMs, bytes, ...stored, rejected: rejected.length, provisional },
         'stored',
       )
+      notes.complete()
       return summary
     } catch (error) {
       return await conclude({ ...dependencies, logger: log }, { job, token, item, signal, notes }, error)

@@ -48,7 +48,7 @@ describe.each(queueBackends())('a worker, the queue on $name', ({ redisUrl }) =>
       },
       { deadlineMs: DEADLINE_MS },
     )
-    expect(job).toMatchObject({ progress: 50, returnvalue: '100 inserted, 0 updated, 0 unchanged' })
+    expect(job).toMatchObject({ progress: 100, returnvalue: '100 inserted, 0 updated, 0 unchanged' })
     expect((await system.queue.getJobLogs(jobId)).logs).toEqual([
       'attempt 1: asking for the compact history of IBM',
       expect.stringMatching(/^100 rows in \d+ bytes after \d+ ms$/),

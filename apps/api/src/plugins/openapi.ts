@@ -35,7 +35,7 @@ export async function registerOpenapi(app: App): Promise<void> {
           'Prices are exactly as the provider wrote them: raw, not adjusted for splits.',
           'Errors are application/problem+json (RFC 9457), and carry info.error like every other answer.',
           'An unknown address is 404; a method that an address does not take is 405 with Allow.',
-          'HEAD is answered wherever GET is.',
+          'HEAD is answered wherever GET is. Every answer has an X-Request-Id.',
         ].join(' '),
       },
       tags: [
@@ -70,7 +70,9 @@ export async function registerOpenapi(app: App): Promise<void> {
 }
 
 const pageSchema = z.looseObject({
-  components: z.looseObject({ responses: z.record(z.string(), z.looseObject({})) }),
+  components: z.looseObject({
+    responses: z.record(z.string(), z.looseObject({ headers: z.record(z.string(), z.unknown()) })),
+  }),
 })
 
 /**
@@ -79,6 +81,9 @@ const pageSchema = z.looseObject({
  */
 function withoutErrorBodies(document: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const page = pageSchema.parse(document)
-  for (const response of Object.values(page.components.responses)) delete response['content']
+  for (const response of Object.values(page.components.responses)) {
+    delete response['content']
+    delete response.headers['X-Request-Id']
+  }
   return page
 }
