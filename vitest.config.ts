@@ -19,7 +19,8 @@ export default defineConfig({
     globalSetup: ['test/global-setup.ts'],
     // By default one less than there are cores: one file at a time on two. Most tests wait for other processes.
     maxWorkers: Math.max(2, availableParallelism() - 1),
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // What hangs ends here; a slow machine does not.
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
   },
 })

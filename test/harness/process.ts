@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach } from 'vitest'
+import { slowness } from './patience.js'
 
 export interface ProcessOptions {
   args?: string[]
@@ -86,17 +87,19 @@ export function useProcesses(): { start: typeof startProcess } {
 
 /**
  * Asks again every 10 ms until the answer is neither false nor undefined, and returns it; for what has no event.
- * Rejects at the deadline.
+ * Rejects at the deadline, which is that of an idle machine: see `slowness`.
  */
 export async function waitFor<T>(
   ask: () => T | Promise<T>,
   { deadlineMs, what = 'the condition' }: { deadlineMs: number; what?: string },
 ): Promise<Exclude<T, false | undefined | null>> {
-  const deadline = performance.now() + deadlineMs
+  const startedAt = performance.now()
   for (;;) {
     const answer = await ask()
     if (isGiven(answer)) return answer
-    if (performance.now() > deadline) throw new Error(`Waited ${deadlineMs} ms in vain for ${what}`)
+    const waitedMs = performance.now() - startedAt
+    if (waitedMs > deadlineMs * slowness())
+      throw new Error(`Waited ${Math.round(waitedMs)} ms in vain for ${what}`)
     await sleep(POLL_MS)
   }
 }

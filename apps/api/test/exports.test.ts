@@ -7,6 +7,7 @@ import { buffer, text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { BAR_COLUMNS } from '@stockpile/db/export'
 import type { ExportChunk } from '@stockpile/db/export'
+import { slowness } from '@stockpile/test-harness/patience'
 import { waitFor } from '@stockpile/test-harness/process'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { writeLines } from '../src/export-lines.js'
@@ -18,8 +19,9 @@ import type { App } from '../src/server.js'
 import * as z from 'zod'
 import { problemOf, useApp } from './app.js'
 
-const READ_MS = 400
-const HANDLER_MS = 300
+/** Some tenths of a second; more on a busy machine, where a client that reads steadily is slower too. */
+const READ_MS = Math.round(130 * slowness())
+const HANDLER_MS = Math.round(100 * slowness())
 const MIB = 1024 * 1024
 /** Random, so that it is as large when it is compressed. */
 const TEXT = randomBytes(MIB)

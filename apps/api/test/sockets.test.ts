@@ -3,13 +3,23 @@ import { connect } from 'node:net'
 import type { Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { connect as connectDatabase } from '@stockpile/db/connection'
+import { slowness } from '@stockpile/test-harness/patience'
 import { waitFor } from '@stockpile/test-harness/process'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { january, problemOf, store, useApp } from './app.js'
 
+/** A tenth of a second; more on a busy machine, where a good client is slower too. */
+const TENTH_MS = Math.round(35 * slowness())
+
 describe('a client that is no good one', () => {
   const context = useApp({
-    timeouts: { headersMs: 300, requestMs: 600, readMs: 300, handlerMs: 400, checkMs: 50 },
+    timeouts: {
+      headersMs: 3 * TENTH_MS,
+      requestMs: 6 * TENTH_MS,
+      readMs: 3 * TENTH_MS,
+      handlerMs: 4 * TENTH_MS,
+      checkMs: 50,
+    },
   })
   let port = 0
   beforeEach(async () => {
@@ -135,7 +145,7 @@ describe('a client that is no good one', () => {
 })
 
 describe('an answer that takes too long', () => {
-  const context = useApp({ timeouts: { handlerMs: 200 } })
+  const context = useApp({ timeouts: { handlerMs: 2 * TENTH_MS } })
 
   test('is one 503 with Retry-After, whatever comes of it later, and its connection serves on', async () => {
     const socket = connect(Number(new URL(await context.app.listen({ port: 0 })).port), '127.0.0.1')
