@@ -1,8 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { endPause } from '@stockpile/queue/queue'
 import type { World } from './world.js'
 
-const QUEUE_DEADLINE_MS = 10_000
 const INTERVAL_MS = 500
 
 /**
@@ -28,8 +26,7 @@ export async function drainWithoutWaits(world: World, deadlineMs = 120_000): Pro
   }
 }
 
-/** As if the provider's day were over: what it said of its limit counts no more, and nobody waits for it. */
-export async function endDay({ sql, jobs }: World): Promise<void> {
+/** As if the provider's day were over: what it said of its limit counts no more. */
+export async function endDay({ sql }: World): Promise<void> {
   await sql`UPDATE provider_state SET said_at = said_at - interval '25 hours', blocked_until = NULL`
-  await endPause(jobs(), QUEUE_DEADLINE_MS)
 }

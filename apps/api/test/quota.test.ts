@@ -42,14 +42,15 @@ async function spend(db: Database, limits: readonly Limit[], outcome: string | n
   const asked = { limits, fingerprint: FINGERPRINT, function: 'TIME_SERIES_DAILY', outputsize: 'compact' }
   const reservation = await reserveRequest(db, { ...asked, itemId: null })
   if (!reservation.granted) throw new Error(`no slot: ${reservation.reason}`)
-  if (outcome !== null) await concludeRequest(db, reservation.id, { outcome, durationMs: 80, bytes: 8_000 })
+  if (outcome !== null)
+    await concludeRequest(db, reservation.id, { outcome, answered: true, durationMs: 80, bytes: 8_000 })
   return reservation.id
 }
 
 async function refuseKey(db: Database): Promise<void> {
   const id = await spend(db, DAILY, null)
   await refuseAccess(db, id, { class: 'invalid_key', detail: 'Alpha Vantage does not accept the API key.' })
-  await concludeRequest(db, id, { outcome: 'invalid_key', durationMs: 80, bytes: 0 })
+  await concludeRequest(db, id, { outcome: 'invalid_key', answered: true, durationMs: 80, bytes: 0 })
 }
 
 /** A run of one symbol that waits as a worker leaves it. */

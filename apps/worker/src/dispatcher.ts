@@ -7,7 +7,7 @@ import {
   undispatchedItems,
   withdrawableItems,
 } from '@stockpile/db/dispatch'
-import { endPause, enqueue, restore, withdraw } from '@stockpile/queue/queue'
+import { endLeftPause, enqueue, restore, withdraw } from '@stockpile/queue/queue'
 import type { IngestQueue } from '@stockpile/queue/queue'
 import { tick } from './in-flight.js'
 
@@ -44,8 +44,8 @@ export async function runDispatcher(
       const isDoubtful = doubtful.value
       // Lowered before the work: what raises it meanwhile counts.
       doubtful.value = false
-      // Left by a worker with another plan or key: whether anything is to be waited for is the ledger's to say.
-      if (isDoubtful) await endPause(queue, QUEUE_DEADLINE_MS)
+      const pausedMs = await endLeftPause(queue, QUEUE_DEADLINE_MS)
+      if (pausedMs > 0) logger.warn({ pausedMs }, 'ended a pause of the queue that nobody stands for')
       await lost.restore(isDoubtful ? 'all' : 'some')
       await dispatchOnce(dependencies)
       if (failing) logger.info('dispatching again')

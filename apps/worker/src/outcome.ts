@@ -2,7 +2,7 @@ import { AlphaVantageError, DISPOSITIONS } from '@stockpile/alphavantage/refusal
 import { isUnavailable, withoutParameters } from '@stockpile/db/connection'
 import type { Connection } from '@stockpile/db/connection'
 import { ClaimLostError, failAttempt, releaseItem } from '@stockpile/db/items'
-import type { ClaimedItem, Failure, RejectedRow } from '@stockpile/db/items'
+import type { ClaimedItem, Failure, RejectedRow, Wait } from '@stockpile/db/items'
 import { MAX_ATTEMPTS } from '@stockpile/queue/retry-policy'
 import { RetryLaterError } from '@stockpile/queue/queue'
 import type { IngestJob } from '@stockpile/queue/queue'
@@ -23,16 +23,10 @@ import { QuotaWaitError } from './quota.js'
 export interface Outcomes {
   /** How long to wait after the given failed attempt (from 1). Milliseconds. */
   backoffMs: (attempt: number) => number
-  /** Keeps all workers from starting anything; says whether they were not kept so long already. */
-  pauseAll: (ms: number) => Promise<boolean>
-  /** The same for this worker alone. */
-  pauseOwn: (ms: number) => Promise<boolean>
+  /** Keeps this worker from taking jobs until nothing keeps it from sending. */
+  closeGate: (wait: Wait) => void
   /** An item that the provider refuses its quota for so long ends. Milliseconds. */
   refusedCapMs: number
-  /** Told that the provider could not be reached; says how long to start nothing, in milliseconds. */
-  unreachableMs: () => number
-  /** Told that it was. */
-  reached: () => void
 }
 
 /** As often at least: one refusal long ago, and one now, are not refusing for days on end. */
@@ -123,22 +117,9 @@ async function concludeRefusal(
   error: AlphaVantageError,
 ): Promise<never> {
   const { disposition } = error
-  if (error.sent) dependencies.outcomes.reached()
-  // A refusal that is remembered was not sent either, and says nothing of the way there.
-  else if (disposition.outcome === 'retry') await pauseUnreachable(dependencies)
   return disposition.outcome === 'retry'
     ? retry(dependencies, attempt, failureOf(error), disposition.maxAttempts, error)
     : fail(dependencies, attempt, failureOf(error))
-}
-
-async function pauseUnreachable({ outcomes, logger }: Dependencies): Promise<void> {
-  const pauseMs = outcomes.unreachableMs()
-  try {
-    if (await outcomes.pauseAll(pauseMs))
-      logger.warn({ pauseMs }, 'the provider cannot be reached; all workers wait')
-  } catch (error) {
-    logger.warn({ err: error }, 'cannot pause the other workers')
-  }
 }
 
 async function fail(
@@ -175,13 +156,13 @@ async function retry(
   throw withoutStack(new RetryLaterError(`${failure.class}: ${failure.detail}`, retryInMs))
 }
 
-/** The next slot can be reserved a second ahead: who comes a little early loses none of it. */
-const EARLY_MS = 500
+/** So much later than the next may go, what goes behind the others comes back. */
+const BEHIND_MS = 1_000
 
 async function snooze(
   dependencies: Dependencies,
   attempt: Attempt,
-  { wait, refusal }: QuotaWaitError,
+  { wait, refusal, isBehind }: QuotaWaitError,
 ): Promise<never> {
   const { db, outcomes, logger } = dependencies
   const { item, notes } = attempt
@@ -193,25 +174,18 @@ async function snooze(
   )
     return fail(dependencies, attempt, failureOf(refusal))
   await releaseItem(db, item, wait)
-  // Without the pause the others would find out by themselves, each with a question to the ledger. But for the key:
-  // each worker reads its own, and that of another may work.
-  const isKey = wait.for === 'key'
-  const pausing = isKey
-    ? outcomes.pauseOwn(wait.ms)
-    : outcomes.pauseAll(Math.max(0, wait.ms - (wait.refused ? 0 : EARLY_MS)))
-  const paused = await pausing.catch((error: unknown) =>
-    logger.warn({ err: error }, 'cannot pause the other workers'),
-  )
-  const level = isKey ? 'error' : refusal === null ? 'info' : 'warn'
-  logger[wait.for !== null && (paused === true || refusal !== null) ? level : 'debug'](
-    {
-      class: refusal?.class,
-      advice: refusal === null ? undefined : DISPOSITIONS[refusal.class].advice,
-      waitMs: wait.ms,
-    },
-    `${isKey ? 'this worker waits' : 'all workers wait'}: ${wait.reason}`,
-  )
+  // Without it this worker would take the others one by one, each with a question to the ledger.
+  outcomes.closeGate(wait)
+  if (refusal !== null)
+    logger[wait.for === 'key' ? 'error' : 'warn'](
+      { class: refusal.class, advice: DISPOSITIONS[refusal.class].advice, waitMs: wait.ms },
+      wait.reason,
+    )
   notes.add(`waits ${Math.ceil(wait.ms / 1000)} s: ${wait.reason} No attempt is spent.`)
+  if (isBehind) {
+    await attempt.job.moveToDelayed(Date.now() + wait.ms + BEHIND_MS, attempt.token)
+    throw new DelayedError()
+  }
   throw new RateLimitError()
 }
 

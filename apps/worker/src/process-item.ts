@@ -7,7 +7,7 @@ import type { ClaimedItem, FetchedSeries, NeedlessOutcome } from '@stockpile/db/
 import type { UpsertResult } from '@stockpile/db/upsert'
 import { InvalidJobError, itemIdOf, parseJobData } from '@stockpile/queue/job'
 import type { IngestJob } from '@stockpile/queue/queue'
-import { DelayedError, UnrecoverableError } from 'bullmq'
+import { DelayedError, RateLimitError, UnrecoverableError } from 'bullmq'
 import { AllRowsRejectedError, PoisonError } from './failure.js'
 import { fetchSeries } from './fetch-series.js'
 import { tick } from './in-flight.js'
@@ -26,6 +26,8 @@ export interface ItemDependencies {
   inFlight: InFlight
   isolation: Isolation
   outcomes: Outcomes
+  /** Whether nothing may be sent now, so that nothing is to be taken. */
+  isClosed: () => boolean
   /** Whether the plan serves `outputsize=full`. */
   fullHistory: boolean
   logger: Logger
@@ -42,7 +44,9 @@ export async function processItem(
   job: IngestJob,
   token: string | undefined,
 ): Promise<string> {
-  const { isolation } = dependencies
+  const { isolation, isClosed } = dependencies
+  // Taken while the worker was being kept from taking any: it goes back as it came.
+  if (isClosed()) throw new RateLimitError()
   return job.stalledCounter > 0
     ? isolation.alone(() => processTaken(dependencies, job, token, { alone: true }))
     : isolation.beside(() => processTaken(dependencies, job, token, { alone: false }))
@@ -75,7 +79,6 @@ async function processTaken(
       }
       if (item.isBeside && !item.force) return await yieldToOther(db, item, job, token)
       const { series, bytes, fetchMs } = await fetchSeries(dependencies, item, { notes, signal })
-      dependencies.outcomes.reached()
       notes.add(`${describe(series)} in ${bytes} bytes after ${fetchMs} ms`)
       if (series.bars.count + series.provisional === 0) throw new AllRowsRejectedError(series.rejected)
 

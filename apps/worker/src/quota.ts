@@ -3,20 +3,17 @@ import { AlphaVantageError, DISPOSITIONS } from '@stockpile/alphavantage/refusal
 import { withoutParameters } from '@stockpile/db/connection'
 import type { Connection } from '@stockpile/db/connection'
 import type { FetchedOutputsize, Wait } from '@stockpile/db/items'
-import {
-  concludeRequest,
-  discardRequest,
-  quotaFreesInMs,
-  renewProbe,
-  reserveRequest,
-} from '@stockpile/db/ledger'
-import type { Reservation } from '@stockpile/db/ledger'
+import { concludeRequest, discardRequest, readGate, renewProbe, reserveRequest } from '@stockpile/db/ledger'
+import type { ClosedGate } from '@stockpile/db/ledger'
 import type { Limit } from '@stockpile/db/limits'
 import type { Logger } from 'pino'
 import { MissingKeyError } from './api-key.js'
 import { bookRefusal } from './book-refusal.js'
+import { EARLY_MS } from './gate.js'
 import { tick } from './in-flight.js'
 import { Lateness } from './lateness.js'
+import { isUnanswered, noteFailure, outageReason } from './outage.js'
+import type { ProbeWaits } from './outage.js'
 
 /** Nothing may be sent now, for this item or for any; the item waits, which costs it no attempt. */
 export class QuotaWaitError extends Error {
@@ -24,10 +21,13 @@ export class QuotaWaitError extends Error {
   readonly wait: Wait
   /** What the provider refused, when it was a request for this item. */
   readonly refusal: AlphaVantageError | null
-  constructor(wait: Wait, refusal: AlphaVantageError | null = null) {
+  /** Whether its job goes behind those of the others: it was sent in vain, and the next may fare better. */
+  readonly isBehind: boolean
+  constructor(wait: Wait, { refusal, isBehind }: { refusal?: AlphaVantageError; isBehind?: boolean } = {}) {
     super(wait.reason)
     this.wait = wait
-    this.refusal = refusal
+    this.refusal = refusal ?? null
+    this.isBehind = isBehind ?? false
   }
 }
 
@@ -36,8 +36,10 @@ export interface QuotaDependencies {
   apiKey: () => Promise<string>
   plan: string
   limits: readonly Limit[]
+  /** In place of the plan's, for tests, which compress time. */
+  probeWaits?: ProbeWaits | undefined
   /** Told that a slot which was taken is free again. */
-  onFreed: () => Promise<void>
+  onFreed: () => void
   logger: Logger
 }
 
@@ -48,13 +50,15 @@ interface QuotaRequest {
   outputsize: FetchedOutputsize
 }
 
-/** A key that does not work is looked at again so often; nothing is asked of the provider for that. */
+/** A key that is missing is looked for again so often. */
 const KEY_RECHECK_MS = 5_000
 
 /** A third of what a probe lasts without. */
 const PROBE_RENEWAL_MS = 2_000
 
 export interface Quota {
+  /** Why no request of this worker may be sent now, whatever it asks for; null when one may. Takes nothing. */
+  ask: () => Promise<Wait | null>
   /**
    * Sends one request in a slot of the ledger and books what became of it.
    * @param send is given the key that the slot was taken for
@@ -68,21 +72,32 @@ export interface Quota {
   ): Promise<{ requestId: number; answer: T; durationMs: number }>
 }
 
-export function createQuota({ db, apiKey, plan, limits, onFreed, logger }: QuotaDependencies): Quota {
+export function createQuota({
+  db,
+  apiKey,
+  plan,
+  limits,
+  probeWaits,
+  onFreed,
+  logger,
+}: QuotaDependencies): Quota {
   const lateness = new Lateness(limits)
 
-  async function readKey(): Promise<string> {
+  /** @returns the key, or why the worker waits for one */
+  async function readKey(): Promise<string | Wait> {
     try {
       return await apiKey()
     } catch (error) {
       if (!(error instanceof MissingKeyError)) throw error
-      throw new QuotaWaitError({
-        for: 'key',
-        reason: `${error.message}.`,
-        ms: KEY_RECHECK_MS,
-        refused: false,
-      })
+      return { for: 'key', reason: `${error.message}.`, ms: KEY_RECHECK_MS, refused: false }
     }
+  }
+
+  async function ask(): Promise<Wait | null> {
+    const key = await readKey()
+    if (typeof key !== 'string') return key
+    const closed = await readGate(db, { limits, fingerprint: fingerprintOf(key), aheadMs: EARLY_MS })
+    return closed === null ? null : waitFor(closed)
   }
 
   /** @returns a slot whose time is now */
@@ -93,7 +108,11 @@ export function createQuota({ db, apiKey, plan, limits, onFreed, logger }: Quota
       const asked = lateness.start()
       const reservation = await reserveRequest(db, { ...request, fingerprint, limits })
       if (!reservation.granted) {
-        if (reservation.reason !== 'probing') throw withoutSlot(request.symbol, reservation)
+        if (reservation.reason === 'entitlement')
+          throw new AlphaVantageError('entitlement', `${request.symbol}: ${reservation.detail}`, {
+            sent: false,
+          })
+        if (reservation.reason !== 'probing') throw new QuotaWaitError(waitFor(reservation))
         await tick(reservation.waitMs, signal)
         continue
       }
@@ -108,7 +127,7 @@ export function createQuota({ db, apiKey, plan, limits, onFreed, logger }: Quota
   /** Nothing was sent: the slot is somebody else's, who may be waiting for one. */
   async function giveBack(id: number): Promise<void> {
     await discardRequest(db, id)
-    await onFreed()
+    onFreed()
   }
 
   /** Until the function returned is called; were this worker lost, the others would soon not wait any longer. */
@@ -118,44 +137,32 @@ export function createQuota({ db, apiKey, plan, limits, onFreed, logger }: Quota
     return () => clearInterval(timer)
   }
 
-  /** What was reserved but not granted: the remembered refusal again, or a wait. */
-  function withoutSlot(symbol: string, reservation: Reservation & { granted: false }): Error {
-    if (reservation.reason === 'entitlement')
-      return new AlphaVantageError('entitlement', `${symbol}: ${reservation.detail}`, { sent: false })
-    if (reservation.reason === 'key')
-      return new QuotaWaitError({
-        for: 'key',
-        reason: reservation.detail,
-        ms: KEY_RECHECK_MS,
-        refused: false,
-      })
-    const reason =
-      reservation.reason === 'blocked'
-        ? reservation.detail
-        : `The requests of this ${reservation.reason} are spent.`
-    const waitingFor = reservation.reason === 'second' ? null : 'quota'
-    return new QuotaWaitError({ for: waitingFor, reason, ms: reservation.waitMs, refused: false })
-  }
-
+  /** Until when the ledger, which has booked the refusal, lets nothing be sent. */
   async function waitAfter(error: AlphaVantageError): Promise<QuotaWaitError> {
     const isKey = error.class === 'invalid_key' || error.class === 'demo_key'
-    const ms = isKey ? KEY_RECHECK_MS : await quotaFreesInMs(db, limits)
+    const ms = (await ask())?.ms ?? 0
     const reason = DISPOSITIONS[error.class].meaning
-    return new QuotaWaitError({ for: isKey ? 'key' : 'quota', reason, ms, refused: !isKey }, error)
+    return new QuotaWaitError(
+      { for: isKey ? 'key' : 'quota', reason, ms, refused: !isKey },
+      { refusal: error },
+    )
   }
 
   /** What cannot be booked stays in the book as sent and not heard of: it is never spent twice. */
-  async function book(what: () => Promise<void>): Promise<void> {
+  async function book<T>(what: () => Promise<T>): Promise<T | null> {
     try {
-      await what()
+      return await what()
     } catch (error) {
       logger.warn({ err: withoutParameters(error) }, 'cannot book what became of a request')
+      return null
     }
   }
 
   return {
+    ask,
     async send(request, send, signal) {
       const key = await readKey()
+      if (typeof key !== 'string') throw new QuotaWaitError(key)
       const { reservation, asked } = await takeSlot(request, key, signal)
       const { id, slotMs } = reservation
       const endProbing = reservation.probe ? keepProbing(id) : () => {}
@@ -165,31 +172,46 @@ export function createQuota({ db, apiKey, plan, limits, onFreed, logger }: Quota
       // Between the last look at the clock and the bytes on the wire this process may have stalled: what that took is
       // known some turns of its loop later, and windows then count from there.
       const stalling = turnsOfTheLoop().then(() => asked.lateMs(slotMs))
-      const conclude = async (outcome: string, bytes = 0, durationMs = elapsedMs()) => {
+      const conclude = async (outcome: string, answered: boolean, bytes = 0, durationMs = elapsedMs()) => {
         const movedMs = Math.max(await stalling, asked.arrivedLateMs(slotMs, durationMs))
-        await concludeRequest(db, id, { outcome, durationMs, bytes, movedMs })
+        const lastedMs = await concludeRequest(db, id, { outcome, answered, durationMs, bytes, movedMs })
+        if (lastedMs !== null) logger.info({ lastedMs }, 'the provider answers again')
       }
       try {
         const answer = await answering.finally(endProbing)
         const durationMs = elapsedMs()
-        await book(() => conclude('accepted', answer.bytes, durationMs))
+        await book(() => conclude('accepted', true, answer.bytes, durationMs))
         return { requestId: id, answer, durationMs }
       } catch (error) {
         if (!(error instanceof AlphaVantageError)) {
           // Given up in the middle, when it may have reached the provider.
-          await book(() => conclude('aborted'))
+          await book(() => conclude('aborted', false))
           throw error
         }
-        if (!error.sent) {
-          await book(() => giveBack(id))
-          throw error
-        }
-        await book(() => bookRefusal({ db, plan, limits, logger }, id, error))
-        await book(() => conclude(error.class))
-        throw error.disposition.outcome === 'snooze' ? await waitAfter(error) : error
+        const wait = isUnanswered(error)
+          ? await book(() =>
+              noteFailure({ db, limits, waits: probeWaits, logger }, { id, symbol: request.symbol }, error),
+            )
+          : null
+        if (error.sent) {
+          await book(() => bookRefusal({ db, plan, limits, logger }, id, error))
+          await book(() => conclude(error.class, !isUnanswered(error)))
+        } else await book(() => giveBack(id))
+        if (wait !== null) throw new QuotaWaitError(wait, { isBehind: true })
+        throw error.sent && error.disposition.outcome === 'snooze' ? await waitAfter(error) : error
       }
     },
   }
+}
+
+function waitFor(closed: ClosedGate): Wait {
+  const { waitMs: ms } = closed
+  if (closed.reason === 'key') return { for: 'key', reason: closed.detail, ms, refused: false }
+  if (closed.reason === 'outage')
+    return { for: 'provider', reason: outageReason(closed.detail), ms, refused: false }
+  const reason =
+    closed.reason === 'blocked' ? closed.detail : `The requests of this ${closed.reason} are spent.`
+  return { for: closed.reason === 'second' ? null : 'quota', reason, ms, refused: false }
 }
 
 async function turnsOfTheLoop(): Promise<void> {

@@ -3,6 +3,7 @@ import { createClient } from '@stockpile/alphavantage'
 import { allowsFullHistory } from '@stockpile/alphavantage/plan'
 import { connect } from '@stockpile/db/connection'
 import { pgOptions } from '@stockpile/db/driver-options'
+import type { Wait } from '@stockpile/db/items'
 import { publishPlan } from '@stockpile/db/ledger'
 import { limitsFor, WINDOWS_MS } from '@stockpile/db/limits'
 import type { LimitName } from '@stockpile/db/limits'
@@ -10,18 +11,19 @@ import { noteMissingKey } from '@stockpile/db/provider-status'
 import { waitForSchema } from '@stockpile/db/ready'
 import { createStartRun } from '@stockpile/db/runs'
 import { chooseBackend } from '@stockpile/queue/backend'
-import { endPause, openQueue, openWorker, pauseFor } from '@stockpile/queue/queue'
+import { openQueue, openWorker, recoverLostJobs } from '@stockpile/queue/queue'
 import { assertSafe, watchSafety } from '@stockpile/queue/redis-safety'
 import { backoffMs } from '@stockpile/queue/retry-policy'
 import type { Logger } from 'pino'
 import { apiKeySource, tellWhenMissing, waitForApiKey } from './api-key.js'
-import { Brake } from './brake.js'
 import type { Config } from './config.js'
 import { runDispatcher } from './dispatcher.js'
+import { Gate } from './gate.js'
 import { runHeartbeat } from './heartbeat.js'
 import { runHousekeeping } from './housekeeping.js'
 import { InFlight, ShutdownError, tick, watchClaims } from './in-flight.js'
 import { Isolation } from './isolation.js'
+import type { ProbeWaits } from './outage.js'
 import { processItem } from './process-item.js'
 import { createQuota } from './quota.js'
 import { gapMs } from './spacing.js'
@@ -41,7 +43,6 @@ const PUT_BACK_MS = 2_000
  * that they can bear. Whoever waits longer waits for a server that is stuck or gone, and its items with it.
  */
 const STATEMENT_TIMEOUT_MS = 20_000
-const QUEUE_DEADLINE_MS = 5_000
 /** Refused so long, an item's quota is somebody else's for good: a person has to know. */
 const REFUSED_CAP_DAYS = 7
 
@@ -50,7 +51,7 @@ const REFUSED_CAP_DAYS = 7
  * takes for a key; needs no queue yet.
  * @param options.signal ends those waits, by rejecting with its reason
  * @param options.retryAfterMs instead of the policy's backoff, and `windowsMs` instead of the real second, minute and
- *   day: for tests and benchmarks, which compress time
+ *   day, and `probeWaits` instead of those of an outage: for tests and benchmarks, which compress time
  * @throws SchemaVersionError, DatabaseNotReadyError or UnsafeRedisError with a sentence for the person who started it
  */
 export async function startWorker(
@@ -60,6 +61,7 @@ export async function startWorker(
     signal: AbortSignal
     retryAfterMs?: (attempt: number) => number
     windowsMs?: Record<LimitName, number>
+    probeWaits?: ProbeWaits | undefined
   },
 ): Promise<RunningWorker> {
   const { signal, retryAfterMs = backoffMs } = options
@@ -116,39 +118,35 @@ export async function startWorker(
     throw error
   }
 
-  let resuming: NodeJS.Timeout | undefined
-  const pauseOwn = async (ms: number) => {
-    if (resuming !== undefined) return false
-    resuming = setTimeout(() => {
-      resuming = undefined
-      void worker.handle.resume()
-    }, ms)
-    await worker.handle.pause(true)
-    return true
-  }
   const inFlight = new InFlight()
-  const brake = new Brake()
+  const quota = createQuota({
+    db,
+    apiKey,
+    plan: config.plan,
+    limits,
+    probeWaits: options.probeWaits,
+    onFreed: () => gate.look(),
+    logger,
+  })
+  const gate = new Gate({
+    ask: () => quota.ask(),
+    pause: () => void worker.handle.pause(true),
+    resume: () => void worker.handle.resume(),
+    onLook: () => recoverLostJobs(worker.handle),
+    logger,
+  })
   const dependencies = {
     db,
     clientFor: (key: string) => createClient({ baseUrl: config.baseUrl, apiKey: () => key }),
-    quota: createQuota({
-      db,
-      apiKey,
-      plan: config.plan,
-      limits,
-      onFreed: () => endPause(queue.handle, QUEUE_DEADLINE_MS),
-      logger,
-    }),
+    quota,
     inFlight,
     isolation: new Isolation(),
     outcomes: {
       backoffMs: retryAfterMs,
-      pauseAll: (ms: number) => pauseFor(queue.handle, ms),
-      pauseOwn,
+      closeGate: (wait: Wait) => gate.close(wait),
       refusedCapMs: REFUSED_CAP_DAYS * windowsMs.day,
-      unreachableMs: () => (options.retryAfterMs === undefined ? brake.failed() : options.retryAfterMs(1)),
-      reached: () => brake.reached(),
     },
+    isClosed: () => gate.closed !== null,
     fullHistory: allowsFullHistory(config.plan),
     logger,
   }
@@ -181,12 +179,12 @@ export async function startWorker(
       // From here on BullMQ takes nothing new, and waits for what is active. Pausing it would not do: a wait
       // for jobs that is under way would still take one, and a pause for the provider's limits be sat out.
       const closing = worker.handle.close()
-      clearTimeout(resuming)
+      const gateStopped = gate.stop()
       if (!grace.aborted) await Promise.race([inFlight.drained(), once(grace, 'abort')])
       inFlight.close(new ShutdownError('the worker stops'))
       await within(inFlight.drained(), PUT_BACK_MS)
       stopping.abort()
-      await Promise.all([worker.close(), within(closing, PUT_BACK_MS)])
+      await Promise.all([gateStopped, worker.close(), within(closing, PUT_BACK_MS)])
       await closeAll()
     },
   }

@@ -23,12 +23,18 @@ describe('a key', () => {
       counts: { failed: 0 },
       waiting: { for: 'key', reason: 'Alpha Vantage does not accept the API key.' },
     })
+    const waitingWorkers = (count: number) =>
+      waitFor(() => system.logs.filter((line) => line.includes('this worker waits')).length >= count, {
+        deadlineMs: DEADLINE_MS,
+      })
+    await waitingWorkers(2)
     await first.stop(AbortSignal.timeout(DEADLINE_MS))
+    // It hears of it from the ledger.
     await system.work(env)
-    // The worker looks at the key again every 5 s: two such looks.
-    await waitFor(() => system.logs.filter((line) => line.includes('does not accept')).length >= 3, {
-      deadlineMs: DEADLINE_MS,
-    })
+    await waitingWorkers(3)
+    // Until the key is asked with again, not until the file is looked at again.
+    const { waiting } = await system.run(id, (run) => run.waiting?.for === 'key')
+    expect(Date.parse(waiting?.until ?? '') - Date.now()).toBeGreaterThan(50 * 60_000)
     expect(system.simulator.arrivals()).toHaveLength(1)
     await writeFile(file, 'right')
     expect(await system.run(id)).toMatchObject({ status: 'succeeded', counts: { succeeded: 20 } })

@@ -1,7 +1,6 @@
 import { limitsFor } from '@stockpile/db/limits'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { Brake } from '../src/brake.js'
 import { Lateness } from '../src/lateness.js'
 
 const limits = limitsFor({ perSecond: 20, perMinute: 1_200, perDay: 0 })
@@ -65,16 +64,5 @@ describe("a slot's owner", () => {
   test('is never late where there is no limit', () => {
     const lateness = new Lateness(limitsFor({ perSecond: 0, perMinute: 0, perDay: 0 }))
     expect(wake(lateness, { wayMs: 5_000, lockMs: 0, slotInMs: 0, lateMs: 60_000 })).toBe(0)
-  })
-})
-
-describe('the brake', () => {
-  test('waits 5 s, then twice as long each time, up to 5 minutes, and begins anew once the provider was reached', () => {
-    const brake = new Brake()
-    expect(Array.from({ length: 8 }, () => brake.failed() / 1_000)).toEqual([
-      5, 10, 20, 40, 80, 160, 300, 300,
-    ])
-    brake.reached()
-    expect(brake.failed()).toBe(5_000)
   })
 })

@@ -65,6 +65,38 @@ describe.each(queueBackends())('the quota, the queue on $name', ({ redisUrl }) =
     })
   })
 
+  describe('a pause that belongs to its cause', () => {
+    const system = useSystem({ redisUrl })
+
+    test('of two workers with different plans only the one whose day is spent waits', async () => {
+      await system.work({ ALPHAVANTAGE_REQUESTS_PER_DAY: '3' })
+      const id = await system.ingest(symbolNames(5))
+      expect(await system.run(id, (run) => run.status === 'waiting_quota')).toMatchObject({
+        waiting: { for: 'quota', reason: 'The requests of this day are spent.' },
+      })
+      await system.work({ ALPHAVANTAGE_PLAN: '75', ALPHAVANTAGE_REQUESTS_PER_MINUTE: '0' })
+      expect(await system.run(id)).toMatchObject({ status: 'succeeded' })
+      const next = await system.ingest(symbolNames(20, 'T'))
+      expect(await system.run(next)).toMatchObject({ status: 'succeeded', counts: { succeeded: 20 } })
+      expect(system.logs.join('')).not.toContain('this worker goes on')
+    })
+
+    test('ends within seconds of it, however long it was said to be, and whatever an earlier version left in the queue', async () => {
+      await system.db.execute(`
+        UPDATE provider_state SET blocked_until = now() + interval '1 day', blocked_class = 'throttled', blocked_detail = 'Wait.'`)
+      await system.work()
+      await system.work()
+      const id = await system.ingest(symbolNames(20))
+      await system.run(id, (run) => run.waiting?.reason === 'Wait.')
+      await system.queue.rateLimit(86_400_000)
+      await system.db.execute(`UPDATE provider_state SET blocked_until = NULL`)
+      const freedAt = performance.now()
+      await waitFor(() => system.simulator.arrivals().length > 0, { deadlineMs: DEADLINE_MS })
+      expect(performance.now() - freedAt).toBeLessThan(10_000)
+      expect(await system.run(id)).toMatchObject({ status: 'succeeded', counts: { succeeded: 20 } })
+    })
+  })
+
   describe('without limits of our own', () => {
     const system = useSystem({ redisUrl, windowsMs: { second: 100, minute: 700, day: 2_000 } })
 

@@ -1,5 +1,3 @@
-import { once } from 'node:events'
-import { createServer } from 'node:net'
 import { listItems } from '@stockpile/db/run-status'
 import { describe, expect, test } from 'vitest'
 import { symbolNames, useSystem } from './system.js'
@@ -61,25 +59,5 @@ describe('a symbol whose quota is always refused', () => {
     })
     const asked = system.simulator.arrivals().filter((one) => one.symbol === 'IBM')
     expect((asked.at(-1)?.at ?? 0) - (asked[0]?.at ?? 0)).toBeGreaterThan(7 * 100)
-  })
-})
-
-describe('a provider that cannot be reached', () => {
-  const system = useSystem()
-
-  test('costs attempts, and none of the quota', async () => {
-    const listener = createServer().listen(0, '127.0.0.1')
-    await once(listener, 'listening')
-    const address = listener.address()
-    const port = address !== null && typeof address === 'object' ? address.port : 0
-    listener.close()
-    await once(listener, 'close')
-    await system.work({ ALPHAVANTAGE_BASE_URL: `http://127.0.0.1:${port}` })
-    const id = await system.ingest(['IBM'])
-    expect(await system.run(id)).toMatchObject({
-      status: 'failed',
-      failures: [{ class: 'network', count: 1 }],
-    })
-    expect([...(await system.db.execute(`SELECT id FROM provider_requests`))]).toEqual([])
   })
 })

@@ -18,6 +18,7 @@ import { uniquePrefix } from '@stockpile/test-harness/redis'
 import { pino } from 'pino'
 import { afterEach, beforeEach } from 'vitest'
 import { parseConfig } from '../src/config.js'
+import type { ProbeWaits } from '../src/outage.js'
 import { startWorker } from '../src/worker.js'
 import type { RunningWorker } from '../src/worker.js'
 
@@ -49,6 +50,7 @@ export function useSystem({
   simulator = {},
   windowsMs,
   retryAfterMs = 100,
+  probeWaits,
 }: {
   redisUrl?: string | undefined
   simulator?: SimulatorOptions
@@ -56,6 +58,8 @@ export function useSystem({
   windowsMs?: Record<LimitName, number>
   /** In place of every backoff. */
   retryAfterMs?: number
+  /** In place of those of an outage. */
+  probeWaits?: ProbeWaits
 } = {}): System {
   const database = useDatabase()
   let parts:
@@ -129,6 +133,7 @@ export function useSystem({
       const worker = await startWorker(config, logger, {
         signal,
         retryAfterMs: () => retryAfterMs,
+        probeWaits,
         ...(windowsMs === undefined ? {} : { windowsMs }),
       })
       workers.push(worker)

@@ -38,6 +38,60 @@ BEGIN
 END
 $$;
 
+-- What keeps every request with this key from being sent, whatever it asks for, as reserve_provider_request refuses it;
+-- null when nothing does.
+CREATE FUNCTION provider_barrier(fingerprint text, at timestamptz) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  state provider_state;
+  known provider_access;
+BEGIN
+  SELECT * INTO state FROM provider_state;
+  IF state.blocked_until > at THEN
+    RETURN jsonb_build_object('granted', false, 'reason', 'blocked', 'class', state.blocked_class,
+      'detail', state.blocked_detail, 'waitMs', interval_ms(state.blocked_until - at));
+  END IF;
+  SELECT * INTO known FROM provider_access AS access
+   WHERE access.key_fingerprint = fingerprint AND access.class IN ('invalid_key', 'demo_key') AND access.retry_at > at
+   ORDER BY access.retry_at DESC LIMIT 1;
+  IF FOUND THEN
+    RETURN jsonb_build_object('granted', false, 'reason', 'key', 'class', known.class,
+      'detail', known.detail, 'waitMs', interval_ms(known.retry_at - at));
+  END IF;
+  IF state.outage_since IS NOT NULL AND greatest(state.outage_probe_at, state.outage_probe_until) > at THEN
+    RETURN jsonb_build_object('granted', false, 'reason', 'outage', 'class', state.outage_class, 'detail', state.outage_detail,
+      'waitMs', interval_ms(greatest(state.outage_probe_at, state.outage_probe_until) - at));
+  END IF;
+  RETURN NULL;
+END
+$$;
+
+-- The limit that lets the next request wait longest, and when that request fits; null when none of them is full.
+CREATE FUNCTION provider_slot(named_limits jsonb, at timestamptz, OUT name text, OUT frees_at timestamptz)
+LANGUAGE sql STABLE AS $$
+  SELECT in_force.name, in_force.frees_at FROM provider_limits(named_limits, at) AS in_force
+   ORDER BY in_force.frees_at DESC NULLS LAST LIMIT 1
+$$;
+
+-- Why a request would not get a slot now, as reserve_provider_request would refuse it; null when it would get one. Takes
+-- nothing, and no lock: for a worker that waits, and looks again and again.
+CREATE FUNCTION provider_gate(named_limits jsonb, fingerprint text, ahead_ms float8) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  at timestamptz := clock_timestamp();
+  barrier jsonb := provider_barrier(fingerprint, at);
+  binding record;
+BEGIN
+  IF barrier IS NOT NULL THEN
+    RETURN barrier;
+  END IF;
+  SELECT * INTO binding FROM provider_slot(named_limits, at);
+  IF binding.frees_at > at + ahead_ms * interval '1 ms' THEN
+    RETURN jsonb_build_object('granted', false, 'reason', binding.name, 'waitMs', interval_ms(binding.frees_at - at));
+  END IF;
+  RETURN NULL;
+END
+$$;
+
 -- Reserves the next slot, or says why not and for how long; see reserveRequest. VOLATILE: each statement in it sees
 -- what was committed before it began, so also what the last holder of the lock wrote. The clock is read with the lock
 -- held. The lock is released after the commit is on disk: a slot that was answered survives a crash of the server.
@@ -46,7 +100,7 @@ CREATE FUNCTION reserve_provider_request(
 ) RETURNS jsonb LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   asked_at timestamptz;
-  state provider_state;
+  barrier jsonb;
   known provider_access;
   binding record;
   slot timestamptz;
@@ -57,18 +111,9 @@ BEGIN
   asked_at := clock_timestamp();
   UPDATE provider_state SET key_fingerprint = fingerprint WHERE key_fingerprint IS DISTINCT FROM fingerprint;
 
-  SELECT * INTO state FROM provider_state;
-  IF state.blocked_until > asked_at THEN
-    RETURN jsonb_build_object('granted', false, 'reason', 'blocked', 'class', state.blocked_class,
-      'detail', state.blocked_detail, 'waitMs', interval_ms(state.blocked_until - asked_at));
-  END IF;
-
-  SELECT * INTO known FROM provider_access AS access
-   WHERE access.key_fingerprint = fingerprint AND access.class IN ('invalid_key', 'demo_key') AND access.retry_at > asked_at
-   ORDER BY access.retry_at DESC LIMIT 1;
-  IF FOUND THEN
-    RETURN jsonb_build_object('granted', false, 'reason', 'key', 'class', known.class,
-      'detail', known.detail, 'waitMs', interval_ms(known.retry_at - asked_at));
+  barrier := provider_barrier(fingerprint, asked_at);
+  IF barrier IS NOT NULL THEN
+    RETURN barrier;
   END IF;
 
   SELECT * INTO known FROM provider_access AS access
@@ -89,8 +134,7 @@ BEGIN
     END IF;
   END IF;
 
-  SELECT in_force.name, in_force.frees_at INTO binding FROM provider_limits(named_limits, asked_at) AS in_force
-   ORDER BY in_force.frees_at DESC NULLS LAST LIMIT 1;
+  SELECT * INTO binding FROM provider_slot(named_limits, asked_at);
   slot := greatest(asked_at, binding.frees_at);
   IF slot > asked_at + ahead_ms * interval '1 ms' THEN
     RETURN jsonb_build_object('granted', false, 'reason', binding.name, 'waitMs', interval_ms(slot - asked_at));
@@ -104,6 +148,10 @@ BEGIN
     ON CONFLICT (key_fingerprint, function, outputsize)
       DO UPDATE SET state = 'probing', probe_id = excluded.probe_id, probe_until = excluded.probe_until;
   END IF;
+  -- Whoever passed the barrier while there is an outage finds out whether it is over; nobody else does meanwhile.
+  UPDATE provider_state SET outage_probe_id = request_id, outage_probe_until = slot + interval '6 s'
+   WHERE outage_since IS NOT NULL;
+  is_probe := is_probe OR FOUND;
   -- slotMs holds the wait for the lock, so that nobody takes it for being late; rounded down, late is never early.
   RETURN jsonb_build_object('granted', true, 'id', request_id, 'probe', is_probe,
     'slotMs', floor(extract(epoch FROM slot - statement_timestamp()) * 1000),
@@ -135,6 +183,7 @@ BEGIN
     DELETE FROM provider_requests WHERE id = discarded_id;
   END IF;
   UPDATE provider_access SET probe_until = clock_timestamp() WHERE probe_id = discarded_id;
+  UPDATE provider_state SET outage_probe_until = clock_timestamp() WHERE outage_probe_id = discarded_id;
 END
 $$;
 
@@ -201,5 +250,45 @@ BEGIN
     FROM generate_series(1, day_limit.max - (
       SELECT count(*) FROM provider_requests AS book WHERE book.slot_at > refused_at - day_limit.span));
   RETURN true;
+END
+$$;
+
+-- Notes that a request got no answer; see noteUnanswered. So many different symbols in a row open an outage; then only
+-- the failure of its probe counts, and puts the next one off, twice as long each time. Those under way when it opened tell
+-- nothing new.
+CREATE FUNCTION note_unanswered_request(
+  failed_id bigint, failed_symbol text, failed_class text, failed_detail text, needed integer, first_ms float8, longest_ms float8
+) RETURNS jsonb LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  noted_at timestamptz;
+  state provider_state;
+  symbols text[];
+BEGIN
+  PERFORM lock_provider_quota();
+  noted_at := clock_timestamp();
+  SELECT * INTO state FROM provider_state;
+  IF state.outage_since IS NULL THEN
+    symbols := string_to_array(coalesce(state.outage_symbol, ''), ',');
+    IF failed_symbol <> ALL (symbols) THEN
+      symbols := symbols || failed_symbol;
+    END IF;
+    UPDATE provider_state SET outage_symbol = array_to_string(symbols, ','), outage_failures = cardinality(symbols);
+    IF cardinality(symbols) < needed THEN
+      RETURN jsonb_build_object('isOpen', false);
+    END IF;
+    UPDATE provider_state SET outage_since = noted_at, outage_class = failed_class, outage_detail = failed_detail,
+      outage_probe_at = noted_at + first_ms * interval '1 ms', outage_probe_id = NULL, outage_probe_until = NULL
+    RETURNING * INTO state;
+    RETURN jsonb_build_object('isOpen', true, 'isNew', true, 'lastedMs', 0, 'waitMs', first_ms);
+  END IF;
+  IF state.outage_probe_id = failed_id THEN
+    UPDATE provider_state SET outage_class = failed_class, outage_detail = failed_detail, outage_failures = outage_failures + 1,
+      outage_probe_at = noted_at
+        + least(longest_ms, first_ms * 2 ^ least(20, greatest(1, outage_failures + 1 - needed))) * interval '1 ms',
+      outage_probe_id = NULL, outage_probe_until = NULL
+    RETURNING * INTO state;
+  END IF;
+  RETURN jsonb_build_object('isOpen', true, 'isNew', false, 'lastedMs', interval_ms(noted_at - state.outage_since),
+    'waitMs', greatest(0, interval_ms(greatest(state.outage_probe_at, state.outage_probe_until) - noted_at)));
 END
 $$;

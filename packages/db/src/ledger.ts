@@ -15,28 +15,28 @@ export interface RequestToReserve {
 
 /**
  * A slot, or why there is none and after how many milliseconds to ask again: a refusal of the provider pauses
- * everything (`blocked`) or the key (`key`); the key may not have this (`entitlement`); another request finds out
+ * everything (`blocked`) or the key (`key`); it answers nobody (`outage`); the key may not have this (`entitlement`); another request finds out
  * whether it may (`probing`); or the limit that has no room is named.
  */
 export type Reservation =
   | {
       granted: true
       id: number
-      /** Whether the request finds out what the key may have. */
+      /** Whether the request finds out what the key may have, or whether an outage is over. */
       probe: boolean
       /** From the answer to the slot: who waits so long is never early. */
       waitMs: number
       /** From when the server received the question to the slot: counted from the asking, nobody is later than it seems. */
       slotMs: number
     }
-  | {
-      granted: false
-      reason: 'blocked' | 'key' | 'entitlement'
-      class: string
-      detail: string
-      waitMs: number
-    }
-  | { granted: false; reason: 'probing' | LimitName; waitMs: number }
+  | ({ granted: false } & ClosedGate)
+  | { granted: false; reason: 'entitlement'; class: string; detail: string; waitMs: number }
+  | { granted: false; reason: 'probing'; waitMs: number }
+
+/** Why there is no slot for any request with the key, and after how many milliseconds there may be one. */
+export type ClosedGate =
+  | { reason: 'blocked' | 'key' | 'outage'; class: string; detail: string; waitMs: number }
+  | { reason: LimitName; waitMs: number }
 
 /**
  * Takes the next slot of the quota, in one statement and by the database's clock: workers' clocks do not matter. The
@@ -72,23 +72,35 @@ const PROBE_LEASE_MS = 6_000
  * from the database, nobody waits longer. A probe that was concluded or discarded stays so.
  */
 export async function renewProbe(db: Database, id: number): Promise<void> {
+  const lease = sql`clock_timestamp() + ${PROBE_LEASE_MS} * interval '1 ms'`
   await db.execute(sql`
-    UPDATE provider_access SET probe_until = clock_timestamp() + ${PROBE_LEASE_MS} * interval '1 ms'
+    WITH outage AS (
+      UPDATE provider_state SET outage_probe_until = ${lease}
+       WHERE outage_probe_id = ${id} AND outage_probe_until > clock_timestamp()
+    )
+    UPDATE provider_access SET probe_until = ${lease}
      WHERE probe_id = ${id} AND state = 'probing' AND probe_until > clock_timestamp()`)
 }
 
-/** Until the limits have room again and nothing is blocked, in milliseconds; 0 when that is so already. */
-export async function quotaFreesInMs(db: Database, limits: readonly Limit[]): Promise<number> {
-  const [row] = await db.execute<{ ms: number }>(sql`
-    SELECT greatest(0, interval_ms(greatest(blocked_until, frees_at) - clock_timestamp())) AS ms
-      FROM provider_state, (SELECT max(in_force.frees_at) AS frees_at
-        FROM provider_limits(${JSON.stringify(limits)}::text::jsonb, clock_timestamp()) AS in_force) AS slots`)
-  return row?.ms ?? 0
+/**
+ * Whether a request with this key would get a slot now: null when it would, else why not. Cheap, and takes nothing: for
+ * a worker that waits, which looks again and again, so that no wait outlives its cause.
+ * @param request.aheadMs a slot so far ahead counts as one of now
+ */
+export async function readGate(
+  db: Database,
+  { limits, fingerprint, aheadMs }: { limits: readonly Limit[]; fingerprint: string; aheadMs: number },
+): Promise<ClosedGate | null> {
+  const [row] = await db.execute<{ gate: ClosedGate | null }>(sql`
+    SELECT provider_gate(${JSON.stringify(limits)}::text::jsonb, ${fingerprint}, ${aheadMs}::float8) AS gate`)
+  return row?.gate ?? null
 }
 
 export interface Conclusion {
   /** `accepted`, or the class of the refusal. */
   outcome: string
+  /** Whether the provider itself answered, whatever it said: that ends an outage. */
+  answered: boolean
   durationMs: number
   bytes: number
   /** It may have arrived so much later than its slot: the slot is moved there, and windows count from it. */
@@ -99,13 +111,19 @@ export interface Conclusion {
  * Notes what became of a request; the first conclusion stays. `accepted` also proves that the key may have what was
  * asked for. Any other outcome gives a probe's lease back, but for those that `refuseAccess` decides: were they given
  * back before it is called, another request would go out.
+ * @returns how long an outage lasted that this ends, in milliseconds; null when it ends none
  */
 export async function concludeRequest(
   db: Database,
   id: number,
-  { outcome, durationMs, bytes, movedMs = 0 }: Conclusion,
-): Promise<void> {
-  await db.execute(sql`
+  { outcome, answered, durationMs, bytes, movedMs = 0 }: Conclusion,
+): Promise<number | null> {
+  const outage = answered
+    ? sql`SET outage_since = NULL, outage_class = NULL, outage_detail = NULL, outage_failures = 0, outage_symbol = NULL,
+              outage_probe_at = NULL, outage_probe_id = NULL, outage_probe_until = NULL
+            WHERE outage_since IS NOT NULL OR outage_failures > 0`
+    : sql`SET outage_probe_until = clock_timestamp() WHERE outage_probe_id = ${id}`
+  const [ended] = await db.execute<{ lastedMs: number | null }>(sql`
     WITH concluded AS (
       UPDATE provider_requests
          SET outcome = ${outcome}, duration_ms = ${durationMs}, bytes = ${bytes}, concluded_at = clock_timestamp(),
@@ -123,11 +141,14 @@ export async function concludeRequest(
       ON CONFLICT (key_fingerprint, function, outputsize) DO UPDATE SET
         state = excluded.state, class = NULL, detail = NULL, refusals = 0, retry_at = NULL,
         probe_id = NULL, probe_until = NULL, decided_at = excluded.decided_at
+    ), decided AS (
+      UPDATE provider_access AS access SET probe_until = clock_timestamp()
+        FROM concluded
+       WHERE access.probe_id = concluded.id
+         AND concluded.outcome NOT IN ('accepted', 'invalid_key', 'demo_key', 'entitlement')
     )
-    UPDATE provider_access AS access SET probe_until = clock_timestamp()
-      FROM concluded
-     WHERE access.probe_id = concluded.id
-       AND concluded.outcome NOT IN ('accepted', 'invalid_key', 'demo_key', 'entitlement')`)
+    UPDATE provider_state ${outage} RETURNING CASE WHEN ${answered} THEN interval_ms(clock_timestamp() - old.outage_since) END AS "lastedMs"`)
+  return ended?.lastedMs ?? null
 }
 
 /**

@@ -1,9 +1,11 @@
 import { sql } from 'drizzle-orm'
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { concludeRequest, discardRequest, quotaFreesInMs, reserveRequest } from '../src/ledger.js'
+import type { Database } from '../src/connection.js'
+import { concludeRequest, discardRequest, readGate, reserveRequest } from '../src/ledger.js'
 import { recordDailyRefusal } from '../src/ledger-refusals.js'
 import { limitsFor } from '../src/limits.js'
+import type { Limit } from '../src/limits.js'
 import { acceptKey, bookOf, granted, requestOf } from './book.js'
 import { useConnection } from './database.js'
 
@@ -13,6 +15,11 @@ const detail = '25 requests per day'
 const PLANS = {
   free: limitsFor({ perSecond: 50, perMinute: 0, perDay: 25 }),
   premium: limitsFor({ perSecond: 50, perMinute: 0, perDay: 0 }),
+}
+
+/** Until the ledger lets the next request be sent. */
+async function freesInMs(db: Database, limits: readonly Limit[]): Promise<number> {
+  return (await readGate(db, { limits, fingerprint: 'key-1', aheadMs: 0 }))?.waitMs ?? 0
 }
 
 /** What becomes of a request that was under way when the day was refused. */
@@ -47,13 +54,13 @@ test('a daily refusal is waited out, whatever becomes of the requests that were 
           if (isRefused)
             await recordDailyRefusal(db, { limits, saidPerDay: fate === 'refused' ? 25 : null, detail })
           const outcome = isRefused ? 'daily_limit' : 'accepted'
-          await concludeRequest(db, id, { outcome, durationMs: 1, bytes: 1 })
-          if (isRefused) waits.push(await quotaFreesInMs(db, limits))
+          await concludeRequest(db, id, { outcome, answered: true, durationMs: 1, bytes: 1 })
+          if (isRefused) waits.push(await freesInMs(db, limits))
         }),
       )
       // A day; an hour where the refusal said no number and the plan has none.
       const least = (plan === 'premium' && others.includes('refused without a number') ? 1 : 24) * HOUR_MS
-      waits.push(await quotaFreesInMs(connection.db, limits))
+      waits.push(await freesInMs(connection.db, limits))
       expect(Math.min(...waits)).toBeGreaterThan(least - 60_000)
       expect(await reserveRequest(connection.db, requestOf({ limits }))).toMatchObject({ granted: false })
     },
@@ -66,10 +73,10 @@ test('a slot that is given back after a daily refusal makes no room: it was coun
   await acceptKey(db)
   const [slot, refused] = [await granted(db, { itemId: 7 }), await granted(db)]
   await recordDailyRefusal(db, { limits: PLANS.free, saidPerDay: null, detail })
-  await concludeRequest(db, refused.id, { outcome: 'daily_limit', durationMs: 1, bytes: 1 })
+  await concludeRequest(db, refused.id, { outcome: 'daily_limit', answered: true, durationMs: 1, bytes: 1 })
   await discardRequest(db, slot.id)
   const foreign = (await bookOf(db)).filter((one) => one.outcome === 'foreign')
   expect(foreign).toHaveLength(24)
   expect(foreign.every((one) => one.itemId === null)).toBe(true)
-  expect(await quotaFreesInMs(db, PLANS.free)).toBeGreaterThan(23 * HOUR_MS)
+  expect(await freesInMs(db, PLANS.free)).toBeGreaterThan(23 * HOUR_MS)
 })

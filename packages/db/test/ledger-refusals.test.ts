@@ -19,12 +19,12 @@ const ask = (values: Parameters<typeof requestOf>[0] = {}) =>
 /** One request, answered with this outcome. */
 async function send(outcome: string, values: Parameters<typeof requestOf>[0] = {}): Promise<void> {
   const { id } = await granted(connection.db, { limits: noLimits, ...values })
-  await concludeRequest(connection.db, id, { outcome, durationMs: 100, bytes: 300 })
+  await concludeRequest(connection.db, id, { outcome, answered: true, durationMs: 100, bytes: 300 })
 }
 
 async function sendRefused(refusal: AccessRefusal, values: Parameters<typeof requestOf>[0] = {}) {
   const { id } = await granted(connection.db, { limits: noLimits, ...values })
-  await concludeRequest(connection.db, id, { outcome: refusal, durationMs: 100, bytes: 300 })
+  await concludeRequest(connection.db, id, { outcome: refusal, answered: true, durationMs: 100, bytes: 300 })
   await refuseAccess(connection.db, id, { class: refusal, detail })
 }
 
@@ -33,7 +33,12 @@ describe('a key that was never accepted', () => {
     const probe = await granted(connection.db)
     expect(probe.probe).toBe(true)
     expect(await ask()).toMatchObject({ reason: 'probing' })
-    await concludeRequest(connection.db, probe.id, { outcome: 'accepted', durationMs: 1, bytes: 1 })
+    await concludeRequest(connection.db, probe.id, {
+      outcome: 'accepted',
+      answered: true,
+      durationMs: 1,
+      bytes: 1,
+    })
     expect(await ask()).toMatchObject({ granted: true, probe: false })
     expect(await ask({ outputsize: 'full' })).toMatchObject({ granted: true, probe: true })
     expect(await ask()).toMatchObject({ granted: true, probe: false })
@@ -80,7 +85,12 @@ describe('a key that is refused', () => {
 
   test('lets no other probe out between its conclusion and the note of its refusal', async () => {
     const { id } = await granted(connection.db)
-    await concludeRequest(connection.db, id, { outcome: 'invalid_key', durationMs: 1, bytes: 1 })
+    await concludeRequest(connection.db, id, {
+      outcome: 'invalid_key',
+      answered: true,
+      durationMs: 1,
+      bytes: 1,
+    })
     expect(await ask()).toMatchObject({ reason: 'probing' })
   })
 

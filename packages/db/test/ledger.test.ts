@@ -16,7 +16,7 @@ import { useConnection } from './database.js'
 
 const connection = useConnection()
 const DAY_MS = 86_401_000
-const accepted = { outcome: 'accepted', durationMs: 120, bytes: 8_000 }
+const accepted = { outcome: 'accepted', answered: true, durationMs: 120, bytes: 8_000 }
 
 describe('a reservation', () => {
   test('is one row in the book, and a slot at once while there is room', async () => {
@@ -129,7 +129,7 @@ describe('a slot', () => {
     const { db } = connection
     const { id } = await granted(db)
     await concludeRequest(db, id, accepted)
-    await concludeRequest(db, id, { outcome: 'timeout', durationMs: 30_000, bytes: 0 })
+    await concludeRequest(db, id, { outcome: 'timeout', answered: true, durationMs: 30_000, bytes: 0 })
     const rows = await db.execute(
       sql`SELECT outcome, duration_ms, bytes::int FROM provider_requests WHERE concluded_at IS NOT NULL`,
     )
@@ -143,7 +143,8 @@ describe('pruning', () => {
     await acceptKey(db)
     for (const outcome of ['accepted', 'accepted', 'timeout', null]) {
       const { id } = await granted(db)
-      if (outcome !== null) await concludeRequest(db, id, { outcome, durationMs: 5, bytes: 100 })
+      if (outcome !== null)
+        await concludeRequest(db, id, { outcome, answered: true, durationMs: 5, bytes: 100 })
     }
     await db.execute(sql`UPDATE provider_requests SET slot_at = '2026-03-01 23:59:59.9Z'`)
     await granted(db)

@@ -73,7 +73,12 @@ describe('the forecast of a run', () => {
       await takeItem(db, item.id)
       const request = await granted(db, { itemId: item.id })
       if (item.id % 2 === 0)
-        await concludeRequest(db, request.id, { outcome: 'accepted', durationMs: 1, bytes: 1 })
+        await concludeRequest(db, request.id, {
+          outcome: 'accepted',
+          answered: true,
+          durationMs: 1,
+          bytes: 1,
+        })
     }
     expect(until(await forecastOf(id))).toBeLessThan(10_000)
   })
@@ -173,7 +178,7 @@ describe('the report', () => {
     const full = await granted(db, { fingerprint, outputsize: 'full' })
     await refuseAccess(db, full.id, { class: 'entitlement', detail: 'Premium only.' })
     const compact = await granted(db, { fingerprint })
-    await concludeRequest(db, compact.id, { outcome: 'accepted', durationMs: 1, bytes: 1 })
+    await concludeRequest(db, compact.id, { outcome: 'accepted', answered: true, durationMs: 1, bytes: 1 })
     const { key } = await readQuota(db)
     expect(key).toMatchObject({
       fingerprint: 'b5bb9d80',
@@ -196,7 +201,7 @@ describe('the report', () => {
     await letPass(db, '61 minutes')
     const { id: probe } = await granted(db)
     expect((await readQuota(db)).key?.refused).toBe(true)
-    await concludeRequest(db, probe, { outcome: 'accepted', durationMs: 1, bytes: 1 })
+    await concludeRequest(db, probe, { outcome: 'accepted', answered: true, durationMs: 1, bytes: 1 })
     expect((await readQuota(db)).key?.refused).toBe(false)
   })
 
@@ -204,7 +209,7 @@ describe('the report', () => {
     const { db } = connection
     const shown = async () => (await readQuota(db)).key
     const { id: good } = await granted(db, { fingerprint: 'good' })
-    await concludeRequest(db, good, { outcome: 'accepted', durationMs: 1, bytes: 1 })
+    await concludeRequest(db, good, { outcome: 'accepted', answered: true, durationMs: 1, bytes: 1 })
     const { id: bad } = await granted(db, { fingerprint: 'bad' })
     await refuseAccess(db, bad, { class: 'invalid_key', detail: 'No.' })
     expect(await shown()).toMatchObject({ fingerprint: 'bad', refused: true })

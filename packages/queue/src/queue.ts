@@ -76,9 +76,12 @@ export function openQueue(options: OpenOptions & { onConnect?: () => void }): Op
 export interface WorkOptions extends OpenOptions {
   process: Processor<JobData, string>
   concurrency: number
-  /** Starts are this far apart over all workers; 0: no spacing. Milliseconds. */
+  /** Starts are this far apart over all workers, at most 5 s; 0: no spacing. Milliseconds. */
   gapMs: number
 }
+
+/** Were it longer, a spacing could not be told from a pause that was left behind: see `endLeftPause`. */
+const LONGEST_GAP_MS = 5_000
 
 /**
  * Opens the consuming side; it takes jobs once `run()` is called. A job of a lost worker is handed out again within
@@ -89,8 +92,7 @@ export function openWorker(options: WorkOptions): Opened<IngestWorker> {
   const shared = {
     autorun: false,
     concurrency: options.concurrency,
-    // A limiter must be set in any case: queue.rateLimit() pauses only workers that have one.
-    limiter: options.gapMs > 0 ? { max: 1, duration: options.gapMs } : { max: 1_000_000, duration: 1_000 },
+    ...(options.gapMs > 0 && { limiter: { max: 1, duration: Math.min(options.gapMs, LONGEST_GAP_MS) } }),
     // Closing waits for the end of such a delay when it comes just before one: never longer than this.
     maximumRateLimitDelay: 1_000,
     lockDuration: 15_000,
@@ -201,22 +203,27 @@ async function fewAtOnce<T>(all: readonly T[], work: (one: T) => Promise<unknown
 }
 
 /**
- * Keeps all workers from starting jobs for that long. Only ever extends a pause: a burst refusal that comes in after
- * the daily one must not end the wait for the daily quota.
- * @returns whether it did
+ * Ends a pause of the whole queue that nobody stands for: one that an earlier version made, or the spacing of a backend
+ * whose clock was ahead when it began. Whether a worker may send is never the queue's to say.
+ * @returns how long it would have lasted, in milliseconds; 0 when there was none
+ * @throws QueueTimeoutError after `deadlineMs`
  */
-export async function pauseFor(queue: IngestQueue, ms: number): Promise<boolean> {
-  if ((await queue.getRateLimitTtl()) >= ms) return false
-  await queue.rateLimit(ms)
-  return true
+export async function endLeftPause(queue: IngestQueue, deadlineMs: number): Promise<number> {
+  const end = async () => {
+    const leftMs = await queue.getRateLimitTtl()
+    if (leftMs <= 2 * LONGEST_GAP_MS) return 0
+    await queue.removeRateLimitKey()
+    return leftMs
+  }
+  return answer(queue, end, deadlineMs, 'end a pause')
 }
 
 /**
- * Ends such a pause: for a start, when the plan or the key may be another. Whoever may not send yet finds out again.
- * @throws QueueTimeoutError after `deadlineMs`
+ * Hands the jobs of lost workers out again, as BullMQ's worker does itself every 5 s, but not while it is paused: else what
+ * a lost worker held would count as being worked on for as long as the others wait. As often as one likes.
  */
-export async function endPause(queue: IngestQueue, deadlineMs: number): Promise<void> {
-  await answer(queue, () => queue.removeRateLimitKey(), deadlineMs, 'end the pause')
+export async function recoverLostJobs(worker: IngestWorker): Promise<void> {
+  await worker.backend.moveStalledJobsToWait()
 }
 
 /** @throws QueueTimeoutError, or the backend's own error, when the queue does not answer */

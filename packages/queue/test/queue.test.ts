@@ -10,10 +10,10 @@ import { chooseBackend } from '../src/backend.js'
 import type { Backend } from '../src/backend.js'
 import { jobIdOf } from '../src/job.js'
 import {
+  endLeftPause,
   enqueue,
   openQueue,
   openWorker,
-  pauseFor,
   pingQueue,
   QueueTimeoutError,
   restore,
@@ -198,12 +198,19 @@ describe.each(queueBackends())('the queue on $name', ({ redisUrl }) => {
     expect((starts[4] ?? 0) - openedAt).toBeGreaterThanOrEqual(4 * 100)
   })
 
-  test('extends a pause, and never shortens it', async () => {
-    const { queue } = setUp()
-    await pauseFor(queue, 1_000)
-    await pauseFor(queue, 60_000)
-    await pauseFor(queue, 1_000)
-    expect(await queue.getRateLimitTtl()).toBeGreaterThan(50_000)
+  test('ends a pause that was left behind, which would keep everybody from working, and leaves the spacing alone', async () => {
+    const { queue, work } = setUp()
+    await queue.rateLimit(86_291_148)
+    await enqueue(queue, [item(1)], DEADLINE_MS)
+    const all = finished(
+      work(() => Promise.resolve('done'), { gapMs: 100 }),
+      1,
+    )
+    expect(await endLeftPause(queue, DEADLINE_MS)).toBeGreaterThan(86_000_000)
+    await all
+    await queue.rateLimit(3_000)
+    expect(await endLeftPause(queue, DEADLINE_MS)).toBe(0)
+    expect(await queue.getRateLimitTtl()).toBeGreaterThan(1_000)
   })
 
   test('answers a ping', async () => {

@@ -1,0 +1,79 @@
+import type { AlphaVantageError, RefusalClass } from '@stockpile/alphavantage/refusal'
+import type { Connection } from '@stockpile/db/connection'
+import type { Wait } from '@stockpile/db/items'
+import type { Limit } from '@stockpile/db/limits'
+import { noteUnanswered } from '@stockpile/db/outage'
+import type { Logger } from 'pino'
+
+/** What no working provider answers with. */
+const UNANSWERED: ReadonlySet<RefusalClass> = new Set(['network', 'timeout', 'http_error', 'provider_error'])
+
+/** Of different symbols, in a row: fewer may be the symbols' own doing. Where nothing can be sent, one is proof. */
+const NEEDED = 3
+
+/** How long probes wait: for the first, and at most. Milliseconds. */
+export interface ProbeWaits {
+  firstMs: number
+  longestMs: number
+}
+
+/** Work goes on within 30 s of an outage's end. */
+const FREQUENT: ProbeWaits = { firstMs: 5_000, longestMs: 20_000 }
+/** Where each probe is one of a few requests a day. */
+const SPARING: ProbeWaits = { firstMs: 30_000, longestMs: 15 * 60_000 }
+
+/** After so long a failed probe is an attempt of its item: it may be all that is left, and be itself why nothing answers. */
+const PATIENCE_MS = 24 * 3_600_000
+
+/** Whether a request got no answer of the provider itself. */
+export function isUnanswered(error: AlphaVantageError): boolean {
+  return UNANSWERED.has(error.class)
+}
+
+export function probeWaits(limits: readonly Limit[], sent: boolean): ProbeWaits {
+  const isDaily = limits.some(({ name, max }) => name === 'day' && max > 0)
+  return sent && isDaily ? SPARING : FREQUENT
+}
+
+/** How a wait for the provider reads. */
+export function outageReason(detail: string): string {
+  return `The provider does not answer: ${detail}`
+}
+
+/**
+ * Notes a request that was not answered, and says once, for all workers, when that is an outage.
+ * @param waits in place of the plan's, for tests, which compress time
+ * @returns the wait of its item, which costs no attempt, while there is an outage; null when the failure is the item's
+ */
+export async function noteFailure(
+  {
+    db,
+    limits,
+    waits,
+    logger,
+  }: {
+    db: Connection['db']
+    limits: readonly Limit[]
+    waits: ProbeWaits | undefined
+    logger: Logger
+  },
+  request: { id: number; symbol: string },
+  error: AlphaVantageError,
+): Promise<Wait | null> {
+  const detail = error.message.replace(`${request.symbol}: `, '')
+  const outage = await noteUnanswered(db, {
+    ...request,
+    class: error.class,
+    detail,
+    needed: error.sent ? NEEDED : 1,
+    ...(waits ?? probeWaits(limits, error.sent)),
+  })
+  if (!outage.isOpen || outage.lastedMs > PATIENCE_MS) return null
+  const reason = outageReason(detail)
+  if (outage.isNew)
+    logger.warn(
+      { class: error.class, probeInMs: outage.waitMs },
+      `${reason} All workers wait; one request at a time finds out when it answers again.`,
+    )
+  return { for: 'provider', reason, ms: outage.waitMs, refused: false }
+}

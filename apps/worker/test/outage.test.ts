@@ -1,0 +1,105 @@
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import { startSimulator } from '@stockpile/alphavantage/simulator'
+import { limitsFor } from '@stockpile/db/limits'
+import { waitFor } from '@stockpile/test-harness/process'
+import { queueBackends } from '@stockpile/test-harness/redis'
+import { describe, expect, test } from 'vitest'
+import { probeWaits } from '../src/outage.js'
+import { symbolNames, useSystem } from './system.js'
+
+const DEADLINE_MS = 60_000
+
+test('an outage is probed rarely where each request is one of a few a day, and often where it costs nothing', () => {
+  const free = limitsFor({ perSecond: 1, perMinute: 0, perDay: 25 })
+  const premium = limitsFor({ perSecond: 5, perMinute: 75, perDay: 0 })
+  expect(probeWaits(free, true)).toEqual({ firstMs: 30_000, longestMs: 900_000 })
+  expect(probeWaits(free, false)).toEqual({ firstMs: 5_000, longestMs: 20_000 })
+  expect(probeWaits(premium, true)).toEqual({ firstMs: 5_000, longestMs: 20_000 })
+})
+
+describe.each(queueBackends())('the queue on $name', ({ redisUrl }) => {
+  describe('a provider that answers 503 to everything', () => {
+    const system = useSystem({ redisUrl, probeWaits: { firstMs: 500, longestMs: 2_000 } })
+
+    test(
+      'costs a few requests and hardly an attempt; the rest waits, and everything is fetched once it is over',
+      { timeout: 120_000 },
+      async () => {
+        system.simulator.rule({ answer: { kind: 'status', status: 503 } })
+        await system.work()
+        await system.work()
+        const id = await system.ingest(symbolNames(60))
+        expect(await system.run(id, (run) => run.status === 'blocked')).toMatchObject({
+          waiting: { for: 'provider', reason: 'The provider does not answer: HTTP 503. The server failed.' },
+        })
+        await waitFor(() => system.simulator.arrivals().length >= 10, { deadlineMs: DEADLINE_MS })
+        const during = system.simulator.arrivals()
+        const lasted = (during.at(-1)?.at ?? 0) - (during[0]?.at ?? 0)
+        // Those that opened it, with what was under way, then one after 0.5, 1, 2, 2, 2 s, each of another symbol.
+        expect(lasted).toBeGreaterThan(3_000)
+        expect(new Set(during.map((one) => one.symbol)).size).toBeGreaterThanOrEqual(8)
+        expect(await system.run(id, () => true)).toMatchObject({ counts: { failed: 0 }, status: 'blocked' })
+        system.simulator.clearRules()
+        expect(await system.run(id)).toMatchObject({ status: 'succeeded', counts: { succeeded: 60 } })
+        const [charged] = await system.db.execute<{ attempts: number }>(
+          `SELECT sum(attempts)::int AS attempts FROM ingest_items`,
+        )
+        expect(charged?.attempts).toBeLessThanOrEqual(2)
+        const logs = system.logs.join('\n')
+        expect(logs.match(/All workers wait/g)).toHaveLength(1)
+        expect(logs.match(/the provider answers again/g)).toHaveLength(1)
+      },
+    )
+
+    test('for one symbol only: it fails after its attempts, and the others do not wait', async () => {
+      system.simulator.rule({ symbol: 'S7', answer: { kind: 'status', status: 503 } })
+      await system.work({ WORKER_CONCURRENCY: '1' })
+      const id = await system.ingest(symbolNames(30))
+      expect(await system.run(id)).toMatchObject({
+        status: 'partial',
+        counts: { succeeded: 29, failed: 1 },
+        failures: [{ class: 'http_error', count: 1 }],
+      })
+      expect(system.simulator.arrivals().filter((one) => one.symbol === 'S7')).toHaveLength(5)
+      expect(system.logs.join('\n')).not.toContain('All workers wait')
+    })
+  })
+
+  describe('a provider that cannot be reached', () => {
+    const system = useSystem({ redisUrl, probeWaits: { firstMs: 200, longestMs: 800 } })
+
+    test('costs neither attempts nor quota, also of a single symbol, and work goes on when it is back', async () => {
+      const listener = createServer().listen(0, '127.0.0.1')
+      await once(listener, 'listening')
+      const address = listener.address()
+      const port = address !== null && typeof address === 'object' ? address.port : 0
+      listener.close()
+      await once(listener, 'close')
+      await system.work({ ALPHAVANTAGE_BASE_URL: `http://127.0.0.1:${port}` })
+      const id = await system.ingest(['IBM'])
+      expect(await system.run(id, (run) => run.status === 'blocked')).toMatchObject({
+        waiting: { for: 'provider' },
+      })
+      const failures = async () => {
+        const [state] = await system.db.execute<{ failures: number }>(
+          `SELECT outage_failures AS failures FROM provider_state`,
+        )
+        return state?.failures ?? 0
+      }
+      await waitFor(async () => (await failures()) >= 4, { deadlineMs: DEADLINE_MS })
+      expect([
+        ...(await system.db.execute(`SELECT id FROM provider_requests WHERE outcome IS NOT NULL`)),
+      ]).toEqual([])
+      const simulator = await startSimulator({ port })
+      try {
+        expect(await system.run(id)).toMatchObject({ status: 'succeeded' })
+        const [item] = await system.db.execute(`SELECT attempts FROM ingest_items`)
+        expect(item).toMatchObject({ attempts: 0 })
+        expect(simulator.arrivals()).toHaveLength(1)
+      } finally {
+        await simulator.close()
+      }
+    })
+  })
+})

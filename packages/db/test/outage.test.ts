@@ -1,0 +1,105 @@
+import { sql } from 'drizzle-orm'
+import { expect, test } from 'vitest'
+import { concludeRequest, discardRequest, readGate, reserveRequest } from '../src/ledger.js'
+import { noteUnanswered } from '../src/outage.js'
+import type { OutageState } from '../src/outage.js'
+import { acceptKey, granted, noLimits, requestOf } from './book.js'
+import { useConnection } from './database.js'
+
+const connection = useConnection()
+const WAITS = { firstMs: 5_000, longestMs: 20_000 }
+const failure = { class: 'http_error', detail: 'HTTP 503', needed: 3, ...WAITS }
+const failed = { outcome: 'http_error', answered: false, durationMs: 5, bytes: 0 }
+const accepted = { outcome: 'accepted', answered: true, durationMs: 5, bytes: 100 }
+const gate = () => readGate(connection.db, { limits: noLimits, fingerprint: 'key-1', aheadMs: 0 })
+
+/** Sends a request for the symbol, which nobody answers. */
+async function fail(symbol: string, values: Partial<typeof failure> = {}): Promise<OutageState> {
+  const { id } = await granted(connection.db, { limits: noLimits })
+  const outage = await noteUnanswered(connection.db, { ...failure, ...values, id, symbol })
+  await concludeRequest(connection.db, id, failed)
+  return outage
+}
+
+/** As if that much time had passed. */
+async function pass(ms: number): Promise<void> {
+  await connection.db.execute(sql`
+    UPDATE provider_state SET outage_probe_at = outage_probe_at - ${ms} * interval '1 ms',
+      outage_probe_until = outage_probe_until - ${ms} * interval '1 ms'`)
+}
+
+test('three different symbols in a row that nobody answers make an outage; an answer in between, or one symbol alone, does not', async () => {
+  const { db } = connection
+  await acceptKey(db)
+  for (const symbol of ['A', 'A', 'B', 'A', 'B', 'A']) expect(await fail(symbol)).toEqual({ isOpen: false })
+  expect(await concludeRequest(db, (await granted(db, { limits: noLimits })).id, accepted)).toBeNull()
+  for (const symbol of ['A', 'B']) expect(await fail(symbol)).toEqual({ isOpen: false })
+  expect(await gate()).toBeNull()
+  expect(await fail('C')).toEqual({ isOpen: true, isNew: true, lastedMs: 0, waitMs: 5_000 })
+  const closed = await gate()
+  expect(closed).toMatchObject({ reason: 'outage', class: 'http_error', detail: 'HTTP 503' })
+  expect(closed?.waitMs).toBeGreaterThan(4_000)
+})
+
+test('one request that cannot even be sent is enough', async () => {
+  await acceptKey(connection.db)
+  expect(await fail('A', { needed: 1, class: 'network' })).toMatchObject({ isOpen: true, isNew: true })
+})
+
+test('one probe at a time finds out over all workers whether it is over, each twice as late as the last, up to the longest', async () => {
+  const { db } = connection
+  await acceptKey(db)
+  await fail('A', { needed: 1 })
+  const waits: number[] = []
+  for (const symbol of ['B', 'C', 'D', 'E']) {
+    await pass(20_000)
+    const asking = Array.from({ length: 6 }, () => reserveRequest(db, requestOf({ limits: noLimits })))
+    const reservations = await Promise.all(asking)
+    const probes = reservations.filter((one) => one.granted)
+    expect(probes).toMatchObject([{ probe: true }])
+    for (const other of reservations.filter((one) => !one.granted))
+      expect(other).toMatchObject({ reason: 'outage' })
+    const id = probes[0]?.id ?? 0
+    const outage = await noteUnanswered(db, { ...failure, id, symbol, needed: 1 })
+    await concludeRequest(db, id, failed)
+    if (outage.isOpen) waits.push(outage.waitMs)
+  }
+  expect(waits).toEqual([10_000, 20_000, 20_000, 20_000])
+})
+
+test('any answer ends it for all, and says how long it lasted', async () => {
+  const { db } = connection
+  await acceptKey(db)
+  await fail('A', { needed: 1 })
+  await pass(5_000)
+  const probe = await granted(db, { limits: noLimits })
+  const lastedMs = await concludeRequest(db, probe.id, { ...accepted, outcome: 'invalid_symbol' })
+  expect(lastedMs).toBeGreaterThanOrEqual(0)
+  expect(await gate()).toBeNull()
+  expect(await granted(db, { limits: noLimits })).toMatchObject({ probe: false })
+  expect(await fail('B')).toEqual({ isOpen: false })
+})
+
+test('a probe that was not sent, or was given up, leaves the next one to somebody else at once; of a lost one nobody waits for long', async () => {
+  const { db } = connection
+  await acceptKey(db)
+  await fail('A', { needed: 1 })
+  await pass(5_000)
+  await discardRequest(db, (await granted(db, { limits: noLimits })).id)
+  const aborted = await granted(db, { limits: noLimits })
+  await concludeRequest(db, aborted.id, { ...failed, outcome: 'aborted' })
+  expect(await granted(db, { limits: noLimits })).toMatchObject({ probe: true })
+  expect(await gate()).toMatchObject({ reason: 'outage' })
+  await pass(6_100)
+  expect(await gate()).toBeNull()
+})
+
+test('what was under way when it opened neither hastens nor delays the probe', async () => {
+  const { db } = connection
+  await acceptKey(db)
+  const late = await granted(db, { limits: noLimits })
+  await fail('A', { needed: 1 })
+  const outage = await noteUnanswered(db, { ...failure, id: late.id, symbol: 'B' })
+  expect(outage).toMatchObject({ isOpen: true, isNew: false })
+  expect(outage.isOpen ? outage.waitMs : Infinity).toBeLessThanOrEqual(5_000)
+})
