@@ -14,6 +14,7 @@ export default defineConfig({
       'test/compose/**/*.test.ts',
       'test/e2e/**/*.test.ts',
       'test/setup/**/*.test.ts',
+      'test/upgrades/**/*.test.ts',
       'bench/**/*.test.ts',
     ],
     globalSetup: ['test/global-setup.ts'],

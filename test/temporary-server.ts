@@ -8,8 +8,8 @@ import { migrateQueue } from '@stockpile/queue/backend'
 import postgres from 'postgres'
 
 export interface TemporaryServer {
-  /** A new migrated database. */
-  createDatabase(name: string): Promise<string>
+  /** A new migrated database; with `empty` one without any table. */
+  createDatabase(name: string, options?: { empty?: boolean }): Promise<string>
   /** Takes the server away under its clients, as a crash would, and brings it back on the same port. */
   crash(): Promise<void>
   stop(): Promise<void>
@@ -27,9 +27,9 @@ export async function startTemporaryServer(settings: Record<string, string> = {}
   await migrate(urlOf('template_stockpile'))
   await migrateQueue(pgOptions(urlOf('template_stockpile')))
   return {
-    async createDatabase(name) {
+    async createDatabase(name, { empty = false } = {}) {
       await admin`DROP DATABASE IF EXISTS ${admin(name)} WITH (FORCE)`
-      await admin`CREATE DATABASE ${admin(name)} TEMPLATE template_stockpile`
+      await admin`CREATE DATABASE ${admin(name)} TEMPLATE ${admin(empty ? 'template1' : 'template_stockpile')}`
       await admin`CHECKPOINT`
       return urlOf(name)
     },

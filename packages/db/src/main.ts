@@ -1,6 +1,6 @@
 import { databaseUrlProblem, databaseUrlWarning } from './database-url.js'
 import { errorSentence } from './error-sentence.js'
-import { migrate, SchemaVersionError } from './migrate.js'
+import { describeMigrated, migrate, SchemaVersionError } from './migrate.js'
 
 /**
  * `node packages/db/dist/main.js`: applies the migrations to DATABASE_URL and exits, with 2 for a wrong DATABASE_URL and 1
@@ -20,8 +20,7 @@ async function main(databaseUrl: string): Promise<number> {
   const warning = databaseUrlWarning(databaseUrl)
   if (warning !== undefined) console.error(warning)
   try {
-    await migrate(databaseUrl)
-    console.log('The database schema is up to date.')
+    console.log(describeMigrated(await migrate(databaseUrl)))
     return 0
   } catch (error) {
     const sentence = error instanceof SchemaVersionError ? error.message : errorSentence(error)

@@ -1,11 +1,11 @@
-import { fileURLToPath } from 'node:url'
 import { sql } from 'drizzle-orm'
-import { readMigrationFiles } from 'drizzle-orm/migrator'
 import { connect } from './connection.js'
 import type { Database, Transaction } from './connection.js'
+import { recount } from './derived-data.js'
+import { planMigrations, readMigrations, storedMigrations } from './migrations.js'
+import type { Migration, MigrationPlan } from './migrations.js'
 import { appliedFunctions, readSqlFunctions, replaceSqlFunctions } from './sql-functions.js'
 
-const migrationsFolder = fileURLToPath(new URL('../migrations', import.meta.url))
 /** "STOCK" in ASCII: one migration at a time, however many replicas start at once. */
 const MIGRATION_LOCK = 0x53544f434b
 /** uuidv7(), and skip scans of the covering index. */
@@ -22,12 +22,29 @@ export interface Migrated {
   migrations: number
   /** Whether the functions and triggers were replaced. */
   functions: boolean
+  /** Migrations that the database had in an earlier text, and was brought to today's. */
+  repaired: string[]
+  /** Entries of what is counted from the rows that were corrected. */
+  corrected: number
+}
+
+/** What was done, in sentences for the person who started it. */
+export function describeMigrated({ migrations, functions, repaired, corrected }: Migrated): string {
+  const done = [
+    repaired.length > 0 &&
+      `Repaired a database of an earlier build: ${repaired.join(', ')} had been changed since it was made.`,
+    migrations > 0 && `Applied ${migrations} ${migrations === 1 ? 'migration' : 'migrations'}.`,
+    functions && migrations === 0 && 'Replaced the functions and triggers.',
+    corrected > 0 && `Corrected ${corrected} totals that were not what the rows say.`,
+  ].filter((sentence) => sentence !== false)
+  return done.length === 0 ? 'The database schema is up to date.' : done.join(' ')
 }
 
 /**
- * Brings the database to this code's schema: the numbered migrations that it lacks, then the functions and triggers, in one
- * transaction. Any number may run at once: each waits for the advisory lock and finds the work done.
- * @throws SchemaVersionError when the database is newer than this code, or PostgreSQL older than 18
+ * Brings the database to this code's schema in one transaction: the numbered migrations that it lacks, what it lacks of
+ * those that it has in an earlier text, then the functions and triggers. Any number may run at once: each waits for the
+ * advisory lock and finds the work done.
+ * @throws SchemaVersionError when the database is newer than this code or of another history, or PostgreSQL older than 18
  */
 export async function migrate(databaseUrl: string): Promise<Migrated> {
   // One connection, since the lock is the session's; no statement timeout, since an index may take its time.
@@ -40,35 +57,50 @@ export async function migrate(databaseUrl: string): Promise<Migrated> {
   try {
     await assertServerVersion(db)
     await db.execute(sql`SELECT pg_advisory_lock(${MIGRATION_LOCK}::bigint)`)
-    const applied = await appliedVersion(db)
-    assertNotNewer(applied)
-    return await db.transaction(async (tx) => ({
-      migrations: await applyMigrations(tx, applied),
-      functions: await replaceSqlFunctions(tx),
-    }))
+    return await db.transaction(bringToSchema)
   } finally {
     await close()
   }
 }
 
+async function bringToSchema(tx: Transaction): Promise<Migrated> {
+  const migrations = readMigrations()
+  const stored = await storedMigrations(tx)
+  const plan = planMigrations(migrations, stored)
+  assertKnown(plan)
+  // Builds before that note had triggers that miscounted, or lost those that counted when a migration was rewritten.
+  const mayBeMiscounted =
+    stored.length > 0 && (plan.rewritten.length > 0 || (await appliedFunctions(tx)) === null)
+  for (const statement of plan.statements) await tx.execute(sql.raw(statement))
+  await noteMigrations(tx, migrations, plan)
+  const functions = await replaceSqlFunctions(tx)
+  return {
+    migrations: plan.missing.length,
+    functions,
+    repaired: plan.rewritten.map(({ tag }) => tag),
+    corrected: mayBeMiscounted ? await recount(tx) : 0,
+  }
+}
+
 /**
- * Applies what is later than the newest migration that was applied, and notes it where drizzle would. Not by drizzle's own
- * migrator, which takes a transaction of its own: functions and tables must change together.
- * @returns how many were applied
+ * Notes what the database now has, where drizzle would: what was missing, or all anew when it notes an earlier text. Not by
+ * drizzle's own migrator, which takes a transaction of its own: functions and tables must change together.
  */
-async function applyMigrations(tx: Transaction, applied: number): Promise<number> {
+async function noteMigrations(
+  tx: Transaction,
+  migrations: Migration[],
+  { missing, rewritten }: MigrationPlan,
+): Promise<void> {
   await tx.execute(sql`CREATE SCHEMA IF NOT EXISTS drizzle`)
   await tx.execute(
     sql`CREATE TABLE IF NOT EXISTS drizzle.__drizzle_migrations (id SERIAL PRIMARY KEY, hash text NOT NULL, created_at bigint)`,
   )
-  const missing = readMigrationFiles({ migrationsFolder }).filter((file) => file.folderMillis > applied)
-  for (const file of missing) {
-    for (const statement of file.sql) await tx.execute(sql.raw(statement))
+  const isAnew = rewritten.length > 0
+  if (isAnew) await tx.execute(sql`DELETE FROM drizzle.__drizzle_migrations`)
+  for (const { hash, when } of isAnew ? migrations : missing)
     await tx.execute(
-      sql`INSERT INTO drizzle.__drizzle_migrations (hash, created_at) VALUES (${file.hash}, ${file.folderMillis})`,
+      sql`INSERT INTO drizzle.__drizzle_migrations (hash, created_at) VALUES (${hash}, ${when})`,
     )
-  }
-  return missing.length
 }
 
 /**
@@ -76,19 +108,32 @@ async function applyMigrations(tx: Transaction, applied: number): Promise<number
  * @throws SchemaVersionError when the schema is not exactly this code's, saying what to do
  */
 export async function assertMigrated(db: Database): Promise<void> {
-  const applied = await appliedVersion(db)
-  assertNotNewer(applied)
-  if (applied < knownVersion() || (await appliedFunctions(db)) !== readSqlFunctions().hash) {
+  const plan = planMigrations(readMigrations(), await storedMigrations(db))
+  assertKnown(plan)
+  if (plan.missing.length > 0 || (await appliedFunctions(db)) !== readSqlFunctions().hash) {
     throw new SchemaVersionError(
       'The database schema is older than this version of Stockpile: run its migrations first (npm start and docker compose do).',
     )
   }
+  if (plan.rewritten.length > 0) {
+    throw new SchemaVersionError(
+      'The database was made by an early build, whose migrations were changed afterwards: run the migrations of this version, which repair it (npm start and docker compose do).',
+    )
+  }
 }
 
-function assertNotNewer(applied: number): void {
-  if (applied > knownVersion()) {
+function assertKnown({ unknown, newer }: MigrationPlan): void {
+  if (newer.length > 0) {
     throw new SchemaVersionError(
       'The database schema is newer than this version of Stockpile: run the newer version, or restore a backup made before the upgrade.',
+    )
+  }
+  if (unknown.length > 0) {
+    const texts = unknown.map(
+      ({ hash, when }) => `${hash.slice(0, 12)} of ${new Date(when).toISOString().slice(0, 10)}`,
+    )
+    throw new SchemaVersionError(
+      `The database has migrations that no version of Stockpile up to this one has (${texts.join(', ')}): it was made by a build of another history. Nothing was changed. Run the build that made it, or use another database.`,
     )
   }
 }
@@ -100,21 +145,4 @@ async function assertServerVersion(db: Database): Promise<void> {
   if (row !== undefined && row.version < MINIMUM_SERVER) {
     throw new SchemaVersionError(`Stockpile needs PostgreSQL 18; the server is ${row.text}.`)
   }
-}
-
-/** The time of the newest migration in the journal: drizzle orders migrations by it. */
-function knownVersion(): number {
-  return Math.max(...readMigrationFiles({ migrationsFolder }).map((migration) => migration.folderMillis))
-}
-
-/** Zero for a database that was never migrated. */
-async function appliedVersion(db: Database): Promise<number> {
-  const [table] = await db.execute<{ known: boolean }>(
-    sql`SELECT to_regclass('drizzle.__drizzle_migrations') IS NOT NULL AS known`,
-  )
-  if (table?.known !== true) return 0
-  const [row] = await db.execute<{ version: string | null }>(
-    sql`SELECT max(created_at)::text AS version FROM drizzle.__drizzle_migrations`,
-  )
-  return Number(row?.version ?? 0)
 }

@@ -18,7 +18,8 @@ export function readSqlFunctions(): SqlFunctions {
   const files = readdirSync(folder).filter((name) => name.endsWith('.sql'))
   const text = files
     .toSorted()
-    .map((name) => readFileSync(`${folder}/${name}`, 'utf8'))
+    // Git may have checked it out with CRLF.
+    .map((name) => readFileSync(`${folder}/${name}`, 'utf8').replaceAll('\r\n', '\n'))
     .join('\n')
   const names = [...text.matchAll(/^CREATE FUNCTION (\w+)/gm)].map(([, name = '']) => name)
   return { text, hash: createHash('sha256').update(text).digest('hex'), names }

@@ -1,0 +1,1 @@
+ALTER TABLE "provider_state" ADD COLUMN "key_missing_at" timestamp with time zone;

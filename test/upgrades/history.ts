@@ -1,0 +1,60 @@
+import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+
+/** The migrations as one or more commits had them. */
+export interface SchemaState {
+  /** The first commit with it, oldest first; `others` have the same. */
+  commit: string
+  date: string
+  subject: string
+  others: number
+  migrations: { tag: string; when: number; text: string; hash: string }[]
+  /** Functions and triggers, since they stand in files of their own; null before. */
+  functions: string | null
+}
+
+export class ShallowCloneError extends Error {
+  override readonly name = 'ShallowCloneError'
+}
+
+/** Each state of the migrations that a commit up to HEAD had, those of merged branches too. @throws ShallowCloneError */
+export function schemaStates(repository: string): SchemaState[] {
+  const git = (...args: string[]) =>
+    execFileSync('git', args, { cwd: repository, encoding: 'utf8', maxBuffer: 64 * 2 ** 20 })
+  if (git('rev-parse', '--is-shallow-repository').trim() === 'true') {
+    throw new ShallowCloneError(
+      'The clone is shallow, and the old migrations are in its history: run `git fetch --unshallow` first.',
+    )
+  }
+  const states = new Map<string, SchemaState>()
+  for (const line of git('log', '--reverse', '--topo-order', '--format=%h %cs %s').trim().split('\n')) {
+    const [commit = '', date = '', ...subject] = line.split(' ')
+    const files = git('ls-tree', '-r', commit, 'packages/db/migrations', 'packages/db/sql')
+      .split('\n')
+      .filter((file) => /\.sql$|_journal\.json$/.test(file))
+    if (files.length === 0) continue
+    const key = files.join('\n')
+    const known = states.get(key)
+    if (known !== undefined) known.others++
+    else
+      states.set(key, {
+        commit,
+        date,
+        subject: subject.join(' '),
+        others: 0,
+        ...readState(git, commit, files),
+      })
+  }
+  return [...states.values()]
+}
+
+function readState(git: (...args: string[]) => string, commit: string, files: string[]) {
+  const show = (path: string) => git('show', `${commit}:${path}`)
+  const journal = show('packages/db/migrations/meta/_journal.json')
+  const migrations = [...journal.matchAll(/"when": (\d+),\s+"tag": "(\w+)"/g)].map(([, when, tag = '']) => {
+    const text = show(`packages/db/migrations/${tag}.sql`)
+    return { tag, when: Number(when), text, hash: createHash('sha256').update(text).digest('hex') }
+  })
+  const functions = files.flatMap((file) => file.match(/packages\/db\/sql\/\S+$/)?.[0] ?? []).toSorted()
+  return { migrations, functions: functions.length === 0 ? null : functions.map(show).join('\n') }
+}
