@@ -51,7 +51,7 @@ async function run(pairs: boolean): Promise<boolean> {
         console.log(lineOf(state, via, result))
       } catch (error) {
         if (!(error instanceof NoSuchDatabaseError)) throw error
-        console.log(`${nameOf(state)} ${via?.commit}  none: ${error.message}, so no such database was left`)
+        console.log(`${nameOf(state)}  ${via?.commit}   none: ${error.message}, so there is no such database`)
       }
     }
     console.log(
@@ -65,12 +65,10 @@ async function run(pairs: boolean): Promise<boolean> {
 
 /** Each state by itself, and by way of the last that drizzle migrated and the last of all, or of every later one. */
 function waysThrough(states: SchemaState[], pairs: boolean): [SchemaState, SchemaState | null][] {
-  const lastOfDrizzle = states.findLastIndex(({ functions }) => functions === null)
+  const last = [states.findLastIndex(({ functions }) => functions === null), states.length - 1]
   return states.flatMap((state, index) => {
-    const later = states
-      .map((via, turn) => ({ via, turn }))
-      .filter(({ turn }) => turn > index && (pairs || turn === lastOfDrizzle || turn === states.length - 1))
-    return [[state, null], ...later.map(({ via }) => [state, via])] as [SchemaState, SchemaState | null][]
+    const later = states.filter((_via, turn) => turn > index && (pairs || last.includes(turn)))
+    return [null, ...later].map((via): [SchemaState, SchemaState | null] => [state, via])
   })
 }
 

@@ -30,39 +30,60 @@ const COUNTED_BY_STATEMENT: Applied[] = [
   [1795369379872, '0004_data_api', '6ee3560'],
 ]
 
-const states: [string, SchemaState, SchemaState | null, string[]][] = [
-  ['the first one', stateOf([FOUNDATION]), null, []],
+/** @param countedBefore of the rows that `stored` says; null: that build kept no totals */
+const states: [
+  string,
+  { state: SchemaState; via: SchemaState | null; repaired: string[]; countedBefore: number | null },
+][] = [
+  ['the first one', { state: stateOf([FOUNDATION]), via: null, repaired: [], countedBefore: null }],
   [
     'one with the migration of lone losses, which collides with what took its place',
-    stateOf([FOUNDATION, FIRST_QUOTA, FIRST_OUTCOME, [1795358429308, '0003_lone_losses', '3cec64e']]),
-    null,
-    ['0001_quota', '0002_items_outcome', '0003_durability'],
+    {
+      state: stateOf([
+        FOUNDATION,
+        FIRST_QUOTA,
+        FIRST_OUTCOME,
+        [1795358429308, '0003_lone_losses', '3cec64e'],
+      ]),
+      via: null,
+      repaired: ['0001_quota', '0002_items_outcome', '0003_durability'],
+      countedBefore: null,
+    },
   ],
   [
     'one without the columns that 0003 was given later',
-    stateOf([FOUNDATION, FIRST_QUOTA, FIRST_OUTCOME, [1795358919500, '0003_durability', 'fcd54e9']]),
-    null,
-    ['0001_quota', '0002_items_outcome', '0003_durability'],
+    {
+      state: stateOf([FOUNDATION, FIRST_QUOTA, FIRST_OUTCOME, [1795358919500, '0003_durability', 'fcd54e9']]),
+      via: null,
+      repaired: ['0001_quota', '0002_items_outcome', '0003_durability'],
+      countedBefore: null,
+    },
   ],
   [
     'one with three migrations that were folded back into earlier ones',
-    stateOf([
-      FOUNDATION,
-      FIRST_QUOTA,
-      FIRST_OUTCOME,
-      DURABILITY,
-      [1795362308190, '0004_key_in_use', '41e181e'],
-      [1795362610016, '0005_inline_needless', '95c304c'],
-      [1795363285503, '0006_missing_key', '4694742'],
-    ]),
-    null,
-    ['0001_quota', '0002_items_outcome'],
+    {
+      state: stateOf([
+        FOUNDATION,
+        FIRST_QUOTA,
+        FIRST_OUTCOME,
+        DURABILITY,
+        [1795362308190, '0004_key_in_use', '41e181e'],
+        [1795362610016, '0005_inline_needless', '95c304c'],
+        [1795363285503, '0006_missing_key', '4694742'],
+      ]),
+      via: null,
+      repaired: ['0001_quota', '0002_items_outcome'],
+      countedBefore: null,
+    },
   ],
   [
-    'one whose totals stood still after the next build migrated it',
-    stateOf(COUNTED_BY_STATEMENT),
-    stateOf([...COUNTED_BY_STATEMENT, INITIALS, DAYS]),
-    ['0001_quota', '0004_data_api'],
+    'one whose API counted 1,199 of 3,898 rows, since its totals stood still after a later build had migrated it',
+    {
+      state: stateOf(COUNTED_BY_STATEMENT),
+      via: stateOf([...COUNTED_BY_STATEMENT, INITIALS, DAYS]),
+      repaired: ['0001_quota', '0004_data_api'],
+      countedBefore: 1199,
+    },
   ],
 ]
 
@@ -76,54 +97,60 @@ describe('a database of an earlier build comes out of migrate as a fresh one, wi
     await fresh.drop()
   })
 
-  test.each(states)('%s', async (_what, state, via, repaired) => {
+  test.each(states)('%s', async (_what, { state, via, repaired, countedBefore }) => {
     const result = await upgrade(database.url, catalog, state, via)
-    expect(result).toMatchObject({ problems: [], repaired, counted: result.stored })
-    // The reason for it all: its API counted what was there before.
-    if (via !== null) expect(result).toMatchObject({ countedBefore: 1199, stored: 3898 })
+    const stored = via === null ? 1199 : 3898
+    expect(result).toMatchObject({ problems: [], repaired, countedBefore, counted: stored, stored })
   })
 })
 
 describe('a stored hash that is not the file’s', () => {
   test('stops the start of a program with what to do, until migrate has repaired the database', () =>
     withConnections(async (db, sql) => {
-    await applyAsThen(sql, stateOf(COUNTED_BY_STATEMENT))
-    await expect(assertMigrated(db)).rejects.toThrow(/run its migrations/)
-    await migrate(database.url)
-    await sql`UPDATE drizzle.__drizzle_migrations SET hash = ${hashOf(textOf('0004_data_api', '6ee3560'))} WHERE created_at = 1795369379872`
-    await expect(assertMigrated(db)).rejects.toThrow(/early build.*run the migrations of this version/)
-    expect(await migrate(database.url)).toMatchObject({ migrations: 0, repaired: ['0004_data_api'] })
-    await expect(assertMigrated(db)).resolves.toBeUndefined()
+      await applyAsThen(sql, stateOf(COUNTED_BY_STATEMENT))
+      await expect(assertMigrated(db)).rejects.toThrow(/run its migrations/)
+      await migrate(database.url)
+      await sql`UPDATE drizzle.__drizzle_migrations SET hash = ${hashOf(textOf('0004_data_api', '6ee3560'))} WHERE created_at = 1795369379872`
+      await expect(assertMigrated(db)).rejects.toThrow(/early build.*run the migrations of this version/)
+      expect(await migrate(database.url)).toMatchObject({ migrations: 0, repaired: ['0004_data_api'] })
+      await expect(assertMigrated(db)).resolves.toBeUndefined()
     }))
 
   test('is taken for the same where Git had checked the file out with CRLF', () =>
     withConnections(async (db, sql) => {
-    await migrate(database.url)
-    const crlf = hashOf(textOf('0001_quota').replaceAll('\n', '\r\n'))
-    await sql`UPDATE drizzle.__drizzle_migrations SET hash = ${crlf} WHERE created_at = 1795356135719`
-    expect(await migrate(database.url)).toMatchObject({ migrations: 0, repaired: ['0001_quota'] })
-    await expect(assertMigrated(db)).resolves.toBeUndefined()
+      await migrate(database.url)
+      const crlf = hashOf(textOf('0001_quota').replaceAll('\n', '\r\n'))
+      await sql`UPDATE drizzle.__drizzle_migrations SET hash = ${crlf} WHERE created_at = 1795356135719`
+      expect(await migrate(database.url)).toMatchObject({ migrations: 0, repaired: ['0001_quota'] })
+      await expect(assertMigrated(db)).resolves.toBeUndefined()
     }))
 
   test('and that no version had is refused, by migrate too, and nothing is changed', () =>
     withConnections(async (db, sql) => {
-    await migrate(database.url)
-    await sql`UPDATE drizzle.__drizzle_migrations SET hash = 'of-another-history' WHERE created_at = 1795369379872`
-    const before = await readCatalog(db)
-    const sentence =
-      /no version of Stockpile up to this one has \(of-another-h of 2026-11-22\).*Nothing was changed/
-    await expect(migrate(database.url)).rejects.toThrow(sentence)
-    await expect(migrate(database.url)).rejects.toThrow(SchemaVersionError)
-    await expect(assertMigrated(db)).rejects.toThrow(sentence)
-    expect(await readCatalog(db)).toEqual(before)
+      await migrate(database.url)
+      await sql`UPDATE drizzle.__drizzle_migrations SET hash = 'of-another-history' WHERE created_at = 1795369379872`
+      const before = await readCatalog(db)
+      const sentence =
+        /no version of Stockpile up to this one has \(of-another-h of 2026-11-22\).*Nothing was changed/
+      await expect(migrate(database.url)).rejects.toThrow(sentence)
+      await expect(migrate(database.url)).rejects.toThrow(SchemaVersionError)
+      await expect(assertMigrated(db)).rejects.toThrow(sentence)
+      expect(await readCatalog(db)).toEqual(before)
     }))
 })
 
 function open(databaseUrl: string) {
-  return connect({ databaseUrl, applicationName: 'upgrades-test', maxConnections: 1, statementTimeoutMs: 10_000 })
+  return connect({
+    databaseUrl,
+    applicationName: 'upgrades-test',
+    maxConnections: 1,
+    statementTimeoutMs: 10_000,
+  })
 }
 
-async function withConnections(work: (db: Connection['db'], sql: postgres.Sql) => Promise<void>): Promise<void> {
+async function withConnections(
+  work: (db: Connection['db'], sql: postgres.Sql) => Promise<void>,
+): Promise<void> {
   const { db, close } = open(database.url)
   const sql = postgres(database.url, { max: 1, onnotice: () => {} })
   try {

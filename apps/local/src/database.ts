@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { parseDatabaseUrl, withDatabase } from '@stockpile/db/database-url'
 import { pgOptions, postgresJsOptions } from '@stockpile/db/driver-options'
 import { errorSentence } from '@stockpile/db/error-sentence'
-import { migrate, SchemaVersionError } from '@stockpile/db/migrate'
+import { describeMigrated, migrate, SchemaVersionError } from '@stockpile/db/migrate'
 import { EmbeddedPostgresError, startEmbeddedPostgres } from '@stockpile/embedded-postgres'
 import { migrateQueue } from '@stockpile/queue/backend'
 import postgres from 'postgres'
@@ -100,13 +100,15 @@ async function startServer(home: string, log: (line: string) => void) {
 
 /**
  * Makes the database where it is missing and brings it, and BullMQ's tables in it, to this code's schema.
+ * @returns a sentence when it was an earlier build's and had to be repaired
  * @throws StartError
  */
-export async function prepareDatabase(databaseUrl: string): Promise<void> {
+export async function prepareDatabase(databaseUrl: string): Promise<string | undefined> {
   try {
     await createIfMissing(databaseUrl)
-    await migrate(databaseUrl)
+    const migrated = await migrate(databaseUrl)
     await migrateQueue(pgOptions(databaseUrl))
+    return migrated.repaired.length > 0 || migrated.corrected > 0 ? describeMigrated(migrated) : undefined
   } catch (error) {
     if (error instanceof StartError) throw error
     if (error instanceof SchemaVersionError) throw new StartError(error.message, { cause: error })

@@ -111,7 +111,11 @@ async function serve(
   terminal.show((frame) => [busyLine('starting the API and the worker', frame)])
   const simulator = config.simulated ? programs.startSimulator() : undefined
   await Promise.all([
-    prepareDatabase(databaseUrl).then(() => waitForPredecessor(options, server, port)),
+    prepareDatabase(databaseUrl).then((repaired) => {
+      if (repaired !== undefined)
+        terminal.print([{ text: '  ' }, { text: repaired, style: 'yellow', hang: true }])
+      return waitForPredecessor(options, server, port)
+    }),
     warnOfRedis(config, terminal),
   ])
   // Before the worker can add to it.

@@ -1,6 +1,13 @@
-// Fails when the schema says something that no migration does yet: generates into a copy and looks for news.
+// Fails when the schema says something that no migration does yet: generates into a copy and looks for news. And when a
+// migration that landed was changed.
 import { spawnSync } from 'node:child_process'
 import { cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { hashProblems } from './hashes.mjs'
+
+for (const problem of hashProblems()) {
+  console.error(problem)
+  process.exitCode = 1
+}
 
 // Relative and inside the package: drizzle-kit takes no absolute output folder.
 const copy = mkdtempSync('.drift-')
