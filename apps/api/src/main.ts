@@ -1,6 +1,4 @@
 import { errorSentence } from '@stockpile/db/error-sentence'
-import { SchemaVersionError } from '@stockpile/db/migrate'
-import { DatabaseNotReadyError } from '@stockpile/db/ready'
 import { createProcessOutput } from '@stockpile/log/output'
 import { UnsafeRedisError } from '@stockpile/queue/redis-safety'
 import { ConfigError, parseConfig } from './config.js'
@@ -47,7 +45,5 @@ async function main(): Promise<number> {
 
 /** Errors whose message says what to do: their stack would only hide it. */
 function isForPeople(error: unknown): error is Error {
-  return [ConfigError, StartError, DatabaseNotReadyError, SchemaVersionError, UnsafeRedisError].some(
-    (known) => error instanceof known,
-  )
+  return [ConfigError, StartError, UnsafeRedisError].some((known) => error instanceof known)
 }

@@ -28,7 +28,7 @@ interface ServeOptions {
 
 /**
  * Opens the API, serves until the signal, then closes what was opened: requests under way are answered first.
- * @throws StartError, DatabaseNotReadyError, SchemaVersionError or UnsafeRedisError with a sentence for the person who started it
+ * @throws StartError, DatabaseNotReadyError, SchemaVersionError, UnfitServerError or UnsafeRedisError with a sentence for the person who started it
  */
 export async function serve({ config, logger, signal, onListening }: ServeOptions): Promise<void> {
   const backend = chooseBackend({ redisUrl: config.redisUrl, postgres: pgOptions(config.databaseUrl) })

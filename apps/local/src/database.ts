@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { parseDatabaseUrl, withDatabase } from '@stockpile/db/database-url'
 import { pgOptions, postgresJsOptions } from '@stockpile/db/driver-options'
 import { errorSentence } from '@stockpile/db/error-sentence'
-import { describeMigrated, migrate, SchemaVersionError } from '@stockpile/db/migrate'
+import { describeMigrated, migrate } from '@stockpile/db/migrate'
 import { EmbeddedPostgresError, startEmbeddedPostgres } from '@stockpile/embedded-postgres'
 import { migrateQueue } from '@stockpile/queue/backend'
 import postgres from 'postgres'
@@ -111,7 +111,6 @@ export async function prepareDatabase(databaseUrl: string): Promise<string | und
     return migrated.repaired.length > 0 || migrated.corrected > 0 ? describeMigrated(migrated) : undefined
   } catch (error) {
     if (error instanceof StartError) throw error
-    if (error instanceof SchemaVersionError) throw new StartError(error.message, { cause: error })
     const sentence = errorSentence(error)
     if (sentence === undefined) throw error
     throw new StartError(sentence, { cause: error })

@@ -2,8 +2,6 @@ import { once } from 'node:events'
 import { setFlagsFromString } from 'node:v8'
 import { withoutParameters } from '@stockpile/db/connection'
 import { errorSentence } from '@stockpile/db/error-sentence'
-import { SchemaVersionError } from '@stockpile/db/migrate'
-import { DatabaseNotReadyError } from '@stockpile/db/ready'
 import { createProcessOutput } from '@stockpile/log/output'
 import { UnsafeRedisError } from '@stockpile/queue/redis-safety'
 import { pino } from 'pino'
@@ -65,7 +63,7 @@ async function main(): Promise<number> {
 
 /** What a person can act on, without a stack. */
 function sentenceFor(error: unknown): string | undefined {
-  const forPeople = [ConfigError, SchemaVersionError, DatabaseNotReadyError, UnsafeRedisError]
+  const forPeople = [ConfigError, UnsafeRedisError]
   if (error instanceof Error && forPeople.some((known) => error instanceof known)) return error.message
   return errorSentence(error)
 }

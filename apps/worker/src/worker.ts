@@ -52,7 +52,7 @@ const REFUSED_CAP_DAYS = 7
  * @param options.signal ends those waits, by rejecting with its reason
  * @param options.retryAfterMs instead of the policy's backoff, and `windowsMs` instead of the real second, minute and
  *   day, and `probeWaits` instead of those of an outage: for tests and benchmarks, which compress time
- * @throws SchemaVersionError, DatabaseNotReadyError or UnsafeRedisError with a sentence for the person who started it
+ * @throws SchemaVersionError, UnfitServerError, DatabaseNotReadyError or UnsafeRedisError with a sentence for the person who started it
  */
 export async function startWorker(
   config: Config,

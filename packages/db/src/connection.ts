@@ -50,8 +50,6 @@ export function connect(options: ConnectionOptions): Connection {
         jit: 'off',
         // Left to choose, PostgreSQL plans some statements at each run, which takes longer than they do.
         plan_cache_mode: genericPlans ? 'force_generic_plan' : 'auto',
-        // A transaction whose process hangs or vanished must not keep its locks: whoever takes its item over needs them.
-        idle_in_transaction_session_timeout: '20000',
       },
     }),
     idle_timeout: idleTimeoutMs / 1_000,
@@ -78,6 +76,8 @@ export async function ping(db: Database): Promise<void> {
 export function isUnavailable(error: unknown): boolean {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     const code = 'code' in cause ? String(cause.code) : ''
+    // A pooler that will never let us in; others of the class are of the moment.
+    if (code === '08P01' && cause.message.includes('startup parameter')) return false
     // Classes of PostgreSQL: connection, resources, shutdown or timeout, deadlock or serialization; read-only; idle in a transaction.
     if (/^(08|53|57|40|25006|25P03)/.test(code)) return true
     if (

@@ -1,13 +1,13 @@
 import { parseDatabaseUrl } from './database-url.js'
 import { PreferTlsSocket } from './prefer-tls-socket.js'
 import { openSocket, socketPath } from './server-socket.js'
-import { SESSION_SETTINGS } from './session-settings.js'
+import { SESSION_BOUNDS, SESSION_SETTINGS } from './session-settings.js'
 import { tlsOptions } from './tls-options.js'
 
 interface SessionOptions {
   /** Shown in pg_stat_activity. */
   applicationName: string
-  /** Of the session, besides SESSION_SETTINGS. */
+  /** Of the session, besides SESSION_SETTINGS and instead of SESSION_BOUNDS. */
   settings?: Readonly<Record<string, string>>
   /** A connection on which nothing comes or goes for so long is ended; undefined: never. */
   silenceMs?: number
@@ -34,7 +34,7 @@ export function postgresJsOptions(databaseUrl: string, session: SessionOptions) 
     connect_timeout: address.connectTimeoutMs / 1_000,
     connection: {
       application_name: session.applicationName,
-      options: startOptions(address.options, { ...SESSION_SETTINGS, ...session.settings }),
+      options: startOptions(address.options, { ...SESSION_BOUNDS, ...SESSION_SETTINGS, ...session.settings }),
     },
     socket: () => openSocket(address, session.silenceMs),
   }
@@ -59,7 +59,7 @@ export function pgOptions(databaseUrl: string) {
     sslnegotiation: tls?.direct === true ? ('direct' as const) : ('postgres' as const),
     client_encoding: 'UTF8',
     replication: 'false',
-    options: startOptions(address.options, settings),
+    options: startOptions(address.options, { ...SESSION_BOUNDS, ...settings }),
     connectionTimeoutMillis: address.connectTimeoutMs,
     ...(tls?.mode === 'prefer' ? { stream: () => new PreferTlsSocket(tlsOptions(tls, address.host)) } : {}),
   }

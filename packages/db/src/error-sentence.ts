@@ -1,3 +1,6 @@
+/** An error of ours whose message is a sentence for the person who runs the program, with what to do. */
+export class SentenceError extends Error {}
+
 /** What PostgreSQL, its driver or the way to it says, in the words of whoever said it. */
 interface Reported {
   message: string
@@ -126,12 +129,13 @@ const BY_MESSAGE: readonly (readonly [message: RegExp, code: string])[] = [
 ]
 
 /**
- * An error of PostgreSQL, of a driver or of the way there, in one line for the person who runs the program: the deepest
- * cause first, then what to do. It holds neither a statement nor its parameters, nor a password. Every program says its
+ * An error of PostgreSQL, of a driver or of the way there, or one of ours that is a sentence already, in one line for the
+ * person who runs the program: the deepest cause first, then what to do. It holds neither a statement nor its parameters, nor a password. Every program says its
  * errors by it: `console.error(errorSentence(error) ?? error)`.
  * @returns undefined for anything else: a defect, of which the stack is what counts
  */
 export function errorSentence(error: unknown): string | undefined {
+  if (error instanceof SentenceError) return error.message
   const cause = deepestCause(error)
   if (cause === undefined) return undefined
   const said = report(cause)

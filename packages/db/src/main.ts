@@ -1,6 +1,6 @@
 import { databaseUrlProblem, databaseUrlWarning } from './database-url.js'
 import { errorSentence } from './error-sentence.js'
-import { describeMigrated, migrate, SchemaVersionError } from './migrate.js'
+import { describeMigrated, migrate } from './migrate.js'
 
 /**
  * `node packages/db/dist/main.js`: applies the migrations to DATABASE_URL and exits, with 2 for a wrong DATABASE_URL and 1
@@ -23,8 +23,7 @@ async function main(databaseUrl: string): Promise<number> {
     console.log(describeMigrated(await migrate(databaseUrl)))
     return 0
   } catch (error) {
-    const sentence = error instanceof SchemaVersionError ? error.message : errorSentence(error)
-    console.error(sentence ?? error)
+    console.error(errorSentence(error) ?? error)
     return 1
   }
 }

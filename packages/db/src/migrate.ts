@@ -2,17 +2,17 @@ import { sql } from 'drizzle-orm'
 import { connect } from './connection.js'
 import type { Database, Transaction } from './connection.js'
 import { recount } from './derived-data.js'
+import { SentenceError } from './error-sentence.js'
 import { planMigrations, readMigrations, storedMigrations } from './migrations.js'
 import type { Migration, MigrationPlan } from './migrations.js'
+import { assertFitServer } from './server-check.js'
 import { appliedFunctions, readSqlFunctions, replaceSqlFunctions } from './sql-functions.js'
 
 /** "STOCK" in ASCII: one migration at a time, however many replicas start at once. */
 const MIGRATION_LOCK = 0x53544f434b
-/** uuidv7(), and skip scans of the covering index. */
-const MINIMUM_SERVER = 180_000
 
 /** The schema of the database and the one that this code knows do not match. */
-export class SchemaVersionError extends Error {
+export class SchemaVersionError extends SentenceError {
   override readonly name = 'SchemaVersionError'
 }
 
@@ -44,18 +44,20 @@ export function describeMigrated({ migrations, functions, repaired, corrected }:
  * Brings the database to this code's schema in one transaction: the numbered migrations that it lacks, what it lacks of
  * those that it has in an earlier text, then the functions and triggers. Any number may run at once: each waits for the
  * advisory lock and finds the work done.
- * @throws SchemaVersionError when the database is newer than this code or of another history, or PostgreSQL older than 18
+ * @throws SchemaVersionError when the database is newer than this code or of another history, and UnfitServerError
  */
 export async function migrate(databaseUrl: string): Promise<Migrated> {
-  // One connection, since the lock is the session's; no statement timeout, since an index may take its time.
-  const { db, close } = connect({
-    databaseUrl,
-    applicationName: 'stockpile-migrate',
-    maxConnections: 1,
-    statementTimeoutMs: 0,
-  })
+  // No statement timeout, since an index may take its time.
+  const options = { databaseUrl, applicationName: 'stockpile-migrate', statementTimeoutMs: 0 }
+  const checked = connect({ ...options, maxConnections: 2 })
   try {
-    await assertServerVersion(db)
+    await assertFitServer(checked.db)
+  } finally {
+    await checked.close()
+  }
+  // One connection, since the lock is the session's.
+  const { db, close } = connect({ ...options, maxConnections: 1 })
+  try {
     await db.execute(sql`SELECT pg_advisory_lock(${MIGRATION_LOCK}::bigint)`)
     return await db.transaction(bringToSchema)
   } finally {
@@ -135,14 +137,5 @@ function assertKnown({ unknown, newer }: MigrationPlan): void {
     throw new SchemaVersionError(
       `The database has migrations that no version of Stockpile up to this one has (${texts.join(', ')}): it was made by a build of another history. Nothing was changed. Run the build that made it, or use another database.`,
     )
-  }
-}
-
-async function assertServerVersion(db: Database): Promise<void> {
-  const [row] = await db.execute<{ version: number; text: string }>(
-    sql`SELECT current_setting('server_version_num')::int AS version, current_setting('server_version') AS text`,
-  )
-  if (row !== undefined && row.version < MINIMUM_SERVER) {
-    throw new SchemaVersionError(`Stockpile needs PostgreSQL 18; the server is ${row.text}.`)
   }
 }

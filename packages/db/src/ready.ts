@@ -1,32 +1,33 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isUnavailable } from './connection.js'
-import type { Database } from './connection.js'
-import { errorSentence } from './error-sentence.js'
-import { assertMigrated, SchemaVersionError } from './migrate.js'
+import type { Pool } from './connection.js'
+import { errorSentence, SentenceError } from './error-sentence.js'
+import { assertMigrated } from './migrate.js'
+import { assertFitServer } from './server-check.js'
 
 const WAIT_MS = 60_000
 const PAUSE_MS = 1_000
 
 /** PostgreSQL refuses, or does not come up; the message is a sentence for the person who started the process. */
-export class DatabaseNotReadyError extends Error {
+export class DatabaseNotReadyError extends SentenceError {
   override readonly name = 'DatabaseNotReadyError'
 }
 
 /**
- * Waits up to 60 s for PostgreSQL, and checks that its schema is this code's. Returns early when the signal comes.
+ * Waits up to 60 s for PostgreSQL, and checks that it is fit and its schema this code's. Returns early when the signal comes.
  * @param onWaiting told once, in a sentence with the reason, that it does not answer yet
- * @throws DatabaseNotReadyError, or SchemaVersionError: both with what to do
+ * @throws DatabaseNotReadyError, SchemaVersionError or UnfitServerError: each with what to do
  */
 export async function waitForSchema(
-  db: Database,
+  db: Pool,
   { onWaiting, signal }: { onWaiting: (sentence: string) => void; signal: AbortSignal },
 ): Promise<void> {
   const endsAt = performance.now() + WAIT_MS
   for (let waiting = false; !signal.aborted; waiting = true) {
     try {
+      await assertFitServer(db)
       return await assertMigrated(db)
     } catch (error) {
-      if (error instanceof SchemaVersionError) throw error
       if (!isUnavailable(error)) throw sentenceError(error)
       if (performance.now() > endsAt) {
         throw sentenceError(error, ` Waited ${WAIT_MS / 1_000} s.`)
@@ -43,5 +44,7 @@ export async function waitForSchema(
 /** The error itself when it is a defect, whose stack tells more. */
 function sentenceError(error: unknown, more = ''): unknown {
   const sentence = errorSentence(error)
-  return sentence === undefined ? error : new DatabaseNotReadyError(`${sentence}${more}`)
+  return sentence === undefined || error instanceof SentenceError
+    ? error
+    : new DatabaseNotReadyError(`${sentence}${more}`)
 }

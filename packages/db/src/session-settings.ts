@@ -1,7 +1,7 @@
 /**
  * What every session of ours has, whatever the server, the database or the role has been given by others (ALTER DATABASE
  * … SET, ALTER ROLE … SET, postgresql.conf): each of these changes an answer, or what a statement does. Sent when a
- * connection is made; `SessionLostError` tells of a pooler that drops them.
+ * connection is made; `assertFitServer` tells of a pooler that drops them.
  *
  * Not set here, on purpose: `default_transaction_read_only`, since who makes a server read-only means us too;
  * `synchronous_commit`, which with replicas may be stricter than its default; `role`, by which an owner is chosen;
@@ -30,8 +30,15 @@ export const SESSION_SETTINGS = {
   row_security: 'on',
   /** `pg_get_functiondef` and its like, by which a catalog is compared. */
   quote_all_identifiers: 'off',
-  /** Ours are `statement_timeout` and `idle_in_transaction_session_timeout`; an export and a listener last. */
+  /** An export and a listener last. */
   lock_timeout: '0',
   transaction_timeout: '0',
   idle_session_timeout: '0',
+} as const satisfies Record<string, string>
+
+/** Those of time, of which a connection may say others. */
+export const SESSION_BOUNDS = {
+  statement_timeout: '0',
+  /** A transaction whose process hangs or vanished must not keep its locks: whoever takes its item over needs them. */
+  idle_in_transaction_session_timeout: '20s',
 } as const satisfies Record<string, string>
