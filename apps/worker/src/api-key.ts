@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import type { Logger } from 'pino'
 import { tick } from './in-flight.js'
 
@@ -8,6 +8,12 @@ export type ApiKey = { value: string } | { file: string }
 /** There is no key yet; the message says what is missing. */
 export class MissingKeyError extends Error {
   override readonly name = 'MissingKeyError'
+  /** Whether the file is there, but cannot be read: what helps then is not to get a key. */
+  readonly isThere: boolean
+  constructor(message: string, { isThere = false, cause }: { isThere?: boolean; cause?: unknown } = {}) {
+    super(message, { cause })
+    this.isThere = isThere
+  }
 }
 
 /**
@@ -18,14 +24,28 @@ export function apiKeySource(key: ApiKey): () => Promise<string> {
   if ('value' in key) return async () => checked(key.value, 'ALPHAVANTAGE_API_KEY')
   const { file } = key
   return async () => {
-    const content = await readFile(file, 'utf8').catch((error: unknown) => {
-      const code = error instanceof Error && 'code' in error ? error.code : 'unreadable'
-      const reason = code === 'ENOENT' ? 'does not exist' : `cannot be read (${String(code)})`
-      throw new MissingKeyError(`the key file ${file} ${reason}`, { cause: error })
+    const content = await readFile(file, 'utf8').catch(async (error: unknown) => {
+      const code = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable'
+      throw new MissingKeyError(`the key file ${file} ${await whyUnreadable(file, code)}`, {
+        isThere: code !== 'ENOENT',
+        cause: error,
+      })
     })
     if (content.trim() === '') throw new MissingKeyError(`the key file ${file} is empty`)
     return checked(content, `the key file ${file}`)
   }
+}
+
+/** What a person can do about a file that is there, with the owner and mode that it has and needs. */
+async function whyUnreadable(file: string, code: string): Promise<string> {
+  if (code === 'ENOENT') return 'does not exist'
+  const user = process.geteuid?.()
+  if (!['EACCES', 'EPERM'].includes(code) || user === undefined) return `cannot be read (${code})`
+  const has = await stat(file).then(
+    ({ uid, mode }) => `it belongs to user ${uid} with mode ${(mode & 0o777).toString(8)}, and `,
+    () => '',
+  )
+  return `cannot be read (${code}): ${has}user ${user} must be able to read it, and to enter its folder: chown ${user} ${file}`
 }
 
 /** What cannot be a key is as good as none: to send it would only bring a refusal. */
@@ -37,19 +57,24 @@ function checked(text: string, where: string): string {
 
 const TELL_MS = 10_000
 
-/** The same source, which tells again and again, at most every 10 s, that there is no key; its caller is told as well. */
+/**
+ * The same source, which tells what is missing, at once when that changes and else at most every 10 s; its caller is told
+ * as well.
+ */
 export function tellWhenMissing(
   apiKey: () => Promise<string>,
-  onMissing: () => Promise<void>,
+  onMissing: (problem: string) => Promise<void>,
 ): () => Promise<string> {
   let tellAt = performance.now()
+  let told = ''
   return async () => {
     try {
       return await apiKey()
     } catch (error) {
-      if (error instanceof MissingKeyError && performance.now() >= tellAt) {
+      if (error instanceof MissingKeyError && (error.message !== told || performance.now() >= tellAt)) {
         tellAt = performance.now() + TELL_MS
-        await onMissing()
+        told = error.message
+        await onMissing(error.message)
       }
       throw error
     }
@@ -57,6 +82,8 @@ export function tellWhenMissing(
 }
 
 const POLL_MS = 1_000
+const HOW_TO_GET_ONE =
+  'A free key is at https://www.alphavantage.co/support/#api-key; write it into the key file (ALPHAVANTAGE_API_KEY_FILE), and work starts by itself.'
 /** Whoever opens the log should not have to search for why nothing happens. */
 const REMIND_MS = 10 * 60_000
 
@@ -66,16 +93,17 @@ export async function waitForApiKey(
   { logger, signal }: { logger: Logger; signal: AbortSignal },
 ): Promise<void> {
   let remindAt = performance.now()
+  let said = ''
   do {
     try {
       await apiKey()
       return
     } catch (error) {
       if (!(error instanceof MissingKeyError)) throw error
-      if (performance.now() >= remindAt) {
+      if (error.message !== said || performance.now() >= remindAt) {
+        said = error.message
         logger.warn(
-          `waiting for an API key: ${error.message}. ` +
-            'A free key is at https://www.alphavantage.co/support/#api-key; write it into the key file (ALPHAVANTAGE_API_KEY_FILE), and work starts by itself.',
+          `waiting for an API key: ${error.message}. ${error.isThere ? 'Work starts by itself once it can be read.' : HOW_TO_GET_ONE}`,
         )
         remindAt = performance.now() + REMIND_MS
       }

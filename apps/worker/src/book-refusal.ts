@@ -5,6 +5,7 @@ import { blockUntil, recordDailyRefusal, refuseAccess } from '@stockpile/db/ledg
 import { limitsText } from '@stockpile/db/limits'
 import type { Limit } from '@stockpile/db/limits'
 import type { Logger } from 'pino'
+import { withoutSymbol } from './outage.js'
 
 interface Dependencies {
   db: Connection['db']
@@ -13,17 +14,22 @@ interface Dependencies {
   logger: Logger
 }
 
+/** Why everything waits. A server that asks to slow down says for how long, which is told beside how long it is believed. */
+export function blockDetail(error: AlphaVantageError, symbol: string): string {
+  return error.class === 'throttled' ? withoutSymbol(error, symbol) : DISPOSITIONS[error.class].meaning
+}
+
 /**
  * The provider's word overrules the book: what it refuses is remembered for all workers and through restarts.
- * @param id of the request that was refused
+ * @param request that was refused: its id in the book
  */
 export async function bookRefusal(
   { db, plan, limits, logger }: Dependencies,
-  id: number,
+  { id, symbol }: { id: number; symbol: string },
   error: AlphaVantageError,
 ): Promise<void> {
   const refusal = error.class
-  const detail = DISPOSITIONS[refusal].meaning
+  const detail = blockDetail(error, symbol)
   if (refusal === 'daily_limit') {
     const saidPerDay = requestsPerDayIn(error.evidence ?? '')
     if (contradicts(saidPerDay, limits)) {

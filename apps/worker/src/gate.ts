@@ -16,7 +16,7 @@ export interface GateDependencies {
   pause: () => void
   resume: () => void
   /** Called at each look while the gate is closed. */
-  onLook: () => Promise<void>
+  onLook: () => void
   logger: Logger
 }
 
@@ -25,6 +25,8 @@ const LOOK_MS = 5_000
 /** The next slot can be reserved a second ahead: who comes a little early loses none of it. */
 export const EARLY_MS = 500
 
+/** What is over by now may not be by the database's clock. */
+const SOON_MS = 20
 /** Whoever opens the log should not have to search for why nothing happens. */
 const REMIND_MS = 10 * 60_000
 
@@ -43,6 +45,7 @@ export class Gate {
   #closed: Closed | null = null
   /** Ends the pause before the next look. */
   #look = new AbortController()
+  #nextLookMs = 0
   #isStopped = false
   #remindAt = 0
   #watching: Promise<void> = Promise.resolve()
@@ -61,7 +64,10 @@ export class Gate {
     if (this.#isStopped) return
     const wasClosed = this.#closed !== null
     this.#note(wait)
-    if (wasClosed) return
+    if (wasClosed) {
+      if (performance.now() + wait.ms < this.#nextLookMs) this.look()
+      return
+    }
     this.#dependencies.pause()
     this.#watching = this.#watch()
   }
@@ -95,14 +101,13 @@ export class Gate {
     const { ask, onLook, resume, logger } = this.#dependencies
     while (this.#closed !== null && !this.#isStopped) {
       const leftMs = this.#closed.untilMs - performance.now()
+      const sleepMs = Math.min(LOOK_MS, leftMs > EARLY_MS ? leftMs - EARLY_MS : Math.max(leftMs, SOON_MS))
+      this.#nextLookMs = performance.now() + sleepMs
       this.#look = new AbortController()
-      await tick(
-        Math.min(LOOK_MS, leftMs > EARLY_MS ? leftMs - EARLY_MS : Math.max(leftMs, 20)),
-        this.#look.signal,
-      )
+      await tick(sleepMs, this.#look.signal)
       if (this.#isStopped) return
+      onLook()
       try {
-        await onLook()
         const wait = await ask()
         if (wait !== null) {
           this.#note(wait)

@@ -35,6 +35,11 @@ export function probeWaits(limits: readonly Limit[], sent: boolean): ProbeWaits 
   return sent && isDaily ? SPARING : FREQUENT
 }
 
+/** What happened, for what it means for all symbols. */
+export function withoutSymbol(error: AlphaVantageError, symbol: string): string {
+  return error.message.replace(`${symbol}: `, '')
+}
+
 /** How a wait for the provider reads. */
 export function outageReason(detail: string): string {
   return `The provider does not answer: ${detail}`
@@ -60,7 +65,7 @@ export async function noteFailure(
   request: { id: number; symbol: string },
   error: AlphaVantageError,
 ): Promise<Wait | null> {
-  const detail = error.message.replace(`${request.symbol}: `, '')
+  const detail = withoutSymbol(error, request.symbol)
   const outage = await noteUnanswered(db, {
     ...request,
     class: error.class,

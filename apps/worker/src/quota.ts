@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { AlphaVantageError, DISPOSITIONS } from '@stockpile/alphavantage/refusal'
+import { AlphaVantageError } from '@stockpile/alphavantage/refusal'
 import { withoutParameters } from '@stockpile/db/connection'
 import type { Connection } from '@stockpile/db/connection'
 import type { FetchedOutputsize, Wait } from '@stockpile/db/items'
@@ -8,7 +8,7 @@ import type { ClosedGate } from '@stockpile/db/ledger'
 import type { Limit } from '@stockpile/db/limits'
 import type { Logger } from 'pino'
 import { MissingKeyError } from './api-key.js'
-import { bookRefusal } from './book-refusal.js'
+import { blockDetail, bookRefusal } from './book-refusal.js'
 import { EARLY_MS } from './gate.js'
 import { tick } from './in-flight.js'
 import { Lateness } from './lateness.js'
@@ -138,10 +138,10 @@ export function createQuota({
   }
 
   /** Until when the ledger, which has booked the refusal, lets nothing be sent. */
-  async function waitAfter(error: AlphaVantageError): Promise<QuotaWaitError> {
+  async function waitAfter(error: AlphaVantageError, symbol: string): Promise<QuotaWaitError> {
     const isKey = error.class === 'invalid_key' || error.class === 'demo_key'
     const ms = (await ask())?.ms ?? 0
-    const reason = DISPOSITIONS[error.class].meaning
+    const reason = blockDetail(error, symbol)
     return new QuotaWaitError(
       { for: isKey ? 'key' : 'quota', reason, ms, refused: !isKey },
       { refusal: error },
@@ -194,11 +194,13 @@ export function createQuota({
             )
           : null
         if (error.sent) {
-          await book(() => bookRefusal({ db, plan, limits, logger }, id, error))
+          await book(() => bookRefusal({ db, plan, limits, logger }, { id, symbol: request.symbol }, error))
           await book(() => conclude(error.class, !isUnanswered(error)))
         } else await book(() => giveBack(id))
         if (wait !== null) throw new QuotaWaitError(wait, { isBehind: true })
-        throw error.sent && error.disposition.outcome === 'snooze' ? await waitAfter(error) : error
+        throw error.sent && error.disposition.outcome === 'snooze'
+          ? await waitAfter(error, request.symbol)
+          : error
       }
     },
   }

@@ -128,11 +128,12 @@ export async function startWorker(
     onFreed: () => gate.look(),
     logger,
   })
+  const recoverLost = oneAtATime(() => recoverLostJobs(worker.handle), logger)
   const gate = new Gate({
     ask: () => quota.ask(),
     pause: () => void worker.handle.pause(true),
     resume: () => void worker.handle.resume(),
-    onLook: () => recoverLostJobs(worker.handle),
+    onLook: () => recoverLost(),
     logger,
   })
   const dependencies = {
@@ -179,7 +180,7 @@ export async function startWorker(
       // From here on BullMQ takes nothing new, and waits for what is active. Pausing it would not do: a wait
       // for jobs that is under way would still take one, and a pause for the provider's limits be sat out.
       const closing = worker.handle.close()
-      const gateStopped = gate.stop()
+      const gateStopped = within(gate.stop(), PUT_BACK_MS)
       if (!grace.aborted) await Promise.race([inFlight.drained(), once(grace, 'abort')])
       inFlight.close(new ShutdownError('the worker stops'))
       await within(inFlight.drained(), PUT_BACK_MS)
@@ -187,6 +188,18 @@ export async function startWorker(
       await Promise.all([gateStopped, worker.close(), within(closing, PUT_BACK_MS)])
       await closeAll()
     },
+  }
+}
+
+/** Does the work unless it is still under way: a queue that is away owes its answer until it is back. */
+function oneAtATime(work: () => Promise<void>, logger: Logger): () => void {
+  let isUnderWay = false
+  return () => {
+    if (isUnderWay) return
+    isUnderWay = true
+    void work()
+      .catch((err: unknown) => logger.debug({ err }, 'cannot hand out the jobs of lost workers'))
+      .finally(() => (isUnderWay = false))
   }
 }
 

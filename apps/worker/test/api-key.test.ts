@@ -1,8 +1,10 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { waitFor } from '@stockpile/test-harness/process'
+import { pino } from 'pino'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { apiKeySource, tellWhenMissing, waitForApiKey } from '../src/api-key.js'
 import { CANARY_KEY, symbolNames, useSystem } from './system.js'
 
 const DEADLINE_MS = 25_000
@@ -63,5 +65,43 @@ describe('what cannot be a key', () => {
     expect(system.simulator.arrivals()).toEqual([])
     await writeFile(file, 'sound')
     expect(await system.run(id)).toMatchObject({ status: 'succeeded', counts: { succeeded: 10 } })
+  })
+})
+
+/** Nobody in particular: root may read everything. */
+const NOBODY = 65_534
+
+describe('a key file that appears but cannot be read', () => {
+  test('is said at once while a worker waits for it, with who must be able to read it', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'stockpile-key-'))
+    onTestFinished(() => rm(folder, { recursive: true }))
+    await chmod(folder, 0o755)
+    const file = join(folder, 'key')
+    const isRoot = process.geteuid?.() === 0
+    const lines: string[] = []
+    const logger = pino({}, { write: (line: string) => lines.push(line) })
+    const problems: string[] = []
+    const apiKey = tellWhenMissing(apiKeySource({ file }), async (problem) => void problems.push(problem))
+    const waiting = waitForApiKey(apiKey, { logger, signal: AbortSignal.timeout(DEADLINE_MS) })
+    await waitFor(() => lines.length === 1, { deadlineMs: DEADLINE_MS })
+    expect(lines[0]).toContain('does not exist. A free key is at')
+    await writeFile(file, 'sound', { mode: 0o200 })
+    try {
+      if (isRoot) process.seteuid?.(NOBODY)
+      await waitFor(() => lines.length === 2, { deadlineMs: DEADLINE_MS })
+      const user = process.geteuid?.()
+      expect(problems[1]).toMatch(
+        new RegExp(
+          `cannot be read \\(EACCES\\): it belongs to user \\d+ with mode 200, .*chown ${user} ${file}`,
+        ),
+      )
+      expect(lines[1]).toContain(`user ${user} must be able to read it`)
+      expect(lines[1]).not.toContain('free key')
+    } finally {
+      if (isRoot) process.seteuid?.(0)
+    }
+    await chmod(file, 0o600)
+    await waiting
+    expect(lines).toHaveLength(2)
   })
 })
