@@ -11,11 +11,11 @@ RUN find . -type f ! -name package.json ! -name 'pnpm-*.yaml' ! -path './patches
 FROM base AS installed
 COPY --from=manifests /app .
 RUN npm install --global "$(node -p 'require("./package.json").packageManager')" \
- && pnpm install --frozen-lockfile --filter @stockpile/api... --filter @stockpile/worker...
+ && pnpm install --frozen-lockfile --filter @stockpile/api... --filter @stockpile/worker... --filter @stockpile/migrate...
 
 FROM installed AS build
 COPY . .
-RUN pnpm --filter @stockpile/api... --filter @stockpile/worker... run build \
+RUN pnpm --filter @stockpile/api... --filter @stockpile/worker... --filter @stockpile/migrate... run build \
  && mkdir /built \
  && cp --recursive --parents apps/*/dist packages/*/dist packages/db/migrations packages/db/sql /built \
  && find /built -name '*.d.ts' -delete
@@ -23,7 +23,7 @@ RUN pnpm --filter @stockpile/api... --filter @stockpile/worker... run build \
 # Declarations and source maps are two fifths of the packages, and no process reads them.
 FROM installed AS production
 RUN find . -name node_modules -prune -exec rm -r {} + \
- && pnpm install --frozen-lockfile --offline --prod --filter @stockpile/api... --filter @stockpile/worker... \
+ && pnpm install --frozen-lockfile --offline --prod --filter @stockpile/api... --filter @stockpile/worker... --filter @stockpile/migrate... \
  && find node_modules -type f \( -name '*.d.*ts' -o -name '*.map' \) -delete \
  && rm -r patches pnpm-lock.yaml pnpm-workspace.yaml test
 

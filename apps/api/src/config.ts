@@ -1,4 +1,4 @@
-import { databaseUrlProblem } from '@stockpile/db/database-url'
+import { databaseUrlProblem, withPassword } from '@stockpile/db/database-url'
 import { urlProblem } from '@stockpile/db/url'
 import * as z from 'zod'
 
@@ -16,6 +16,7 @@ const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const
 
 const environmentSchema = z.object({
   DATABASE_URL: sound(databaseUrlProblem),
+  DATABASE_PASSWORD: optional(z.string()),
   REDIS_URL: optional(sound((text) => urlProblem(text, ['redis', 'rediss'], ':password@127.0.0.1:6379'))),
   QUEUE_PREFIX: optional(z.string().regex(/^[\w-]{1,50}$/)),
   HOST: optional(z.string().regex(/^[\w.:-]{1,255}$/)),
@@ -32,6 +33,7 @@ const environmentSchema = z.object({
 /** What each variable takes. Values are not repeated in messages: some hold a password. */
 const TAKES: Record<keyof z.infer<typeof environmentSchema>, string> = {
   DATABASE_URL: 'the PostgreSQL database, e.g. postgres://user:password@127.0.0.1:5432/stockpile',
+  DATABASE_PASSWORD: 'the password for DATABASE_URL, as it is, where it has none',
   REDIS_URL: 'a Redis, e.g. redis://127.0.0.1:6379; unset: the queue lives in PostgreSQL',
   QUEUE_PREFIX: '1 to 50 letters, digits, - and _',
   HOST: 'the address to listen on, e.g. 127.0.0.1 (default) or 0.0.0.0',
@@ -59,7 +61,10 @@ export function parseConfig(environment: Record<string, string | undefined>): Co
   if (!parsed.success) throw new ConfigError(explain(parsed.error, environment))
   const { data } = parsed
   return {
-    databaseUrl: data.DATABASE_URL,
+    databaseUrl:
+      data.DATABASE_PASSWORD === undefined
+        ? data.DATABASE_URL
+        : withPassword(data.DATABASE_URL, data.DATABASE_PASSWORD),
     redisUrl: data.REDIS_URL,
     queuePrefix: data.QUEUE_PREFIX,
     host: data.HOST ?? '127.0.0.1',

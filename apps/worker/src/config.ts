@@ -1,5 +1,5 @@
 import { limitsOf, PLANS } from '@stockpile/alphavantage/plan'
-import { databaseUrlProblem } from '@stockpile/db/database-url'
+import { databaseUrlProblem, withPassword } from '@stockpile/db/database-url'
 import { isSymbol, splitSymbols } from '@stockpile/db/symbol'
 import { urlProblem } from '@stockpile/db/url'
 import * as z from 'zod'
@@ -27,6 +27,7 @@ const DEFAULT_KEY_FILE = '/run/secrets/alphavantage_api_key'
 const schema = z
   .object({
     DATABASE_URL: sound(databaseUrlProblem, 'postgres://user:password@127.0.0.1:5432/stockpile'),
+    DATABASE_PASSWORD: given(z.string().optional()),
     REDIS_URL: given(
       sound(
         (text) => urlProblem(text, ['redis', 'rediss'], ':password@127.0.0.1:6379'),
@@ -86,7 +87,10 @@ export function parseConfig(env: Record<string, string | undefined>) {
   const { data } = parsed
   const limits = limitsOf(data.ALPHAVANTAGE_PLAN)
   return {
-    databaseUrl: data.DATABASE_URL,
+    databaseUrl:
+      data.DATABASE_PASSWORD === undefined
+        ? data.DATABASE_URL
+        : withPassword(data.DATABASE_URL, data.DATABASE_PASSWORD),
     redisUrl: data.REDIS_URL,
     queuePrefix: data.QUEUE_PREFIX,
     key:

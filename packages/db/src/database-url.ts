@@ -132,6 +132,20 @@ export function namesDatabase(text: string): boolean {
   return path !== '' || parameters.has('dbname')
 }
 
+/** The same URL with this password, of whatever characters, instead of one of its own. */
+export function withPassword(text: string, password: string): string {
+  return withParameter(text, 'password', password)
+}
+
+/** The same URL for another user, of whom it has no password yet. */
+export function withUser(text: string, user: string): string {
+  return withParameter(text, 'user', user)
+}
+
+function withParameter(text: string, name: string, value: string): string {
+  return `${text}${text.includes('?') ? '&' : '?'}${name}=${encodeURIComponent(value)}`
+}
+
 /** The same URL for another database of the server. */
 export function withDatabase(text: string, database: string): string {
   const [, server = '', query = ''] = /^([^/]*\/\/[^/?]*)[^?]*(.*)$/s.exec(text) ?? []

@@ -6,8 +6,8 @@ import type { ClientConfig } from 'pg'
 /** Where the queue lives: Redis when there is one, otherwise the same PostgreSQL as the data. */
 export type Backend = { kind: 'redis'; url: string } | { kind: 'postgres'; server: ClientConfig }
 
-/** BullMQ's tables stay apart from Stockpile's. */
-const SCHEMA = 'bullmq'
+/** BullMQ's tables, where the queue is in PostgreSQL, stay apart from Stockpile's. */
+export const QUEUE_SCHEMA = 'bullmq'
 
 /** @param at.postgres where and how `pg` connects, all of it: what is not given it takes from PG* variables of the host */
 export function chooseBackend(at: { redisUrl?: string | undefined; postgres: ClientConfig }): Backend {
@@ -41,7 +41,7 @@ const QUERY_TIMEOUT_MS = 5_000
 export function poolOptions(server: ClientConfig, maxConnections: number): Record<string, unknown> {
   return {
     ...server,
-    schema: SCHEMA,
+    schema: QUEUE_SCHEMA,
     max: maxConnections,
     statement_timeout: QUERY_TIMEOUT_MS,
     query_timeout: QUERY_TIMEOUT_MS,
@@ -56,7 +56,7 @@ export async function migrateQueue(server: ClientConfig): Promise<void> {
   const client = new Client({ ...server, application_name: 'stockpile-migrate' })
   await client.connect()
   try {
-    await runMigrations(client, SCHEMA)
+    await runMigrations(client, QUEUE_SCHEMA)
   } finally {
     await client.end()
   }

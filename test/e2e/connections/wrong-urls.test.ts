@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest'
 
 const DEADLINE = { deadlineMs: 20_000 }
 const programs = {
-  migrate: 'packages/db/dist/main.js',
+  migrate: 'apps/migrate/dist/main.js',
   api: 'apps/api/dist/main.js',
   worker: 'apps/worker/dist/main.js',
   'npm start': 'apps/local/dist/main.js',

@@ -6,7 +6,7 @@ import postgres from 'postgres'
 import { z } from 'zod'
 import type { Row } from '../row.js'
 
-const PROGRAM = fileURLToPath(new URL('../../../packages/db/dist/main.js', import.meta.url))
+const PROGRAM = fileURLToPath(new URL('../../../apps/migrate/dist/main.js', import.meta.url))
 const JOURNAL = new URL('../../../packages/db/migrations/meta/_journal.json', import.meta.url)
 const REPLICAS = 20
 

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { startProcess } from '@stockpile/test-harness/process'
 import type { Row } from '../row.js'
 
-const MIGRATION = fileURLToPath(new URL('../../../packages/db/dist/main.js', import.meta.url))
+const MIGRATION = fileURLToPath(new URL('../../../apps/migrate/dist/main.js', import.meta.url))
 
 export const schemaNewer: Row = {
   number: 37,

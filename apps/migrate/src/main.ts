@@ -1,0 +1,46 @@
+import { databaseUrlProblem, databaseUrlWarning, withPassword } from '@stockpile/db/database-url'
+import { pgOptions } from '@stockpile/db/driver-options'
+import { errorSentence } from '@stockpile/db/error-sentence'
+import { describeMigrated, migrate } from '@stockpile/db/migrate'
+import { prepareRoles } from '@stockpile/db/roles'
+import { migrateQueue, QUEUE_SCHEMA } from '@stockpile/queue/backend'
+
+/**
+ * `node apps/migrate/dist/main.js`: brings the database of DATABASE_URL, whose user owns it, to this version's schema, and the
+ * queue's tables in it; with API_DATABASE_PASSWORD and WORKER_DATABASE_PASSWORD also makes the roles that API and worker
+ * connect as. Exits with 2 for a wrong environment and 1 for a database that cannot be migrated.
+ */
+process.exitCode = await main(process.env)
+
+async function main(environment: Record<string, string | undefined>): Promise<number> {
+  const { DATABASE_URL: url = '', DATABASE_PASSWORD: password = '' } = environment
+  const { API_DATABASE_PASSWORD: api = '', WORKER_DATABASE_PASSWORD: worker = '' } = environment
+  const problem =
+    url === ''
+      ? 'is not set: give the PostgreSQL database to migrate, e.g. postgres://user:password@host/stockpile'
+      : databaseUrlProblem(url)
+  if (problem !== undefined) {
+    console.error(`DATABASE_URL ${problem}.`)
+    return 2
+  }
+  if ((api === '') !== (worker === '')) {
+    console.error('API_DATABASE_PASSWORD and WORKER_DATABASE_PASSWORD go together: set both, or neither.')
+    return 2
+  }
+  const warning = databaseUrlWarning(url)
+  if (warning !== undefined) console.error(warning)
+  try {
+    const databaseUrl = password === '' ? url : withPassword(url, password)
+    console.log(describeMigrated(await migrate(databaseUrl)))
+    // Wherever the queue is today: without REDIS_URL it is here.
+    await migrateQueue(pgOptions(databaseUrl))
+    if (api !== '') {
+      await prepareRoles(databaseUrl, { passwords: { api, worker }, queueSchema: QUEUE_SCHEMA })
+      console.log('The roles of API and worker have what they need.')
+    }
+    return 0
+  } catch (error) {
+    console.error(errorSentence(error) ?? error)
+    return 1
+  }
+}

@@ -1,0 +1,50 @@
+import { fileURLToPath } from 'node:url'
+import { useDatabase } from '@stockpile/test-harness/database'
+import { useProcesses } from '@stockpile/test-harness/process'
+import postgres from 'postgres'
+import { describe, expect, test } from 'vitest'
+
+const PROGRAM = fileURLToPath(new URL('../dist/main.js', import.meta.url))
+const DEADLINE = { deadlineMs: 30_000 }
+
+describe('the migrate command', () => {
+  const database = useDatabase({ empty: true })
+  const processes = useProcesses()
+  const run = async (env: Record<string, string>) => {
+    const one = processes.start(PROGRAM, { env })
+    return { code: await one.waitForExit(DEADLINE), said: one.lines.join('\n') }
+  }
+
+  test('prepares the queue’s tables too, so that a system without Redis starts on a new database', async () => {
+    expect(await run({ DATABASE_URL: database.url })).toMatchObject({ code: 0 })
+    const sql = postgres(database.url, { max: 1 })
+    try {
+      const [queue] = await sql`SELECT count(*)::int AS tables FROM pg_tables WHERE schemaname = 'bullmq'`
+      expect(queue?.['tables']).toBeGreaterThan(0)
+    } finally {
+      await sql.end()
+    }
+  })
+
+  test('says what it did, and that there is nothing left to do', async () => {
+    expect((await run({ DATABASE_URL: database.url })).said).toMatch(/^Applied \d+ migrations\.$/m)
+    expect((await run({ DATABASE_URL: database.url })).said).toMatch(/^The database schema is up to date\.$/m)
+  })
+
+  test('takes a password apart from the address, whatever its characters', async () => {
+    const url = new URL(database.url)
+    const password = decodeURIComponent(url.password)
+    url.password = ''
+    expect(await run({ DATABASE_URL: url.href, DATABASE_PASSWORD: password })).toMatchObject({ code: 0 })
+    const refused = await run({ DATABASE_URL: url.href, DATABASE_PASSWORD: 'p@ss/w#rd? %' })
+    expect(refused.code).toBe(1)
+    expect(refused.said).not.toContain('p@ss')
+  })
+
+  test('wants the passwords of both roles, or of none', async () => {
+    expect(await run({ DATABASE_URL: database.url, API_DATABASE_PASSWORD: 'one' })).toEqual({
+      code: 2,
+      said: 'API_DATABASE_PASSWORD and WORKER_DATABASE_PASSWORD go together: set both, or neither.',
+    })
+  })
+})
