@@ -8,7 +8,8 @@ import { EmbeddedPostgresError, startEmbeddedPostgres } from '@stockpile/embedde
 import { migrateQueue } from '@stockpile/queue/backend'
 import postgres from 'postgres'
 import type { Config } from './config.js'
-import { takeCopyLock } from './lock.js'
+import { deferred } from './deferred.js'
+import { ENDED, takeCopyLock } from './lock.js'
 import { codeOf, messageOf, StartError } from './start-error.js'
 
 /** Made-up prices never share a database with real ones. */
@@ -20,6 +21,7 @@ const SETTINGS = { max_connections: '250' }
 export const POSTGRES_FOLDER = 'postgres'
 const MAX_ATTEMPTS = 3
 const POLL_MS = 100
+const WATCH_MS = 1_000
 
 export interface DatabaseServer {
   /** The database to use, with its password. */
@@ -39,6 +41,8 @@ export interface DatabaseServer {
     | undefined
   /** Rejects with StartError when the server is gone for good. */
   lost: Promise<never>
+  /** Looks now: why an embedded server is gone for good; undefined while it is there, and for any other. */
+  lookForLoss(): Promise<StartError | undefined>
   /** Stops an embedded server and waits for its end. */
   close(): Promise<void>
 }
@@ -59,6 +63,7 @@ export async function openDatabaseServer(
       databaseUrl: withDatabase(config.databaseUrl, `${database}${suffix}`),
       embedded: undefined,
       lost: new Promise(() => {}),
+      lookForLoss: async () => undefined,
       close: async () => {},
     }
   }
@@ -70,11 +75,15 @@ export async function openDatabaseServer(
         await lock.release()
         throw error
       })
+      const lookForLoss = async () => ((await server.hasEnded()) ? new StartError(ENDED) : undefined)
+      const watch = watchServer(lookForLoss)
       return {
         databaseUrl: withDatabase(server.url, `${EMBEDDED_DATABASE}${suffix}`),
         embedded: { passwordFile: join(server.folder, 'password'), identity, survived: server.adopted },
-        lost: lock.lost,
+        lost: Promise.race([lock.lost, watch.lost]),
+        lookForLoss,
         async close() {
+          watch.stop()
           // The lock goes last: who starts now must not be given a server that is about to end.
           await server.stop()
           await lock.release()
@@ -84,9 +93,20 @@ export async function openDatabaseServer(
       // A second copy leaves the first one's server alone.
       if (error instanceof StartError) throw error
       // The first copy stopped it under our hands.
-      if (attempt === MAX_ATTEMPTS) throw error
+      if (attempt === MAX_ATTEMPTS) throw new StartError(errorSentence(error) ?? ENDED, { cause: error })
     }
   }
+}
+
+/** By its lock file: a server that is told to stop keeps our connections for as long as we do. */
+function watchServer(lookForLoss: DatabaseServer['lookForLoss']): { lost: Promise<never>; stop: () => void } {
+  const { promise: lost, reject } = deferred<never>()
+  const look = async () => {
+    const loss = await lookForLoss()
+    if (loss !== undefined) reject(loss)
+  }
+  const timer = setInterval(() => void look().catch(reject), WATCH_MS)
+  return { lost, stop: () => clearInterval(timer) }
 }
 
 async function startServer(home: string, log: (line: string) => void) {

@@ -12,6 +12,10 @@ const PATIENCE_MS = 3_000
 const RECOVERY_MS = 60_000
 const POLL_MS = 100
 
+/** Of the embedded server, which nobody else has a reason to end. */
+export const ENDED =
+  'PostgreSQL was ended by somebody, or by the system for want of memory. What was stored is safe: npm start again goes on from there.'
+
 export interface CopyLock {
   /** Rejects with StartError when the lock cannot be kept: the server has gone. Never resolves. */
   lost: Promise<never>
@@ -55,7 +59,7 @@ export async function takeCopyLock(url: string): Promise<CopyLock> {
         if (released) return
         if (error instanceof StartError) throw error
         if (performance.now() > deadline || codeOf(error) === 'ECONNREFUSED') {
-          throw new StartError('PostgreSQL ended unexpectedly; npm start again recovers the data.')
+          throw new StartError(ENDED)
         }
         await sleep(POLL_MS)
       }

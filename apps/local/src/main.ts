@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url'
+import { errorSentence } from '@stockpile/db/error-sentence'
 import { ConfigError, parseConfig } from './config.js'
 import { readSettings } from './settings.js'
 import { StartError } from './start-error.js'
@@ -48,8 +49,9 @@ async function main(): Promise<number> {
     return 0
   } catch (error) {
     const known = error instanceof ConfigError || error instanceof StartError
-    if (known) errors.print(...`stockpile: ${error.message}`.split('\n'))
-    else console.error(error)
+    const sentence = known ? error.message : errorSentence(error)
+    if (sentence === undefined) console.error(error)
+    else errors.print(...`stockpile: ${sentence}`.split('\n'))
     return error instanceof ConfigError ? 2 : 1
   }
 }

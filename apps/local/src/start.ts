@@ -90,6 +90,9 @@ async function runPrograms(options: StartOptions, server: DatabaseServer, port: 
       server.lost,
       aborted(signal),
     ])
+  } catch (error) {
+    // Without its server everything fails, each in its own way.
+    throw (await server.lookForLoss()) ?? error
   } finally {
     over.abort()
     terminal.show(undefined)

@@ -8,6 +8,8 @@ export interface Postmaster {
   port: number
   /** Whether it says that it accepts connections; false while it starts, recovers or stops. */
   ready: boolean
+  /** Whether it says that it stops. */
+  stopping: boolean
 }
 
 const ANSWER_TIMEOUT_S = 5
@@ -21,7 +23,7 @@ export async function readPostmaster(data: string): Promise<Postmaster | undefin
   const lines = text.split('\n').map((line) => line.trim())
   const pid = Number(lines[0])
   if (!Number.isInteger(pid) || pid <= 0) return undefined
-  return { pid, port: Number(lines[3] ?? 0), ready: lines[7] === 'ready' }
+  return { pid, port: Number(lines[3] ?? 0), ready: lines[7] === 'ready', stopping: lines[7] === 'stopping' }
 }
 
 export function isAlive(pid: number): boolean {

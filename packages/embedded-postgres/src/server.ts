@@ -21,6 +21,8 @@ export interface EmbeddedServer {
   folder: string
   /** True for a server that an earlier process started and that survived it, or that one beside this one started. */
   adopted: boolean
+  /** Whether it has ended, or is about to: `stop` was called, or somebody else ended it. False while it recovers from a crash. */
+  hasEnded(): Promise<boolean>
   /** Stops the server, whoever started it, and waits until it is gone: 15 s for a clean stop, then 5 s for a hard one. */
   stop(): Promise<void>
 }
@@ -136,6 +138,11 @@ function serverOf(
     pid,
     folder: dirname(cluster.data),
     adopted,
+    async hasEnded() {
+      if (!(await isServerOf(pid, cluster.data))) return true
+      const found = await readPostmaster(cluster.data)
+      return found === undefined || found.pid !== pid || found.stopping
+    },
     stop: () => (stopped ??= stop(pid, cluster.data, binaries)),
   }
 }

@@ -54,6 +54,8 @@ export function poolOptions(server: ClientConfig, maxConnections: number): Recor
 /** Creates or upgrades BullMQ's tables in the database; nothing is to be done for a queue on Redis. */
 export async function migrateQueue(server: ClientConfig): Promise<void> {
   const client = new Client({ ...server, application_name: 'stockpile-migrate' })
+  // A connection lost between two statements ends the process unless somebody listens; the next statement rejects.
+  client.on('error', () => undefined)
   await client.connect()
   try {
     await runMigrations(client, QUEUE_SCHEMA)
