@@ -1,6 +1,8 @@
 import { DISPOSITIONS } from '@stockpile/alphavantage/refusal'
 import type { AlphaVantageError } from '@stockpile/alphavantage/refusal'
 import type { Failure, RejectedRow } from '@stockpile/db/items'
+import { storageAdvice } from '@stockpile/db/storage-trouble'
+import type { StorageTimeoutError } from './answer-keeper.js'
 
 /** A body of which no row could be stored: a success that brought nothing would hide it. */
 export class AllRowsRejectedError extends Error {
@@ -48,6 +50,16 @@ export function poison(error: PoisonError): Failure {
     class: 'poison',
     detail: `${error.message}.`,
     advice: "Look for what ended the worker (its log, the kernel's: memory?), then retry the run.",
+    httpStatus: null,
+    evidence: null,
+  }
+}
+
+export function storageTimeout(error: StorageTimeoutError): Failure {
+  return {
+    class: 'storage_timeout',
+    detail: error.message,
+    advice: `${storageAdvice('too_slow')} Then retry the run.`,
     httpStatus: null,
     evidence: null,
   }

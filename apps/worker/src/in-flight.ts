@@ -33,6 +33,10 @@ export class InFlight {
     return this.#held.size === 0 ? Promise.resolve() : new Promise((resolve) => this.#waiting.push(resolve))
   }
 
+  has(id: number | null): boolean {
+    return id !== null && this.#held.has(id)
+  }
+
   claims(): { id: number; claim: number }[] {
     return [...this.#held.values()].map(({ item }) => ({ id: item.id, claim: item.claim }))
   }

@@ -15,10 +15,13 @@ import {
   internalFailure,
   poison,
   PoisonError,
+  storageTimeout,
 } from './failure.js'
 import { ShutdownError } from './in-flight.js'
 import type { JobNotes } from './job-notes.js'
 import { QuotaWaitError } from './quota.js'
+import { StorageTimeoutError } from './answer-keeper.js'
+import type { AnswerKeeper } from './answer-keeper.js'
 
 export interface Outcomes {
   /** How long to wait after the given failed attempt (from 1). Milliseconds. */
@@ -49,7 +52,7 @@ const DATABASE_WAIT_MS = 5_000
  * @returns a sentence for the board when the item is not this worker's any more
  */
 export async function conclude(
-  dependencies: { db: Connection['db']; outcomes: Outcomes; logger: Logger },
+  dependencies: Dependencies,
   attempt: Attempt,
   thrown: unknown,
 ): Promise<string> {
@@ -71,6 +74,8 @@ export async function conclude(
     if (error instanceof PoisonError) return await fail(dependencies, attempt, poison(error))
     if (error instanceof AllRowsRejectedError)
       return await fail(dependencies, attempt, allRowsRejected(error), error.rejected)
+    if (error instanceof StorageTimeoutError)
+      return await retry(dependencies, attempt, storageTimeout(error), MAX_STORAGE_ATTEMPTS, error)
     if (!isUnavailable(error))
       return await retry(dependencies, attempt, internalFailure(error), MAX_ATTEMPTS, error)
     throw error
@@ -78,6 +83,12 @@ export async function conclude(
     if (concluded instanceof ClaimLostError)
       return 'the item was cancelled or taken over; nothing was written'
     if (isVerdict(concluded)) throw concluded
+    // The worker was stopped while it kept what was to be recorded.
+    if (concluded instanceof ShutdownError && !(error instanceof ShutdownError))
+      return await conclude(dependencies, attempt, concluded)
+    // The account of the rejected rows took too long: without it the item's end is told.
+    if (concluded instanceof StorageTimeoutError)
+      return await fail(dependencies, attempt, storageTimeout(concluded))
     if (isUnavailable(concluded)) return await postpone(logger, attempt.job, attempt.token, concluded)
     // The failure itself could not be recorded: as what it is, the item ends, rather than being fetched for ever.
     return await fail(dependencies, attempt, internalFailure(withoutParameters(concluded)))
@@ -109,7 +120,15 @@ export async function postpone(
   throw new DelayedError()
 }
 
-type Dependencies = Parameters<typeof conclude>[0]
+interface Dependencies {
+  db: Connection['db']
+  storage: AnswerKeeper
+  outcomes: Outcomes
+  logger: Logger
+}
+
+/** Each costs a request: what could not be stored in time is fetched again no more often. */
+const MAX_STORAGE_ATTEMPTS = 3
 
 async function concludeRefusal(
   dependencies: Dependencies,
@@ -123,12 +142,13 @@ async function concludeRefusal(
 }
 
 async function fail(
-  { db, logger }: Dependencies,
-  { item, notes }: Attempt,
+  { db, storage, logger }: Dependencies,
+  { item, notes, signal }: Attempt,
   failure: Failure,
   rejected: readonly RejectedRow[] = [],
 ): Promise<never> {
-  await failAttempt(db, item, failure, { final: true, rejected })
+  const record = () => failAttempt(db, item, failure, { final: true, rejected })
+  await storage.keep(record, { signal, log: logger })
   logger.error({ class: failure.class, detail: failure.detail, advice: failure.advice }, 'failed for good')
   notes.add(`failed for good (${failure.class}): ${failure.detail} ${failure.advice}`)
   throw withoutStack(new UnrecoverableError(`${failure.class}: ${failure.detail}`))
@@ -141,12 +161,13 @@ async function retry(
   maxAttempts: number,
   cause: unknown,
 ): Promise<never> {
-  const { item, notes } = attempt
+  const { db, storage, logger } = dependencies
+  const { item, notes, signal } = attempt
   const number = item.attempts + 1
   if (number >= Math.min(maxAttempts, MAX_ATTEMPTS)) return fail(dependencies, attempt, failure)
   const retryInMs = dependencies.outcomes.backoffMs(number)
-  await failAttempt(dependencies.db, item, failure, { retryInMs })
-  dependencies.logger.warn(
+  await storage.keep(() => failAttempt(db, item, failure, { retryInMs }), { signal, log: logger })
+  logger.warn(
     { class: failure.class, detail: failure.detail, retryInMs, err: cause },
     'attempt failed, will be tried again',
   )
@@ -164,8 +185,8 @@ async function snooze(
   attempt: Attempt,
   { wait, refusal, isBehind }: QuotaWaitError,
 ): Promise<never> {
-  const { db, outcomes, logger } = dependencies
-  const { item, notes } = attempt
+  const { db, storage, outcomes, logger } = dependencies
+  const { item, notes, signal } = attempt
   if (
     refusal !== null &&
     wait.refused &&
@@ -173,7 +194,9 @@ async function snooze(
     item.refusals >= MIN_REFUSALS
   )
     return fail(dependencies, attempt, failureOf(refusal))
-  await releaseItem(db, item, wait)
+  const release = () => releaseItem(db, item, wait)
+  // A refusal cost a request: it is not to be asked for again only because it could not be noted.
+  await (refusal === null ? release() : storage.keep(release, { signal, log: logger }))
   // Without it this worker would take the others one by one, each with a question to the ledger.
   outcomes.closeGate(wait)
   if (refusal !== null)

@@ -1,28 +1,27 @@
 import type { Logger } from 'pino'
 import type { Client } from '@stockpile/alphavantage'
-import { isUnavailable } from '@stockpile/db/connection'
 import type { Connection } from '@stockpile/db/connection'
 import { failAttempt, putOffMs, releaseItem, settleItem, storeSeries, takeItem } from '@stockpile/db/items'
 import type { ClaimedItem, FetchedSeries, NeedlessOutcome } from '@stockpile/db/items'
-import type { UpsertResult } from '@stockpile/db/upsert'
 import { InvalidJobError, itemIdOf, parseJobData } from '@stockpile/queue/job'
 import type { IngestJob } from '@stockpile/queue/queue'
 import { DelayedError, RateLimitError, UnrecoverableError } from 'bullmq'
 import { AllRowsRejectedError, PoisonError } from './failure.js'
 import { fetchSeries } from './fetch-series.js'
-import { tick } from './in-flight.js'
 import type { InFlight } from './in-flight.js'
 import type { Isolation } from './isolation.js'
 import { JobNotes } from './job-notes.js'
 import { conclude, postpone } from './outcome.js'
 import type { Outcomes } from './outcome.js'
 import type { Quota } from './quota.js'
+import type { AnswerKeeper } from './answer-keeper.js'
 
 export interface ItemDependencies {
   db: Connection['db']
   /** The client that sends with this key. */
   clientFor: (apiKey: string) => Client
   quota: Quota
+  storage: AnswerKeeper
   inFlight: InFlight
   isolation: Isolation
   outcomes: Outcomes
@@ -59,6 +58,8 @@ async function processTaken(
   { alone }: { alone: boolean },
 ): Promise<string> {
   const { db, inFlight, logger } = dependencies
+  // The queue took it for lost, as when it was away itself: what this worker holds it has not lost.
+  if (inFlight.has(itemIdOf(job.id))) return putOff(job, token, HELD_WAIT_MS)
   const item = await takeJob(dependencies, job, token, alone)
   if (item === null) return leave(dependencies, job, token)
   const log = logger.child({
@@ -82,7 +83,7 @@ async function processTaken(
       notes.add(`${describe(series)} in ${bytes} bytes after ${fetchMs} ms`)
       if (series.bars.count + series.provisional === 0) throw new AllRowsRejectedError(series.rejected)
 
-      const stored = await storeFetched(db, item, series, { signal, log })
+      const stored = await dependencies.storage.keep(() => storeSeries(db, item, series), { signal, log })
       const summary = `${stored.inserted} inserted, ${stored.updated} updated, ${stored.unchanged} unchanged`
       const { outputsize, historyLimited, provisional, rejected } = series
       log.info(
@@ -112,7 +113,14 @@ async function leave(
     postpone(logger, job, token, error),
   )
   if (waitMs === 0) return 'nothing to do: the item is finished or was cancelled'
-  await job.moveToDelayed(Date.now() + waitMs, token)
+  return putOff(job, token, waitMs)
+}
+
+/** How long the second job of an item stays away that is in this worker's hands. */
+const HELD_WAIT_MS = 5_000
+
+async function putOff(job: IngestJob, token: string | undefined, ms: number): Promise<never> {
+  await job.moveToDelayed(Date.now() + ms, token)
   throw new DelayedError()
 }
 
@@ -127,8 +135,7 @@ async function yieldToOther(
 ): Promise<never> {
   const reason = 'Another run fetches this symbol at the moment.'
   await releaseItem(db, item, { for: null, reason, ms: BESIDE_WAIT_MS, refused: false })
-  await job.moveToDelayed(Date.now() + BESIDE_WAIT_MS, token)
-  throw new DelayedError()
+  return putOff(job, token, BESIDE_WAIT_MS)
 }
 
 async function settle(
@@ -144,28 +151,6 @@ async function settle(
 
 /** Its worker lost that often while it worked on nothing else, an item is not tried again. */
 const MAX_LONE_LOSSES = 2
-
-/** Waits between the tries to store what was fetched: it cost a request, so a short absence of the database must not waste it. */
-const STORE_WAITS_MS = [500, 2_000, 5_000]
-
-async function storeFetched(
-  db: ItemDependencies['db'],
-  item: ClaimedItem,
-  series: FetchedSeries,
-  { signal, log }: { signal: AbortSignal; log: Logger },
-): Promise<UpsertResult> {
-  for (const waitMs of STORE_WAITS_MS) {
-    try {
-      return await storeSeries(db, item, series)
-    } catch (error) {
-      if (!isUnavailable(error)) throw error
-      log.warn({ err: error, waitMs }, 'cannot store what was fetched; trying again')
-      await tick(waitMs, signal)
-      signal.throwIfAborted()
-    }
-  }
-  return storeSeries(db, item, series)
-}
 
 /** A payload that cannot be understood ends its item for good, with the reason, and never blocks the queue. */
 async function takeJob(

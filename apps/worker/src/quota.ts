@@ -14,6 +14,7 @@ import { tick } from './in-flight.js'
 import { Lateness } from './lateness.js'
 import { isUnanswered, noteFailure, outageReason } from './outage.js'
 import type { ProbeWaits } from './outage.js'
+import type { AnswerKeeper } from './answer-keeper.js'
 
 /** Nothing may be sent now, for this item or for any; the item waits, which costs it no attempt. */
 export class QuotaWaitError extends Error {
@@ -38,6 +39,7 @@ export interface QuotaDependencies {
   limits: readonly Limit[]
   /** In place of the plan's, for tests, which compress time. */
   probeWaits?: ProbeWaits | undefined
+  storage: AnswerKeeper
   /** Told that a slot which was taken is free again. */
   onFreed: () => void
   logger: Logger
@@ -72,15 +74,8 @@ export interface Quota {
   ): Promise<{ requestId: number; answer: T; durationMs: number }>
 }
 
-export function createQuota({
-  db,
-  apiKey,
-  plan,
-  limits,
-  probeWaits,
-  onFreed,
-  logger,
-}: QuotaDependencies): Quota {
+export function createQuota(dependencies: QuotaDependencies): Quota {
+  const { db, apiKey, plan, limits, storage, probeWaits, onFreed, logger } = dependencies
   const lateness = new Lateness(limits)
 
   /** @returns the key, or why the worker waits for one */
@@ -94,6 +89,7 @@ export function createQuota({
   }
 
   async function ask(): Promise<Wait | null> {
+    if (storage.wait !== null) return storage.wait
     const key = await readKey()
     if (typeof key !== 'string') return key
     const closed = await readGate(db, { limits, fingerprint: fingerprintOf(key), aheadMs: EARLY_MS })
@@ -105,6 +101,7 @@ export function createQuota({
     const fingerprint = fingerprintOf(key)
     for (;;) {
       signal.throwIfAborted()
+      if (storage.wait !== null) throw new QuotaWaitError(storage.wait)
       const asked = lateness.start()
       const reservation = await reserveRequest(db, { ...request, fingerprint, limits })
       if (!reservation.granted) {
@@ -118,8 +115,9 @@ export function createQuota({
       }
       asked.answered(reservation)
       await tick(reservation.waitMs, signal)
-      if (!signal.aborted && asked.lateMs(reservation.slotMs) === 0) return { reservation, asked }
-      if (signal.aborted) await giveBack(reservation.id)
+      const mayGo = !signal.aborted && storage.wait === null
+      if (mayGo && asked.lateMs(reservation.slotMs) === 0) return { reservation, asked }
+      if (!mayGo) await giveBack(reservation.id)
       else await discardRequest(db, reservation.id)
     }
   }
@@ -211,6 +209,7 @@ function waitFor(closed: ClosedGate): Wait {
   if (closed.reason === 'key') return { for: 'key', reason: closed.detail, ms, refused: false }
   if (closed.reason === 'outage')
     return { for: 'provider', reason: outageReason(closed.detail), ms, refused: false }
+  if (closed.reason === 'storage') return { for: 'storage', reason: closed.detail, ms, refused: false }
   const reason =
     closed.reason === 'blocked' ? closed.detail : `The requests of this ${closed.reason} are spent.`
   return { for: closed.reason === 'second' ? null : 'quota', reason, ms, refused: false }

@@ -15,6 +15,7 @@ import { openQueue, openWorker, recoverLostJobs } from '@stockpile/queue/queue'
 import { assertSafe, watchSafety } from '@stockpile/queue/redis-safety'
 import { backoffMs } from '@stockpile/queue/retry-policy'
 import type { Logger } from 'pino'
+import { AnswerKeeper } from './answer-keeper.js'
 import { apiKeySource, tellWhenMissing, waitForApiKey } from './api-key.js'
 import type { Config } from './config.js'
 import { runDispatcher } from './dispatcher.js'
@@ -43,6 +44,8 @@ const PUT_BACK_MS = 2_000
  * that they can bear. Whoever waits longer waits for a server that is stuck or gone, and its items with it.
  */
 const STATEMENT_TIMEOUT_MS = 20_000
+/** Whoever waits longer for a lock waits for a person's: that is told apart from a statement that is itself too slow. */
+const LOCK_TIMEOUT_MS = 5_000
 /** Refused so long, an item's quota is somebody else's for good: a person has to know. */
 const REFUSED_CAP_DAYS = 7
 
@@ -72,6 +75,7 @@ export async function startWorker(
     applicationName: 'stockpile-worker',
     maxConnections: config.concurrency + 2,
     statementTimeoutMs: STATEMENT_TIMEOUT_MS,
+    lockTimeoutMs: LOCK_TIMEOUT_MS,
   })
   const doubtful = { value: true }
   let starting = true
@@ -119,11 +123,18 @@ export async function startWorker(
   }
 
   const inFlight = new InFlight()
+  const storage = new AnswerKeeper({
+    db,
+    onClosed: (wait) => gate.close(wait),
+    onOpened: () => gate.look(),
+    logger,
+  })
   const quota = createQuota({
     db,
     apiKey,
     plan: config.plan,
     limits,
+    storage,
     probeWaits: options.probeWaits,
     onFreed: () => gate.look(),
     logger,
@@ -140,6 +151,7 @@ export async function startWorker(
     db,
     clientFor: (key: string) => createClient({ baseUrl: config.baseUrl, apiKey: () => key }),
     quota,
+    storage,
     inFlight,
     isolation: new Isolation(),
     outcomes: {

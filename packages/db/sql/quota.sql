@@ -57,6 +57,11 @@ BEGIN
     RETURN jsonb_build_object('granted', false, 'reason', 'key', 'class', known.class,
       'detail', known.detail, 'waitMs', interval_ms(known.retry_at - at));
   END IF;
+  -- Whoever holds what cannot be stored says so again every 5 s, and tries: nobody else has to. Lost, it holds up nobody.
+  IF state.storage_failed_at > at - interval '15 s' THEN
+    RETURN jsonb_build_object('granted', false, 'reason', 'storage', 'class', state.storage_class,
+      'detail', state.storage_detail, 'waitMs', 5000);
+  END IF;
   IF state.outage_since IS NOT NULL AND greatest(state.outage_probe_at, state.outage_probe_until) > at THEN
     RETURN jsonb_build_object('granted', false, 'reason', 'outage', 'class', state.outage_class, 'detail', state.outage_detail,
       'waitMs', interval_ms(greatest(state.outage_probe_at, state.outage_probe_until) - at));

@@ -3,6 +3,7 @@ import { drizzle } from 'drizzle-orm/postgres-js'
 import type { PostgresJsDatabase } from 'drizzle-orm/postgres-js'
 import postgres from 'postgres'
 import { postgresJsOptions } from './driver-options.js'
+import { storageTrouble } from './storage-trouble.js'
 
 export type Database = PostgresJsDatabase
 /** The pool itself, no transaction of it. */
@@ -23,6 +24,8 @@ export interface ConnectionOptions {
   maxConnections: number
   /** The server ends a statement that runs longer; 0: none. */
   statementTimeoutMs: number
+  /** The server ends a statement that waits longer for somebody's lock (55P03); by default as long as it may run. */
+  lockTimeoutMs?: number
   /** A connection that is not used so long is closed; 20 s by default. */
   idleTimeoutMs?: number
   /** Statements are planned once, without their values: for those whose plan should never depend on them. */
@@ -46,6 +49,7 @@ export function connect(options: ConnectionOptions): Connection {
       ...(statementTimeoutMs > 0 ? { silenceMs: Math.max(statementTimeoutMs, idleTimeoutMs) + WAY_MS } : {}),
       settings: {
         statement_timeout: String(statementTimeoutMs),
+        lock_timeout: String(options.lockTimeoutMs ?? 0),
         // Compiling a plan takes longer than any statement of these would gain by it; a high estimate alone brings it about.
         jit: 'off',
         // Left to choose, PostgreSQL plans some statements at each run, which takes longer than they do.
@@ -70,16 +74,17 @@ export async function ping(db: Database): Promise<void> {
 }
 
 /**
- * True for what another try can mend: the server is away (refused, reset, shutting down, too many connections), or ended
- * the statement or the transaction for others' sake. False for a statement that is wrong.
+ * True for what another try can mend: the server is away (refused, reset, shutting down, too many connections), can store
+ * nothing (`storageTrouble`), or ended the statement or the transaction for others' sake. False for a statement that is wrong.
  */
 export function isUnavailable(error: unknown): boolean {
+  if (storageTrouble(error) !== null) return true
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     const code = 'code' in cause ? String(cause.code) : ''
     // A pooler that will never let us in; others of the class are of the moment.
     if (code === '08P01' && cause.message.includes('startup parameter')) return false
-    // Classes of PostgreSQL: connection, resources, shutdown or timeout, deadlock or serialization; read-only; idle in a transaction.
-    if (/^(08|53|57|40|25006|25P03)/.test(code)) return true
+    // Classes of PostgreSQL: connection, resources, shutdown or timeout, deadlock or serialization; idle in a transaction.
+    if (/^(08|53|57|40|25P03)/.test(code)) return true
     if (
       /^(CONNECT_TIMEOUT|CONNECTION_(CLOSED|ENDED|DESTROYED)|ECONN|ETIMEDOUT|EPIPE|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH)/.test(
         code,

@@ -2,7 +2,14 @@ import { sql } from 'drizzle-orm'
 import type { SQL } from 'drizzle-orm'
 import type { PackedBars } from './bars.js'
 import type { Database, Transaction } from './connection.js'
-import type { FETCHED_OUTPUTSIZES, ITEM_OUTCOMES, OUTPUTSIZES, PRIORITIES, WAITING_FOR } from './schema.js'
+import type {
+  FETCHED_OUTPUTSIZES,
+  ITEM_OUTCOMES,
+  ITEM_STATES,
+  OUTPUTSIZES,
+  PRIORITIES,
+  WAITING_FOR,
+} from './schema.js'
 import { upsertBars } from './upsert.js'
 import type { UpsertResult } from './upsert.js'
 
@@ -11,6 +18,7 @@ export type FetchedOutputsize = (typeof FETCHED_OUTPUTSIZES)[number]
 export type Priority = (typeof PRIORITIES)[number]
 export type WaitingFor = (typeof WAITING_FOR)[number]
 export type ItemOutcome = (typeof ITEM_OUTCOMES)[number]
+type ItemState = (typeof ITEM_STATES)[number]
 /** Succeeded without a request of its own. */
 export type NeedlessOutcome = Exclude<ItemOutcome, 'fetched'>
 
@@ -110,7 +118,7 @@ export function needlessFor(run: SQL, symbol: SQL, full: SQL): SQL {
 export async function settleItem(db: Database, item: ClaimedItem, outcome: NeedlessOutcome): Promise<void> {
   // Its job is in this worker's hands and ends by itself: there is none to withdraw.
   const settled = sql`state = 'succeeded', outcome = ${outcome}, finished_at = now(), dispatched_at = NULL`
-  await db.transaction((tx) => holdClaim(tx, item, settled))
+  await commitOnce(db, item, 'succeeded', (tx) => holdClaim(tx, item, settled))
 }
 
 export interface RejectedRow {
@@ -143,7 +151,7 @@ export async function storeSeries(
   item: ClaimedItem,
   series: FetchedSeries,
 ): Promise<UpsertResult> {
-  return db.transaction(async (tx) => {
+  const stored = await commitOnce(db, item, 'succeeded', async (tx) => {
     const result = await upsertBars(tx, item.symbol, series.bars)
     await quarantine(tx, item, series.rejected, series.bars)
     await coalesce(tx, item, series)
@@ -159,6 +167,38 @@ export async function storeSeries(
     )
     return result
   })
+  return stored ?? storedBefore(db, item)
+}
+
+/**
+ * Writes in a transaction that brings the item to this state. A commit whose answer was lost with the connection is found
+ * when the same is written again: nobody but its holder can have brought an item there under its claim.
+ * @returns what `write` gave; null when it had been committed before
+ * @throws ClaimLostError when the claim is another's, or the item was cancelled
+ */
+async function commitOnce<T>(
+  db: Database,
+  item: ClaimedItem,
+  state: ItemState,
+  write: (tx: Transaction) => Promise<T>,
+): Promise<T | null> {
+  try {
+    return await db.transaction(write)
+  } catch (error) {
+    if (!(error instanceof ClaimLostError)) throw error
+    const committed = await db.execute(sql`
+      SELECT FROM ingest_items WHERE id = ${item.id} AND claim = ${item.claim} AND state = ${state}`)
+    if (committed.length === 0) throw error
+    return null
+  }
+}
+
+async function storedBefore(db: Database, item: ClaimedItem): Promise<UpsertResult> {
+  const [stored] = await db.execute<Record<string, unknown> & UpsertResult>(sql`
+    SELECT rows_inserted AS inserted, rows_updated AS updated, rows_unchanged AS unchanged
+      FROM ingest_items WHERE id = ${item.id}`)
+  if (stored === undefined) throw new ClaimLostError(item)
+  return stored
 }
 
 /** Notes when the symbol was fetched, and finishes the other items that this satisfies; the dispatcher withdraws their jobs. */
@@ -235,8 +275,8 @@ export async function failAttempt(
   failure: Failure,
   next: { retryInMs: number } | { final: true; rejected?: readonly RejectedRow[] },
 ): Promise<void> {
-  await db.transaction(async (tx) => {
-    const final = 'final' in next
+  const final = 'final' in next
+  await commitOnce(db, item, final ? 'failed' : 'pending', async (tx) => {
     const rejected = final ? (next.rejected ?? []) : []
     await quarantine(tx, item, rejected)
     await tx.execute(sql`
@@ -276,7 +316,7 @@ export async function releaseItem(db: Database, item: ClaimedItem, wait: Wait | 
       : sql`waiting_for = ${wait.for}, waiting_reason = ${wait.for === null ? null : wait.reason}, next_attempt_at = now() + ${wait.ms} * interval '1 ms',
             refused_since = CASE WHEN ${wait.refused} THEN coalesce(refused_since, now()) ELSE refused_since END,
             refusals = refusals + ${wait.refused ? 1 : 0}`
-  await db.transaction((tx) => holdClaim(tx, item, sql`state = 'pending', ${next}`))
+  await commitOnce(db, item, 'pending', (tx) => holdClaim(tx, item, sql`state = 'pending', ${next}`))
 }
 
 /** The fence: the item changes only for the holder of its current claim; otherwise the transaction rolls back. */
@@ -291,7 +331,10 @@ async function holdClaim(
   if (updated.length === 0) throw new ClaimLostError(item)
 }
 
-/** Which of these items are no longer held under the claim given: their work may stop. */
+/**
+ * Which of these items are no longer held under the claim given: their work may stop. One that its holder has brought to
+ * its end is not lost: it may not know yet, when the answer to its commit did not come.
+ */
 export async function lostClaims(
   db: Database,
   held: readonly { id: number; claim: number }[],
@@ -300,7 +343,7 @@ export async function lostClaims(
   const rows = await db.execute<{ id: number }>(sql`
     SELECT held.id::float8 AS id
       FROM jsonb_to_recordset(${JSON.stringify(held)}::text::jsonb) AS held(id bigint, claim int)
-      LEFT JOIN ingest_items AS item ON item.id = held.id AND item.claim = held.claim AND item.state = 'running'
+      LEFT JOIN ingest_items AS item ON item.id = held.id AND item.claim = held.claim AND item.state <> 'cancelled'
      WHERE item.id IS NULL`)
   return rows.map((row) => row.id)
 }

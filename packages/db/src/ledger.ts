@@ -15,8 +15,9 @@ export interface RequestToReserve {
 
 /**
  * A slot, or why there is none and after how many milliseconds to ask again: a refusal of the provider pauses
- * everything (`blocked`) or the key (`key`); it answers nobody (`outage`); the key may not have this (`entitlement`); another request finds out
- * whether it may (`probing`); or the limit that has no room is named.
+ * everything (`blocked`) or the key (`key`); it answers nobody (`outage`); what is fetched could not be stored (`storage`);
+ * the key may not have this (`entitlement`); another request finds out whether it may (`probing`); or the limit that has
+ * no room is named.
  */
 export type Reservation =
   | {
@@ -35,7 +36,7 @@ export type Reservation =
 
 /** Why there is no slot for any request with the key, and after how many milliseconds there may be one. */
 export type ClosedGate =
-  | { reason: 'blocked' | 'key' | 'outage'; class: string; detail: string; waitMs: number }
+  | { reason: 'blocked' | 'key' | 'outage' | 'storage'; class: string; detail: string; waitMs: number }
   | { reason: LimitName; waitMs: number }
 
 /**

@@ -1,0 +1,177 @@
+import { isUnavailable, withoutParameters } from '@stockpile/db/connection'
+import type { Connection } from '@stockpile/db/connection'
+import type { Wait } from '@stockpile/db/items'
+import {
+  clearStorageTrouble,
+  explainTrouble,
+  noteStorageTrouble,
+  tryToStore,
+} from '@stockpile/db/storage-state'
+import { storageAdvice, storageTrouble } from '@stockpile/db/storage-trouble'
+import type { StorageTrouble } from '@stockpile/db/storage-trouble'
+import type { Logger } from 'pino'
+import { tick } from './in-flight.js'
+
+/** What was fetched could not be stored in the time of a statement, while another row could: it is its own fault. */
+export class StorageTimeoutError extends Error {
+  override readonly name = 'StorageTimeoutError'
+}
+
+/** Waits between tries; the last again and again. Shorter than what a claim or a mark lasts. */
+const WAITS_MS = [500, 2_000, 5_000]
+export interface AnswerKeeperDependencies {
+  db: Connection['db']
+  /** Told that no request may go out, and that they may again. */
+  onClosed: (wait: Wait) => void
+  onOpened: () => void
+  logger: Logger
+}
+
+/** How long whoever waits for storage does before it looks again. */
+const LOOK_MS = 5_000
+/** The others believe a mark for 15 s. */
+const NOTE_INTERVAL_MS = 5_000
+/** A lock on the rows of one symbol is waited for so long; then it is an attempt, so that people hear of it. */
+const OWN_LOCK_MS = 5 * 60_000
+
+/**
+ * Keeps what a request brought until PostgreSQL has it, however long that takes, and lets no further request out
+ * meanwhile: what is fetched cannot be stored either. Closed by the second failure, opened by the first success.
+ */
+export class AnswerKeeper {
+  readonly #dependencies: AnswerKeeperDependencies
+  /** How many answers are kept that could not be stored yet. */
+  #kept = 0
+  #closed: { trouble: StorageTrouble; since: number; noting: NodeJS.Timeout } | undefined
+  /** What is written of this for the others, one after another: the last word is the true one. */
+  #noting: Promise<void> = Promise.resolve()
+
+  constructor(dependencies: AnswerKeeperDependencies) {
+    this.#dependencies = dependencies
+  }
+
+  /** Why no request may go out; null when it may. */
+  get wait(): Wait | null {
+    if (this.#closed === undefined) return null
+    return { for: 'storage', reason: this.#closed.trouble.detail, ms: LOOK_MS, refused: false }
+  }
+
+  /**
+   * Writes what a request brought: its rows, or its failure.
+   * @throws StorageTimeoutError for what can never be written in time; whatever is wrong with the statement itself; the
+   *   reason of `signal`, when it is in vain until then
+   */
+  async keep<T>(write: () => Promise<T>, { signal, log }: { signal: AbortSignal; log: Logger }): Promise<T> {
+    const since = performance.now()
+    let failures = 0
+    try {
+      for (;;) {
+        try {
+          const result = await write()
+          this.#open()
+          return result
+        } catch (error) {
+          if (!isUnavailable(error)) throw error
+          failures += 1
+          if (failures === 1) this.#kept += 1
+          const waitMs = WAITS_MS[Math.min(failures, WAITS_MS.length) - 1] ?? 0
+          const level = failures === 1 ? 'warn' : 'debug'
+          log[level](
+            { err: withoutParameters(error), waitMs },
+            'cannot store what was fetched; it is kept and tried again',
+          )
+          if (failures > 1) await this.#judge(error, performance.now() - since)
+          await tick(waitMs, signal)
+          if (signal.aborted)
+            log.warn('what was fetched could not be stored and is given up: its request is lost')
+          signal.throwIfAborted()
+        }
+      }
+    } finally {
+      if (failures > 0) this.#kept -= 1
+      // Nobody here finds out any more: the next request does.
+      if (this.#kept === 0 && this.#forget() !== undefined) this.#dependencies.onOpened()
+    }
+  }
+
+  /** Of a failure that is not the first: is it the answer's own, or would any other fail? */
+  async #judge(failure: unknown, sinceMs: number): Promise<void> {
+    const trouble = storageTrouble(failure)
+    // The server is away: then nothing can be reserved either.
+    if (trouble === null) return
+    const mayBeOwn = trouble.class === 'locked' || trouble.class === 'too_slow'
+    if (!mayBeOwn || !(await this.#storesAnything())) this.#close(await this.#explain(trouble))
+    else if (trouble.class === 'too_slow' || sinceMs > OWN_LOCK_MS)
+      throw new StorageTimeoutError(trouble.detail)
+  }
+
+  async #storesAnything(): Promise<boolean> {
+    try {
+      await tryToStore(this.#dependencies.db)
+      return true
+    } catch {
+      // Why is told by what was to be stored.
+      return false
+    }
+  }
+
+  async #explain(trouble: StorageTrouble): Promise<StorageTrouble> {
+    try {
+      return await explainTrouble(this.#dependencies.db, trouble)
+    } catch {
+      // What is known already is said.
+      return trouble
+    }
+  }
+
+  #close(trouble: StorageTrouble): void {
+    if (this.#closed === undefined) {
+      const noting = setInterval(() => this.#note(), NOTE_INTERVAL_MS)
+      this.#closed = { trouble, since: performance.now(), noting }
+      const advice = storageAdvice(trouble.class)
+      this.#dependencies.logger.error(
+        { class: trouble.class, advice },
+        `rows cannot be stored, and nothing is asked for until they can: ${trouble.detail}`,
+      )
+    } else this.#closed.trouble = trouble
+    if (this.wait !== null) this.#dependencies.onClosed(this.wait)
+    this.#note()
+  }
+
+  #open(): void {
+    const closed = this.#forget()
+    if (closed === undefined) return
+    const seconds = Math.round((performance.now() - closed.since) / 1_000)
+    this.#dependencies.logger.info(`rows can be stored again after ${seconds} s`)
+    this.#tellOthers(() => clearStorageTrouble(this.#dependencies.db))
+    // This worker looks at what the others are told, too.
+    void this.#noting.then(this.#dependencies.onOpened)
+  }
+
+  #note(): void {
+    this.#tellOthers(async () => {
+      if (this.#closed === undefined) return
+      const { trouble, since } = this.#closed
+      await noteStorageTrouble(this.#dependencies.db, trouble, performance.now() - since)
+    })
+  }
+
+  #tellOthers(write: () => Promise<void>): void {
+    this.#noting = this.#noting
+      .then(write)
+      .catch((error: unknown) =>
+        this.#dependencies.logger.debug(
+          { err: withoutParameters(error) },
+          'cannot tell the other workers about storing',
+        ),
+      )
+  }
+
+  #forget(): { since: number } | undefined {
+    const closed = this.#closed
+    if (closed === undefined) return undefined
+    clearInterval(closed.noting)
+    this.#closed = undefined
+    return closed
+  }
+}

@@ -1,0 +1,127 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { listFailures } from '@stockpile/db/failures'
+import { listItems } from '@stockpile/db/run-status'
+import { clearStorageTrouble, readStorageState } from '@stockpile/db/storage-state'
+import { waitFor } from '@stockpile/test-harness/process'
+import { queueBackends } from '@stockpile/test-harness/redis'
+import { describe, expect, test } from 'vitest'
+import { symbolNames, useSystem } from './system.js'
+
+const DEADLINE_MS = 30_000
+const page = { limit: 100, offset: 0 }
+const CONCURRENCY = 3
+
+describe.each(queueBackends())('rows that cannot be stored, the queue on $name', ({ redisUrl }) => {
+  const system = useSystem({ redisUrl })
+  const work = () => system.work({ WORKER_CONCURRENCY: String(CONCURRENCY) })
+  const arrivals = () => system.simulator.arrivals().length
+  const attempts = async (id: string) =>
+    (await listItems(system.db, id, page)).items.map((item) => item.attempts)
+  /** As the server would refuse to store rows. */
+  const refuse = (code: string, when = 'true') =>
+    system.db.execute(`
+      CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN RAISE EXCEPTION 'the server refuses' USING ERRCODE = '${code}'; END $$;
+      CREATE TRIGGER refuse BEFORE INSERT ON financial_data FOR EACH ROW WHEN (${when}) EXECUTE FUNCTION refuse()`)
+  const accept = () => system.db.execute('DROP TRIGGER refuse ON financial_data')
+  const closed = () =>
+    waitFor(() => readStorageState(system.db), { deadlineMs: DEADLINE_MS, what: 'a mark for all workers' })
+
+  test.each([
+    // Longer than a mark lasts that nobody renews.
+    ['53100', 'disk_full', 16_000],
+    ['57014', 'too_slow', 0],
+    ['58030', 'write_failed', 0],
+  ] as const)(
+    'are kept and nothing more is asked for by anybody; afterwards each symbol was asked for once (%s)',
+    { timeout: 60_000 },
+    async (code, expected, lastsMs) => {
+      await refuse(code)
+      await work()
+      const id = await system.ingest(symbolNames(12))
+      expect(await closed()).toMatchObject({ class: expected })
+      const other = await work()
+      await system.run(id, (run) => run.waiting?.for === 'storage')
+      await sleep(lastsMs)
+      expect(arrivals()).toBeLessThanOrEqual(CONCURRENCY)
+      expect(await readStorageState(system.db)).toMatchObject({ class: expected })
+      await accept()
+      expect(await system.run(id)).toMatchObject({ status: 'succeeded', counts: { succeeded: 12 } })
+      expect(arrivals()).toBe(12)
+      expect(await attempts(id)).toEqual(Array.from({ length: 12 }, () => 0))
+      expect(await readStorageState(system.db)).toBeNull()
+      expect(system.logs.filter((line) => line.includes('rows cannot be stored'))).toHaveLength(1)
+      expect(system.logs.some((line) => /rows can be stored again after \d+ s/.test(line))).toBe(true)
+      await other.stop(AbortSignal.timeout(1_000))
+    },
+  )
+
+  test(
+    'for a lock of somebody else: the run waits for storage, and whoever holds it is named',
+    { timeout: 60_000 },
+    async () => {
+      await work()
+      // Before a key has been accepted, one request at a time goes out.
+      await system.run(await system.ingest(['IBM']))
+      let id = ''
+      await system.db.transaction(async (tx) => {
+        await tx.execute(`LOCK TABLE financial_data IN ACCESS EXCLUSIVE MODE`)
+        id = await system.ingest(symbolNames(12))
+        const state = await closed()
+        expect(state.class).toBe('locked')
+        expect(state.detail).toMatch(/process \d+ \(test, user \w+, since .+\) holds a lock/)
+        // The first has its hands full of what it keeps; another finds out when it asks.
+        await work()
+        const waiting = await system.run(id, (run) => run.waiting?.for === 'storage')
+        expect(waiting.waiting?.reason).toMatch(/holds a lock/)
+        expect(arrivals()).toBeLessThanOrEqual(1 + CONCURRENCY)
+      })
+      expect(await system.run(id)).toMatchObject({ status: 'succeeded' })
+      expect(arrivals()).toBe(13)
+      expect(await attempts(id)).toEqual(Array.from({ length: 12 }, () => 0))
+    },
+  )
+
+  test(
+    'in time, of one symbol alone, are a recorded failure, tried again and ended; the others go on',
+    { timeout: 60_000 },
+    async () => {
+      await refuse('57014', "NEW.symbol = 'SLOW'")
+      await work()
+      const id = await system.ingest(['SLOW', ...symbolNames(6)])
+      expect(await system.run(id)).toMatchObject({
+        status: 'partial',
+        counts: { succeeded: 6, failed: 1 },
+        failures: [{ class: 'storage_timeout', count: 1 }],
+      })
+      const { failures } = await listFailures(system.db, { ...page, runId: id })
+      expect(failures.map((one) => [one.symbol, one.class, one.attempt, one.final])).toEqual([
+        ['SLOW', 'storage_timeout', 3, true],
+        ['SLOW', 'storage_timeout', 2, false],
+        ['SLOW', 'storage_timeout', 1, false],
+      ])
+      expect(arrivals()).toBe(9)
+      expect(await readStorageState(system.db)).toBeNull()
+    },
+  )
+
+  test(
+    'are given up by a worker that stops, and fetched by the next: it says that a request is lost',
+    { timeout: 60_000 },
+    async () => {
+      await refuse('53100')
+      const worker = await work()
+      const id = await system.ingest(['IBM'])
+      await closed()
+      await worker.stop(AbortSignal.timeout(100))
+      expect(system.logs.some((line) => line.includes('its request is lost'))).toBe(true)
+      await accept()
+      // It would run out by itself.
+      await clearStorageTrouble(system.db)
+      await work()
+      expect(await system.run(id)).toMatchObject({ status: 'succeeded' })
+      expect(arrivals()).toBe(2)
+      expect(await attempts(id)).toEqual([0])
+    },
+  )
+})
