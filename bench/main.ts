@@ -4,6 +4,7 @@ import { benchExport } from './export.js'
 import { benchIngest } from './ingest.js'
 import { STANDARD_DIRECTORY } from './large-table/open.js'
 import { benchQuota } from './quota.js'
+import { benchCostlyClients } from './slow-clients/costly-clients.js'
 import { benchSlowClients } from './slow-clients.js'
 import { benchUpsert } from './upsert.js'
 
@@ -31,8 +32,10 @@ export: 5 million rows through the API as CSV and as NDJSON, against psql's COPY
 the API's memory grows. Exits with 1 when it is not whole or misses its target. The table is kept, as for api
 upsert: what the triggers that count, the days of symbols and the columns in the primary key cost the upsert of a symbol
 slow-clients: what sockets that trickle their headers, trickle their bodies or do not read cost other clients, measured
-beside none of them in turn, and when the server closes them (some 50 seconds a round)
-  --sockets N  how many of them
+beside none of them in turn, and when the server closes them (some 50 seconds a round); then the same for a client with four
+exports that it does not read and eight heavy statistics. Exits with 1 when one is not closed, when the slowest of a hundred
+pages takes more than three times as long beside the latter, or when another's export is refused
+  --sockets N  how many of them; 0: the latter alone
   --seconds N  of each measurement
 
 REDIS_URL adds the queue on Redis; quota also takes redis-server from the PATH.
@@ -78,11 +81,9 @@ if (values.help === true) {
 } else if (name === 'upsert') {
   await benchUpsert({ rounds: Number(values.rounds) })
 } else if (name === 'slow-clients') {
-  await benchSlowClients({
-    rounds: Number(values.rounds),
-    sockets: Number(values.sockets),
-    seconds: Number(values.seconds ?? '10'),
-  })
+  const [rounds, seconds] = [Number(values.rounds), Number(values.seconds ?? '10')]
+  if (values.sockets !== '0') await benchSlowClients({ rounds, sockets: Number(values.sockets), seconds })
+  await benchCostlyClients({ rounds, seconds })
 } else {
   console.error(HELP)
   process.exitCode = 2

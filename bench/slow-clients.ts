@@ -6,10 +6,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { startProgram } from '@stockpile/test/system'
 import { startTemporaryServer } from '@stockpile/test/temporary-server'
 import * as z from 'zod'
+import { measurePages, rowOfLatencies } from './slow-clients/pages.js'
 import { summarize, table } from './statistics.js'
 
 const SLOW = fileURLToPath(new URL('slow-clients/open.ts', import.meta.url))
-const CLIENTS = 4
 const WARM_UP_MS = 2_000
 /** Twice what the server gives a request or an answer. */
 const CLOSED_WITHIN_MS = 60_000
@@ -35,14 +35,14 @@ export async function benchSlowClients(options: {
     console.log(
       `${options.sockets} slow clients, ${options.rounds} rounds; ${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}`,
     )
-    await measure(api.url, WARM_UP_MS)
+    await measurePages(api.url, 'IBM', WARM_UP_MS)
     const rounds = []
     for (let round = 0; round < options.rounds; round++) {
-      const without = await measure(api.url, options.seconds * 1_000)
+      const without = await measurePages(api.url, 'IBM', options.seconds * 1_000)
       const slow = fork(SLOW, [api.url, String(options.sockets), String(CLOSED_WITHIN_MS)])
       await once(slow, 'message')
       await sleep(SETTLE_MS)
-      const beside = await measure(api.url, options.seconds * 1_000)
+      const beside = await measurePages(api.url, 'IBM', options.seconds * 1_000)
       const [message] = z
         .tuple([closedSchema])
         .rest(z.unknown())
@@ -55,11 +55,11 @@ export async function benchSlowClients(options: {
     console.log(
       table([
         ['', 'requests/s', 'p50 ms', 'p99 ms'],
-        row(
+        rowOfLatencies(
           'without',
           rounds.map((one) => one.without),
         ),
-        row(
+        rowOfLatencies(
           'beside slow clients',
           rounds.map((one) => one.beside),
         ),
@@ -82,43 +82,4 @@ export async function benchSlowClients(options: {
     await api.stop()
     await server.stop()
   }
-}
-
-interface Latency {
-  perSecond: number
-  p50: number
-  p99: number
-}
-
-/** Pages of financial data over a few kept connections, each client one after another. */
-async function measure(baseUrl: string, ms: number): Promise<Latency> {
-  const times: number[] = []
-  const endsAt = performance.now() + ms
-  const work = async () => {
-    while (performance.now() < endsAt) {
-      const startedAt = performance.now()
-      const response = await fetch(`${baseUrl}/api/financial_data?symbol=IBM`)
-      await response.text()
-      if (!response.ok) throw new Error(`an ordinary client got ${response.status}`)
-      times.push(performance.now() - startedAt)
-      await sleep(1)
-    }
-  }
-  await Promise.all(Array.from({ length: CLIENTS }, work))
-  const sorted = times.toSorted((a, b) => a - b)
-  const at = (share: number) => sorted[Math.floor(sorted.length * share)] ?? NaN
-  return { perSecond: (times.length / ms) * 1_000, p50: at(0.5), p99: at(0.99) }
-}
-
-function row(name: string, measured: readonly Latency[]): string[] {
-  const cell = (values: number[]) => {
-    const { median, spread } = summarize(values)
-    return `${median.toFixed(1)} (±${(spread * 100).toFixed(0)} %)`
-  }
-  return [
-    name,
-    cell(measured.map((one) => one.perSecond)),
-    cell(measured.map((one) => one.p50)),
-    cell(measured.map((one) => one.p99)),
-  ]
 }

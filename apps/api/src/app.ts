@@ -20,6 +20,7 @@ import { retryRoutes } from './routes/retry.js'
 import { revisionRoutes } from './routes/revisions.js'
 import { statisticsRoutes } from './routes/statistics.js'
 import { createExports } from './exports.js'
+import { createHeavyStatements } from './heavy-statements.js'
 import { createServer } from './server.js'
 import type { App, Timeouts } from './server.js'
 
@@ -28,6 +29,8 @@ export interface AppOptions {
   db: Pool
   /** As `db`. */
   dataDb: Pool
+  /** As `db`. */
+  heavyDb: Pool
   /** As `db`. It may be away: the app serves and accepts runs without it. */
   queue: IngestQueue
   logger: Logger
@@ -35,16 +38,17 @@ export interface AppOptions {
 }
 
 /** The whole API, ready for `inject()` or `listen()`. */
-export async function buildApp({ db, dataDb, queue, logger, timeouts }: AppOptions): Promise<App> {
+export async function buildApp({ db, dataDb, heavyDb, queue, logger, timeouts }: AppOptions): Promise<App> {
   const app = createServer({ logger, timeouts })
-  const dependencies = { db, dataDb, queue, dispatch: createDispatch({ db, queue }) }
+  const heavy = createHeavyStatements(heavyDb)
+  const dependencies = { db, dataDb, heavy, queue, dispatch: createDispatch({ db, queue }) }
 
   registerRequests(app)
   registerNotFound(app)
   await registerCompression(app)
   await registerOpenapi(app)
   await registerBoard(app, dependencies)
-  financialDataRoutes(app, dependencies, createExports(app))
+  financialDataRoutes(app, dependencies, createExports(app, timeouts))
   statisticsRoutes(app, dependencies)
   revisionRoutes(app, dependencies)
   createRunRoutes(app, dependencies)

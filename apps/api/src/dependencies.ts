@@ -1,12 +1,14 @@
 import type { Pool } from '@stockpile/db/connection'
 import type { IngestQueue } from '@stockpile/queue/queue'
 import type { Dispatch } from './dispatch.js'
+import type { HeavyStatements } from './heavy-statements.js'
 
 /** What routes work with. Whoever opened the pools and `queue` closes them, after the app. */
 export interface Dependencies {
   db: Pool
-  /** For pages and statistics alone: neither an export nor a run holds them up. */
+  /** For pages and small statistics alone: neither an export, a run nor a heavy statement holds them up. */
   dataDb: Pool
+  heavy: HeavyStatements
   queue: IngestQueue
   dispatch: Dispatch
 }

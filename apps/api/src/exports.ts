@@ -3,21 +3,39 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { ExportChunk } from '@stockpile/db/export'
 import type { FastifyReply } from 'fastify'
 import { ProblemError } from './problem.js'
+import { DEFAULT_TIMEOUTS } from './server.js'
 import type { App } from './server.js'
 
 /** At a time. Each has one statement under way at most, so that of the pool's 8 connections 4 are left for others. */
 const MAX_EXPORTS = 4
-export interface Exports {
-  /** @throws ProblemError 503 when as many exports as may be are under way */
-  enter(): void
-  /** To be called once for each `enter` that is not followed by `send`. */
+/** Of them: nobody's address has all the places. */
+const MAX_OF_A_CLIENT = 2
+
+/** One of the places. To be left once, unless `send` was given it; all else of it is for `createExports`. */
+interface ExportPlace {
   leave(): void
+  client: string
+  /** Since when a piece of it waits for the client to take the one before, by performance.now(); undefined: none does. */
+  stalledSince: number | undefined
+  /** Ends its connection. */
+  reset(): void
+  left: Promise<void>
+}
+
+export interface Exports {
+  /**
+   * Takes a place for a client. Where there is none, the export whose client has taken nothing for the longest time, `stallMs`
+   * or more, is reset, and its place is taken: who has a share of his own loses one of his own.
+   * @param client whose share it is: see client-address.ts
+   * @throws ProblemError 429 when as many of the client's as may be are under way and read, 503 when as many of all are
+   */
+  enter(client: string): Promise<ExportPlace>
   /**
    * Streams a head and chunks to a client for as long as it takes them. The next chunk is read while the former is written,
    * and none beyond it while the client does not read (see plugins/slow-readers.ts for how long that may last). An error resets
    * the connection, so that what came is not taken for the whole: to HTTP/1.0 a mere end is that of the file.
    */
-  send(reply: FastifyReply, chunks: ChunkSource): FastifyReply
+  send(reply: FastifyReply, place: ExportPlace, chunks: ChunkSource): FastifyReply
 }
 
 interface ChunkSource {
@@ -29,36 +47,63 @@ interface ChunkSource {
   write(text: Buffer): Iterable<Buffer | string>
 }
 
-export function createExports(app: App): Exports {
-  let underWay = 0
-  const replies = new Set<FastifyReply>()
+export function createExports(
+  app: App,
+  { stallMs = DEFAULT_TIMEOUTS.stallMs }: { stallMs?: number | undefined } = {},
+): Exports {
+  const underWay = new Set<ExportPlace>()
   // They may take minutes: whoever stops the process does not wait for them.
   app.addHook('preClose', async () => {
-    for (const reply of replies) reply.raw.socket?.resetAndDestroy()
+    for (const one of underWay) one.reset()
   })
 
-  const leave = () => {
-    underWay -= 1
+  /** Those among whom the next one's place has to be found; undefined while there is room. */
+  const inTheWayOf = (client: string): { of: ExportPlace[]; refusal: ProblemError } | undefined => {
+    const own = [...underWay].filter((one) => one.client === client)
+    if (own.length >= MAX_OF_A_CLIENT) return { of: own, refusal: shareIsTaken() }
+    if (underWay.size >= MAX_EXPORTS) return { of: [...underWay], refusal: allAreTaken() }
+    return undefined
   }
-  return {
-    enter() {
-      if (underWay >= MAX_EXPORTS) {
-        const detail = `${MAX_EXPORTS} exports are under way, and that is the most at a time. Try again in a few seconds, or ask for pages.`
-        throw new ProblemError(503, detail, { headers: { 'retry-after': '5' } })
+
+  const take = (client: string): ExportPlace => {
+    const place: ExportPlace = {
+      client,
+      stalledSince: undefined,
+      reset: () => {},
+      leave: () => {},
+      left: Promise.resolve(),
+    }
+    place.left = new Promise((resolve) => {
+      place.leave = () => {
+        underWay.delete(place)
+        resolve()
       }
-      underWay += 1
+    })
+    underWay.add(place)
+    return place
+  }
+
+  return {
+    async enter(client) {
+      for (;;) {
+        const full = inTheWayOf(client)
+        if (full === undefined) return take(client)
+        const stalled = longestStalled(full.of, stallMs)
+        if (stalled === undefined) throw full.refusal
+        stalled.reset()
+        // When its last statement has ended.
+        await stalled.left
+      }
     },
-    leave,
-    send(reply, source) {
-      replies.add(reply)
+    send(reply, place, source) {
+      place.reset = () => reply.request.raw.socket.resetAndDestroy()
       let reading: Promise<unknown> = Promise.resolve()
       let hasEnded = false
       // Not the event: a client that left while the first chunk was read has had it.
       finished(reply.raw, () => {
-        replies.delete(reply)
         hasEnded = true
         // Its last statement may still run, and has a connection.
-        void reading.then(leave)
+        void reading.then(() => place.leave())
       })
       // An export may take longer than a handler: once it is being written, its time is its client's.
       reply.raw.once('pipe', () => void reply.hijack())
@@ -67,7 +112,7 @@ export function createExports(app: App): Exports {
         const next = source.readAfter(last).catch((error: unknown) => {
           if (hasEnded) return undefined
           reply.log.error({ err: error }, 'an export is cut off: it cannot be read on')
-          reply.raw.socket?.resetAndDestroy()
+          place.reset()
           return undefined
         })
         reading = next
@@ -81,13 +126,36 @@ export function createExports(app: App): Exports {
             // To a client that takes all at once a stream writes without an end of its turn: others wait, the next
             // chunk's statement among them.
             await nextTurn()
+            place.stalledSince = performance.now()
             yield piece
+            place.stalledSince = undefined
           }
           chunk = await next
           if (hasEnded) return
         }
+        // What is written but not taken.
+        place.stalledSince = performance.now()
       }
       return reply.send(Readable.from(texts(), { highWaterMark: 1 }))
     },
   }
+}
+
+/** Since `stallMs` or longer; undefined: each of them is read. */
+function longestStalled(exports: readonly ExportPlace[], stallMs: number): ExportPlace | undefined {
+  const since = (one: ExportPlace) => one.stalledSince ?? Infinity
+  const [longest] = exports.toSorted((one, other) => since(one) - since(other))
+  return longest !== undefined && performance.now() - since(longest) >= stallMs ? longest : undefined
+}
+
+const AGAIN = { headers: { 'retry-after': '5' } }
+
+function shareIsTaken(): ProblemError {
+  const detail = `${MAX_OF_A_CLIENT} exports of your address are under way, and that is the most at a time. Try again when one has ended, or ask for pages.`
+  return new ProblemError(429, detail, AGAIN)
+}
+
+function allAreTaken(): ProblemError {
+  const detail = `${MAX_EXPORTS} exports are under way, and that is the most at a time. Try again in a few seconds, or ask for pages.`
+  return new ProblemError(503, detail, AGAIN)
 }

@@ -7,6 +7,7 @@ import { openQueue } from '@stockpile/queue/queue'
 import { assertSafe, watchSafety } from '@stockpile/queue/redis-safety'
 import { buildApp } from './app.js'
 import type { Config } from './config.js'
+import { HEAVY_AT_ONCE } from './heavy-statements.js'
 import type { Logger } from './logger.js'
 import type { App } from './server.js'
 import { StartError } from './start-error.js'
@@ -42,6 +43,7 @@ export async function serve({ config, logger, signal, onListening }: ServeOption
     })
   const connection = open('stockpile-api', OTHER_CONNECTIONS)
   const dataConnection = open('stockpile-api-data', DATA_CONNECTIONS)
+  const heavyConnection = open('stockpile-api-heavy', HEAVY_AT_ONCE)
   let starting = true
   const queue = openQueue({
     backend,
@@ -60,7 +62,13 @@ export async function serve({ config, logger, signal, onListening }: ServeOption
     starting = false
     await assertSafe(backend, (doubt) => logger.warn(doubt))
     if (signal.aborted) return
-    const app = await buildApp({ db: connection.db, dataDb: dataConnection.db, queue: queue.handle, logger })
+    const app = await buildApp({
+      db: connection.db,
+      dataDb: dataConnection.db,
+      heavyDb: heavyConnection.db,
+      queue: queue.handle,
+      logger,
+    })
     try {
       onListening(await listen(app, config, backend.kind))
       if (!signal.aborted) await once(signal, 'abort')
@@ -69,7 +77,10 @@ export async function serve({ config, logger, signal, onListening }: ServeOption
       await app.close()
     }
   } finally {
-    await Promise.all([queue.close(), connection.close(), dataConnection.close()])
+    await Promise.all([
+      queue.close(),
+      ...[connection, dataConnection, heavyConnection].map((one) => one.close()),
+    ])
   }
 }
 

@@ -5,6 +5,7 @@ import type { FinancialDataQuery } from '@stockpile/db/financial-data-query'
 import type { FastifyReply } from 'fastify'
 import { Readable } from 'node:stream'
 import * as z from 'zod'
+import { clientAddressOf } from './client-address.js'
 import type { Exports } from './exports.js'
 import { writeLines } from './export-lines.js'
 import { barsAsText, CONTENT_TYPES, dispositionOf, headOf, MEDIA_TYPES } from './format.js'
@@ -28,19 +29,19 @@ export async function sendExport(
   text: Text,
 ): Promise<FastifyReply> {
   if (reply.request.method === 'HEAD') return describeText(reply, query, text).send(Readable.from([]))
-  exports.enter()
+  const place = await exports.enter(clientAddressOf(reply.request))
   try {
     const readAfter = (last: Parameters<typeof readExportChunk>[3]) =>
       readExportChunk(db, query, text, last, CHUNK_ROWS)
     const first = await readAfter(null)
-    return exports.send(describeText(reply, query, text), {
+    return exports.send(describeText(reply, query, text), place, {
       head: headOf(text.format, text.columns),
       first,
       readAfter,
       write: (lines) => writeLines(lines, text),
     })
   } catch (error) {
-    exports.leave()
+    place.leave()
     throw error
   }
 }

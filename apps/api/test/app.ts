@@ -82,7 +82,7 @@ async function openApp(options: TestAppOptions): Promise<TestApp & { close(): Pr
       statementTimeoutMs: 5_000,
       genericPlans: true,
     })
-  const [connection, dataConnection] = [open(), open()]
+  const [connection, dataConnection, heavyConnection] = [open(), open(), open()]
   const queue = openQueue({
     backend: chooseBackend({ redisUrl, postgres: pgOptions(databaseUrl) }),
     prefix: redisUrl === undefined ? undefined : uniquePrefix(),
@@ -93,13 +93,17 @@ async function openApp(options: TestAppOptions): Promise<TestApp & { close(): Pr
   const app = await buildApp({
     db: connection.db,
     dataDb: dataConnection.db,
+    heavyDb: heavyConnection.db,
     queue: queue.handle,
     logger,
     timeouts,
   })
   const close = async () => {
     await app.close()
-    await Promise.all([queue.close(), connection.close(), dataConnection.close()])
+    await Promise.all([
+      queue.close(),
+      ...[connection, dataConnection, heavyConnection].map((one) => one.close()),
+    ])
     await database.drop()
   }
   return { app, db: connection.db, databaseUrl, queue: queue.handle, logLines, close }

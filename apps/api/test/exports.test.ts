@@ -11,17 +11,23 @@ import { slowness } from '@stockpile/test-harness/patience'
 import { waitFor } from '@stockpile/test-harness/process'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { writeLines } from '../src/export-lines.js'
+import { clientAddressOf } from '../src/client-address.js'
 import { createExports } from '../src/exports.js'
 import { createLogger } from '../src/logger.js'
 import { registerCompression } from '../src/plugins/compression.js'
 import { createServer } from '../src/server.js'
 import type { App } from '../src/server.js'
 import * as z from 'zod'
-import { problemOf, useApp } from './app.js'
+import { problemOf, problemShape, useApp } from './app.js'
 
 /** Some tenths of a second; more on a busy machine, where a client that reads steadily is slower too. */
 const READ_MS = Math.round(130 * slowness())
 const HANDLER_MS = Math.round(100 * slowness())
+const STALL_MS = 150
+const NEVER_MS = 60_000
+/** Addresses of this machine: each is a client with a share of its own. */
+const CLIENTS = ['127.0.0.1', '127.0.0.2', '127.0.0.3'] as const
+type Client = (typeof CLIENTS)[number]
 const MIB = 1024 * 1024
 /** Random, so that it is as large when it is compressed. */
 const TEXT = randomBytes(MIB)
@@ -38,18 +44,18 @@ describe('an export', () => {
   let logLines: string[]
   /** What comes after the first chunk. */
   let read: (count: number) => Promise<ExportChunk>
-  beforeEach(async () => {
+  const start = async ({ readMs, stallMs }: { readMs: number; stallMs: number }) => {
     reads = 0
     logLines = []
     read = async (count) => ({ text: TEXT, last: count < MANY ? MORE : null })
     const logger = createLogger('debug', { write: (line) => logLines.push(line) })
-    app = createServer({ logger, timeouts: { handlerMs: HANDLER_MS, readMs: READ_MS, checkMs: 50 } })
+    app = createServer({ logger, timeouts: { handlerMs: HANDLER_MS, readMs, checkMs: 50 } })
     await registerCompression(app)
-    const exports = createExports(app)
-    app.get('/', async (_request, reply) => {
-      exports.enter()
+    const exports = createExports(app, { stallMs })
+    app.get('/', async (request, reply) => {
+      const place = await exports.enter(clientAddressOf(request))
       const first = { text: TEXT, last: MORE }
-      return exports.send(reply.type('text/csv'), {
+      return exports.send(reply.type('text/csv'), place, {
         head: 'head',
         first,
         readAfter: async () => read((reads += 1)),
@@ -57,12 +63,26 @@ describe('an export', () => {
       })
     })
     origin = await app.listen({ port: 0 })
-  })
+  }
+  // Of those tests that fill all places the clients are slow, but not stalled.
+  beforeEach(() => start({ readMs: READ_MS, stallMs: NEVER_MS }))
   afterEach(() => app.close())
 
-  const open = async (acceptEncoding = 'identity'): Promise<IncomingMessage> => {
-    const request = get(origin, { agent: false, headers: { 'accept-encoding': acceptEncoding } })
+  const open = async (
+    acceptEncoding = 'identity',
+    localAddress: Client = CLIENTS[0],
+  ): Promise<IncomingMessage> => {
+    const request = get(origin, {
+      agent: false,
+      localAddress,
+      headers: { 'accept-encoding': acceptEncoding },
+    })
     return new Promise((resolve, reject) => request.once('response', resolve).once('error', reject))
+  }
+  /** Two of each of two clients. */
+  const openFour = (encoding?: string) => {
+    const [one, other] = CLIENTS
+    return Promise.all([one, other, one, other].map((client) => open(encoding, client)))
   }
   const connections = () =>
     new Promise<number>((resolve, reject) =>
@@ -74,7 +94,7 @@ describe('an export', () => {
     read = async () => ({ text: null, last: null })
     await waitFor(
       async () => {
-        const answers = await Promise.all([open(), open(), open(), open()])
+        const answers = await openFour()
         await Promise.all(answers.map((answer) => text(answer)))
         return answers.every((answer) => answer.statusCode === 200)
       },
@@ -132,7 +152,7 @@ describe('an export', () => {
     'reads nothing any more once its client has left: %s',
     async (encoding) => {
       read = async () => ({ text: TEXT, last: MORE })
-      const answers = await Promise.all([open(encoding), open(encoding), open(encoding), open(encoding)])
+      const answers = await openFour(encoding)
       for (const answer of answers) {
         await once(answer, 'data')
         answer.destroy()
@@ -147,9 +167,9 @@ describe('an export', () => {
     for (let times = 0; times < 8; times += 1) {
       const late = createServer({ logger: createLogger('fatal', { write: () => {} }) })
       late.get('/', async (request, reply) => {
-        exports.enter()
+        const place = await exports.enter(clientAddressOf(request))
         await once(request.raw.socket, 'close')
-        return exports.send(reply, {
+        return exports.send(reply, place, {
           head: '',
           first: { text: TEXT, last: MORE },
           readAfter: async () => read(1),
@@ -162,7 +182,7 @@ describe('an export', () => {
       await once(socket, 'close')
       await late.close()
     }
-    expect(() => exports.enter()).not.toThrow()
+    await expect(exports.enter(CLIENTS[0])).resolves.toBeDefined()
   })
 
   test.each(['identity', 'br'])('is cut off when its client does not read: %s', async (encoding) => {
@@ -203,11 +223,82 @@ describe('an export', () => {
   )
 
   test('is one of four at a time: the fifth is 503 with Retry-After', async () => {
-    const answers = await Promise.all([open(), open(), open(), open()])
-    const fifth = await app.inject('/')
-    expect(problemOf(fifth, 503).detail).toContain('4 exports')
-    expect(fifth.headers['retry-after']).toBe('5')
+    const answers = await openFour()
+    const fifth = await open('identity', CLIENTS[2])
+    const problem = problemShape.parse(JSON.parse(await text(fifth)))
+    expect([fifth.statusCode, fifth.headers['retry-after']]).toStrictEqual([503, '5'])
+    expect(problem.detail).toContain('4 exports')
     for (const answer of answers) answer.destroy()
+    await expectRoom()
+  })
+
+  test('is one of two of its address: the third is 429 with Retry-After, and others have their places', async () => {
+    const [client, other] = CLIENTS
+    const answers = await Promise.all([open('identity', client), open('identity', client)])
+    const third = await app.inject('/')
+    expect(problemOf(third, 429).detail).toContain('2 exports of your address')
+    expect(third.headers['retry-after']).toBe('5')
+    const others = await Promise.all([open('identity', other), open('identity', other)])
+    expect(others.map((answer) => answer.statusCode)).toStrictEqual([200, 200])
+    for (const answer of [...answers, ...others]) answer.destroy()
+    await expectRoom()
+  })
+
+  /** With no other end for who does not read. */
+  const startWithoutDeadline = async () => {
+    await app.close()
+    await start({ readMs: NEVER_MS, stallMs: STALL_MS })
+    read = async () => ({ text: TEXT, last: MORE })
+  }
+
+  test.each(['identity', 'br'])(
+    'that nobody reads loses its place to who asks for one, the longest unread first: %s',
+    async (encoding) => {
+      await startWithoutDeadline()
+      const unread = await openFour(encoding)
+      const ends = unread.map(async (answer) => {
+        await once(answer, 'error')
+      })
+      const isRead: boolean[] = []
+      // Two that are read, of a third client.
+      await waitFor(
+        async () => {
+          const answers = await Promise.all([open(encoding, CLIENTS[2]), open(encoding, CLIENTS[2])])
+          isRead.push(answers.every((answer) => answer.statusCode === 200))
+          for (const answer of answers) answer.destroy()
+          return isRead.at(-1) === true
+        },
+        { deadlineMs: 5_000 },
+      )
+      for (const answer of unread) answer.resume()
+      await Promise.any(ends)
+      expect(isRead.at(-1)).toBe(true)
+      for (const answer of unread) answer.destroy()
+      await expectRoom()
+    },
+  )
+
+  test('that nobody reads loses its place to another of its address, and none to it but that', async () => {
+    await startWithoutDeadline()
+    const [client, other] = CLIENTS
+    const [unread, taken] = [await open('identity', client), await open('identity', client)]
+    const others = await open('identity', other)
+    const isReset = once(unread.socket, 'close')
+    unread.on('error', () => {})
+    taken.resume()
+    await waitFor(
+      async () => {
+        const third = await open('identity', client)
+        third.destroy()
+        return third.statusCode === 200
+      },
+      { deadlineMs: 5_000 },
+    )
+    // Who does not read does not see the end either.
+    unread.resume()
+    await isReset
+    expect([taken.socket.destroyed, others.socket.destroyed]).toStrictEqual([false, false])
+    for (const answer of [taken, others]) answer.destroy()
     await expectRoom()
   })
 
@@ -218,12 +309,12 @@ describe('an export', () => {
       await ended
       return { text: TEXT, last: MORE }
     }
-    for (const answer of await Promise.all([open(), open(), open(), open()])) {
+    for (const answer of await openFour()) {
       await once(answer, 'data')
       answer.destroy()
     }
     await waitFor(async () => (await connections()) === 0, { deadlineMs: 5_000 })
-    expect(problemOf(await app.inject('/'), 503).detail).toContain('4 exports')
+    expect(problemOf(await app.inject('/'), 429).detail).toContain('2 exports')
     const begun = reads
     statements.abort()
     await expectRoom()
@@ -236,8 +327,8 @@ describe('an export', () => {
     // Answered one after the other: what stands behind the first is begun, and waits.
     socket.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(4))
     await once(socket, 'readable')
-    await waitFor(async () => (await app.inject('/')).statusCode === 503, { deadlineMs: 5_000 })
-    expect(problemOf(await app.inject('/'), 503).detail).toContain('4 exports')
+    await waitFor(async () => (await app.inject('/')).statusCode === 429, { deadlineMs: 5_000 })
+    expect(problemOf(await app.inject('/'), 429).detail).toContain('2 exports')
     socket.resetAndDestroy()
     await expectRoom()
   })

@@ -601,6 +601,31 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description Too Many Requests. As much of what is dear is under way for your address as may be: exports, or heavy statements; Retry-After says when to ask again, in seconds. */
+        TooManyRequests: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "Retry-After": components["headers"]["Retry-After"];
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Too Many Requests",
+                 *       "status": 429,
+                 *       "detail": "Too many exports of your address are under way.",
+                 *       "instance": "urn:uuid:7b71a705-f5ba-4396-8589-bcf119244c11",
+                 *       "errors": [],
+                 *       "request_id": "7b71a705-f5ba-4396-8589-bcf119244c11",
+                 *       "info": {
+                 *         "error": "Too many exports of your address are under way."
+                 *       }
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description Request Header Fields Too Large. The request line and headers are larger than 16 KiB. */
         RequestHeaderFieldsTooLarge: {
             headers: {
@@ -649,7 +674,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description Service Unavailable. The database does not answer, or as many exports as may be are under way; Retry-After says when to ask again, in seconds. */
+        /** @description Service Unavailable. The database does not answer, or as many exports or heavy statements as may be are under way; Retry-After says when to ask again, in seconds. */
         ServiceUnavailable: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -906,6 +931,7 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             414: components["responses"]["UriTooLong"];
             415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
             431: components["responses"]["RequestHeaderFieldsTooLarge"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
@@ -1186,6 +1212,7 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             414: components["responses"]["UriTooLong"];
             415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
             431: components["responses"]["RequestHeaderFieldsTooLarge"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];

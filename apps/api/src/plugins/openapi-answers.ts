@@ -42,7 +42,11 @@ const HEADERS = {
   },
 } satisfies Record<string, OpenAPIV3_1.HeaderObject>
 
-const OF_STATUS: Partial<Record<number, keyof typeof HEADERS>> = { 405: 'Allow', 503: 'Retry-After' }
+const OF_STATUS: Partial<Record<number, keyof typeof HEADERS>> = {
+  405: 'Allow',
+  429: 'Retry-After',
+  503: 'Retry-After',
+}
 
 /**
  * Adds what routes would else repeat: the errors that any request can get, one component a status, each with its

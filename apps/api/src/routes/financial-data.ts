@@ -6,6 +6,7 @@ import { decodeCursor, encodeCursor } from '../cursor.js'
 import type { Dependencies } from '../dependencies.js'
 import type { Exports } from '../exports.js'
 import { negotiateFormat } from '../format.js'
+import { isHeavy } from '../heavy-statements.js'
 import { ProblemError } from '../problem.js'
 import { cacheHeaders, isUnchanged } from '../revalidation.js'
 import { CACHE_HEADERS, INFO, problems, revalidationHeaders, unchangedSchema } from '../schemas/answer.js'
@@ -28,7 +29,7 @@ const LINK = {
   example: `</api/financial_data?symbol=IBM&limit=3&cursor=${EXAMPLE_CURSOR}>; rel="next"`,
 } as const
 
-export function financialDataRoutes(app: App, { db, dataDb }: Dependencies, exports: Exports): void {
+export function financialDataRoutes(app: App, { db, dataDb, heavy }: Dependencies, exports: Exports): void {
   for (const path of ['/api/financial_data', '/financial_data']) {
     app.get(
       path,
@@ -45,7 +46,7 @@ export function financialDataRoutes(app: App, { db, dataDb }: Dependencies, expo
           response: {
             200: textOrJsonAnswer(answerSchema),
             304: unchangedSchema,
-            ...problems(400, 406, 503),
+            ...problems(400, 406, 429, 503),
           },
           'x-filled-in': ['symbol', 'order'],
           'x-response-headers': { 200: { ...TEXT_HEADERS, Link: LINK }, 304: CACHE_HEADERS },
@@ -74,7 +75,16 @@ export function financialDataRoutes(app: App, { db, dataDb }: Dependencies, expo
           const headers = cacheHeaders(revalidation, await readOwnVersion())
           return sendExport(reply, { db, exports }, asked, { format, columns, headers })
         }
-        const page = await readPage(dataDb, query, asked, after)
+        // What was stored at an instant is counted row by row; all else by what is kept of each symbol.
+        const range = {
+          symbols: asked.symbols?.length ?? 0,
+          startDate: asked.startDate,
+          endDate: asked.endDate,
+        }
+        const page =
+          asked.asOf !== undefined && isHeavy(range)
+            ? await heavy.run(request, (heavyDb) => readPage(heavyDb, query, asked, after))
+            : await readPage(dataDb, query, asked, after)
         const headers = cacheHeaders(revalidation, page.version)
         if (page.cursor !== null) headers['link'] = `<${path}?${withCursor(url, page.cursor)}>; rel="next"`
         const data = page.rows.map((row) => rowAnswer(row, query.fields))

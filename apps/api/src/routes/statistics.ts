@@ -2,6 +2,7 @@ import { AVERAGES, PERIOD_NAMES, readStatistics } from '@stockpile/db/statistics
 import { readKnownVersion } from '@stockpile/db/version'
 import * as z from 'zod'
 import type { Dependencies } from '../dependencies.js'
+import { isHeavy } from '../heavy-statements.js'
 import { ProblemError } from '../problem.js'
 import { cacheHeaders, isUnchanged } from '../revalidation.js'
 import {
@@ -57,7 +58,7 @@ const answerSchema = answerOf({
   },
 })
 
-export function statisticsRoutes(app: App, { dataDb }: Dependencies): void {
+export function statisticsRoutes(app: App, { dataDb, heavy }: Dependencies): void {
   for (const url of ['/api/statistics', '/statistics']) {
     app.get(
       url,
@@ -73,7 +74,7 @@ export function statisticsRoutes(app: App, { dataDb }: Dependencies): void {
           querystring: querySchema,
           'x-filled-in': ['symbol'],
           'x-response-headers': { 200: CACHE_HEADERS, 304: CACHE_HEADERS },
-          response: { 200: answerSchema, 304: unchangedSchema, ...problems(400, 404, 503) },
+          response: { 200: answerSchema, 304: unchangedSchema, ...problems(400, 404, 429, 503) },
         },
         // As for bars: types and the fuzz hold the answer to its schema.
         serializerCompiler: () => JSON.stringify,
@@ -84,7 +85,8 @@ export function statisticsRoutes(app: App, { dataDb }: Dependencies): void {
         const revalidation = { operation: 'statistics', query, format: 'json', vary: 'accept-encoding' }
         if (await isUnchanged(request, reply, revalidation, () => readKnownVersion(dataDb, symbols)))
           return reply.send()
-        const { entries, unknown, version } = await readStatistics(dataDb, {
+        const range = { symbols: symbols.length, startDate: query.start_date, endDate: query.end_date }
+        const asked = {
           symbols,
           startDate: query.start_date,
           endDate: query.end_date,
@@ -92,7 +94,10 @@ export function statisticsRoutes(app: App, { dataDb }: Dependencies): void {
           groupBy: query.group_by,
           // A symbol without rows takes a place too.
           limit: MAX_ENTRIES + symbols.length + 1,
-        })
+        }
+        const { entries, unknown, version } = isHeavy(range)
+          ? await heavy.run(request, (db) => readStatistics(db, asked))
+          : await readStatistics(dataDb, asked)
         if (unknown.length > 0) throw unknownSymbols(unknown)
         if (entries.length > MAX_ENTRIES) throw tooManyEntries()
         reply.headers(cacheHeaders(revalidation, version))

@@ -70,6 +70,12 @@ export const PROBLEM_ANSWERS = {
     description: 'More than 10,000 symbols, or an Idempotency-Key that was used for another request.',
     example: new ProblemError(422, TOO_MANY, at('/body/symbols', 'too_big', TOO_MANY)),
   },
+  429: {
+    name: 'TooManyRequests',
+    description:
+      'As much of what is dear is under way for your address as may be: exports, or heavy statements; Retry-After says when to ask again, in seconds.',
+    example: new ProblemError(429, 'Too many exports of your address are under way.'),
+  },
   431: {
     name: 'RequestHeaderFieldsTooLarge',
     description: 'The request line and headers are larger than 16 KiB.',
@@ -83,7 +89,7 @@ export const PROBLEM_ANSWERS = {
   503: {
     name: 'ServiceUnavailable',
     description:
-      'The database does not answer, or as many exports as may be are under way; Retry-After says when to ask again, in seconds.',
+      'The database does not answer, or as many exports or heavy statements as may be are under way; Retry-After says when to ask again, in seconds.',
     example: unavailable('The database'),
   },
 } as const satisfies Record<number, ProblemAnswer>
