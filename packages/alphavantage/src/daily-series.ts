@@ -24,7 +24,7 @@ export type { DailyRow, RejectedRow, RejectReason } from './row-check.js'
  * out rejected, the others pass; see `settleRepeats` for a date that comes twice. `now` decides what is a future date.
  * `redact` is applied to what is kept of a rejected record, before that is cut.
  * Throws AlphaVantageError: a refusal's class, `no_data` for a missing or empty series, `bad_payload` for what is no
- * JSON, has a key twice outside the series, or holds another symbol's data. Its evidence is not redacted yet.
+ * JSON or has a key twice outside the series, `wrong_symbol` for another symbol's data. Its evidence is not redacted yet.
  */
 export function parseDailyJson(
   text: string,
@@ -48,7 +48,7 @@ function readAnyBody(text: string, symbol: string, now: Date, redact: Redact): D
   const members = hasRepeatedKey(text, body)
     ? readRepeated(text, body, symbol)
     : Object.entries(records).map(([date, record]): Member => ({ date, record }))
-  const series = buildSeries(readHead(body, text, symbol), now)
+  const series = buildSeries(readHead(body, text, symbol, redact), now)
   const checked = members.map(({ date, record, hasRepeatedField = false }): CheckedRecord => ({
     date,
     raw: () => storableJson({ [date]: record }, redact),
@@ -93,7 +93,7 @@ function parseJson(text: string, symbol: string): unknown {
 
 function add(series: SeriesBuilder, { date, raw, checked }: CheckedRecord): void {
   if ('close' in checked) series.accept(checked)
-  else series.reject({ date: isCalendarDate(date) ? date : null, raw: raw(), reasons: [...checked] })
+  else series.reject({ date: isCalendarDate(date) ? date : null, raw, reasons: [...checked] })
 }
 
 function checkMember(date: string, record: unknown, sessions: SessionDates): DailyRow | RejectReason[] {

@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { isRecord } from './json.js'
+import type { Redact } from './redact.js'
 import { AlphaVantageError, classifyRefusal, DISPOSITIONS } from './refusal.js'
 import type { SeriesHead } from './series.js'
 import { storableText } from './storable.js'
@@ -22,23 +23,42 @@ export function refuseRefusal(body: unknown, text: string, symbol: string): void
   throw new AlphaVantageError(refusal.class, message, { evidence: text })
 }
 
-/** Reads `Meta Data`. Throws AlphaVantageError `bad_payload` when it is missing or tells of another symbol. */
-export function readHead(body: Record<string, unknown>, text: string, symbol: string): SeriesHead {
+/** Reads `Meta Data`. Throws AlphaVantageError `bad_payload` when it is missing, `wrong_symbol` when it tells of another. */
+export function readHead(
+  body: Record<string, unknown>,
+  text: string,
+  symbol: string,
+  redact: Redact,
+): SeriesHead {
   const metaData = body['Meta Data']
   const named = isRecord(metaData)
     ? Object.fromEntries(Object.entries(metaData).map(([key, value]) => [nameOf(key), value]))
     : metaData
   const parsed = MetaData.safeParse(named)
-  if (!parsed.success) throw badPayload(symbol, 'the body does not say whose data it holds', text)
+  if (!parsed.success || parsed.data.Symbol.trim() === '')
+    throw badPayload(symbol, 'the body does not say whose data it holds', text)
   const { Symbol: given, 'Last Refreshed': lastRefreshed, 'Time Zone': timeZone } = parsed.data
   if (given.trim().toUpperCase() !== symbol.trim().toUpperCase()) {
-    throw badPayload(symbol, "the body holds another symbol's data", text)
+    const what = `${symbol}: the answer holds the data of ${nameable(given, redact)}`
+    throw new AlphaVantageError('wrong_symbol', `${what}. ${DISPOSITIONS.wrong_symbol.meaning}`, {
+      evidence: text,
+    })
   }
   return {
     symbol,
     lastRefreshed: lastRefreshed === null ? null : storableText(lastRefreshed),
     timeZone: timeZone === null ? null : storableText(timeZone),
   }
+}
+
+const MAX_SYMBOL = 32
+
+/** What stands where a symbol belongs, fit for a sentence. Redacted before it is cut: see storable.ts. */
+function nameable(given: string, redact: Redact): string {
+  const name = redact(given)
+    .replaceAll(/[^\x20-\x7E]/g, '?')
+    .trim()
+  return name.length > MAX_SYMBOL ? `${name.slice(0, MAX_SYMBOL)}…` : name
 }
 
 const NUMBER = /^\d+\. /

@@ -2,7 +2,7 @@ import { storableText } from './storable.js'
 
 export { classifyRefusal, requestsPerDayIn } from './wording.js'
 
-/** What can go wrong with a request, by what it means for us. The first eleven are what an answer says, `throttled` its words or HTTP 429, the rest its transport. */
+/** What can go wrong with a request, by what it means for us. The first twelve are what an answer says, `throttled` its words or HTTP 429, the rest its transport. */
 export type RefusalClass =
   | 'invalid_key'
   | 'demo_key'
@@ -14,6 +14,7 @@ export type RefusalClass =
   | 'minute_limit'
   | 'daily_limit'
   | 'no_data'
+  | 'wrong_symbol'
   | 'unrecognized'
   | 'network'
   | 'timeout'
@@ -33,6 +34,16 @@ export type Disposition =
   | { outcome: 'snooze'; waitMs: number }
   | { outcome: 'fail' }
 
+/** A day: whoever asks every morning learns of it when it has changed. */
+export const REMEMBERED_HOURS = 24
+
+/**
+ * Which requests need not be sent for REMEMBERED_HOURS after an item failed so, unless somebody insists (`force`, or a
+ * retry): `symbol` all for the symbol, `outputsize` those for as much of it, `null` none, since another answer may come
+ * at any time, or the answer says nothing of the symbol.
+ */
+export type Remembered = 'symbol' | 'outputsize' | null
+
 /**
  * The one table of refusals: what each means, what the worker does about it, and what a person should. The README repeats it.
  * - A key is put right by a person, so the run waits (`blocked`). The ledger, not `waitMs`, decides when the same key is
@@ -44,8 +55,14 @@ export type Disposition =
  * - A 4xx, or a 2xx that is not 200, means that our request is wrong, or that a proxy in between was for a moment: one
  *   more try tells which.
  * - A body over the cap (a full history is under 2 MB) would only be downloaded in vain again.
+ * - A symbol that was renamed is answered with the other's data again and again; once more tells a mix-up of the
+ *   provider's cache from that.
+ * - What a redirect or a status says may be a proxy's doing, and is none of the symbol's: it is not remembered.
  */
-export const DISPOSITIONS: Record<RefusalClass, Disposition & { meaning: string; advice: string }> = {
+export const DISPOSITIONS: Record<
+  RefusalClass,
+  Disposition & { meaning: string; advice: string; remembered: Remembered }
+> = {
   invalid_key: snooze(
     60_000,
     'Alpha Vantage does not accept the API key.',
@@ -57,8 +74,9 @@ export const DISPOSITIONS: Record<RefusalClass, Disposition & { meaning: string;
     'Set a key of your own: the run goes on by itself.',
   ),
   invalid_symbol: fail(
-    'Alpha Vantage does not know this symbol, or not with this outputsize.',
-    'Check it with a symbol search, or try compact.',
+    'Alpha Vantage does not know this symbol.',
+    'Check it with a symbol search.',
+    'symbol',
   ),
   unknown_function: fail(
     'The function that was asked for does not exist.',
@@ -67,7 +85,7 @@ export const DISPOSITIONS: Record<RefusalClass, Disposition & { meaning: string;
   provider_error: retry(5, 'Alpha Vantage reports an error of its own.', 'There is nothing to do but wait.'),
   entitlement: fail(
     'The plan of this key does not include this.',
-    'Ask for compact, or subscribe to a premium plan.',
+    'Subscribe to a plan that does, or set the key of one.',
   ),
   burst_limit: snooze(
     2_500,
@@ -84,13 +102,20 @@ export const DISPOSITIONS: Record<RefusalClass, Disposition & { meaning: string;
     'The daily quota is spent.',
     'Wait: the run goes on when it frees, or with a premium plan.',
   ),
-  no_data: retry(2, 'Alpha Vantage has no daily series for this symbol.', 'Check that it is a listed one.'),
-  unrecognized: retry(3, 'Alpha Vantage answered with a text not seen before.', 'Read the evidence.'),
-  network: retry(
-    5,
-    'The request got no complete answer.',
-    'Check the network, the proxy and ALPHAVANTAGE_BASE_URL.',
+  no_data: retry(
+    2,
+    'Alpha Vantage has no daily series for this symbol.',
+    'Check that it is a listed one.',
+    'symbol',
   ),
+  wrong_symbol: retry(
+    2,
+    "That is another symbol's series; nothing of it is stored.",
+    'Ask for the symbol that it names, if it is the same company: symbols are renamed.',
+    'symbol',
+  ),
+  unrecognized: retry(3, 'Alpha Vantage answered with a text not seen before.', 'Read the evidence.'),
+  network: retry(5, 'The request got no complete answer.', 'Check the network and ALPHAVANTAGE_BASE_URL.'),
   timeout: retry(5, 'The answer was not complete within the deadline.', 'Check the network.'),
   http_error: retry(5, 'The server failed.', 'There is nothing to do but wait.'),
   http_rejected: retry(
@@ -104,11 +129,27 @@ export const DISPOSITIONS: Record<RefusalClass, Disposition & { meaning: string;
     'Check ALPHAVANTAGE_PLAN, and what else uses this key or address.',
   ),
   bad_payload: retry(3, 'The answer is not a sound daily series of this symbol.', 'Read the evidence.'),
-  too_large: fail('The answer is larger than any daily series.', 'Check ALPHAVANTAGE_BASE_URL.'),
+  too_large: fail(
+    'The answer is larger than any daily series.',
+    'Check ALPHAVANTAGE_BASE_URL.',
+    'outputsize',
+  ),
   redirect: fail(
     'The server redirects elsewhere, where the key is not sent.',
     'Check ALPHAVANTAGE_BASE_URL.',
   ),
+}
+
+/** What a person should do, fit for what was sent; `viaProxy` when a proxy is set. */
+export function adviceOn(
+  refusal: RefusalClass,
+  sent: { outputsize: 'compact' | 'full' | null; viaProxy: boolean },
+): string {
+  const { advice } = DISPOSITIONS[refusal]
+  if (refusal === 'entitlement' && sent.outputsize === 'full') return `${advice} Or ask for compact.`
+  if (refusal === 'network' && sent.viaProxy)
+    return `${advice} A proxy is set (HTTPS_PROXY, HTTP_PROXY): check it too.`
+  return advice
 }
 
 const MAX_EVIDENCE = 2_048
@@ -149,18 +190,23 @@ export class AlphaVantageError extends Error {
 
 /** One class's row of the table, without its sentences. */
 function dispositionOf(refusal: RefusalClass): Disposition {
-  const { meaning: _meaning, advice: _advice, ...disposition } = DISPOSITIONS[refusal]
+  const {
+    meaning: _meaning,
+    advice: _advice,
+    remembered: _remembered,
+    ...disposition
+  } = DISPOSITIONS[refusal]
   return disposition
 }
 
-function retry(maxAttempts: number, meaning: string, advice: string) {
-  return { outcome: 'retry' as const, maxAttempts, meaning, advice }
+function retry(maxAttempts: number, meaning: string, advice: string, remembered: Remembered = null) {
+  return { outcome: 'retry' as const, maxAttempts, meaning, advice, remembered }
 }
 
 function snooze(waitMs: number, meaning: string, advice: string) {
-  return { outcome: 'snooze' as const, waitMs, meaning, advice }
+  return { outcome: 'snooze' as const, waitMs, meaning, advice, remembered: null }
 }
 
-function fail(meaning: string, advice: string) {
-  return { outcome: 'fail' as const, meaning, advice }
+function fail(meaning: string, advice: string, remembered: Remembered = null) {
+  return { outcome: 'fail' as const, meaning, advice, remembered }
 }

@@ -29,7 +29,7 @@ export function readRegularBody(text: string, symbol: string, now: Date, redact:
   const envelope = readEnvelope(text)
   if (envelope === null) return null
   refuseRefusal(envelope.body, text, symbol)
-  const series = buildSeries(readHead(envelope.body, text, symbol), now)
+  const series = buildSeries(readHead(envelope.body, text, symbol, redact), now)
 
   ROW.lastIndex = envelope.end
   for (let separator = ','; separator === ',';) {
@@ -48,7 +48,8 @@ export function readRegularBody(text: string, symbol: string, now: Date, redact:
     const reasons = checkValues(row, series.sessions)
     if (reasons.length === 0) series.accept(row)
     else {
-      const raw = storableJson(JSON.parse(`{${text.slice(start, ROW.lastIndex - 1)}}`), redact)
+      const end = ROW.lastIndex - 1
+      const raw = () => storableJson(JSON.parse(`{${text.slice(start, end)}}`), redact)
       series.reject({ date: reasons.includes('not_a_date') ? null : row.date, raw, reasons })
     }
   }

@@ -3,7 +3,7 @@ import { type Exchange, exchangeOf } from './exchange.js'
 import { AlphaVantageError } from './refusal.js'
 import type { DailyRow, RejectedRow, SessionDates } from './row-check.js'
 
-/** The daily series of one symbol. Every record of the body is in exactly one of the three lists. */
+/** The daily series of one symbol. Every record of the body is in exactly one of the three lists, or one of the dropped. */
 export interface DailySeries {
   /** As it was asked for. */
   symbol: string
@@ -13,7 +13,12 @@ export interface DailySeries {
   timeZone: string | null
   /** The sound rows, oldest first. No two have the same date. */
   rows: DailyRow[]
+  /** At most 1,000, those of the newest dates. */
   rejected: RejectedRow[]
+  /** How many more were rejected. */
+  dropped: number
+  /** Whether the newest record was: then the rows are not all there is. */
+  newestRejected: boolean
   /** Sound bars of a session that may still be open: not to be stored. */
   provisional: DailyRow[]
   /** Size of the decoded body. */
@@ -22,6 +27,14 @@ export interface DailySeries {
 
 /** Every calendar day since 1750: a body with more records is no daily series, and would only fill the memory. */
 const MAX_RECORDS = 100_000
+/** More of one body tell nobody anything new, and take long to store. */
+const MAX_REJECTED = 1_000
+
+/** What becomes a RejectedRow, if it is kept. */
+export interface RejectedRecord extends Omit<RejectedRow, 'raw'> {
+  /** Made only of what is kept. */
+  raw: () => unknown
+}
 
 /** What a body says about itself, beside its records. */
 export interface SeriesHead {
@@ -37,18 +50,20 @@ export interface SeriesBuilder {
   readonly isFalling: boolean
   /** No two with the same date: see `settleRepeats`. */
   accept(row: DailyRow): void
-  reject(row: RejectedRow): void
+  reject(record: RejectedRecord): void
   finish(bytes: number): DailySeries
 }
 
 export function buildSeries(head: SeriesHead, now: Date): SeriesBuilder {
   const rows: DailyRow[] = []
-  const rejected: RejectedRow[] = []
+  const rejected: RejectedRecord[] = []
   const provisional: DailyRow[] = []
   const exchange = exchangeOf(head.symbol)
   const provisionalFrom = firstProvisionalDate(head.lastRefreshed, exchange, now)
   let previous = '~'
   let isFalling = true
+  let newestSound = ''
+  let newestRejected = ''
 
   function follow(date: string | null): void {
     if (date !== null) {
@@ -67,12 +82,17 @@ export function buildSeries(head: SeriesHead, now: Date): SeriesBuilder {
     },
     accept(row) {
       follow(row.date)
+      if (row.date > newestSound) newestSound = row.date
       if (row.date >= provisionalFrom) provisional.push(row)
       else rows.push(row)
     },
-    reject(row) {
-      follow(row.date)
-      rejected.push(row)
+    reject(record) {
+      const isFirst = rows.length + rejected.length + provisional.length === 0
+      follow(record.date)
+      // What comes first is the newest as a rule, and without a date nobody can say that it is not.
+      const date = record.date ?? (isFirst ? '~' : '')
+      if (date > newestRejected) newestRejected = date
+      rejected.push(record)
     },
     finish(bytes) {
       if (isFalling) {
@@ -82,7 +102,16 @@ export function buildSeries(head: SeriesHead, now: Date): SeriesBuilder {
         rows.sort(byDate)
         provisional.sort(byDate)
       }
-      return { ...head, rows, rejected, provisional, bytes }
+      const kept = newest(rejected, MAX_REJECTED).map((record) => ({ ...record, raw: record.raw() }))
+      return {
+        ...head,
+        rows,
+        rejected: kept,
+        dropped: rejected.length - kept.length,
+        newestRejected: newestRejected > newestSound,
+        provisional,
+        bytes,
+      }
     },
   }
 }
@@ -114,6 +143,12 @@ function saidProvisionalDate(lastRefreshed: string | null): string | null {
 /** Sorts behind the date itself and before the next one. */
 function behind(date: string): string {
   return `${date}~`
+}
+
+/** So many at most, in the order of the body if that is all of them. */
+function newest(records: readonly RejectedRecord[], most: number): readonly RejectedRecord[] {
+  if (records.length <= most) return records
+  return records.toSorted((a, b) => ((a.date ?? '') > (b.date ?? '') ? -1 : 1)).slice(0, most)
 }
 
 function byDate(a: DailyRow, b: DailyRow): number {

@@ -52,6 +52,9 @@ const ANSWERS: Record<RefusalClass, Answer> = {
   http_error: status(500),
   http_rejected: status(403),
   throttled: status(429),
+  wrong_symbol: says(
+    dailyBody({ '2026-05-15': record() }, { ...META_DATA, '2. Symbol': `${'x'.repeat(25)}${KEY}` }),
+  ),
   bad_payload: says(`<a href="${FORMS.join(' ')}">`),
   too_large: says(ECHO.repeat(100)),
   redirect: status(302),

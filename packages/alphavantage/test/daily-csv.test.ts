@@ -41,6 +41,8 @@ describe('a daily series in CSV', () => {
       timeZone: null,
       rows: ROWS,
       rejected: [],
+      dropped: 0,
+      newestRejected: false,
       provisional: [],
       bytes: body.length,
     })

@@ -26,6 +26,8 @@ describe('a sound body', () => {
         { date: '2026-05-15', ...ROW, open: '100.1' },
       ],
       rejected: [],
+      dropped: 0,
+      newestRejected: false,
       provisional: [],
       bytes: body.length,
     })
@@ -181,5 +183,55 @@ describe('a bad row', () => {
     const body = dailyBody({ '2026-05-14': record({ '4. close': 'x'.repeat(100_000), deep: 'DEEP' }) })
     const { rejected } = parse(body.replace('"DEEP"', deep))
     expect(JSON.stringify(rejected).length).toBeLessThan(2_000)
+  })
+})
+
+describe('a body of nothing but bad rows', () => {
+  it('keeps those of the newest 1,000 dates, counts the others, and takes no time to speak of', () => {
+    const days = Array.from({ length: 40_000 }, (_, index) =>
+      new Date(Date.UTC(2026, 4, 15) - index * 86_400_000).toISOString().slice(0, 10),
+    )
+    for (const order of [days, days.toReversed()]) {
+      const body = dailyBody(
+        Object.fromEntries(order.map((date) => [date, record({ '4. close': '0.0000' })])),
+      )
+      const startedAt = process.cpuUsage()
+      const { rejected, dropped, rows } = parse(body)
+      // Some 0.2 s here.
+      expect(process.cpuUsage(startedAt).user / 1_000).toBeLessThan(5_000)
+      expect([rejected.length, dropped, rows.length]).toEqual([1_000, 39_000, 0])
+      expect(rejected.map(({ date }) => date)).toEqual(days.slice(0, 1_000))
+    }
+  })
+})
+
+describe('the newest record', () => {
+  const bad = record({ '4. close': '0.0000' })
+
+  it.each<[string, Fields, boolean]>([
+    ['sound', { '2026-05-15': record(), '2026-05-14': bad }, false],
+    ['bad', { '2026-05-15': bad, '2026-05-14': record() }, true],
+    ['bad, though it does not come first', { '2026-05-14': record(), '2026-05-15': bad }, true],
+    ['of the future', { '2027-05-15': record(), '2026-05-15': record() }, true],
+    ['first and without a date', { soon: record(), '2026-05-15': record() }, true],
+    ['another than one without a date', { '2026-05-15': record(), soon: record() }, false],
+  ])('that is %s is told (%#)', (_what, records, newestRejected) => {
+    expect(parse(dailyBody(records))).toMatchObject({ newestRejected })
+  })
+
+  it('that comes twice is told when it is not stored', () => {
+    const twice = (other: Fields) =>
+      dailyBody({ '2026-05-15': record(), again: other }).replace('"again"', '"2026-05-15"')
+    expect(parse(twice(record()))).toMatchObject({ newestRejected: false })
+    expect(parse(twice(record({ '4. close': '100.5' })))).toMatchObject({ newestRejected: true })
+  })
+
+  it('of a session that is open is none that was rejected', () => {
+    const metaData = { ...META_DATA, '3. Last Refreshed': '2026-05-15 11:00:00' }
+    const body = dailyBody({ '2026-05-15': record(), '2026-05-14': bad }, metaData)
+    expect(parse(body, new Date('2026-05-15T15:00:00Z'))).toMatchObject({
+      newestRejected: false,
+      provisional: [{ date: '2026-05-15' }],
+    })
   })
 })

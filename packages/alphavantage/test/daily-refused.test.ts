@@ -31,9 +31,25 @@ describe('a body is refused as a whole', () => {
     ['a series that is an array', '{"Meta Data": {"2. Symbol": "IBM"}, "Time Series (Daily)": []}'],
     ['without Meta Data', JSON.stringify({ 'Time Series (Daily)': { '2026-05-15': record() } })],
     ['without a symbol', dailyBody({ '2026-05-15': record() }, { ...META_DATA, '2. Symbol': '' })],
-    ["another symbol's", dailyBody({ '2026-05-15': record() }, { ...META_DATA, '2. Symbol': 'IBMX' })],
     ['written with a blank that JSON does not know', SOUND.replaceAll('    ', '\u00A0')],
   ])('as bad_payload when it is %s', (_what, body) => expect(refusalOf(body)).toBe('bad_payload'))
+
+  it("as wrong_symbol when it is another symbol's, which is named, cleaned and cut", async () => {
+    for (const [given, named] of [
+      ['META', 'META'],
+      [' META\n\u0000', 'META'],
+      ['MÉTA', 'M?TA'],
+      ['X'.repeat(100), `${'X'.repeat(32)}…`],
+    ] as const) {
+      const body = dailyBody({ '2026-05-15': record() }, { ...META_DATA, '2. Symbol': given })
+      const error = await failureOf(Promise.resolve().then(() => parseDailyJson(body, 'FB', NOW)))
+      expect(error).toMatchObject({
+        class: 'wrong_symbol',
+        disposition: { outcome: 'retry', maxAttempts: 2 },
+      })
+      expect(error.message).toContain(`FB: the answer holds the data of ${named}.`)
+    }
+  })
 
   it('as bad_payload when its series comes twice', () => {
     const twice = SOUND.replace('"Time Series', `"Time Series (Daily)": {"2026-05-15": {}}, "Time Series`)
