@@ -4,7 +4,8 @@ import { connect } from '@stockpile/db/connection'
 import type { Database } from '@stockpile/db/connection'
 import { pgOptions } from '@stockpile/db/driver-options'
 import { failAttempt, storeSeries, takeItem } from '@stockpile/db/items'
-import type { Failure, RejectedRow } from '@stockpile/db/items'
+import type { Failure } from '@stockpile/db/items'
+import type { RejectedRow } from '@stockpile/db/quarantine'
 import { createRun } from '@stockpile/db/runs'
 import { chooseBackend } from '@stockpile/queue/backend'
 import { openQueue } from '@stockpile/queue/queue'
@@ -122,6 +123,8 @@ export async function store(
     outputsize: 'compact' as const,
     historyLimited: false,
     fullHistory: false,
+    dropped: 0,
+    newestRejected: false,
     provisional: 0,
   }
   await storeSeries(db, item, { ...fetched, bars: packBars(bars), rejected })

@@ -19,7 +19,7 @@ describe('an ingest', () => {
       `{"data":{"id":"${id}","status":"queued","trigger":"api","requested_at":"${requestedAt}","finished_at":null,` +
         '"counts":{"total":2,"pending":2,"running":0,"succeeded":0,"failed":0,"cancelled":0},' +
         '"rows":{"fetched":0,"inserted":0,"updated":0,"unchanged":0,"rejected":0,"provisional":0},' +
-        '"estimated_completion_at":null,"waiting":null,"outputsize":"compact","force":false,"priority":"normal","failures":[]},' +
+        '"estimated_completion_at":null,"waiting":null,"outputsize":"compact","force":false,"priority":"normal","failures":[],"warnings":[]},' +
         '"info":{"error":""}}',
     )
     const location = await context.app.inject(`/api/ingest/${id}`)

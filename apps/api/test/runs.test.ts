@@ -88,6 +88,7 @@ describe('items', () => {
         started_at: null,
         finished_at: null,
         rows: { fetched: 0, inserted: 0, updated: 0, unchanged: 0, rejected: 0, provisional: 0 },
+        warnings: [],
         error: null,
       })),
       pagination: { count: 3, page: 1, limit: 2, pages: 2 },

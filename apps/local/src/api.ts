@@ -27,6 +27,7 @@ const runSchema = z.object({
   rows: rowsSchema,
   estimated_completion_at: z.coerce.date().nullable(),
   waiting: z.object({ for: z.string(), reason: z.string(), until: z.coerce.date().nullable() }).nullable(),
+  warnings: z.array(z.object({ detail: z.string() })),
 })
 
 const itemSchema = z.object({

@@ -43,8 +43,8 @@ export function runBlock({ run, items }: Snapshot, now: Date, frame: number): Li
         { text: ` · ${duration(elapsedMs(run, now))}`, style: 'dim' },
       ]
   const wait = waitText(run, now)
-  const top: Line[] =
-    wait === undefined ? [head] : [head, [{ text: '  ' }, { text: wait, style: 'yellow', hang: true }]]
+  const told = [...(wait === undefined ? [] : [wait]), ...warningTexts(run)]
+  const top = [head, ...told.map((text): Line => [{ text: '  ' }, { text, style: 'yellow', hang: true }])]
   if (run.counts.total > SMALL_RUN) return [...top, ...failureBlock(items, run.counts.failed)]
   const width = Math.max(...items.map((item) => item.symbol.length), 0)
   return [...top, ...items.map((item) => itemLine(item, width, spinner, now))]
@@ -72,8 +72,13 @@ export function changes(previous: Snapshot | undefined, next: Snapshot, now: Dat
   }
   const wait = waitText(run, now)
   if (wait !== undefined && waitReason(previous?.run, now) !== waitReason(run, now)) lines.push(wait)
-  if (isFinished(run)) lines.push(summary(run))
+  if (isFinished(run)) lines.push(summary(run), ...warningTexts(run))
   return lines
+}
+
+/** Said once all is over: until then what is missing may still come. */
+function warningTexts(run: Run): string[] {
+  return isFinished(run) ? run.warnings.map((warning) => warning.detail) : []
 }
 
 /** What all wait for is said once, of the run; and who is taken after a wait may only find that it goes on. */

@@ -43,6 +43,7 @@ function snapshot(items: Item[], fields: Partial<Run> = {}): Snapshot {
     rows: NO_ROWS,
     estimated_completion_at: null,
     waiting: null,
+    warnings: [],
     ...fields,
   }
   return { run, items }
@@ -315,4 +316,14 @@ test.each([
   [3_600_000 * 52, '2 days 4 h'],
 ])('%d ms are %s', (ms, text) => {
   expect(duration(ms)).toBe(text)
+})
+
+test('a run that lacks a newest row says so at its end, in a block and in lines', () => {
+  const detail = 'The newest row of IBM was rejected (/api/rejected_rows says why), so it is not up to date.'
+  const items = [item({ state: 'succeeded', rows: HUNDRED })]
+  const fields = { status: 'partial', warnings: [{ detail }], rows: HUNDRED }
+  expect(block(snapshot(items, fields)).join('\n')).not.toContain(detail)
+  const ended = snapshot(items, { ...fields, finished_at: NOW })
+  expect(block(ended)[1]).toBe(`  ${detail}`)
+  expect(changes(snapshot(items), ended, NOW).at(-1)).toBe(detail)
 })

@@ -1,6 +1,7 @@
-import { DISPOSITIONS } from '@stockpile/alphavantage/refusal'
-import type { AlphaVantageError } from '@stockpile/alphavantage/refusal'
-import type { Failure, RejectedRow } from '@stockpile/db/items'
+import { adviceOn, DISPOSITIONS } from '@stockpile/alphavantage/refusal'
+import type { AlphaVantageError, Remembered } from '@stockpile/alphavantage/refusal'
+import type { Failure, FailureAnswers, FetchedOutputsize } from '@stockpile/db/items'
+import type { RejectedRow } from '@stockpile/db/quarantine'
 import { storageAdvice } from '@stockpile/db/storage-trouble'
 import type { StorageTimeoutError } from './answer-keeper.js'
 
@@ -8,9 +9,22 @@ import type { StorageTimeoutError } from './answer-keeper.js'
 export class AllRowsRejectedError extends Error {
   override readonly name = 'AllRowsRejectedError'
   readonly rejected: readonly RejectedRow[]
-  constructor(rejected: readonly RejectedRow[]) {
-    super(`all ${rejected.length} rows of the answer were rejected`)
+  readonly dropped: number
+  /** @param dropped how many more were rejected than are kept */
+  constructor(rejected: readonly RejectedRow[], dropped: number) {
+    super(`all ${rejected.length + dropped} rows of the answer were rejected`)
     this.rejected = rejected
+    this.dropped = dropped
+  }
+}
+
+/** What the provider answers is known from another item, and nobody insists on another answer. */
+export class KnownFailureError extends Error {
+  override readonly name = 'KnownFailureError'
+  readonly failureId: number
+  constructor(failureId: number) {
+    super(`failure ${failureId} answers for this request`)
+    this.failureId = failureId
   }
 }
 
@@ -24,15 +38,32 @@ export class PoisonError extends Error {
   }
 }
 
+/** What was asked of the provider, by which advice and memory go. */
+export interface Asked {
+  /** Null before anything was. */
+  outputsize: FetchedOutputsize | null
+}
+
 /** What a refusal of the provider is recorded as. */
-export function failureOf(error: AlphaVantageError): Failure {
+export function failureOf(error: AlphaVantageError, asked: Asked): Failure {
   return {
     class: error.class,
     detail: error.message,
-    advice: DISPOSITIONS[error.class].advice,
+    advice: adviceOn(error.class, { outputsize: asked.outputsize, viaProxy: false }),
     httpStatus: error.httpStatus,
     evidence: error.evidence,
   }
+}
+
+/** Which requests a final refusal answers for. */
+export function answersOf(
+  error: AlphaVantageError | AllRowsRejectedError,
+  asked: Asked,
+): FailureAnswers | null {
+  // Fewer or more rows may be sound.
+  const remembered: Remembered =
+    error instanceof AllRowsRejectedError ? 'outputsize' : DISPOSITIONS[error.class].remembered
+  return remembered === 'outputsize' ? asked.outputsize : remembered
 }
 
 export function allRowsRejected(error: AllRowsRejectedError): Failure {

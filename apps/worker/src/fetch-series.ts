@@ -2,6 +2,7 @@ import type { Client } from '@stockpile/alphavantage'
 import { AlphaVantageError } from '@stockpile/alphavantage/refusal'
 import { packBars } from '@stockpile/db/bars'
 import type { ClaimedItem, FetchedOutputsize, FetchedSeries } from '@stockpile/db/items'
+import type { Asked } from './failure.js'
 import type { JobNotes } from './job-notes.js'
 import type { Quota } from './quota.js'
 
@@ -19,6 +20,8 @@ interface Dependencies {
 
 interface Attempt {
   notes: JobNotes
+  /** Told what was asked for last. */
+  asked: Asked
   signal: AbortSignal
 }
 
@@ -62,9 +65,10 @@ async function fetchOne(
   { clientFor, quota, fullHistory }: Dependencies,
   item: ClaimedItem,
   outputsize: FetchedOutputsize,
-  { notes, signal }: Attempt,
+  { notes, asked, signal }: Attempt,
 ): Promise<Fetched> {
   const { symbol } = item
+  asked.outputsize = outputsize
   notes.add(`attempt ${item.attempts + 1}: asking for the ${outputsize} history of ${symbol}`)
   const request = { itemId: item.id, symbol, function: 'TIME_SERIES_DAILY', outputsize }
   const { requestId, answer, durationMs } = await quota.send(
@@ -72,7 +76,7 @@ async function fetchOne(
     (apiKey) => clientFor(apiKey).fetchDaily({ symbol, outputsize }, signal),
     signal,
   )
-  const { rows, rejected, provisional, bytes } = answer
+  const { rows, rejected, dropped, newestRejected, provisional, bytes } = answer
   return {
     series: {
       requestId,
@@ -81,6 +85,8 @@ async function fetchOne(
       fullHistory,
       bars: packBars(rows),
       rejected,
+      dropped,
+      newestRejected,
       provisional: provisional.length,
     },
     bytes,

@@ -1,8 +1,8 @@
 import { AlphaVantageError, DISPOSITIONS } from '@stockpile/alphavantage/refusal'
 import { isUnavailable, withoutParameters } from '@stockpile/db/connection'
 import type { Connection } from '@stockpile/db/connection'
-import { ClaimLostError, failAttempt, releaseItem } from '@stockpile/db/items'
-import type { ClaimedItem, Failure, RejectedRow, Wait } from '@stockpile/db/items'
+import { ClaimLostError, failAttempt, failKnown, releaseItem } from '@stockpile/db/items'
+import type { ClaimedItem, Failure, Final, Wait } from '@stockpile/db/items'
 import { MAX_ATTEMPTS } from '@stockpile/queue/retry-policy'
 import { RetryLaterError } from '@stockpile/queue/queue'
 import type { IngestJob } from '@stockpile/queue/queue'
@@ -11,12 +11,15 @@ import type { Logger } from 'pino'
 import {
   AllRowsRejectedError,
   allRowsRejected,
+  answersOf,
   failureOf,
   internalFailure,
+  KnownFailureError,
   poison,
   PoisonError,
   storageTimeout,
 } from './failure.js'
+import type { Asked } from './failure.js'
 import { ShutdownError } from './in-flight.js'
 import type { JobNotes } from './job-notes.js'
 import { QuotaWaitError } from './quota.js'
@@ -39,6 +42,7 @@ interface Attempt {
   job: IngestJob
   token: string | undefined
   item: ClaimedItem
+  asked: Asked
   signal: AbortSignal
   notes: JobNotes
 }
@@ -73,11 +77,25 @@ export async function conclude(
     if (error instanceof AlphaVantageError) return await concludeRefusal(dependencies, attempt, error)
     if (error instanceof PoisonError) return await fail(dependencies, attempt, poison(error))
     if (error instanceof AllRowsRejectedError)
-      return await fail(dependencies, attempt, allRowsRejected(error), error.rejected)
+      return await fail(dependencies, attempt, allRowsRejected(error), {
+        rejected: error.rejected,
+        dropped: error.dropped,
+        answers: answersOf(error, attempt.asked),
+      })
+    if (error instanceof KnownFailureError) {
+      const failure = await failKnown(db, attempt.item, error.failureId)
+      return endFailed(dependencies, attempt, failure)
+    }
     if (error instanceof StorageTimeoutError)
-      return await retry(dependencies, attempt, storageTimeout(error), MAX_STORAGE_ATTEMPTS, error)
+      return await retry(dependencies, attempt, storageTimeout(error), {
+        maxAttempts: MAX_STORAGE_ATTEMPTS,
+        cause: error,
+      })
     if (!isUnavailable(error))
-      return await retry(dependencies, attempt, internalFailure(error), MAX_ATTEMPTS, error)
+      return await retry(dependencies, attempt, internalFailure(error), {
+        maxAttempts: MAX_ATTEMPTS,
+        cause: error,
+      })
     throw error
   } catch (concluded) {
     if (concluded instanceof ClaimLostError)
@@ -136,19 +154,32 @@ async function concludeRefusal(
   error: AlphaVantageError,
 ): Promise<never> {
   const { disposition } = error
+  const failure = failureOf(error, attempt.asked)
+  const answers = answersOf(error, attempt.asked)
   return disposition.outcome === 'retry'
-    ? retry(dependencies, attempt, failureOf(error), disposition.maxAttempts, error)
-    : fail(dependencies, attempt, failureOf(error))
+    ? retry(dependencies, attempt, failure, { maxAttempts: disposition.maxAttempts, cause: error, answers })
+    : fail(dependencies, attempt, failure, { answers })
 }
 
 async function fail(
-  { db, storage, logger }: Dependencies,
-  { item, notes, signal }: Attempt,
+  dependencies: Dependencies,
+  attempt: Attempt,
   failure: Failure,
-  rejected: readonly RejectedRow[] = [],
+  ended: Omit<Final, 'final' | 'outputsize'> = {},
 ): Promise<never> {
-  const record = () => failAttempt(db, item, failure, { final: true, rejected })
+  const { db, storage, logger } = dependencies
+  const { item, asked, signal } = attempt
+  const { outputsize } = asked
+  const record = () => failAttempt(db, item, failure, { final: true, outputsize, ...ended })
   await storage.keep(record, { signal, log: logger })
+  return endFailed(dependencies, attempt, failure)
+}
+
+function endFailed(
+  { logger }: Dependencies,
+  { notes }: Attempt,
+  failure: Pick<Failure, 'class' | 'detail' | 'advice'>,
+): never {
   logger.error({ class: failure.class, detail: failure.detail, advice: failure.advice }, 'failed for good')
   notes.add(`failed for good (${failure.class}): ${failure.detail} ${failure.advice}`)
   throw withoutStack(new UnrecoverableError(`${failure.class}: ${failure.detail}`))
@@ -158,13 +189,12 @@ async function retry(
   dependencies: Dependencies,
   attempt: Attempt,
   failure: Failure,
-  maxAttempts: number,
-  cause: unknown,
+  { maxAttempts, cause, answers = null }: { maxAttempts: number; cause: unknown } & Pick<Final, 'answers'>,
 ): Promise<never> {
   const { db, storage, logger } = dependencies
   const { item, notes, signal } = attempt
   const number = item.attempts + 1
-  if (number >= Math.min(maxAttempts, MAX_ATTEMPTS)) return fail(dependencies, attempt, failure)
+  if (number >= Math.min(maxAttempts, MAX_ATTEMPTS)) return fail(dependencies, attempt, failure, { answers })
   const retryInMs = dependencies.outcomes.backoffMs(number)
   await storage.keep(() => failAttempt(db, item, failure, { retryInMs }), { signal, log: logger })
   logger.warn(
@@ -193,7 +223,7 @@ async function snooze(
     item.refusedMs > outcomes.refusedCapMs &&
     item.refusals >= MIN_REFUSALS
   )
-    return fail(dependencies, attempt, failureOf(refusal))
+    return fail(dependencies, attempt, failureOf(refusal, attempt.asked))
   const release = () => releaseItem(db, item, wait)
   // A refusal cost a request: it is not to be asked for again only because it could not be noted.
   await (refusal === null ? release() : storage.keep(release, { signal, log: logger }))

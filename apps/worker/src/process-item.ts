@@ -6,7 +6,8 @@ import type { ClaimedItem, FetchedSeries, NeedlessOutcome } from '@stockpile/db/
 import { InvalidJobError, itemIdOf, parseJobData } from '@stockpile/queue/job'
 import type { IngestJob } from '@stockpile/queue/queue'
 import { DelayedError, RateLimitError, UnrecoverableError } from 'bullmq'
-import { AllRowsRejectedError, PoisonError } from './failure.js'
+import { AllRowsRejectedError, KnownFailureError, PoisonError } from './failure.js'
+import type { Asked } from './failure.js'
 import { fetchSeries } from './fetch-series.js'
 import type { InFlight } from './in-flight.js'
 import type { Isolation } from './isolation.js'
@@ -69,6 +70,7 @@ async function processTaken(
     attempt: item.attempts + 1,
   })
   const notes = new JobNotes(job, log)
+  const asked: Asked = { outputsize: null }
   return inFlight.hold(item, async (signal) => {
     try {
       signal.throwIfAborted()
@@ -78,22 +80,26 @@ async function processTaken(
         notes.complete()
         return settled
       }
+      if (item.knownFailure !== null) throw new KnownFailureError(item.knownFailure)
       if (item.isBeside && !item.force) return await yieldToOther(db, item, job, token)
-      const { series, bytes, fetchMs } = await fetchSeries(dependencies, item, { notes, signal })
+      const { series, bytes, fetchMs } = await fetchSeries(dependencies, item, { notes, asked, signal })
       notes.add(`${describe(series)} in ${bytes} bytes after ${fetchMs} ms`)
-      if (series.bars.count + series.provisional === 0) throw new AllRowsRejectedError(series.rejected)
+      if (series.bars.count + series.provisional === 0)
+        throw new AllRowsRejectedError(series.rejected, series.dropped)
 
       const stored = await dependencies.storage.keep(() => storeSeries(db, item, series), { signal, log })
       const summary = `${stored.inserted} inserted, ${stored.updated} updated, ${stored.unchanged} unchanged`
-      const { outputsize, historyLimited, provisional, rejected } = series
-      log.info(
-        { outputsize, historyLimited, fetchMs, bytes, ...stored, rejected: rejected.length, provisional },
-        'stored',
-      )
+      const { outputsize, historyLimited, provisional } = series
+      const rejected = series.rejected.length + series.dropped
+      log.info({ outputsize, historyLimited, fetchMs, bytes, ...stored, rejected, provisional }, 'stored')
       notes.complete()
       return summary
     } catch (error) {
-      return await conclude({ ...dependencies, logger: log }, { job, token, item, signal, notes }, error)
+      return await conclude(
+        { ...dependencies, logger: log },
+        { job, token, item, asked, signal, notes },
+        error,
+      )
     } finally {
       await notes.written()
     }
@@ -179,9 +185,10 @@ async function takeJob(
   }
 }
 
-function describe({ bars, rejected, provisional }: FetchedSeries): string {
+function describe({ bars, rejected, dropped, newestRejected, provisional }: FetchedSeries): string {
   const parts = [`${bars.count} rows`]
-  if (rejected.length > 0) parts.push(`${rejected.length} rejected`)
+  const count = rejected.length + dropped
+  if (count > 0) parts.push(`${count} rejected${newestRejected ? ', the newest among them' : ''}`)
   if (provisional > 0) parts.push(`${provisional} of an open session left out`)
   return parts.join(', ')
 }

@@ -121,7 +121,7 @@ describe('what a worker stores', () => {
   })
 
   test.each([
-    ['another symbol’s series', { kind: 'other_symbol' }, 'bad_payload'],
+    ['another symbol’s series', { kind: 'other_symbol' }, 'wrong_symbol'],
     ['an empty object', { kind: 'empty_object' }, 'no_data'],
     ['half a body', { kind: 'cut' }, 'network'],
     ['a redirect', { kind: 'redirect', location: 'http://169.254.169.254/' }, 'redirect'],

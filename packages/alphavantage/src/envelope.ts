@@ -74,5 +74,5 @@ export function badPayload(symbol: string, what: string, text: string): AlphaVan
 }
 
 export function noData(symbol: string, text: string): AlphaVantageError {
-  return new AlphaVantageError('no_data', `${symbol}: ${DISPOSITIONS.no_data.advice}`, { evidence: text })
+  return new AlphaVantageError('no_data', `${symbol}: ${DISPOSITIONS.no_data.meaning}`, { evidence: text })
 }

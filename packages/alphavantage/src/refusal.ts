@@ -34,13 +34,10 @@ export type Disposition =
   | { outcome: 'snooze'; waitMs: number }
   | { outcome: 'fail' }
 
-/** A day: whoever asks every morning learns of it when it has changed. */
-export const REMEMBERED_HOURS = 24
-
 /**
- * Which requests need not be sent for REMEMBERED_HOURS after an item failed so, unless somebody insists (`force`, or a
- * retry): `symbol` all for the symbol, `outputsize` those for as much of it, `null` none, since another answer may come
- * at any time, or the answer says nothing of the symbol.
+ * Which requests need not be sent for a day after an item failed so, unless somebody insists (`force`, or a retry):
+ * `symbol` all for the symbol, `outputsize` those for as much of it, `null` none, since another answer may come at any
+ * time, or the answer says nothing of the symbol.
  */
 export type Remembered = 'symbol' | 'outputsize' | null
 

@@ -31,7 +31,7 @@ const MAX_RECORDS = 100_000
 const MAX_REJECTED = 1_000
 
 /** What becomes a RejectedRow, if it is kept. */
-export interface RejectedRecord extends Omit<RejectedRow, 'raw'> {
+interface RejectedRecord extends Omit<RejectedRow, 'raw'> {
   /** Made only of what is kept. */
   raw: () => unknown
 }

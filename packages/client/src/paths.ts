@@ -150,7 +150,7 @@ export interface paths {
         put?: never;
         /**
          * Try the failed items of a run again
-         * @description They get all their attempts back; what succeeded stays. Asked again while they are worked on, it answers the same. A worker takes them up within seconds. It takes no body.
+         * @description They get all their attempts back, and the provider is asked even where its answer is known; what succeeded stays. Asked again while they are worked on, it answers the same. A worker takes them up within seconds. It takes no body.
          */
         post: operations["retryRun"];
         delete?: never;
@@ -282,7 +282,7 @@ export interface components {
             /** Format: uuid */
             id: string;
             /**
-             * @description waiting_quota: for room in the quota; blocked: for something else, which waiting names. Both go on by themselves.
+             * @description waiting_quota: for room in the quota; blocked: for something else, which waiting names. Both go on by themselves. partial: something failed, or a symbol lacks its newest row: failures and warnings say why.
              * @enum {string}
              */
             status: "queued" | "running" | "waiting_quota" | "blocked" | "succeeded" | "partial" | "failed" | "cancelled";
@@ -332,6 +332,15 @@ export interface components {
             failures: {
                 class: string;
                 count: number;
+            }[];
+            /** @description What should be known of items that did not fail. newest_row_rejected and nothing_stored: the symbol lacks what the provider has, so the run is partial and the symbol is asked for again; restated: at least five stored days, and a tenth of those that came again, changed at once; rejected_rows_not_kept: of one answer 1,000 rejected rows are kept. */
+            warnings: {
+                /** @enum {string} */
+                code: "newest_row_rejected" | "nothing_stored" | "restated" | "rejected_rows_not_kept";
+                /** @description A sentence, of one symbol as an example. */
+                detail: string;
+                /** @description The first 100, in the order of the request. */
+                symbols: string[];
             }[];
         };
     };
@@ -1436,7 +1445,8 @@ export interface operations {
                      *               "class": "invalid_symbol",
                      *               "count": 1
                      *             }
-                     *           ]
+                     *           ],
+                     *           "warnings": []
                      *         }
                      *       ],
                      *       "pagination": {
@@ -1516,7 +1526,7 @@ export interface operations {
                      */
                     outputsize?: "auto" | "compact" | "full";
                     /**
-                     * @description Send a request for each symbol, even where it cannot bring anything new or another run has just fetched it.
+                     * @description Send a request for each symbol, even where it cannot bring anything new, another run has just fetched it, or the answer is known: a symbol that the provider did not know (invalid_symbol), had no data of (no_data), answered with another (wrong_symbol), in more bytes than any series has (too_large) or without a sound row (all_rows_rejected) is not asked for again within a day, and fails with that class at once.
                      * @default false
                      */
                     force?: boolean;
@@ -1571,7 +1581,8 @@ export interface operations {
                      *         "outputsize": "compact",
                      *         "force": false,
                      *         "priority": "normal",
-                     *         "failures": []
+                     *         "failures": [],
+                     *         "warnings": []
                      *       },
                      *       "info": {
                      *         "error": ""
@@ -1658,7 +1669,8 @@ export interface operations {
                      *             "class": "invalid_symbol",
                      *             "count": 1
                      *           }
-                     *         ]
+                     *         ],
+                     *         "warnings": []
                      *       },
                      *       "info": {
                      *         "error": ""
@@ -1742,10 +1754,11 @@ export interface operations {
                      *             "rejected": 0,
                      *             "provisional": 0
                      *           },
+                     *           "warnings": [],
                      *           "error": {
                      *             "class": "invalid_symbol",
-                     *             "detail": "NOSUCH: Alpha Vantage does not know this symbol, or not with this outputsize.",
-                     *             "advice": "Check it with a symbol search, or try compact."
+                     *             "detail": "NOSUCH: Alpha Vantage does not know this symbol.",
+                     *             "advice": "Check it with a symbol search."
                      *           }
                      *         }
                      *       ],
@@ -1791,6 +1804,8 @@ export interface operations {
                                 rejected: number;
                                 provisional: number;
                             };
+                            /** @description What should be known of it though it did not fail: see the warnings of the run. */
+                            warnings: ("newest_row_rejected" | "nothing_stored" | "restated" | "rejected_rows_not_kept")[];
                             /** @description Of the newest failed attempt; a later one may have succeeded. */
                             error: {
                                 class: string;
@@ -1877,7 +1892,8 @@ export interface operations {
                      *         "outputsize": "compact",
                      *         "force": false,
                      *         "priority": "normal",
-                     *         "failures": []
+                     *         "failures": [],
+                     *         "warnings": []
                      *       },
                      *       "info": {
                      *         "error": ""
@@ -1959,7 +1975,8 @@ export interface operations {
                      *         "outputsize": "compact",
                      *         "force": false,
                      *         "priority": "normal",
-                     *         "failures": []
+                     *         "failures": [],
+                     *         "warnings": []
                      *       },
                      *       "info": {
                      *         "error": ""
@@ -2035,8 +2052,8 @@ export interface operations {
                      *           "attempt": 1,
                      *           "final": true,
                      *           "class": "invalid_symbol",
-                     *           "detail": "NOSUCH: Alpha Vantage does not know this symbol, or not with this outputsize.",
-                     *           "advice": "Check it with a symbol search, or try compact.",
+                     *           "detail": "NOSUCH: Alpha Vantage does not know this symbol.",
+                     *           "advice": "Check it with a symbol search.",
                      *           "http_status": 200,
                      *           "evidence": "{\"Error Message\": \"Invalid API call. Please retry or visit the documentation\"}",
                      *           "failed_at": "2026-05-18T09:12:46.702Z"
@@ -2059,7 +2076,7 @@ export interface operations {
                             /** Format: uuid */
                             run_id: string;
                             symbol: string;
-                            /** @description From 1. */
+                            /** @description From 1; 0 when the answer was known already, and nothing was asked. */
                             attempt: number;
                             /** @description Whether the item ended with it. */
                             final: boolean;

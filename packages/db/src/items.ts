@@ -3,6 +3,7 @@ import type { SQL } from 'drizzle-orm'
 import type { PackedBars } from './bars.js'
 import type { Database, Transaction } from './connection.js'
 import type {
+  FAILURE_ANSWERS,
   FETCHED_OUTPUTSIZES,
   ITEM_OUTCOMES,
   ITEM_STATES,
@@ -10,6 +11,9 @@ import type {
   PRIORITIES,
   WAITING_FOR,
 } from './schema.js'
+import { insertKnownFailures, knownFailure } from './known-failures.js'
+import { quarantine } from './quarantine.js'
+import type { RejectedRow } from './quarantine.js'
 import { upsertBars } from './upsert.js'
 import type { UpsertResult } from './upsert.js'
 
@@ -17,6 +21,7 @@ export type Outputsize = (typeof OUTPUTSIZES)[number]
 export type FetchedOutputsize = (typeof FETCHED_OUTPUTSIZES)[number]
 export type Priority = (typeof PRIORITIES)[number]
 export type WaitingFor = (typeof WAITING_FOR)[number]
+export type FailureAnswers = (typeof FAILURE_ANSWERS)[number]
 export type ItemOutcome = (typeof ITEM_OUTCOMES)[number]
 type ItemState = (typeof ITEM_STATES)[number]
 /** Succeeded without a request of its own. */
@@ -42,6 +47,8 @@ export interface ClaimedItem {
   isBeside: boolean
   /** Why no request is needed; null when one is. */
   needless: NeedlessOutcome | null
+  /** The failure that answers for its request, as nobody insists on another answer; null when it is to be sent. */
+  knownFailure: number | null
 }
 
 /** The item is not in this worker's hands any more: cancelled, finished, or taken by another. Nothing was written. */
@@ -65,6 +72,7 @@ export async function takeItem(
   id: number,
   { alone = false, fullHistory = true } = {},
 ): Promise<ClaimedItem | null> {
+  const asksFull = sql`(run.outputsize = 'full' OR (${fullHistory} AND ${wantsFull}))`
   const [item] = await db.execute<Record<string, unknown> & ClaimedItem>(sql`
     UPDATE ingest_items AS item
        SET state = 'running', claim = claim + 1, waiting_for = NULL, waiting_reason = NULL, next_attempt_at = NULL,
@@ -77,8 +85,10 @@ export async function takeItem(
       coalesce(extract(epoch FROM now() - item.refused_since) * 1000, 0)::float8 AS "refusedMs",
       EXISTS (SELECT FROM ingest_items AS other
                WHERE other.symbol = item.symbol AND other.state = 'running' AND other.id <> item.id) AS "isBeside",
-      (SELECT ${needlessFor(sql`run`, sql`known`, sql`(run.outputsize = 'full' OR (${fullHistory} AND ${wantsFull}))`)}
-         FROM symbols AS known WHERE known.symbol = item.symbol) AS needless`)
+      (SELECT ${needlessFor(sql`run`, sql`known`, asksFull)}
+         FROM symbols AS known WHERE known.symbol = item.symbol) AS needless,
+      CASE WHEN NOT run.force AND NOT ${isRetried}
+        THEN ${knownFailure(sql`item.symbol`, sql`CASE WHEN ${asksFull} THEN 'full' ELSE 'compact' END`)}::float8 END AS "knownFailure"`)
   return item ?? null
 }
 
@@ -104,6 +114,9 @@ export async function putOffMs(db: Database, id: number): Promise<number> {
 /** SQL, of an item and its run: `auto` is resolved by what the symbol had when the item was accepted, whatever came since. */
 const wantsFull = sql`(run.outputsize = 'full' OR (run.outputsize = 'auto' AND NOT item.had_rows))`
 
+/** SQL: whether somebody wants an item tried again that had failed for good. */
+const isRetried = sql`EXISTS (SELECT FROM ingest_failures AS own WHERE own.item_id = item.id AND own.final)`
+
 /** SQL: why an item of a run needs no request, from its symbol's row; null when it needs one. */
 export function needlessFor(run: SQL, symbol: SQL, full: SQL): SQL {
   return sql`CASE WHEN NOT ${run}.force THEN needless(${run}.requested_at,
@@ -121,10 +134,25 @@ export async function settleItem(db: Database, item: ClaimedItem, outcome: Needl
   await commitOnce(db, item, 'succeeded', (tx) => holdClaim(tx, item, settled))
 }
 
-export interface RejectedRow {
-  date: string | null
-  raw: unknown
-  reasons: readonly string[]
+/**
+ * Ends an item with the failure that answers for its request: none is sent, and no attempt is charged.
+ * @returns the class and the detail
+ * @throws ClaimLostError when the item is not held any more; nothing is written then
+ */
+export async function failKnown(
+  db: Database,
+  item: ClaimedItem,
+  failureId: number,
+): Promise<Pick<Failure, 'class' | 'detail' | 'advice'>> {
+  return db.transaction(async (tx) => {
+    const known = sql`SELECT ${item.id}::bigint AS item_id, ${item.runId}::uuid AS run_id, ${item.symbol}::text AS symbol, ${failureId}::bigint AS failure_id`
+    const [failure] = await tx.execute<Pick<Failure, 'class' | 'detail' | 'advice'>>(
+      sql`${insertKnownFailures(known)} RETURNING class, detail, advice`,
+    )
+    await holdClaim(tx, item, sql`state = 'failed', refused_since = NULL, refusals = 0, finished_at = now()`)
+    if (failure === undefined) throw new Error(`failure ${failureId} is gone`)
+    return failure
+  })
 }
 
 /** What a fetch brought: rows to store, rows to quarantine, and how many bars of an open session were left out. */
@@ -138,12 +166,17 @@ export interface FetchedSeries {
   fullHistory: boolean
   bars: PackedBars
   rejected: readonly RejectedRow[]
+  /** How many more were rejected, which are counted and not kept. */
+  dropped: number
+  /** Whether the newest record was rejected: the rows are not all there is then. */
+  newestRejected: boolean
   provisional: number
 }
 
 /**
  * Stores what a fetch brought and finishes the item, in one transaction, and with it whatever else waits for the same:
- * pending items of the symbol that were accepted before the request was sent end as coalesced.
+ * pending items of the symbol that were accepted before the request was sent end as coalesced. Not so when nothing could be
+ * stored, or not the newest: then the symbol is not up to date, and is asked for again.
  * @throws ClaimLostError when the item is not held any more; nothing is written then
  */
 export async function storeSeries(
@@ -154,16 +187,18 @@ export async function storeSeries(
   const stored = await commitOnce(db, item, 'succeeded', async (tx) => {
     const result = await upsertBars(tx, item.symbol, series.bars)
     await quarantine(tx, item, series.rejected, series.bars)
-    await coalesce(tx, item, series)
+    if (series.bars.count > 0 && !series.newestRejected) await coalesce(tx, item, series)
+    const rejected = series.rejected.length + series.dropped
     await holdClaim(
       tx,
       item,
       sql`
       state = 'succeeded', outcome = 'fetched', finished_at = now(), outputsize = ${series.outputsize},
       history_limited = ${series.historyLimited}, refused_since = NULL, refusals = 0,
-      rows_fetched = ${series.bars.count + series.rejected.length + series.provisional},
+      rows_fetched = ${series.bars.count + rejected + series.provisional},
       rows_inserted = ${result.inserted}, rows_updated = ${result.updated}, rows_unchanged = ${result.unchanged},
-      rows_rejected = ${series.rejected.length}, rows_provisional = ${series.provisional}`,
+      rows_rejected = ${rejected}, rows_dropped = ${series.dropped}, newest_rejected = ${series.newestRejected},
+      rows_provisional = ${series.provisional}`,
     )
     return result
   })
@@ -221,39 +256,6 @@ async function coalesce(tx: Transaction, item: ClaimedItem, series: FetchedSerie
        AND (${isFull} OR NOT ${wantsFull} OR (run.outputsize = 'auto' AND NOT ${series.fullHistory}))`)
 }
 
-/**
- * Puts these records in quarantine, each once, however often it comes; then resolves what is there for a day that has a
- * sound row now, a row that was only repeated among them.
- */
-async function quarantine(
-  tx: Transaction,
-  item: ClaimedItem,
-  rows: readonly RejectedRow[],
-  bars?: PackedBars,
-): Promise<void> {
-  // Of equal records the last has all the reasons: the first lacks that it is repeated.
-  if (rows.length > 0)
-    await tx.execute(sql`
-      WITH given AS (
-        SELECT DISTINCT ON (md5((row->'raw')::text)) (row->>'date')::date AS date, row->'raw' AS raw,
-               ARRAY(SELECT jsonb_array_elements_text(row->'reasons')) AS reasons, position
-          FROM jsonb_array_elements(${JSON.stringify(rows)}::text::jsonb) WITH ORDINALITY AS listed(row, position)
-         ORDER BY md5((row->'raw')::text), position DESC
-      ), kept AS (
-        INSERT INTO rejected_rows AS known (symbol, date, raw, reasons)
-        SELECT ${item.symbol}, date, raw, reasons FROM given ORDER BY position
-        ON CONFLICT (symbol, md5(raw::text)) DO UPDATE SET times = known.times + 1, reasons = excluded.reasons,
-          last_rejected_at = now(), resolved_at = NULL
-        RETURNING id
-      )
-      INSERT INTO item_rejected_rows (item_id, rejected_row_id)
-      SELECT ${item.id}::bigint, id FROM kept ON CONFLICT DO NOTHING`)
-  if (bars !== undefined)
-    await tx.execute(sql`
-      UPDATE rejected_rows SET resolved_at = now()
-       WHERE symbol = ${item.symbol} AND resolved_at IS NULL AND date = ANY(${bars.columns.date}::text::date[])`)
-}
-
 export interface Failure {
   class: string
   detail: string
@@ -264,30 +266,43 @@ export interface Failure {
   evidence: string | null
 }
 
+/** How an item ends failed. */
+export interface Final {
+  final: true
+  /** The account of a body whose rows were all rejected: those that are kept, and how many are not. */
+  rejected?: readonly RejectedRow[]
+  dropped?: number
+  /** What was asked of the provider, if anything was. */
+  outputsize?: FetchedOutputsize | null
+  /** Which requests need not be sent for a day after it; null, the default: none. */
+  answers?: FailureAnswers | null
+}
+
 /**
  * Records a failed attempt. With `retryInMs` the item waits for its next attempt; without, it ends failed.
- * `series` keeps the account of a body whose rows were all rejected.
  * @throws ClaimLostError when the item is not held any more; nothing is written then
  */
 export async function failAttempt(
   db: Database,
   item: ClaimedItem,
   failure: Failure,
-  next: { retryInMs: number } | { final: true; rejected?: readonly RejectedRow[] },
+  next: { retryInMs: number } | Final,
 ): Promise<void> {
   const final = 'final' in next
   await commitOnce(db, item, final ? 'failed' : 'pending', async (tx) => {
-    const rejected = final ? (next.rejected ?? []) : []
+    const { rejected = [], dropped = 0, outputsize = null, answers = null } = final ? next : {}
+    const rows = rejected.length + dropped
     await quarantine(tx, item, rejected)
     await tx.execute(sql`
-      INSERT INTO ingest_failures (item_id, run_id, symbol, attempt, final, class, detail, advice, http_status, evidence)
+      INSERT INTO ingest_failures (item_id, run_id, symbol, attempt, final, class, detail, advice, http_status, evidence, answers)
       VALUES (${item.id}, ${item.runId}::uuid, ${item.symbol}, ${item.attempts + 1}, ${final}, ${failure.class},
-              ${failure.detail}, ${failure.advice}, ${failure.httpStatus}, ${failure.evidence})`)
+              ${failure.detail}, ${failure.advice}, ${failure.httpStatus}, ${failure.evidence}, ${answers})`)
     await holdClaim(
       tx,
       item,
       final
-        ? sql`state = 'failed', refused_since = NULL, refusals = 0, attempts = attempts + 1, finished_at = now(), rows_fetched = ${rejected.length}, rows_rejected = ${rejected.length}`
+        ? sql`state = 'failed', refused_since = NULL, refusals = 0, attempts = attempts + 1, finished_at = now(), outputsize = ${outputsize},
+              rows_fetched = ${rows}, rows_rejected = ${rows}, rows_dropped = ${dropped}`
         : sql`state = 'pending', refused_since = NULL, refusals = 0, attempts = attempts + 1, next_attempt_at = now() + ${next.retryInMs} * interval '1 ms'`,
     )
   })

@@ -5,6 +5,8 @@ import { isoInstant } from './instant.js'
 import type { RunTrigger } from './runs.js'
 import { WAITING_FOR } from './schema.js'
 import type { ITEM_STATES, RUN_WAITING_FOR } from './schema.js'
+import { isIncomplete, runWarnings, warnedItems, warningCodes } from './run-warnings.js'
+import type { RunWarning, WarnedItem, WarningCode } from './run-warnings.js'
 import { allOf } from './statement.js'
 
 export type ItemState = (typeof ITEM_STATES)[number]
@@ -51,22 +53,29 @@ export interface Run {
   waiting: { for: RunWaitingFor; reason: string; until: string | null } | null
   /** Why items ended failed: how many of each class. */
   failures: { class: string; count: number }[]
+  /** What should be known though nothing failed. */
+  warnings: RunWarning[]
 }
 
 /**
  * A run's status, from its items alone.
- * @param begun whether an item was ever taken
+ * @param of.begun whether an item was ever taken
+ * @param of.incomplete how many succeeded without the newest row, or without any
  */
-export function runStatus(counts: RunCounts, waiting: Record<WaitingFor, number>, begun: boolean): RunStatus {
+export function runStatus(
+  counts: RunCounts,
+  waiting: Record<WaitingFor, number>,
+  of: { begun: boolean; incomplete: number },
+): RunStatus {
   if (counts.pending + counts.running > 0) {
     if (waiting.key + waiting.provider + waiting.storage > 0) return 'blocked'
     if (counts.running > 0) return 'running'
     if (waiting.quota > 0) return 'waiting_quota'
-    return begun ? 'running' : 'queued'
+    return of.begun ? 'running' : 'queued'
   }
   // Items are cancelled only with their whole run.
   if (counts.cancelled > 0) return 'cancelled'
-  if (counts.failed === 0) return 'succeeded'
+  if (counts.failed === 0) return of.incomplete > 0 ? 'partial' : 'succeeded'
   return counts.succeeded === 0 ? 'failed' : 'partial'
 }
 
@@ -90,8 +99,10 @@ export async function listRuns(
 }
 
 type RunRow = Record<string, unknown> &
-  Omit<Run, 'status' | 'failures'> & {
+  Omit<Run, 'status' | 'failures' | 'warnings'> & {
     begun: boolean
+    incomplete: number
+    warnedItems: WarnedItem[] | null
     waitingItems: Record<WaitingFor, number>
     failures: Run['failures'] | null
   }
@@ -109,7 +120,7 @@ async function selectRuns(db: Database, which: ReturnType<typeof sql>): Promise<
            item.*, failure.failures, waiting.waiting
       FROM (SELECT * FROM ingest_runs ${which}) AS run
       CROSS JOIN LATERAL (
-        SELECT coalesce(bool_or(claim > 0), false) AS begun,
+        SELECT coalesce(bool_or(claim > 0), false) AS begun, (count(*) FILTER (WHERE ${isIncomplete}))::float8 AS incomplete, ${warnedItems} AS "warnedItems",
                CASE WHEN count(finished_at) = count(*) THEN ${isoInstant(sql`max(finished_at)`)} END AS "finishedAt",
                jsonb_build_object('total', count(*),
                  'pending', count(*) FILTER (WHERE state = 'pending'), 'running', count(*) FILTER (WHERE state = 'running'),
@@ -136,10 +147,11 @@ async function selectRuns(db: Database, which: ReturnType<typeof sql>): Promise<
          ORDER BY waiting_for <> 'quota' DESC, next_attempt_at DESC LIMIT 1
       ) AS waiting ON true
      ORDER BY run.requested_at DESC, run.id DESC`)
-  return rows.map(({ begun, waitingItems, failures, ...run }) => ({
+  return rows.map(({ begun, incomplete, warnedItems: warned, waitingItems, failures, ...run }) => ({
     ...run,
     failures: failures ?? [],
-    status: runStatus(run.counts, waitingItems, begun),
+    warnings: runWarnings(warned ?? []),
+    status: runStatus(run.counts, waitingItems, { begun, incomplete }),
   }))
 }
 
@@ -157,6 +169,8 @@ export interface Item {
   startedAt: string | null
   finishedAt: string | null
   rows: RowCounts
+  /** What should be known though it did not fail. */
+  warnings: WarningCode[]
   /** Of the newest failed attempt, final or not. */
   error: { class: string; detail: string; advice: string } | null
 }
@@ -177,7 +191,7 @@ export async function listItems(
            ${isoInstant(sql`item.next_attempt_at`)} AS "nextAttemptAt", ${isoInstant(sql`item.started_at`)} AS "startedAt", ${isoInstant(sql`item.finished_at`)} AS "finishedAt",
            jsonb_build_object('fetched', rows_fetched, 'inserted', rows_inserted, 'updated', rows_updated,
              'unchanged', rows_unchanged, 'rejected', rows_rejected, 'provisional', rows_provisional) AS rows,
-           failure.error
+           ${warningCodes} AS warnings, failure.error
       FROM (SELECT * FROM ingest_items WHERE ${where} ORDER BY id LIMIT ${page.limit} OFFSET ${page.offset}) AS item
       LEFT JOIN LATERAL (
         SELECT jsonb_build_object('class', class, 'detail', detail, 'advice', advice) AS error

@@ -1,7 +1,9 @@
 import { sql } from 'drizzle-orm'
+import type { SQL } from 'drizzle-orm'
 import type { Database, Transaction } from './connection.js'
 import type { DispatchableItem } from './dispatch.js'
 import { needlessFor } from './items.js'
+import { insertKnownFailures, knownFailure } from './known-failures.js'
 import type { Outputsize, Priority } from './items.js'
 import type { RUN_TRIGGERS } from './schema.js'
 
@@ -20,7 +22,7 @@ const START_RUN_LOCK = 0x5354415254
 
 /**
  * Commits a run and its items: from then on nothing of it can be lost, whatever becomes of the queue. Items for which
- * no request could bring anything new end at once as up to date.
+ * no request could bring anything new end at once as up to date, and those whose answer is known already as failed.
  * @returns the items that need a request
  */
 export async function createRun(
@@ -28,19 +30,30 @@ export async function createRun(
   request: RunRequest,
 ): Promise<{ id: string; items: DispatchableItem[] }> {
   if (request.symbols.length === 0) throw new RangeError('a run needs at least one symbol')
+  // What `auto` would ask for is the worker's to say, which knows its plan.
+  const asked = request.outputsize === 'auto' ? null : request.outputsize
+  const knownFailureOf = (symbol: SQL) => knownFailure(symbol, sql`${asked}::text`)
   const rows = await db.execute<{ id: number; runId: string; symbol: string; pending: boolean }>(sql`
     WITH run AS (
       INSERT INTO ingest_runs (trigger, outputsize, force, priority)
       VALUES (${request.trigger}, ${request.outputsize}, ${request.force}, ${request.priority}) RETURNING *
+    ), item AS (
+      INSERT INTO ingest_items (run_id, symbol, had_rows, state, outcome, finished_at)
+      SELECT run.id, requested.symbol, coalesce(known.row_count, 0) > 0,
+             CASE WHEN needless.outcome IS NOT NULL THEN 'succeeded' WHEN failure.id IS NOT NULL THEN 'failed' ELSE 'pending' END,
+             needless.outcome, CASE WHEN needless.outcome IS NOT NULL OR failure.id IS NOT NULL THEN now() END
+        FROM run, jsonb_array_elements_text(${JSON.stringify(request.symbols)}::text::jsonb) WITH ORDINALITY AS requested(symbol, position)
+        LEFT JOIN symbols AS known ON known.symbol = requested.symbol COLLATE "C"
+       CROSS JOIN LATERAL (SELECT ${needlessFor(sql`run`, sql`known`, sql`run.outputsize = 'full'`)} AS outcome) AS needless
+       CROSS JOIN LATERAL (SELECT CASE WHEN NOT run.force THEN ${knownFailureOf(sql`requested.symbol COLLATE "C"`)} END AS id) AS failure
+       ORDER BY requested.position
+      RETURNING id, run_id, symbol, state
+    ), told AS (
+      ${insertKnownFailures(sql`
+        SELECT item.id AS item_id, item.run_id, item.symbol, ${knownFailureOf(sql`item.symbol`)} AS failure_id
+          FROM item WHERE item.state = 'failed'`)}
     )
-    INSERT INTO ingest_items (run_id, symbol, had_rows, state, outcome, finished_at)
-    SELECT run.id, requested.symbol, coalesce(known.row_count, 0) > 0, CASE WHEN needless.outcome IS NULL THEN 'pending' ELSE 'succeeded' END, needless.outcome,
-           CASE WHEN needless.outcome IS NOT NULL THEN now() END
-      FROM run, jsonb_array_elements_text(${JSON.stringify(request.symbols)}::text::jsonb) WITH ORDINALITY AS requested(symbol, position)
-      LEFT JOIN symbols AS known ON known.symbol = requested.symbol COLLATE "C"
-     CROSS JOIN LATERAL (SELECT ${needlessFor(sql`run`, sql`known`, sql`run.outputsize = 'full'`)} AS outcome) AS needless
-     ORDER BY requested.position
-    RETURNING id::float8 AS id, run_id AS "runId", symbol, state = 'pending' AS pending`)
+    SELECT id::float8 AS id, run_id AS "runId", symbol, state = 'pending' AS pending FROM item ORDER BY id`)
   const [first] = rows
   if (first === undefined) throw new Error('no item was made')
   const items = rows
@@ -93,8 +106,8 @@ export async function cancelRun(db: Database, id: string): Promise<'unknown' | '
 }
 
 /**
- * Gives the failed items of a run their attempts back, so that they are worked on again; what succeeded stays. Asked
- * again while they are, it changes nothing and answers the same.
+ * Gives the failed items of a run their attempts back, so that they are worked on again, and asked for whatever is known;
+ * what succeeded stays. Asked again while they are, it changes nothing and answers the same.
  * @returns 'unknown', 'nothing' (it has finished and nothing of it failed, or it was cancelled) or 'retried'
  */
 export async function retryRun(db: Database, id: string): Promise<'unknown' | 'nothing' | 'retried'> {
@@ -105,7 +118,7 @@ export async function retryRun(db: Database, id: string): Promise<'unknown' | 'n
     // Undispatched: the dispatcher replaces their jobs, which have ended.
     const retried = await tx.execute(sql`
       UPDATE ingest_items SET state = 'pending', attempts = 0, lone_losses = 0, alone = false, refused_since = NULL, refusals = 0,
-             finished_at = NULL, dispatched_at = NULL, rows_fetched = 0, rows_rejected = 0
+             finished_at = NULL, dispatched_at = NULL, rows_fetched = 0, rows_rejected = 0, rows_dropped = 0
        WHERE run_id = ${id}::uuid AND state = 'failed' RETURNING id`)
     if (retried.length > 0) return 'retried'
     const [left] = await tx.execute<{ unfinished: boolean }>(sql`

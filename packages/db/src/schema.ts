@@ -35,6 +35,8 @@ const version = () =>
 export const RUN_TRIGGERS = ['api', 'start'] as const
 export const OUTPUTSIZES = ['auto', 'compact', 'full'] as const
 export const FETCHED_OUTPUTSIZES = ['compact', 'full'] as const
+/** What a failure answers for: see ingest_failures. */
+export const FAILURE_ANSWERS = ['symbol', 'compact', 'full'] as const
 export const PRIORITIES = ['high', 'normal', 'low'] as const
 export const ITEM_STATES = ['pending', 'running', 'succeeded', 'failed', 'cancelled'] as const
 /**
@@ -278,8 +280,15 @@ export const ingestFailures = pgTable(
     httpStatus: integer('http_status'),
     evidence: text('evidence'),
     failedAt: instant('failed_at').notNull().defaultNow(),
+    /** Which requests would be answered alike for a day: all for the symbol, or those for as much of it; null: none. */
+    answers: text('answers', { enum: FAILURE_ANSWERS }),
   },
   (table) => [
+    check('ingest_failures_answers', sql`${table.answers} ${oneOf(FAILURE_ANSWERS)}`),
+    // Few failures answer for others, and every item is judged by them.
+    index('ingest_failures_answering')
+      .on(table.symbol, table.failedAt)
+      .where(sql`${table.answers} IS NOT NULL`),
     index('ingest_failures_run').on(table.runId, table.id),
     index('ingest_failures_item').on(table.itemId, table.id),
     index('ingest_failures_symbol').on(table.symbol, table.id),

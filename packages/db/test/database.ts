@@ -79,6 +79,8 @@ export const series = (values: Partial<FetchedSeries> = {}): FetchedSeries => ({
   fullHistory: true,
   bars: packBars([bar('2024-01-02'), bar('2024-01-03')]),
   rejected: [],
+  dropped: 0,
+  newestRejected: false,
   provisional: 0,
   ...values,
 })

@@ -96,7 +96,7 @@ describe('a run', () => {
           Math.min(items, states.pending),
         )
         const waiting = { quota, key, provider, storage }
-        const status = runStatus({ ...states, total }, waiting, begun)
+        const status = runStatus({ ...states, total }, waiting, { begun, incomplete: 0 })
         expect(RUN_STATUSES).toContain(status)
         const finished = ['succeeded', 'partial', 'failed', 'cancelled'].includes(status)
         expect(finished).toBe(states.pending + states.running === 0)

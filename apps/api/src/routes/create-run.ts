@@ -30,7 +30,7 @@ const bodySchema = strict({
   }),
   force: z.boolean().default(false).meta({
     description:
-      'Send a request for each symbol, even where it cannot bring anything new or another run has just fetched it.',
+      'Send a request for each symbol, even where it cannot bring anything new, another run has just fetched it, or the answer is known: a symbol that the provider did not know (invalid_symbol), had no data of (no_data), answered with another (wrong_symbol), in more bytes than any series has (too_large) or without a sound row (all_rows_rejected) is not asked for again within a day, and fails with that class at once.',
   }),
   priority: z
     .enum(PRIORITIES)

@@ -35,7 +35,9 @@ const failureSchema = z.object({
   id: z.int(),
   run_id: z.string().meta({ format: 'uuid' }),
   symbol: z.string(),
-  attempt: z.int().meta({ description: 'From 1.' }),
+  attempt: z
+    .int()
+    .meta({ description: 'From 1; 0 when the answer was known already, and nothing was asked.' }),
   final: z.boolean().meta({ description: 'Whether the item ended with it.' }),
   class: z.string(),
   detail: z.string(),
@@ -67,8 +69,8 @@ const answerSchema = pageAnswerOf({
       attempt: 1,
       final: true,
       class: 'invalid_symbol',
-      detail: 'NOSUCH: Alpha Vantage does not know this symbol, or not with this outputsize.',
-      advice: 'Check it with a symbol search, or try compact.',
+      detail: 'NOSUCH: Alpha Vantage does not know this symbol.',
+      advice: 'Check it with a symbol search.',
       http_status: 200,
       evidence: '{"Error Message": "Invalid API call. Please retry or visit the documentation"}',
       failed_at: '2026-05-18T09:12:46.702Z',

@@ -19,7 +19,7 @@ export function retryRoutes(app: App, { db }: Dependencies): void {
         operationId: 'retryRun',
         summary: 'Try the failed items of a run again',
         description:
-          'They get all their attempts back; what succeeded stays. Asked again while they are worked on, it answers the same. A worker takes them up within seconds. It takes no body.',
+          'They get all their attempts back, and the provider is asked even where its answer is known; what succeeded stays. Asked again while they are worked on, it answers the same. A worker takes them up within seconds. It takes no body.',
         params: z.object({ id: runIdSchema }),
         response: {
           202: answerOf({ description: 'The run, which goes on.', data: runSchema, example: QUEUED_RUN }),

@@ -17,6 +17,7 @@ export const FINISHED_RUN: z.infer<typeof runSchema> = {
   force: false,
   priority: 'normal',
   failures: [{ class: 'invalid_symbol', count: 1 }],
+  warnings: [],
 }
 
 export const QUEUED_RUN: z.infer<typeof runSchema> = {
@@ -51,10 +52,11 @@ export const FAILED_ITEM: z.infer<typeof itemSchema> = {
   started_at: '2026-05-18T09:12:46.310Z',
   finished_at: '2026-05-18T09:12:46.702Z',
   rows: { fetched: 0, inserted: 0, updated: 0, unchanged: 0, rejected: 0, provisional: 0 },
+  warnings: [],
   error: {
     class: 'invalid_symbol',
-    detail: 'NOSUCH: Alpha Vantage does not know this symbol, or not with this outputsize.',
-    advice: 'Check it with a symbol search, or try compact.',
+    detail: 'NOSUCH: Alpha Vantage does not know this symbol.',
+    advice: 'Check it with a symbol search.',
   },
 }
 

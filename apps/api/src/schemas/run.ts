@@ -1,5 +1,6 @@
 import { RUN_STATUSES } from '@stockpile/db/run-status'
 import type { Item, ItemState, Run } from '@stockpile/db/run-status'
+import { WARNING_CODES } from '@stockpile/db/run-warnings'
 import {
   FETCHED_OUTPUTSIZES,
   ITEM_OUTCOMES,
@@ -33,7 +34,7 @@ export const runSchema = z
     id: z.string().meta({ format: 'uuid' }),
     status: z.enum(RUN_STATUSES).meta({
       description:
-        'waiting_quota: for room in the quota; blocked: for something else, which waiting names. Both go on by themselves.',
+        'waiting_quota: for room in the quota; blocked: for something else, which waiting names. Both go on by themselves. partial: something failed, or a symbol lacks its newest row: failures and warnings say why.',
     }),
     trigger: z.enum(RUN_TRIGGERS),
     requested_at: instantSchema,
@@ -65,6 +66,18 @@ export const runSchema = z
     failures: z
       .array(z.object({ class: z.string(), count: countSchema }))
       .meta({ description: 'Why items ended failed, by class.' }),
+    warnings: z
+      .array(
+        z.object({
+          code: z.enum(WARNING_CODES),
+          detail: z.string().meta({ description: 'A sentence, of one symbol as an example.' }),
+          symbols: z.array(z.string()).meta({ description: 'The first 100, in the order of the request.' }),
+        }),
+      )
+      .meta({
+        description:
+          'What should be known of items that did not fail. newest_row_rejected and nothing_stored: the symbol lacks what the provider has, so the run is partial and the symbol is asked for again; restated: at least five stored days, and a tenth of those that came again, changed at once; rejected_rows_not_kept: of one answer 1,000 rejected rows are kept.',
+      }),
   })
   .meta({ id: 'Run' })
 
@@ -93,6 +106,7 @@ export function runAnswer(run: Run, estimatedCompletionAt: string | null): z.inf
     force: run.force,
     priority: run.priority,
     failures: run.failures,
+    warnings: run.warnings,
   }
 }
 
@@ -124,6 +138,9 @@ export const itemSchema = z.object({
   started_at: instantSchema.nullable(),
   finished_at: instantSchema.nullable(),
   rows: rowCountsSchema,
+  warnings: z
+    .array(z.enum(WARNING_CODES))
+    .meta({ description: 'What should be known of it though it did not fail: see the warnings of the run.' }),
   error: z
     .object({ class: z.string(), detail: z.string(), advice: z.string() })
     .nullable()
@@ -145,6 +162,7 @@ export function itemAnswer(item: Item): z.infer<typeof itemSchema> {
     started_at: item.startedAt,
     finished_at: item.finishedAt,
     rows: item.rows,
+    warnings: item.warnings,
     error: item.error,
   }
 }
