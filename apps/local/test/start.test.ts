@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { startSimulator } from '@stockpile/alphavantage/simulator'
 import { freePort } from '@stockpile/embedded-postgres/free-port'
+import { ownRedis } from '@stockpile/test-harness/redis-server'
 import { type TestProcess, useProcesses, waitFor } from '@stockpile/test-harness/process'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 
@@ -240,3 +241,39 @@ test('Variables for another PostgreSQL, and secrets of others, reach neither our
   local.signal('SIGINT')
   expect(await local.waitForExit(STOP)).toBe(0)
 })
+
+test.each(['SIGKILL', 'SIGTERM'] as const)(
+  'PostgreSQL ended by %s is one sentence, and the next start has what was stored',
+  async (how) => {
+    const env = { PORT: String(await freePort()), SYMBOLS: 'IBM' }
+    const local = start(env)
+    await local.waitForLine(/Ctrl-C stops everything/, START)
+    const all = await everything(local)
+    process.kill((await postmaster()) ?? 0, how)
+    expect(await local.waitForExit(START)).toBe(1)
+    expect(local.lines.at(-1)).toBe(
+      'stockpile: PostgreSQL was ended by somebody, or by the system for want of memory. What was stored is safe: npm start again goes on from there.',
+    )
+    expect(local.lines.filter((line) => /^ +at /.test(line))).toEqual([])
+    expect(all.filter(isAlive)).toEqual([])
+    const again = start(env)
+    await again.waitForLine(/already here: IBM 100 rows/, START)
+    again.signal('SIGINT')
+    expect(await again.waitForExit(STOP)).toBe(0)
+  },
+)
+
+test.for(['SIGKILL', 'SIGSTOP'] as const)(
+  'Ctrl-C ends everything by itself after Redis got a %s',
+  async (how, { skip }) => {
+    const redis = await ownRedis()
+    if (redis === null) return skip('there is no redis-server here')
+    const local = start({ PORT: String(await freePort()), SYMBOLS: 'IBM', REDIS_URL: redis.url })
+    await local.waitForLine(/Ctrl-C stops everything/, START)
+    process.kill(redis.pid, how)
+    local.signal('SIGINT')
+    expect(await local.waitForExit(START)).toBe(0)
+    expect(local.lines.join('\n')).not.toContain('was killed')
+    expect(local.lines.at(-1)).toBe('Stopped.')
+  },
+)

@@ -88,11 +88,11 @@ export async function startWorker(
   const background: Promise<unknown>[] = []
   const windowsMs = options.windowsMs ?? WINDOWS_MS
   const limits = limitsFor(config.limits, windowsMs)
-  const closeAll = async () => {
+  /** Side by side: each waits for its deadline when its server is away, and whoever stops us has one for them all. */
+  const closeAll = async (others: Promise<unknown>[] = []) => {
     stopping.abort()
-    await within(Promise.all(background), PUT_BACK_MS)
-    await queue.close()
-    await close()
+    await Promise.all([within(Promise.all(background), PUT_BACK_MS), ...others])
+    await Promise.all([queue.close(), close()])
   }
 
   const apiKey = tellWhenMissing(apiKeySource(config.key), () =>
@@ -191,14 +191,12 @@ export async function startWorker(
     async stop(grace) {
       // From here on BullMQ takes nothing new, and waits for what is active. Pausing it would not do: a wait
       // for jobs that is under way would still take one, and a pause for the provider's limits be sat out.
-      const closing = worker.handle.close()
+      void worker.handle.close()
       const gateStopped = within(gate.stop(), PUT_BACK_MS)
       if (!grace.aborted) await Promise.race([inFlight.drained(), once(grace, 'abort')])
       inFlight.close(new ShutdownError('the worker stops'))
       await within(inFlight.drained(), PUT_BACK_MS)
-      stopping.abort()
-      await Promise.all([gateStopped, worker.close(), within(closing, PUT_BACK_MS)])
-      await closeAll()
+      await closeAll([gateStopped, worker.close()])
     },
   }
 }

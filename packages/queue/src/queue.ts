@@ -17,7 +17,7 @@ export type IngestJob = Job<JobData, string>
 
 export interface Opened<T> {
   handle: T
-  /** Waits for jobs under way, at most 5 s, and ends what was opened, connections included. */
+  /** Waits for what is under way, at most 1 s for a queue and 2 s for a worker, and ends what was opened, connections included. */
   close: () => Promise<void>
 }
 
@@ -30,7 +30,10 @@ export interface OpenOptions {
 }
 
 const DEFAULT_PREFIX = 'stockpile'
-const CLOSE_DEADLINE_MS = 5_000
+/** Below what `npm start` gives the API, which asks nothing more of the queue by then. */
+const QUEUE_CLOSE_MS = 1_000
+/** BullMQ takes milliseconds to write down what became of the last jobs. What it could not is handed out again. */
+const WORKER_CLOSE_MS = 2_000
 const AT_ONCE = 50
 
 /** Every job has these: written once, here. */
@@ -63,14 +66,17 @@ export function openQueue(options: OpenOptions & { onConnect?: () => void }): Op
     connection.on('close', () => disconnected.add(queue))
     connection.on('ready', () => disconnected.delete(queue))
     queue.on('error', onError)
-    return { handle: queue, close: () => closeWithin(queue.close(), () => connection.disconnect()) }
+    return {
+      handle: queue,
+      close: () => closeWithin(queue.close(), QUEUE_CLOSE_MS, () => connection.disconnect()),
+    }
   }
   const queue: PostgresQueue = new onPostgres.Queue<JobData, string>(QUEUE_NAME, {
     connection: poolOptions(backend.server, 4),
     defaultJobOptions: JOB_OPTIONS,
   })
   queue.on('error', onError)
-  return { handle: queue, close: () => closeWithin(queue.close()) }
+  return { handle: queue, close: () => closeWithin(queue.close(), QUEUE_CLOSE_MS) }
 }
 
 export interface WorkOptions extends OpenOptions {
@@ -110,14 +116,17 @@ export function openWorker(options: WorkOptions): Opened<IngestWorker> {
     connection.on('error', onError)
     const worker = new Worker<JobData, string>(QUEUE_NAME, options.process, { ...shared, connection, prefix })
     worker.on('error', onError)
-    return { handle: worker, close: () => closeWithin(worker.close(), () => connection.disconnect()) }
+    return {
+      handle: worker,
+      close: () => closeWithin(worker.close(), WORKER_CLOSE_MS, () => connection.disconnect()),
+    }
   }
   const worker = new onPostgres.Worker<JobData, string>(QUEUE_NAME, options.process, {
     ...shared,
     connection: poolOptions(backend.server, Math.max(4, options.concurrency)),
   })
   worker.on('error', onError)
-  return { handle: worker, close: () => closeWithin(worker.close()) }
+  return { handle: worker, close: () => closeWithin(worker.close(), WORKER_CLOSE_MS) }
 }
 
 /** Thrown by a processor: the attempt failed, and the next one is due after `delayMs`. */
@@ -281,9 +290,13 @@ async function within<T>(work: Promise<T>, deadlineMs: number, what: string): Pr
 }
 
 /** BullMQ's close waits for ever for a backend that is away; the connection is then cut under it. */
-async function closeWithin(closing: Promise<void>, disconnect?: () => void): Promise<void> {
+async function closeWithin(
+  closing: Promise<void>,
+  deadlineMs: number,
+  disconnect?: () => void,
+): Promise<void> {
   try {
-    await within(closing, CLOSE_DEADLINE_MS, 'close')
+    await within(closing, deadlineMs, 'close')
   } catch (error) {
     if (!(error instanceof QueueTimeoutError)) throw error
   } finally {
