@@ -14,6 +14,7 @@ import { tick } from './in-flight.js'
 import { Lateness } from './lateness.js'
 import { isUnanswered, noteFailure, outageReason } from './outage.js'
 import type { ProbeWaits } from './outage.js'
+import { Slowdown } from './slowdown.js'
 import type { AnswerKeeper } from './answer-keeper.js'
 
 /** Nothing may be sent now, for this item or for any; the item waits, which costs it no attempt. */
@@ -77,6 +78,7 @@ export interface Quota {
 export function createQuota(dependencies: QuotaDependencies): Quota {
   const { db, apiKey, plan, limits, storage, probeWaits, onFreed, logger } = dependencies
   const lateness = new Lateness(limits)
+  const slowdown = new Slowdown()
 
   /** @returns the key, or why the worker waits for one */
   async function readKey(): Promise<string | Wait> {
@@ -178,9 +180,11 @@ export function createQuota(dependencies: QuotaDependencies): Quota {
       try {
         const answer = await answering.finally(endProbing)
         const durationMs = elapsedMs()
+        slowdown.answered()
         await book(() => conclude('accepted', true, answer.bytes, durationMs))
         return { requestId: id, answer, durationMs }
-      } catch (error) {
+      } catch (thrown) {
+        const error = thrown instanceof AlphaVantageError ? slowdown.judge(thrown, sentAt) : thrown
         if (!(error instanceof AlphaVantageError)) {
           // Given up in the middle, when it may have reached the provider.
           await book(() => conclude('aborted', false))

@@ -61,3 +61,20 @@ describe('a symbol whose quota is always refused', () => {
     expect((asked.at(-1)?.at ?? 0) - (asked[0]?.at ?? 0)).toBeGreaterThan(7 * 100)
   })
 })
+
+describe('a single answer that asks to wait for days', () => {
+  const system = useSystem()
+
+  test('stops everything for a minute at most, and the run says what was asked for', async () => {
+    const headers = { 'retry-after': '999999' }
+    system.simulator.rule({ times: 1, answer: { kind: 'status', status: 429, headers } })
+    await system.work()
+    const id = await system.ingest(['IBM'])
+    const { waiting } = await system.run(id, (run) => run.waiting !== null)
+    expect(waiting).toMatchObject({ for: 'quota' })
+    expect(waiting?.reason).toBe(
+      'HTTP 429, Retry-After 999999 s, of which 60 s are kept. The server asks to slow down.',
+    )
+    expect(Date.parse(waiting?.until ?? '') - Date.now()).toBeLessThan(61_000)
+  })
+})

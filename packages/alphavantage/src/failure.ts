@@ -1,4 +1,4 @@
-import { parseRetryAfter } from './retry-after.js'
+import { FIRST_WAIT_MS, MAX_WAIT_MS, parseRetryAfter } from './retry-after.js'
 import { readBody } from './body.js'
 import type { Redact } from './redact.js'
 import {
@@ -38,8 +38,8 @@ export function errorOfBody(error: AlphaVantageError, text: string, redact: Reda
 }
 
 /**
- * What an answer with another status than 200 means. A refusal in words says more than its status, but for 429 with a
- * Retry-After that can be read: then the server has said when.
+ * What an answer with another status than 200 means. A refusal in the provider's words says more than its status and
+ * headers, which may be a proxy's.
  */
 export async function errorOfStatus(
   response: Response,
@@ -58,13 +58,38 @@ export async function errorOfStatus(
     })
   }
   const evidence = await readEvidence(response)
-  const refusal = classifyText(evidence)
-  const waitMs = httpStatus === 429 ? parseRetryAfter(response.headers.get('retry-after'), now) : null
-  if (waitMs !== null) {
-    const disposition = { outcome: 'snooze' as const, waitMs }
-    return makeError('throttled', symbol, redact, { what, httpStatus, evidence, disposition })
-  }
-  return makeError(refusal ?? classOfStatus(httpStatus), symbol, redact, { what, httpStatus, evidence })
+  const refusal = classifyText(evidence) ?? classOfStatus(httpStatus)
+  const header = response.headers.get('retry-after')
+  const saidMs = httpStatus === 429 && refusal === 'throttled' ? parseRetryAfter(header, now) : null
+  if (saidMs === null) return makeError(refusal, symbol, redact, { what, httpStatus, evidence })
+  return throttled(saidMs, header ?? '', symbol, redact, { httpStatus, evidence })
+}
+
+/** A header that fits no more than this is no date and no number. */
+const MAX_HEADER = 32
+
+/** One answer may be a proxy's, so it is believed for a while only; who says the same after that is believed longer. */
+function throttled(
+  saidMs: number,
+  header: string,
+  symbol: string,
+  redact: Redact,
+  details: ErrorDetails,
+): AlphaVantageError {
+  const said = `Retry-After ${redact(header.trim()).slice(0, MAX_HEADER)}${/^\d+$/.test(header.trim()) ? ' s' : ''}`
+  const firstMs = Math.min(saidMs, FIRST_WAIT_MS)
+  const kept = (ms: number) =>
+    ms < saidMs || saidMs === MAX_WAIT_MS ? `, of which ${ms / 1_000} s are kept` : ''
+  const again = makeError('throttled', symbol, redact, {
+    ...details,
+    what: `HTTP 429 again after ${firstMs / 1_000} s, ${said}${kept(saidMs)}`,
+    disposition: { outcome: 'snooze', waitMs: saidMs },
+  })
+  return makeError('throttled', symbol, redact, {
+    ...details,
+    what: `HTTP 429, ${said}${kept(firstMs)}`,
+    disposition: { outcome: 'snooze', waitMs: firstMs, ...(saidMs > firstMs ? { again } : {}) },
+  })
 }
 
 /** What it means that a request or its body broke off, or that its time was over. */

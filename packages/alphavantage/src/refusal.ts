@@ -27,11 +27,11 @@ export type RefusalClass =
 
 /**
  * What to do next. `retry`: again after a backoff, at most `maxAttempts` attempts in all, the first included.
- * `snooze`: again after `waitMs`, which costs no attempt. `fail`: the same request will not get another answer.
+ * `snooze`: again after `waitMs`, which costs no attempt; `again` is what the same answer means when it comes after that. `fail`: the same request will not get another answer.
  */
 export type Disposition =
   | { outcome: 'retry'; maxAttempts: number }
-  | { outcome: 'snooze'; waitMs: number }
+  | { outcome: 'snooze'; waitMs: number; again?: AlphaVantageError }
   | { outcome: 'fail' }
 
 /**

@@ -1,5 +1,7 @@
 const MIN_WAIT_MS = 1_000
-const MAX_WAIT_MS = 3_600_000
+export const MAX_WAIT_MS = 3_600_000
+/** What a first answer with the header is believed: it may be a proxy's, and is not to stop everything for an hour. */
+export const FIRST_WAIT_MS = 60_000
 
 /**
  * Reads a Retry-After header (RFC 9110 10.2.3: seconds, or an HTTP date). Gives milliseconds to wait from `now`, at

@@ -53,15 +53,45 @@ describe('a status', () => {
   })
 
   it.each([
-    ['7', 7_000],
-    ['Sun, 17 May 2026 12:00:30 GMT', 30_000],
-    ['999999', 3_600_000],
-    ['later', 60_000],
-  ])('of 429 waits as Retry-After %j says', async (header, waitMs) => {
+    ['7', 7_000, 'HTTP 429, Retry-After 7 s.'],
+    ['Sun, 17 May 2026 12:00:30 GMT', 30_000, 'HTTP 429, Retry-After Sun, 17 May 2026 12:00:30 GMT.'],
+    ['later', 60_000, 'HTTP 429.'],
+  ])('of 429 waits as Retry-After %j says', async (header, waitMs, what) => {
     const { baseUrl } = await serveBody('{}', 429, { 'retry-after': header })
+    const error = await failureOf(fetchFrom(baseUrl))
+    expect(error).toMatchObject({ class: 'throttled', disposition: { outcome: 'snooze', waitMs } })
+    expect(error.disposition).not.toHaveProperty('again')
+    expect(error.message).toBe(`IBM: ${what} The server asks to slow down.`)
+  })
+
+  it.each([
+    ['999999', 3_600_000, '60 s are kept', '3600 s are kept'],
+    ['9'.repeat(400), 3_600_000, '60 s are kept', '3600 s are kept'],
+    ['120', 120_000, '60 s are kept', 'Retry-After 120 s.'],
+  ])(
+    'of 429 with Retry-After %s is believed for 60 s, and longer when it comes again',
+    async (header, waitMs, kept, again) => {
+      const { baseUrl } = await serveBody('<title>proxy</title>', 429, { 'retry-after': header })
+      const error = await failureOf(fetchFrom(baseUrl))
+      expect(error.disposition).toMatchObject({
+        outcome: 'snooze',
+        waitMs: 60_000,
+        again: { class: 'throttled', httpStatus: 429, disposition: { outcome: 'snooze', waitMs } },
+      })
+      expect(error.message).toContain(`Retry-After ${header.slice(0, 32)} s, of which ${kept}`)
+      const { disposition } = error
+      expect('again' in disposition && disposition.again?.message).toContain(again)
+      expect(error.message.length).toBeLessThan(200)
+    },
+  )
+
+  it('of 429 says less than the provider’s own words, Retry-After or not', async () => {
+    const { baseUrl } = await serveBody('{"Information": "Burst pattern detected."}', 429, {
+      'retry-after': '999',
+    })
     await expect(fetchFrom(baseUrl)).rejects.toMatchObject({
-      class: 'throttled',
-      disposition: { outcome: 'snooze', waitMs },
+      class: 'burst_limit',
+      disposition: { outcome: 'snooze', waitMs: 2_500 },
     })
   })
 

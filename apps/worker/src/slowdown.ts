@@ -1,0 +1,32 @@
+import type { AlphaVantageError } from '@stockpile/alphavantage/refusal'
+
+/**
+ * Who asks to slow down for long is believed for a while only (see the client), unless the same answer comes to a request
+ * that was sent after that while: then it is no single answer of a proxy. Of one worker: each makes sure for itself.
+ */
+export class Slowdown {
+  /** On the monotonic clock. */
+  #overAt: number | null = null
+
+  /** @param sentAt by `performance.now()`, of the request that was refused so */
+  judge(error: AlphaVantageError, sentAt: number): AlphaVantageError {
+    const { disposition } = error
+    if (disposition.outcome !== 'snooze' || disposition.again === undefined) return error
+    const isRepeated = this.#overAt !== null && sentAt >= this.#overAt - EARLY_MS
+    const judged = isRepeated ? disposition.again : error
+    // Others in flight at the same time tell nothing new.
+    if (isRepeated || this.#overAt === null) {
+      const waitMs = judged.disposition.outcome === 'snooze' ? judged.disposition.waitMs : 0
+      this.#overAt = performance.now() + waitMs
+    }
+    return judged
+  }
+
+  /** Told of an answer that was none of these. */
+  answered(): void {
+    this.#overAt = null
+  }
+}
+
+/** The wait is the database's to end, whose clock need not run as this one. */
+const EARLY_MS = 1_000
