@@ -86,7 +86,7 @@ async function addRun(sql: postgres.Sql, has: Columns, symbols: readonly string[
         run_id: runId,
         symbol,
         state,
-        attempts: turn,
+        attempts: state === 'failed' ? 2 : 0,
         claim: 1,
         started_at: '2026-11-24T21:30:00Z',
         finished_at: isDone ? '2026-11-24T21:31:00Z' : null,

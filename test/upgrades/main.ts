@@ -1,9 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { readCatalog } from '@stockpile/db/catalog'
-import { connect } from '@stockpile/db/connection'
-import { migrate } from '@stockpile/db/migrate'
 import { startTemporaryServer } from '../temporary-server.js'
+import { freshCatalog } from './fresh-catalog.js'
 import { schemaStates, ShallowCloneError } from './history.js'
 import type { SchemaState } from './history.js'
 import { NoSuchDatabaseError, upgrade } from './upgrade.js'
@@ -70,21 +68,6 @@ function waysThrough(states: SchemaState[], pairs: boolean): [SchemaState, Schem
     const later = states.filter((_via, turn) => turn > index && (pairs || last.includes(turn)))
     return [null, ...later].map((via): [SchemaState, SchemaState | null] => [state, via])
   })
-}
-
-async function freshCatalog(databaseUrl: string): Promise<string[]> {
-  await migrate(databaseUrl)
-  const { db, close } = connect({
-    databaseUrl,
-    applicationName: 'upgrades',
-    maxConnections: 1,
-    statementTimeoutMs: 10_000,
-  })
-  try {
-    return await readCatalog(db)
-  } finally {
-    await close()
-  }
 }
 
 function nameOf({ commit, date }: SchemaState): string {

@@ -1,7 +1,7 @@
 import { readCatalog } from '@stockpile/db/catalog'
+import { checkDatabase } from '@stockpile/db/check'
 import { connect } from '@stockpile/db/connection'
 import type { Connection } from '@stockpile/db/connection'
-import { findWrongEntries } from '@stockpile/db/derived-data'
 import { listFinancialData } from '@stockpile/db/financial-data'
 import { takeItem } from '@stockpile/db/items'
 import { discardRequest, reserveRequest } from '@stockpile/db/ledger'
@@ -78,9 +78,8 @@ export async function upgrade(
     if (rows?.count !== stored) problems.push(`${stored} rows were stored, ${rows?.count} are there`)
     if (counted !== stored) problems.push(`the API counts ${counted} rows of ${stored}`)
     problems.push(...unlike(catalog, await readCatalog(connection.db)))
-    for (const [table, { entries, examples }] of Object.entries(await findWrongEntries(connection.db)))
-      if (entries > 0)
-        problems.push(`${table}: ${entries} entries are not what the rows say: ${examples.join(', ')}`)
+    for (const { name, found, advice } of await checkDatabase(connection.db))
+      if (advice !== null) problems.push(`the check says of ${name}: ${found}`)
     const again = await migrate(databaseUrl)
     if (again.migrations > 0 || again.functions || again.repaired.length > 0)
       problems.push('a second migration had something left to do')

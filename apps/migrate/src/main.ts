@@ -4,15 +4,20 @@ import { errorSentence } from '@stockpile/db/error-sentence'
 import { describeMigrated, migrate } from '@stockpile/db/migrate'
 import { prepareRoles } from '@stockpile/db/roles'
 import { migrateQueue, QUEUE_SCHEMA } from '@stockpile/queue/backend'
+import { check } from './check.js'
+import { readOptions } from './options.js'
 
 /**
  * `node apps/migrate/dist/main.js`: brings the database of DATABASE_URL, whose user owns it, to this version's schema, and the
  * queue's tables in it; with API_DATABASE_PASSWORD and WORKER_DATABASE_PASSWORD also makes the roles that API and worker
- * connect as. Exits with 2 for a wrong environment and 1 for a database that cannot be migrated.
+ * connect as; with `--check` looks for what is wrong instead. Exits with 2 for a wrong environment and 1 for a database that cannot be migrated, or that
+ * something is wrong with.
  */
 process.exitCode = await main(process.env)
 
 async function main(environment: Record<string, string | undefined>): Promise<number> {
+  const options = readOptions()
+  if (options === undefined) return 2
   const { DATABASE_URL: url = '', DATABASE_PASSWORD: password = '' } = environment
   const { API_DATABASE_PASSWORD: api = '', WORKER_DATABASE_PASSWORD: worker = '' } = environment
   const problem =
@@ -31,6 +36,7 @@ async function main(environment: Record<string, string | undefined>): Promise<nu
   if (warning !== undefined) console.error(warning)
   try {
     const databaseUrl = password === '' ? url : withPassword(url, password)
+    if (options.check) return (await check(databaseUrl, options.repair)) ? 0 : 1
     console.log(describeMigrated(await migrate(databaseUrl)))
     // Wherever the queue is today: without REDIS_URL it is here.
     await migrateQueue(pgOptions(databaseUrl))

@@ -10,8 +10,8 @@ const DEADLINE = { deadlineMs: 30_000 }
 describe('the migrate command', () => {
   const database = useDatabase({ empty: true })
   const processes = useProcesses()
-  const run = async (env: Record<string, string>) => {
-    const one = processes.start(PROGRAM, { env })
+  const run = async (env: Record<string, string>, args: string[] = []) => {
+    const one = processes.start(PROGRAM, { env, args })
     return { code: await one.waitForExit(DEADLINE), said: one.lines.join('\n') }
   }
 
@@ -46,5 +46,32 @@ describe('the migrate command', () => {
       code: 2,
       said: 'API_DATABASE_PASSWORD and WORKER_DATABASE_PASSWORD go together: set both, or neither.',
     })
+  })
+
+  test('--check says a line for each check and exits with 1 when something is wrong; --repair counts anew', async () => {
+    const env = { DATABASE_URL: database.url }
+    expect(await run(env, ['--check'])).toMatchObject({
+      code: 1,
+      said: expect.stringMatching(/^WRONG +migrations: .*What to do: run the migrations/),
+    })
+    await run(env)
+    expect((await run(env, ['--check'])).said).toMatch(/\nok +days of symbols: as the rows say .*\nNothing is wrong\.$/s)
+    const sql = postgres(database.url, { max: 1 })
+    try {
+      await sql`INSERT INTO symbol_initials (initial, symbol_count, row_count) VALUES ('X', 1, 1)`
+    } finally {
+      await sql.end()
+    }
+    expect(await run(env, ['--check'])).toMatchObject({ code: 1 })
+    expect(await run(env, ['--check', '--repair'])).toMatchObject({ code: 0 })
+    expect(await run(env, ['--check'])).toMatchObject({ code: 0 })
+  })
+
+  test('says how it is called, of whatever it does not know', async () => {
+    for (const args of [['--repair'], ['--chek'], ['--help']])
+      expect(await run({ DATABASE_URL: database.url }, args)).toMatchObject({
+        code: 2,
+        said: expect.stringMatching(/^usage: /),
+      })
   })
 })

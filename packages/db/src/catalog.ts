@@ -8,12 +8,35 @@ import type { Database } from './connection.js'
  */
 export async function readCatalog(db: Database): Promise<string[]> {
   return await db.transaction(async (tx) => {
+    const [before] = await tx.execute<{ path: string }>(sql`SELECT current_setting('search_path') AS path`)
     // Names are then written with their schema, whatever the database's search_path is.
     await tx.execute(sql`SELECT set_config('search_path', '', true)`)
     const lines = await tx.execute<{ line: string }>(CATALOG)
+    await tx.execute(sql`SELECT set_config('search_path', ${before?.path ?? 'public'}, true)`)
     // Bytewise, whatever the locale of the database.
     return lines.map(({ line }) => line).toSorted()
   })
+}
+
+/**
+ * What is not as expected, in lines that begin with "lacks" or "has instead". What stands beside counts on our own tables and
+ * under the names of our functions alone: tables, functions and plain indexes that somebody added are theirs.
+ */
+export function catalogDifferences(expected: readonly string[], actual: readonly string[]): string[] {
+  const [wanted, found] = [new Set(expected), new Set(actual)]
+  const tables = expected.flatMap((line) => line.match(/^table (\S+)/)?.[1] ?? [])
+  const functions = expected.flatMap((line) => line.match(/^function .+\(/)?.[0] ?? [])
+  const isOurs = (line: string) =>
+    tables.some(
+      (table) =>
+        `${line} `.startsWith(`table ${table} `) ||
+        ['column', 'constraint', 'policy'].some((kind) => line.startsWith(`${kind} ${table}.`)) ||
+        (/^(index CREATE UNIQUE|trigger|rule) /.test(line) && new RegExp(` (ON|TO) ${table}[ ;]`).test(line)),
+    ) || functions.some((name) => line.startsWith(name))
+  return [
+    ...expected.filter((line) => !found.has(line)).map((line) => `lacks ${line}`),
+    ...actual.filter((line) => !wanted.has(line) && isOurs(line)).map((line) => `has instead ${line}`),
+  ]
 }
 
 const CATALOG = sql`

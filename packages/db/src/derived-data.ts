@@ -4,7 +4,7 @@ import type { Database, Transaction } from './connection.js'
 
 /** What is kept beside the rows and can be counted from them, each in a table of its own. */
 export const DERIVED_DATA = ['symbols', 'symbol_days', 'symbol_prefixes', 'symbol_initials'] as const
-export type DerivedData = (typeof DERIVED_DATA)[number]
+type DerivedData = (typeof DERIVED_DATA)[number]
 
 /** Whose rows have a version. */
 const VERSIONED = ['symbols', 'symbol_prefixes', 'symbol_initials']

@@ -3,13 +3,10 @@ import { connect } from './connection.js'
 import type { Database, Transaction } from './connection.js'
 import { recount } from './derived-data.js'
 import { SentenceError } from './error-sentence.js'
-import { planMigrations, readMigrations, storedMigrations } from './migrations.js'
+import { MIGRATION_LOCK, planMigrations, readMigrations, storedMigrations } from './migrations.js'
 import type { Migration, MigrationPlan } from './migrations.js'
 import { assertFitServer } from './server-check.js'
 import { appliedFunctions, readSqlFunctions, replaceSqlFunctions } from './sql-functions.js'
-
-/** "STOCK" in ASCII: one migration at a time, however many replicas start at once. */
-const MIGRATION_LOCK = 0x53544f434b
 
 /** The schema of the database and the one that this code knows do not match. */
 export class SchemaVersionError extends SentenceError {

@@ -9,6 +9,9 @@ import { EARLIER_TEXTS } from './earlier-texts.js'
 const migrationsFolder = fileURLToPath(new URL('../migrations', import.meta.url))
 const BREAKPOINT = '--> statement-breakpoint'
 
+/** "STOCK" in ASCII: an advisory lock, so that one changes the schema at a time, however many replicas start at once. */
+export const MIGRATION_LOCK = 0x53544f434b
+
 /** A numbered file of tables and data. Once it has landed its text never changes: see migrations/hashes.json. */
 export interface Migration {
   /** The file's name without `.sql`. */

@@ -38,11 +38,12 @@ export async function appliedFunctions(db: Database): Promise<string | null> {
 /**
  * Replaces all functions and triggers by those of this code, when they differ. As a whole, so that no earlier signature and
  * none that is not there any more stays behind.
+ * @param options always: also when the database notes that it has them, since somebody changed them there
  * @returns whether they differed
  */
-export async function replaceSqlFunctions(tx: Transaction): Promise<boolean> {
+export async function replaceSqlFunctions(tx: Transaction, { always = false } = {}): Promise<boolean> {
   const { text, hash, names } = readSqlFunctions()
-  if ((await appliedFunctions(tx)) === hash) return false
+  if (!always && (await appliedFunctions(tx)) === hash) return false
   await tx.execute(
     sql`CREATE TABLE IF NOT EXISTS drizzle.sql_functions (hash text NOT NULL, names text[] NOT NULL)`,
   )

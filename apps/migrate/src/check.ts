@@ -1,0 +1,18 @@
+import { checkAndReport } from '@stockpile/db/check-report'
+import { connect } from '@stockpile/db/connection'
+
+/** Prints a line for each check. @returns whether all is as it should be */
+export async function check(databaseUrl: string, repair: boolean): Promise<boolean> {
+  // No statement timeout, since all rows are counted.
+  const { db, close } = connect({
+    databaseUrl,
+    applicationName: 'stockpile-check',
+    maxConnections: 1,
+    statementTimeoutMs: 0,
+  })
+  try {
+    return await checkAndReport(db, { repair, print: (line) => console.log(line) })
+  } finally {
+    await close()
+  }
+}

@@ -1,0 +1,35 @@
+import { checkDatabase, repairDatabase } from './check.js'
+import type { Check } from './check.js'
+import type { Database } from './connection.js'
+
+/**
+ * A line for each check, with what to do about what is wrong.
+ * @param options repair: count anew first, where the migrations are this version's
+ * @returns whether all is as it should be
+ */
+export async function checkAndReport(
+  db: Database,
+  { repair, print }: { repair: boolean; print: (line: string) => void },
+): Promise<boolean> {
+  let checks = await checkDatabase(db)
+  // Alone when the database is another version's.
+  if (repair && checks.length > 1) {
+    await repairDatabase(db)
+    const before = checks.filter(isWrong)
+    checks = await checkDatabase(db)
+    const stillWrong = new Set(checks.filter(isWrong).map(({ name }) => name))
+    for (const { name, found } of before) if (!stillWrong.has(name)) print(`repaired  ${name}: ${found}`)
+  }
+  for (const check of checks) print(lineOf(check))
+  const wrong = checks.filter(isWrong).length
+  print(wrong === 0 ? 'Nothing is wrong.' : `${wrong} of ${checks.length} checks found something wrong.`)
+  return wrong === 0
+}
+
+const isWrong = ({ advice }: Check) => advice !== null
+
+function lineOf({ name, found, advice }: Check): string {
+  return advice === null
+    ? `ok        ${name}: ${found}`
+    : `WRONG     ${name}: ${found}. What to do: ${advice}.`
+}
