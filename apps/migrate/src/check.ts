@@ -1,8 +1,11 @@
 import { checkAndReport } from '@stockpile/db/check-report'
 import { connect } from '@stockpile/db/connection'
 
-/** Prints a line for each check. @returns whether all is as it should be */
-export async function check(databaseUrl: string, repair: boolean): Promise<boolean> {
+/** @returns whether all is as it should be */
+export async function check(
+  databaseUrl: string,
+  options: { repair: boolean; print: (line: string) => void },
+): Promise<boolean> {
   // No statement timeout, since all rows are counted.
   const { db, close } = connect({
     databaseUrl,
@@ -11,7 +14,7 @@ export async function check(databaseUrl: string, repair: boolean): Promise<boole
     statementTimeoutMs: 0,
   })
   try {
-    return await checkAndReport(db, { repair, print: (line) => console.log(line) })
+    return await checkAndReport(db, options)
   } finally {
     await close()
   }

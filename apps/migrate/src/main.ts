@@ -5,7 +5,7 @@ import { describeMigrated, migrate } from '@stockpile/db/migrate'
 import { prepareRoles } from '@stockpile/db/roles'
 import { migrateQueue, QUEUE_SCHEMA } from '@stockpile/queue/backend'
 import { check } from './check.js'
-import { readOptions } from './options.js'
+import { HELP, readOptions } from './options.js'
 
 /**
  * `node apps/migrate/dist/main.js`: brings the database of DATABASE_URL, whose user owns it, to this version's schema, and the
@@ -17,7 +17,10 @@ process.exitCode = await main(process.env)
 
 async function main(environment: Record<string, string | undefined>): Promise<number> {
   const options = readOptions()
-  if (options === undefined) return 2
+  if (options === undefined) {
+    console.error(HELP)
+    return 2
+  }
   const { DATABASE_URL: url = '', DATABASE_PASSWORD: password = '' } = environment
   const { API_DATABASE_PASSWORD: api = '', WORKER_DATABASE_PASSWORD: worker = '' } = environment
   const problem =
@@ -36,7 +39,10 @@ async function main(environment: Record<string, string | undefined>): Promise<nu
   if (warning !== undefined) console.error(warning)
   try {
     const databaseUrl = password === '' ? url : withPassword(url, password)
-    if (options.check) return (await check(databaseUrl, options.repair)) ? 0 : 1
+    if (options.check) {
+      const isSound = await check(databaseUrl, { repair: options.repair, print: (line) => console.log(line) })
+      return isSound ? 0 : 1
+    }
     console.log(describeMigrated(await migrate(databaseUrl)))
     // Wherever the queue is today: without REDIS_URL it is here.
     await migrateQueue(pgOptions(databaseUrl))

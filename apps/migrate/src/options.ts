@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 
-const HELP = `usage: node apps/migrate/dist/main.js [--check [--repair]]
+export const HELP = `usage: node apps/migrate/dist/main.js [--check [--repair]]
 
 Brings the database of DATABASE_URL to this version's schema.
   --check   instead compares the schema, and what is counted from the rows, with what they should be, and changes nothing: a
@@ -13,7 +13,7 @@ export interface Options {
   repair: boolean
 }
 
-/** Undefined after it has said how the program is called. */
+/** Undefined when they are not to be understood, or ask for help. */
 export function readOptions(): Options | undefined {
   try {
     const { values } = parseArgs({
@@ -27,6 +27,5 @@ export function readOptions(): Options | undefined {
   } catch {
     // An unknown option: the usage says it all.
   }
-  console.error(HELP)
   return undefined
 }

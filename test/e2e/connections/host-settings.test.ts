@@ -13,7 +13,7 @@ import { startProgram } from '../../system.js'
 import type { RunningProgram } from '../../system.js'
 
 const DEADLINE_MS = 60_000
-const MIGRATE = fileURLToPath(new URL('../../../packages/db/dist/main.js', import.meta.url))
+const MIGRATE = fileURLToPath(new URL('../../../apps/migrate/dist/main.js', import.meta.url))
 
 /** What somebody may have set for a database, each away from what Stockpile takes for given. */
 const SETTINGS = {
