@@ -73,7 +73,7 @@ async function fetchOne(
   const request = { itemId: item.id, symbol, function: 'TIME_SERIES_DAILY', outputsize }
   const { requestId, answer, durationMs } = await quota.send(
     request,
-    (apiKey) => clientFor(apiKey).fetchDaily({ symbol, outputsize }, signal),
+    (apiKey, onDeparture) => clientFor(apiKey).fetchDaily({ symbol, outputsize }, signal, onDeparture),
     signal,
   )
   const { rows, rejected, dropped, newestRejected, provisional, bytes } = answer

@@ -3,7 +3,15 @@ import { AlphaVantageError } from '@stockpile/alphavantage/refusal'
 import { withoutParameters } from '@stockpile/db/connection'
 import type { Connection } from '@stockpile/db/connection'
 import type { FetchedOutputsize, Wait } from '@stockpile/db/items'
-import { concludeRequest, discardRequest, readGate, renewProbe, reserveRequest } from '@stockpile/db/ledger'
+import {
+  concludeRequest,
+  discardRequest,
+  isStillSlot,
+  moveSlot,
+  readGate,
+  renewProbe,
+  reserveRequest,
+} from '@stockpile/db/ledger'
 import type { ClosedGate } from '@stockpile/db/ledger'
 import type { Limit } from '@stockpile/db/limits'
 import type { Logger } from 'pino'
@@ -56,6 +64,9 @@ interface QuotaRequest {
 /** A key that is missing is looked for again so often. */
 const KEY_RECHECK_MS = 5_000
 
+/** A slot that is waited for is looked at again so long before it: those before it may have left late. */
+const LOOK_AHEAD_MS = 150
+
 /** A third of what a probe lasts without. */
 const PROBE_RENEWAL_MS = 2_000
 
@@ -64,13 +75,13 @@ export interface Quota {
   ask: () => Promise<Wait | null>
   /**
    * Sends one request in a slot of the ledger and books what became of it.
-   * @param send is given the key that the slot was taken for
+   * @param send is given the key that the slot was taken for, and tells when the request has left
    * @throws QuotaWaitError when nothing may be sent, or the provider refused for its limits or the key;
    *   AlphaVantageError for every other refusal; the reason of `signal`
    */
   send<T extends { bytes: number }>(
     request: QuotaRequest,
-    send: (apiKey: string) => Promise<T>,
+    send: (apiKey: string, onDeparture: () => void) => Promise<T>,
     signal: AbortSignal,
   ): Promise<{ requestId: number; answer: T; durationMs: number }>
 }
@@ -116,11 +127,21 @@ export function createQuota(dependencies: QuotaDependencies): Quota {
         continue
       }
       asked.answered(reservation)
-      await tick(reservation.waitMs, signal)
+      const { id, waitMs } = reservation
+      const looksAgain = waitMs > 2 * LOOK_AHEAD_MS
+      await tick(looksAgain ? waitMs - LOOK_AHEAD_MS : waitMs, signal)
+      if (looksAgain && !signal.aborted) {
+        const lookedAt = performance.now()
+        if (!(await isStillSlot(db, id, limits))) {
+          await discardRequest(db, id)
+          continue
+        }
+        await tick(LOOK_AHEAD_MS - (performance.now() - lookedAt), signal)
+      }
       const mayGo = !signal.aborted && storage.wait === null
       if (mayGo && asked.lateMs(reservation.slotMs) === 0) return { reservation, asked }
-      if (!mayGo) await giveBack(reservation.id)
-      else await discardRequest(db, reservation.id)
+      if (!mayGo) await giveBack(id)
+      else await discardRequest(db, id)
     }
   }
 
@@ -168,12 +189,17 @@ export function createQuota(dependencies: QuotaDependencies): Quota {
       const endProbing = reservation.probe ? keepProbing(id) : () => {}
       const sentAt = performance.now()
       const elapsedMs = () => Math.round(performance.now() - sentAt)
-      const answering = send(key)
-      // Between the last look at the clock and the bytes on the wire this process may have stalled: what that took is
-      // known some turns of its loop later, and windows then count from there.
-      const stalling = turnsOfTheLoop().then(() => asked.lateMs(slotMs))
+      // Between the last look at the clock and the bytes on the wire this process may have stalled, or a connection had to
+      // be made: windows count from there, and the others should not learn it only with the answer.
+      let departedLateMs = 0
+      let moving: Promise<unknown> = Promise.resolve()
+      const answering = send(key, () => {
+        departedLateMs = asked.lateMs(slotMs)
+        if (departedLateMs > 0) moving = book(() => moveSlot(db, id, departedLateMs))
+      })
       const conclude = async (outcome: string, answered: boolean, bytes = 0, durationMs = elapsedMs()) => {
-        const movedMs = Math.max(await stalling, asked.arrivedLateMs(slotMs, durationMs))
+        const movedMs = Math.max(0, asked.arrivedLateMs(slotMs, durationMs) - departedLateMs)
+        await moving
         const lastedMs = await concludeRequest(db, id, { outcome, answered, durationMs, bytes, movedMs })
         if (lastedMs !== null) logger.info({ lastedMs }, 'the provider answers again')
       }
@@ -217,10 +243,6 @@ function waitFor(closed: ClosedGate): Wait {
   const reason =
     closed.reason === 'blocked' ? closed.detail : `The requests of this ${closed.reason} are spent.`
   return { for: closed.reason === 'second' ? null : 'quota', reason, ms, refused: false }
-}
-
-async function turnsOfTheLoop(): Promise<void> {
-  for (let turn = 0; turn < 3; turn += 1) await new Promise((resolve) => setImmediate(resolve))
 }
 
 /** Tells keys apart without being one: 64 bits of a hash. */

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createClient } from '@stockpile/alphavantage'
 import { allowsFullHistory } from '@stockpile/alphavantage/plan'
+import { warmUp } from '@stockpile/alphavantage/warm-up'
 import { connect } from '@stockpile/db/connection'
 import { pgOptions } from '@stockpile/db/driver-options'
 import type { Wait } from '@stockpile/db/items'
@@ -116,6 +117,7 @@ export async function startWorker(
       background.push(runHeartbeat(beating, stopping.signal))
     }
     await waitForApiKey(apiKey, { logger, signal })
+    await warmUp().catch((err: unknown) => logger.debug({ err }, 'the first request may leave late'))
     signal.throwIfAborted()
   } catch (error) {
     await closeAll()

@@ -1,6 +1,7 @@
 import { readBody } from './body.js'
 import { type DailySeries, parseDailyJson } from './daily-series.js'
 import { type Deadline, startDeadline } from './deadline.js'
+import { onDeparture } from './departure.js'
 import { errorOfBody, errorOfStatus, errorOfTransport, makeError } from './failure.js'
 import { asIs, type Redact, redactorOf } from './redact.js'
 import { AlphaVantageError } from './refusal.js'
@@ -27,8 +28,9 @@ export interface Client {
    * Fetches TIME_SERIES_DAILY, raw prices. `compact` is the newest 100 rows, `full` some 25 years; the free plan refuses
    * `full` (reports from 2026-05 on). Rejects with AlphaVantageError, in which the key is nowhere, or with the reason
    * of `signal` once that aborts. Sends exactly one request: the quota is not the client's to spend.
+   * @param onDeparture told when it is written to its connection
    */
-  fetchDaily(request: DailyRequest, signal?: AbortSignal): Promise<DailySeries>
+  fetchDaily(request: DailyRequest, signal?: AbortSignal, onDeparture?: () => void): Promise<DailySeries>
 }
 
 /** Makes a client. Throws TypeError when `baseUrl` is no http(s) URL, or one with a user, a query or a fragment. */
@@ -56,23 +58,28 @@ export function createClient(options: ClientOptions): Client {
     }
   }
 
-  async function send({ symbol, outputsize }: DailyRequest, deadline: Deadline): Promise<DailySeries> {
+  async function send(
+    { symbol, outputsize }: DailyRequest,
+    deadline: Deadline,
+    departed: () => void,
+  ): Promise<DailySeries> {
     const key = await readKey(options.apiKey, symbol, deadline, timeoutMs)
     const redact = redactorOf(key)
     const url = new URL(endpoint)
     const query = { function: 'TIME_SERIES_DAILY', symbol, outputsize, datatype: 'json', apikey: key }
     url.search = new URLSearchParams(query).toString()
-    const { text, bytes } = await fetchText(url, symbol, redact, deadline)
+    const endWatch = onDeparture(url, departed)
+    const { text, bytes } = await fetchText(url, symbol, redact, deadline).finally(endWatch)
     const series = parseRedacted(text, symbol, redact, now())
     return { ...series, bytes }
   }
 
   return {
-    async fetchDaily(request, signal) {
+    async fetchDaily(request, signal, departed = () => {}) {
       signal?.throwIfAborted()
       const deadline = startDeadline(timeoutMs, signal)
       try {
-        return await send(request, deadline)
+        return await send(request, deadline, departed)
       } catch (error) {
         signal?.throwIfAborted()
         throw error

@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { createServer } from 'node:net'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { createClient } from '../src/client.js'
 import { dailyBody, META_DATA, NOW, record } from './bodies.js'
@@ -42,6 +44,31 @@ describe('a request', () => {
       expect(requests[0]?.searchParams.getAll('apikey')).toEqual(['CANARYKEY1234567'])
     },
   )
+
+  it('tells when it is written to its connection: once, before it is answered, and never where there is none', async () => {
+    const told: string[] = []
+    const { baseUrl } = await serve((_request, response) => {
+      told.push('arrived')
+      response.end(SOUND)
+    })
+    // One to the same address beside it, which has a listener of its own.
+    await Promise.all(
+      ['departed', 'departed'].map((what) =>
+        clientOf(baseUrl).fetchDaily(IBM, undefined, () => told.push(what)),
+      ),
+    )
+    expect(told.toSorted()).toEqual(['arrived', 'arrived', 'departed', 'departed'])
+    expect(told[0]).toBe('departed')
+    const gone = createServer().listen(0, '127.0.0.1')
+    await once(gone, 'listening')
+    const address = gone.address()
+    const port = typeof address === 'object' ? address?.port : address
+    gone.close()
+    await once(gone, 'close')
+    const refused = clientOf(`http://127.0.0.1:${port}`).fetchDaily(IBM, undefined, () => told.push('never'))
+    expect((await failureOf(refused)).sent).toBe(false)
+    expect(told).not.toContain('never')
+  })
 
   it('asks for the key every time, so that a rotated one counts at once', async () => {
     const { baseUrl, requests } = await serveBody(SOUND)

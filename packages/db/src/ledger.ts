@@ -65,6 +65,31 @@ export async function discardRequest(db: Database, id: number): Promise<void> {
   await db.execute(sql`SELECT discard_provider_request(${id}::bigint)`)
 }
 
+/**
+ * Moves the slot of a request that left so much later than it should: windows count from then, for all who reserve from
+ * now on and for those who look at theirs again (`isStillSlot`).
+ */
+export async function moveSlot(db: Database, id: number, ms: number): Promise<void> {
+  await db.execute(sql`
+    UPDATE provider_requests SET slot_at = slot_at + ${ms}::float8 * interval '1 ms' WHERE id = ${id} AND outcome IS NULL`)
+}
+
+/**
+ * Whether a slot that was waited for is one still: requests before it may have left late since, so that it would be one
+ * too many within a window of theirs.
+ */
+export async function isStillSlot(db: Database, id: number, limits: readonly Limit[]): Promise<boolean> {
+  const [row] = await db.execute<{ holds: boolean }>(sql`
+    SELECT NOT EXISTS (
+             SELECT FROM provider_limits(${JSON.stringify(limits)}::text::jsonb, clock_timestamp()) AS in_force
+              WHERE mine.slot_at < in_force.span + (
+                SELECT earlier.slot_at FROM provider_requests AS earlier
+                 WHERE earlier.slot_at <= mine.slot_at AND (earlier.slot_at, earlier.id) < (mine.slot_at, mine.id)
+                 ORDER BY earlier.slot_at DESC, earlier.id DESC OFFSET in_force.max - 1 LIMIT 1)) AS holds
+      FROM provider_requests AS mine WHERE id = ${id}`)
+  return row?.holds ?? false
+}
+
 /** How long a probe keeps others from asking without `renewProbe`; reserve_provider_request says the same. */
 const PROBE_LEASE_MS = 6_000
 

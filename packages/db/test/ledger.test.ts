@@ -4,6 +4,8 @@ import { slowness } from '@stockpile/test-harness/patience'
 import {
   concludeRequest,
   discardRequest,
+  isStillSlot,
+  moveSlot,
   pruneRequests,
   publishPlan,
   renewProbe,
@@ -68,6 +70,24 @@ describe('a reservation', () => {
     await letPass(db, '2 s')
     await renewProbe(db, id)
     expect(await reserveRequest(db, requestOf())).toMatchObject({ granted: true, probe: true })
+  })
+
+  test('that was waited for is a slot no more when one before it left so late that a window would hold too many', async () => {
+    const { db } = connection
+    await acceptKey(db)
+    const limits = limitsFor({ perSecond: 2, perMinute: 0, perDay: 0 })
+    const first = await granted(db, { limits })
+    await granted(db, { limits })
+    const third = await granted(db, { limits, aheadMs: 5_000 })
+    expect(await isStillSlot(db, third.id, limits)).toBe(true)
+    await moveSlot(db, first.id, 150)
+    expect(await isStillSlot(db, third.id, limits)).toBe(false)
+    await discardRequest(db, third.id)
+    const again = await granted(db, { limits, aheadMs: 5_000 })
+    expect(await isStillSlot(db, again.id, limits)).toBe(true)
+    const at = new Map((await bookOf(db)).map(({ id, slotAt }) => [id, slotAt]))
+    expect((at.get(again.id) ?? 0) - (at.get(first.id) ?? 0)).toBeGreaterThanOrEqual(1_000)
+    expect(await isStillSlot(db, third.id, limits)).toBe(false)
   })
 
   test('with another key finds the same book', async () => {

@@ -1,5 +1,6 @@
 import type { Row } from '../row.js'
 import { apiKilledBeforeEnqueue } from './api-killed-before-enqueue.js'
+import { coldStarts } from './cold-starts.js'
 import { connectionsExhausted } from './connections-exhausted.js'
 import { jobOfOtherVersion } from './job-of-other-version.js'
 import { keyRotated } from './key-rotated.js'
@@ -52,4 +53,5 @@ export const ROWS: readonly Row[] = [
   schemaNewer,
   ...UPSTREAM_ROWS,
   logUnread,
+  coldStarts,
 ].toSorted((a, b) => a.number - b.number)
