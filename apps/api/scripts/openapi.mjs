@@ -1,9 +1,9 @@
 // Writes openapi.json as the built API serves it, or with --check fails when the committed file says something else.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { connect } from '@stockpile/db/connection'
+import { createLogger } from '@stockpile/log/logger'
 import { openQueue } from '@stockpile/queue/queue'
 import { buildApp } from '../dist/app.js'
-import { createLogger } from '../dist/logger.js'
 
 const FILE = new URL('../openapi.json', import.meta.url)
 const COMMAND = 'pnpm run openapi'
@@ -20,7 +20,7 @@ const queue = openQueue({ backend: { kind: 'postgres', url: NOWHERE }, onError: 
 const app = await buildApp({
   db: connection.db,
   queue: queue.handle,
-  logger: createLogger('fatal', process.stderr),
+  logger: createLogger({ service: 'api', level: 'fatal', output: process.stderr }),
 })
 try {
   const { body } = await app.inject('/openapi.json')

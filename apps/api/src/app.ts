@@ -1,7 +1,7 @@
 import type { Pool } from '@stockpile/db/connection'
 import type { IngestQueue } from '@stockpile/queue/queue'
+import type { Logger } from '@stockpile/log/logger'
 import { createDispatch } from './dispatch.js'
-import type { Logger } from './logger.js'
 import { registerBoard } from './plugins/board.js'
 import { registerCompression } from './plugins/compression.js'
 import { registerNotFound } from './plugins/not-found.js'

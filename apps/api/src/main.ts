@@ -1,8 +1,9 @@
+import { databaseUrlWarning } from '@stockpile/db/database-url'
 import { errorSentence } from '@stockpile/db/error-sentence'
+import { createLogger, logFailure, logFormat } from '@stockpile/log/logger'
 import { createProcessOutput } from '@stockpile/log/output'
 import { UnsafeRedisError } from '@stockpile/queue/redis-safety'
 import { ConfigError, parseConfig } from './config.js'
-import { createLogger } from './logger.js'
 import { serve } from './serve.js'
 import { StartError } from './start-error.js'
 
@@ -28,17 +29,22 @@ process.exit(exitCode)
 
 /** @returns the exit code: 2 for a wrong configuration, 1 for a failed start */
 async function main(): Promise<number> {
+  const format = logFormat(process.env['LOG_FORMAT'], process.stdout.isTTY)
+  const logger = createLogger({ service: 'api', level: 'info', output, format })
   try {
     const config = parseConfig(process.env)
+    logger.level = config.logLevel
+    const warning = databaseUrlWarning(config.databaseUrl)
+    if (warning !== undefined) logger.warn(warning)
     await serve({
       config,
-      logger: createLogger(config.logLevel, output),
+      logger,
       signal: stop.signal,
       onListening: (url) => process.send?.({ url }),
     })
     return 0
   } catch (error) {
-    console.error(isForPeople(error) ? error.message : (errorSentence(error) ?? error))
+    logFailure(logger, error, isForPeople(error) ? error.message : errorSentence(error))
     return error instanceof ConfigError ? 2 : 1
   }
 }

@@ -5,10 +5,11 @@ import { waitForSchema } from '@stockpile/db/ready'
 import { chooseBackend } from '@stockpile/queue/backend'
 import { openQueue } from '@stockpile/queue/queue'
 import { assertSafe, watchSafety } from '@stockpile/queue/redis-safety'
+import type { Logger } from '@stockpile/log/logger'
+import { warnOfErrors } from '@stockpile/log/repeated-errors'
 import { buildApp } from './app.js'
 import type { Config } from './config.js'
 import { HEAVY_AT_ONCE } from './heavy-statements.js'
-import type { Logger } from './logger.js'
 import type { App } from './server.js'
 import { StartError } from './start-error.js'
 
@@ -48,7 +49,7 @@ export async function serve({ config, logger, signal, onListening }: ServeOption
   const queue = openQueue({
     backend,
     prefix: config.queuePrefix,
-    onError: (error) => logger.warn({ err: error }, 'the queue reports an error'),
+    onError: warnOfErrors(logger, 'the queue reports an error'),
     onConnect: () => {
       if (!starting) void watchSafety(backend, ({ message }) => logger.error(message))
     },

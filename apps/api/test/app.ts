@@ -10,12 +10,12 @@ import { createRun } from '@stockpile/db/runs'
 import { chooseBackend } from '@stockpile/queue/backend'
 import { openQueue } from '@stockpile/queue/queue'
 import type { IngestQueue } from '@stockpile/queue/queue'
+import { createLogger } from '@stockpile/log/logger'
 import { createDatabase } from '@stockpile/test-harness/database'
 import { uniquePrefix } from '@stockpile/test-harness/redis'
 import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest'
 import * as z from 'zod'
 import { buildApp } from '../src/app.js'
-import { createLogger } from '../src/logger.js'
 import type { App, Timeouts } from '../src/server.js'
 
 export interface TestApp {
@@ -90,7 +90,11 @@ async function openApp(options: TestAppOptions): Promise<TestApp & { close(): Pr
     onError: () => {},
   })
   const logLines: string[] = []
-  const logger = createLogger('debug', { write: (line) => logLines.push(line) })
+  const logger = createLogger({
+    service: 'api',
+    level: 'debug',
+    output: { write: (line) => logLines.push(line) },
+  })
   const app = await buildApp({
     db: connection.db,
     dataDb: dataConnection.db,

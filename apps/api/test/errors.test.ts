@@ -78,7 +78,7 @@ describe('a fault of the server', () => {
     const answer = await context.app.inject('/api/financial_data?symbol=CANARY')
     const problem = problemOf(answer, 500)
     expect(answer.body).not.toMatch(/financial_data|select|CANARY|at /i)
-    const logged = context.logLines.filter((line) => line.includes('"level":50'))
+    const logged = context.logLines.filter((line) => line.includes('"level":"error"'))
     expect(logged).toHaveLength(1)
     expect(logged[0]).toContain(problem.request_id)
     expect(logged[0]).toContain('42P01')

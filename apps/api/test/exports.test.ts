@@ -7,13 +7,13 @@ import { buffer, text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { BAR_COLUMNS } from '@stockpile/db/export'
 import type { ExportChunk } from '@stockpile/db/export'
+import { createLogger } from '@stockpile/log/logger'
 import { slowness } from '@stockpile/test-harness/patience'
 import { waitFor } from '@stockpile/test-harness/process'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { writeLines } from '../src/export-lines.js'
 import { clientAddressOf } from '../src/client-address.js'
 import { createExports } from '../src/exports.js'
-import { createLogger } from '../src/logger.js'
 import { registerCompression } from '../src/plugins/compression.js'
 import { createServer } from '../src/server.js'
 import type { App } from '../src/server.js'
@@ -48,7 +48,11 @@ describe('an export', () => {
     reads = 0
     logLines = []
     read = async (count) => ({ text: TEXT, last: count < MANY ? MORE : null })
-    const logger = createLogger('debug', { write: (line) => logLines.push(line) })
+    const logger = createLogger({
+      service: 'api',
+      level: 'debug',
+      output: { write: (line) => logLines.push(line) },
+    })
     app = createServer({ logger, timeouts: { handlerMs: HANDLER_MS, readMs, checkMs: 50 } })
     await registerCompression(app)
     const exports = createExports(app, { stallMs })
@@ -88,7 +92,7 @@ describe('an export', () => {
     new Promise<number>((resolve, reject) =>
       app.server.getConnections((error, count) => (error === null ? resolve(count) : reject(error))),
     )
-  const faults = () => logLines.filter((line) => /"level":[56]0/.test(line))
+  const faults = () => logLines.filter((line) => /"level":"(?:error|fatal)"/.test(line))
   /** As many as may be can be had again: none of those before is left. */
   const expectRoom = async () => {
     read = async () => ({ text: null, last: null })
@@ -163,9 +167,13 @@ describe('an export', () => {
   )
 
   test('is given up when its client leaves while the first chunk is read', async () => {
-    const exports = createExports(createServer({ logger: createLogger('fatal', { write: () => {} }) }))
+    const exports = createExports(
+      createServer({ logger: createLogger({ service: 'api', level: 'fatal', output: { write: () => {} } }) }),
+    )
     for (let times = 0; times < 8; times += 1) {
-      const late = createServer({ logger: createLogger('fatal', { write: () => {} }) })
+      const late = createServer({
+        logger: createLogger({ service: 'api', level: 'fatal', output: { write: () => {} } }),
+      })
       late.get('/', async (request, reply) => {
         const place = await exports.enter(clientAddressOf(request))
         await once(request.raw.socket, 'close')

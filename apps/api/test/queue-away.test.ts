@@ -38,7 +38,7 @@ describe.each([
       { runId: id, symbol: 'IBM' },
       { runId: id, symbol: 'AAPL' },
     ])
-    const warnings = context.logLines.filter((line) => line.includes('"level":40'))
+    const warnings = context.logLines.filter((line) => line.includes('"level":"warn"'))
     expect(warnings).toHaveLength(1)
     expect(warnings[0]).toContain('dispatcher')
   })

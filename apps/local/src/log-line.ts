@@ -1,8 +1,14 @@
 import * as z from 'zod'
 import type { Config } from './config.js'
 
+/** The least serious first. */
+const LEVELS = { trace: 1, debug: 2, info: 3, warn: 4, error: 5, fatal: 6 } as const satisfies Record<
+  Config['logLevel'],
+  number
+>
+
 const lineSchema = z.object({
-  level: z.number(),
+  level: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal']).transform((level) => LEVELS[level]),
   msg: z.string().default(''),
   run: z.string().optional(),
   item: z.number().optional(),
@@ -13,19 +19,13 @@ const lineSchema = z.object({
   err: z.object({ message: z.string() }).optional(),
 })
 
-/** A line of pino's JSON, as far as a person wants to know it. */
+/** A line of a program's log, as far as a person wants to know it. */
 export type LogLine = z.infer<typeof lineSchema>
 
 /** All workers pausing for less than this is the normal way to keep a limit. */
 const LONG_WAIT_MS = 30_000
 
-/** pino's numbers. */
-const LEVELS = { trace: 10, debug: 20, info: 30, warn: 40, error: 50, fatal: 60 } as const satisfies Record<
-  Config['logLevel'],
-  number
->
-
-/** Undefined for what is no line of pino's. */
+/** Undefined for what is no such line. */
 export function parseLogLine(text: string): LogLine | undefined {
   if (!text.startsWith('{')) return undefined
   try {

@@ -66,6 +66,8 @@ export function createPrograms(options: ProgramsOptions): Programs {
   }
   const shared = {
     DATABASE_URL: databaseUrl,
+    // What a person sees is made of these lines here.
+    LOG_FORMAT: 'json',
     REDIS_URL: config.redisUrl,
     QUEUE_PREFIX: queuePrefix,
     // The log files are thinned out here: the worker says by an info line that it works.

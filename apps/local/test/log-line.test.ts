@@ -5,25 +5,25 @@ import { expect, test } from 'vitest'
 import { openLogFile } from '../src/log-file.js'
 import { isLogged, isShown, parseLogLine, readableLine } from '../src/log-line.js'
 
-const line = (fields: object) => parseLogLine(JSON.stringify({ level: 40, msg: 'hello', ...fields }))
+const line = (fields: object) => parseLogLine(JSON.stringify({ level: 'warn', msg: 'hello', ...fields }))
 
 test('The terminal shows warnings and errors, and the rest only with LOG_LEVEL=debug', () => {
-  expect(isShown(line({ level: 30 }), 'info')).toBe(false)
-  expect(isShown(line({ level: 40 }), 'info')).toBe(true)
-  expect(isShown(line({ level: 40 }), 'error')).toBe(false)
-  expect(isShown(line({ level: 20 }), 'debug')).toBe(true)
-  expect(isShown(line({ level: 30, msg: 'request' }), 'debug')).toBe(false)
+  expect(isShown(line({ level: 'info' }), 'info')).toBe(false)
+  expect(isShown(line({ level: 'warn' }), 'info')).toBe(true)
+  expect(isShown(line({ level: 'warn' }), 'error')).toBe(false)
+  expect(isShown(line({ level: 'debug' }), 'debug')).toBe(true)
+  expect(isShown(line({ level: 'info', msg: 'request' }), 'debug')).toBe(false)
 })
 
 test('What became of an item is left to the progress, but for a long pause of everything', () => {
-  expect(isShown(line({ level: 50, item: 1 }), 'info')).toBe(false)
+  expect(isShown(line({ level: 'error', item: 1 }), 'info')).toBe(false)
   expect(isShown(line({ item: 1, waitMs: 2_500 }), 'info')).toBe(false)
   expect(isShown(line({ item: 1, waitMs: 3_600_000 }), 'info')).toBe(true)
 })
 
 test('A log file takes what LOG_LEVEL lets pass, and everything that is no line of a logger', () => {
-  expect(isLogged(line({ level: 30 }), 'warn')).toBe(false)
-  expect(isLogged(line({ level: 40 }), 'warn')).toBe(true)
+  expect(isLogged(line({ level: 'info' }), 'warn')).toBe(false)
+  expect(isLogged(line({ level: 'warn' }), 'warn')).toBe(true)
   expect(isLogged(parseLogLine('Error: at start'), 'fatal')).toBe(true)
 })
 

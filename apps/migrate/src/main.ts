@@ -3,9 +3,15 @@ import { pgOptions } from '@stockpile/db/driver-options'
 import { errorSentence } from '@stockpile/db/error-sentence'
 import { describeMigrated, migrate } from '@stockpile/db/migrate'
 import { prepareRoles } from '@stockpile/db/roles'
+import { createLogger, logFailure, logFormat } from '@stockpile/log/logger'
+import { createProcessOutput } from '@stockpile/log/output'
 import { migrateQueue, QUEUE_SCHEMA } from '@stockpile/queue/backend'
 import { check } from './check.js'
 import { HELP, readOptions } from './options.js'
+
+const output = createProcessOutput()
+const format = logFormat(process.env['LOG_FORMAT'], process.stdout.isTTY)
+const logger = createLogger({ service: 'migrate', level: 'info', output, format })
 
 /**
  * `node apps/migrate/dist/main.js`: brings the database of DATABASE_URL, whose user owns it, to this version's schema, and the
@@ -28,31 +34,31 @@ async function main(environment: Record<string, string | undefined>): Promise<nu
       ? 'is not set: give the PostgreSQL database to migrate, e.g. postgres://user:password@host/stockpile'
       : databaseUrlProblem(url)
   if (problem !== undefined) {
-    console.error(`DATABASE_URL ${problem}.`)
+    logger.fatal(`DATABASE_URL ${problem}.`)
     return 2
   }
   if ((api === '') !== (worker === '')) {
-    console.error('API_DATABASE_PASSWORD and WORKER_DATABASE_PASSWORD go together: set both, or neither.')
+    logger.fatal('API_DATABASE_PASSWORD and WORKER_DATABASE_PASSWORD go together: set both, or neither.')
     return 2
   }
   const warning = databaseUrlWarning(url)
-  if (warning !== undefined) console.error(warning)
+  if (warning !== undefined) logger.warn(warning)
   try {
     const databaseUrl = password === '' ? url : withPassword(url, password)
     if (options.check) {
       const isSound = await check(databaseUrl, { repair: options.repair, print: (line) => console.log(line) })
       return isSound ? 0 : 1
     }
-    console.log(describeMigrated(await migrate(databaseUrl)))
+    logger.info(describeMigrated(await migrate(databaseUrl)))
     // Wherever the queue is today: without REDIS_URL it is here.
     await migrateQueue(pgOptions(databaseUrl))
     if (api !== '') {
       await prepareRoles(databaseUrl, { passwords: { api, worker }, queueSchema: QUEUE_SCHEMA })
-      console.log('The roles of API and worker have what they need.')
+      logger.info('The roles of API and worker have what they need.')
     }
     return 0
   } catch (error) {
-    console.error(errorSentence(error) ?? error)
+    logFailure(logger, error, errorSentence(error))
     return 1
   }
 }

@@ -1,10 +1,10 @@
 import { once } from 'node:events'
 import { setFlagsFromString } from 'node:v8'
-import { withoutParameters } from '@stockpile/db/connection'
+import { databaseUrlWarning } from '@stockpile/db/database-url'
 import { errorSentence } from '@stockpile/db/error-sentence'
+import { createLogger, logFailure, logFormat } from '@stockpile/log/logger'
 import { createProcessOutput } from '@stockpile/log/output'
 import { UnsafeRedisError } from '@stockpile/queue/redis-safety'
-import { pino } from 'pino'
 import { ConfigError, parseConfig } from './config.js'
 import { startWorker } from './worker.js'
 
@@ -36,15 +36,13 @@ process.exit(exitCode)
 
 /** @returns the exit code: 2 for a wrong configuration, 1 for a failed start or stop */
 async function main(): Promise<number> {
+  const format = logFormat(process.env['LOG_FORMAT'], process.stdout.isTTY)
+  const logger = createLogger({ service: 'worker', level: 'info', output, format })
   try {
     const config = parseConfig(process.env)
-    const options = {
-      name: 'worker',
-      level: config.logLevel,
-      timestamp: pino.stdTimeFunctions.isoTime,
-      serializers: { err: (error: unknown) => pino.stdSerializers.err(asError(withoutParameters(error))) },
-    }
-    const logger = pino(options, output)
+    logger.level = config.logLevel
+    const warning = databaseUrlWarning(config.databaseUrl)
+    if (warning !== undefined) logger.warn(warning)
     const worker = await startWorker(config, logger, { signal: stop.signal })
     if (!stop.signal.aborted) await once(stop.signal, 'abort')
     logger.info({ why: stop.signal.reason }, 'stopping')
@@ -55,8 +53,7 @@ async function main(): Promise<number> {
   } catch (error) {
     // Stopped before it worked: what it waited for has no news.
     if (stop.signal.aborted && error === stop.signal.reason) return 0
-    const sentence = sentenceFor(error)
-    console.error(sentence ?? asError(withoutParameters(error)))
+    logFailure(logger, error, sentenceFor(error))
     return error instanceof ConfigError ? 2 : 1
   }
 }
@@ -66,8 +63,4 @@ function sentenceFor(error: unknown): string | undefined {
   const forPeople = [ConfigError, UnsafeRedisError]
   if (error instanceof Error && forPeople.some((known) => error instanceof known)) return error.message
   return errorSentence(error)
-}
-
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error))
 }

@@ -11,6 +11,7 @@ import type { LimitName } from '@stockpile/db/limits'
 import { noteMissingKey } from '@stockpile/db/provider-status'
 import { waitForSchema } from '@stockpile/db/ready'
 import { createStartRun } from '@stockpile/db/runs'
+import { warnOfErrors } from '@stockpile/log/repeated-errors'
 import { chooseBackend } from '@stockpile/queue/backend'
 import { openQueue, openWorker, recoverLostJobs } from '@stockpile/queue/queue'
 import { assertSafe, watchSafety } from '@stockpile/queue/redis-safety'
@@ -222,16 +223,13 @@ async function within(work: Promise<unknown>, deadlineMs: number): Promise<void>
   deadline.abort()
 }
 
-/** A backend that is away reports the same error many times a second: each message counts once a minute. */
+/** What the queue reports, each kind once a minute. */
 function logOnce(logger: Logger): (error: Error) => void {
-  const loggedAt = new Map<string, number>()
+  const warn = warnOfErrors(logger, 'the queue reports an error')
   return (error) => {
-    const message = error.message || error.name
     // The job was withdrawn while it was worked on: its item was cancelled, and says so.
-    if (/^Missing (key|lock) for job/.test(message)) return logger.debug({ err: error }, 'a job is gone')
-    if (Date.now() - (loggedAt.get(message) ?? 0) < 60_000) return
-    loggedAt.clear()
-    loggedAt.set(message, Date.now())
-    logger.warn({ err: error }, 'the queue reports an error')
+    if (/^Missing (key|lock) for job/.test(error.message))
+      return logger.debug({ err: error }, 'a job is gone')
+    warn(error)
   }
 }

@@ -73,5 +73,5 @@ export function createProcessOutput(options: Pick<OutputOptions, 'delayMs'> = {}
 
 function noticeOf(dropped: number): string {
   const msg = 'log lines were dropped, since nobody read them'
-  return `${JSON.stringify({ level: 40, time: new Date().toISOString(), dropped, msg })}\n`
+  return `${JSON.stringify({ level: 'warn', time: new Date().toISOString(), dropped, msg })}\n`
 }

@@ -47,7 +47,7 @@ describe('the log of a process', () => {
     await output.flush(1_000)
     const all = lines.join('').split('\n').slice(0, -1)
     const [notice = '', last] = all.filter((line) => !line.startsWith('x'))
-    expect(JSON.parse(notice)).toMatchObject({ level: 40, dropped: 90 })
+    expect(JSON.parse(notice)).toMatchObject({ level: 'warn', dropped: 90 })
     expect(last).toBe('read again')
   })
 

@@ -63,7 +63,7 @@ describe.each(PROGRAMS)('$name', ({ name, file }) => {
 
   test('says that a password is wrong', async () => {
     const { code, lines } = await run(file, { DATABASE_URL: changed({ password: 'CANARY' }) })
-    expect(lines.at(-1)).toMatch(/password authentication failed for user "stockpile".*DATABASE_URL/)
+    expect(lines.at(-1)).toMatch(/password authentication failed for user .+stockpile.+DATABASE_URL/)
     expect(lines.join('\n')).not.toMatch(/CANARY|\n +at /)
     expect(code).toBe(1)
   })
@@ -71,7 +71,7 @@ describe.each(PROGRAMS)('$name', ({ name, file }) => {
   // `npm start` makes it.
   test.skipIf(name === 'npm start')('says that a database is missing', async () => {
     const { code, lines } = await run(file, { DATABASE_URL: changed({ pathname: '/nowhere' }) })
-    expect(lines).toEqual([expect.stringMatching(/database "nowhere" does not exist.*CREATE DATABASE/)])
+    expect(lines).toEqual([expect.stringMatching(/database .+nowhere.+ does not exist.*CREATE DATABASE/)])
     expect(code).toBe(1)
   })
 
@@ -103,7 +103,7 @@ test('a table of somebody else is named, in place of the statement', async () =>
   await sql.end()
   const { code, lines } = await run(PROGRAMS[0]?.file ?? '', { DATABASE_URL: database.url })
   expect(lines).toEqual([
-    expect.stringMatching(/table that Stockpile did not make.*"financial_data".*of its own/),
+    expect.stringMatching(/table that Stockpile did not make.*financial_data.*of its own/),
   ])
   expect(code).toBe(1)
 })

@@ -33,7 +33,7 @@ export const keyInvalid: Row = {
     equal(await chargedAttempts(sql), 0, 'attempts charged')
     const isLoud = programs
       .outputs()
-      .some((output) => /"level":50,.*does not accept the API key/.test(output))
+      .some((output) => /"level":"error",.*does not accept the API key/.test(output))
     ok(isLoud, 'No worker says by an error that the key is not accepted')
 
     await replaceKey(NEXT_API_KEY)
