@@ -72,6 +72,12 @@ const environmentSchema = z.object({
       .regex(/^([1-9]|[1-5]\d|6[0-4])$/, 'takes a whole number from 1 to 64')
       .optional(),
   ),
+  RUN_RETENTION_DAYS: given(
+    z
+      .string()
+      .regex(/^\d{1,5}$/, 'takes a whole number of days, 0 for ever')
+      .optional(),
+  ),
   // Empty means none here, so it must not count as unset.
   SYMBOLS: z
     .string()
@@ -109,6 +115,7 @@ export interface Config {
   /** What overrides the plan's limits, as it was given; undefined: the plan's. */
   requestsPer: Record<'second' | 'minute' | 'day', string | undefined>
   workerConcurrency: string | undefined
+  runRetentionDays: string | undefined
   symbols: string[]
   logLevel: Environment['LOG_LEVEL']
 }
@@ -170,6 +177,7 @@ export function parseConfig(
       day: data.ALPHAVANTAGE_REQUESTS_PER_DAY,
     },
     workerConcurrency: data.WORKER_CONCURRENCY,
+    runRetentionDays: data.RUN_RETENTION_DAYS,
     symbols: data.SYMBOLS,
     logLevel: data.LOG_LEVEL,
   }

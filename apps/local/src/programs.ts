@@ -108,6 +108,7 @@ export function createPrograms(options: ProgramsOptions): Programs {
         ALPHAVANTAGE_REQUESTS_PER_MINUTE: config.requestsPer.minute,
         ALPHAVANTAGE_REQUESTS_PER_DAY: config.requestsPer.day,
         WORKER_CONCURRENCY: config.workerConcurrency,
+        RUN_RETENTION_DAYS: config.runRetentionDays,
         SYMBOLS: config.symbols.join(','),
       }
       await start('worker', mainOf(import.meta.resolve('@stockpile/worker/package.json')), { env })

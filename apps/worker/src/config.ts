@@ -60,6 +60,13 @@ const schema = z
         .transform(Number)
         .default(4),
     ),
+    RUN_RETENTION_DAYS: given(
+      z
+        .string()
+        .regex(/^\d{1,5}$/, 'takes a whole number of days, 0 for ever')
+        .transform(Number)
+        .default(365),
+    ),
     // Empty means none here, so it must not count as unset.
     SYMBOLS: z
       .string()
@@ -105,6 +112,7 @@ export function parseConfig(env: Record<string, string | undefined>) {
       perDay: data.ALPHAVANTAGE_REQUESTS_PER_DAY ?? limits.perDay,
     },
     concurrency: data.WORKER_CONCURRENCY,
+    runRetentionDays: data.RUN_RETENTION_DAYS,
     heartbeatFile: data.HEARTBEAT_FILE,
     symbols: data.SYMBOLS,
     logLevel: data.LOG_LEVEL,

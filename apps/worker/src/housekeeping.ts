@@ -1,17 +1,25 @@
 import type { Connection } from '@stockpile/db/connection'
 import { pruneIdempotencyKeys } from '@stockpile/db/idempotency'
 import { pruneRequests } from '@stockpile/db/ledger'
+import { pruneRun } from '@stockpile/db/retention'
 import type { Logger } from 'pino'
 import { tick } from './in-flight.js'
 
 const INTERVAL_MS = 60_000
 
+interface Housekeeping {
+  db: Connection['db']
+  logger: Logger
+  /** How long a finished run is kept, with its items and failures; 0: for ever. */
+  runRetentionDays: number
+}
+
 /**
- * Forgets what nothing needs any more, until `signal` aborts: requests outside of every window of the quota, and
- * idempotency keys that are out of date. Any number of workers may do so.
+ * Forgets what nothing needs any more, until `signal` aborts: requests outside of every window of the quota, idempotency
+ * keys that are out of date, and runs that finished long ago, one at a time. Any number of workers may do so.
  */
 export async function runHousekeeping(
-  { db, logger }: { db: Connection['db']; logger: Logger },
+  { db, logger, runRetentionDays }: Housekeeping,
   signal: AbortSignal,
 ): Promise<void> {
   do {
@@ -20,6 +28,10 @@ export async function runHousekeeping(
       do pruned = await pruneRequests(db)
       while (pruned > 0 && !signal.aborted)
       await pruneIdempotencyKeys(db)
+      let runs = 0
+      if (runRetentionDays > 0)
+        while (!signal.aborted && (await pruneRun(db, { olderThanDays: runRetentionDays }))) runs += 1
+      if (runs > 0) logger.info({ runs, olderThanDays: runRetentionDays }, 'deleted runs for their age')
     } catch (error) {
       logger.warn({ err: error }, 'cannot prune what is out of date')
     }

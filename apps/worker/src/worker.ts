@@ -177,7 +177,7 @@ export async function startWorker(
     worker.handle.run(),
     runDispatcher({ db, queue: queue.handle, doubtful, logger }, stopping.signal),
     watchClaims({ db, inFlight, logger }, stopping.signal),
-    runHousekeeping({ db, logger }, stopping.signal),
+    runHousekeeping({ db, logger, runRetentionDays: config.runRetentionDays }, stopping.signal),
   )
   logger.info(
     {

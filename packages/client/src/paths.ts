@@ -886,6 +886,11 @@ export interface operations {
                         pagination: {
                             /** @description Entries on all pages. */
                             count: number;
+                            /**
+                             * @description Of lists with more than 10,000 entries, which are not counted one by one.
+                             * @enum {boolean}
+                             */
+                            count_is_estimate?: true;
                             page: number;
                             limit: number;
                             /** @description 0 when there are no entries. */
@@ -1240,6 +1245,8 @@ export interface operations {
                 size?: number;
                 /** @description From 1 to 1000000000; past the end: empty data. */
                 page?: number;
+                /** @description Instead of page, which reaches the first 10,000 entries: goes on after the last entry of the answer that it is taken from, at the same cost everywhere. Belongs to that request; limit may change. */
+                cursor?: string;
             };
             header?: never;
             path: {
@@ -1256,6 +1263,11 @@ export interface operations {
             /** @description A page of revisions. */
             200: {
                 headers: {
+                    /**
+                     * @description RFC 8288: `<URL>; rel="next"`, where more entries follow. The URL has a cursor.
+                     * @example </api/failures?cursor=W3siYXQiOjE3NzkwOTU1NjY3MDIwMDAsImlkIjoxfSw0XQ>; rel="next"
+                     */
+                    Link?: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
@@ -1360,13 +1372,23 @@ export interface operations {
                             /** Format: date-time */
                             revised_at: string;
                         }[];
+                        /** @description The second with cursor: nothing is counted then. */
                         pagination: {
                             /** @description Entries on all pages. */
                             count: number;
+                            /**
+                             * @description Of lists with more than 10,000 entries, which are not counted one by one.
+                             * @enum {boolean}
+                             */
+                            count_is_estimate?: true;
                             page: number;
                             limit: number;
                             /** @description 0 when there are no entries. */
                             pages: number;
+                        } | {
+                            limit: number;
+                            /** @description null at the end. */
+                            next_cursor: string | null;
                         };
                         info: {
                             /**
@@ -1396,6 +1418,8 @@ export interface operations {
                 size?: number;
                 /** @description From 1 to 1000000000; past the end: empty data. */
                 page?: number;
+                /** @description Instead of page, which reaches the first 10,000 entries: goes on after the last entry of the answer that it is taken from, at the same cost everywhere. Belongs to that request; limit may change. */
+                cursor?: string;
             };
             header?: never;
             path?: never;
@@ -1406,6 +1430,11 @@ export interface operations {
             /** @description A page of runs. */
             200: {
                 headers: {
+                    /**
+                     * @description RFC 8288: `<URL>; rel="next"`, where more entries follow. The URL has a cursor.
+                     * @example </api/failures?cursor=W3siYXQiOjE3NzkwOTU1NjY3MDIwMDAsImlkIjoxfSw0XQ>; rel="next"
+                     */
+                    Link?: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
@@ -1462,13 +1491,23 @@ export interface operations {
                      */
                     "application/json": {
                         data: components["schemas"]["Run"][];
+                        /** @description The second with cursor: nothing is counted then. */
                         pagination: {
                             /** @description Entries on all pages. */
                             count: number;
+                            /**
+                             * @description Of lists with more than 10,000 entries, which are not counted one by one.
+                             * @enum {boolean}
+                             */
+                            count_is_estimate?: true;
                             page: number;
                             limit: number;
                             /** @description 0 when there are no entries. */
                             pages: number;
+                        } | {
+                            limit: number;
+                            /** @description null at the end. */
+                            next_cursor: string | null;
                         };
                         info: {
                             /**
@@ -1710,6 +1749,8 @@ export interface operations {
                 size?: number;
                 /** @description From 1 to 1000000000; past the end: empty data. */
                 page?: number;
+                /** @description Instead of page, which reaches the first 10,000 entries: goes on after the last entry of the answer that it is taken from, at the same cost everywhere. Belongs to that request; limit may change. */
+                cursor?: string;
             };
             header?: never;
             path: {
@@ -1726,6 +1767,11 @@ export interface operations {
             /** @description A page of items. */
             200: {
                 headers: {
+                    /**
+                     * @description RFC 8288: `<URL>; rel="next"`, where more entries follow. The URL has a cursor.
+                     * @example </api/failures?cursor=W3siYXQiOjE3NzkwOTU1NjY3MDIwMDAsImlkIjoxfSw0XQ>; rel="next"
+                     */
+                    Link?: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
@@ -1813,13 +1859,23 @@ export interface operations {
                                 advice: string;
                             } | null;
                         }[];
+                        /** @description The second with cursor: nothing is counted then. */
                         pagination: {
                             /** @description Entries on all pages. */
                             count: number;
+                            /**
+                             * @description Of lists with more than 10,000 entries, which are not counted one by one.
+                             * @enum {boolean}
+                             */
+                            count_is_estimate?: true;
                             page: number;
                             limit: number;
                             /** @description 0 when there are no entries. */
                             pages: number;
+                        } | {
+                            limit: number;
+                            /** @description null at the end. */
+                            next_cursor: string | null;
                         };
                         info: {
                             /**
@@ -2028,6 +2084,8 @@ export interface operations {
                 size?: number;
                 /** @description From 1 to 1000000000; past the end: empty data. */
                 page?: number;
+                /** @description Instead of page, which reaches the first 10,000 entries: goes on after the last entry of the answer that it is taken from, at the same cost everywhere. Belongs to that request; limit may change. */
+                cursor?: string;
             };
             header?: never;
             path?: never;
@@ -2038,6 +2096,11 @@ export interface operations {
             /** @description A page of failed attempts, or with group_by a page of their classes. */
             200: {
                 headers: {
+                    /**
+                     * @description RFC 8288: `<URL>; rel="next"`, where more entries follow. The URL has a cursor.
+                     * @example </api/failures?cursor=W3siYXQiOjE3NzkwOTU1NjY3MDIwMDAsImlkIjoxfSw0XQ>; rel="next"
+                     */
+                    Link?: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
@@ -2106,13 +2169,23 @@ export interface operations {
                             /** Format: date-time */
                             last_failed_at: string;
                         })[];
+                        /** @description The second with cursor: nothing is counted then. */
                         pagination: {
                             /** @description Entries on all pages. */
                             count: number;
+                            /**
+                             * @description Of lists with more than 10,000 entries, which are not counted one by one.
+                             * @enum {boolean}
+                             */
+                            count_is_estimate?: true;
                             page: number;
                             limit: number;
                             /** @description 0 when there are no entries. */
                             pages: number;
+                        } | {
+                            limit: number;
+                            /** @description null at the end. */
+                            next_cursor: string | null;
                         };
                         info: {
                             /**
@@ -2128,6 +2201,7 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             414: components["responses"]["UriTooLong"];
             415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
             431: components["responses"]["RequestHeaderFieldsTooLarge"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
@@ -2148,6 +2222,8 @@ export interface operations {
                 size?: number;
                 /** @description From 1 to 1000000000; past the end: empty data. */
                 page?: number;
+                /** @description Instead of page, which reaches the first 10,000 entries: goes on after the last entry of the answer that it is taken from, at the same cost everywhere. Belongs to that request; limit may change. */
+                cursor?: string;
             };
             header?: never;
             path?: never;
@@ -2158,6 +2234,11 @@ export interface operations {
             /** @description A page of rejected rows. */
             200: {
                 headers: {
+                    /**
+                     * @description RFC 8288: `<URL>; rel="next"`, where more entries follow. The URL has a cursor.
+                     * @example </api/failures?cursor=W3siYXQiOjE3NzkwOTU1NjY3MDIwMDAsImlkIjoxfSw0XQ>; rel="next"
+                     */
+                    Link?: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
@@ -2204,9 +2285,9 @@ export interface operations {
                             id: number;
                             /**
                              * Format: uuid
-                             * @description The newest run that brought it.
+                             * @description The newest run that brought it; null when that was deleted for its age.
                              */
-                            run_id: string;
+                            run_id: string | null;
                             symbol: string;
                             /** @description null when what stood in its place is no date. */
                             date: string | null;
@@ -2228,13 +2309,23 @@ export interface operations {
                             /** @description When a sound row for that day was stored; null while none was. */
                             resolved_at: string | null;
                         }[];
+                        /** @description The second with cursor: nothing is counted then. */
                         pagination: {
                             /** @description Entries on all pages. */
                             count: number;
+                            /**
+                             * @description Of lists with more than 10,000 entries, which are not counted one by one.
+                             * @enum {boolean}
+                             */
+                            count_is_estimate?: true;
                             page: number;
                             limit: number;
                             /** @description 0 when there are no entries. */
                             pages: number;
+                        } | {
+                            limit: number;
+                            /** @description null at the end. */
+                            next_cursor: string | null;
                         };
                         info: {
                             /**

@@ -3,6 +3,8 @@ import type { SQL } from 'drizzle-orm'
 import type { Database } from './connection.js'
 import { isoInstant } from './instant.js'
 import type { Failure } from './items.js'
+import { countRows, microseconds, olderThan } from './list-part.js'
+import type { Counted, ListPart, PlaceInTime } from './list-part.js'
 import { allOf } from './statement.js'
 
 export interface RecordedFailure extends Failure {
@@ -25,25 +27,20 @@ export interface Filter {
   until?: string | undefined
 }
 
-export interface Page {
-  limit: number
-  offset: number
-}
-
 /** Failed attempts, newest first. */
 export async function listFailures(
   db: Database,
-  filter: Filter & Page,
-): Promise<{ failures: RecordedFailure[]; count: number }> {
+  filter: Filter & ListPart<PlaceInTime>,
+): Promise<{ failures: (RecordedFailure & PlaceInTime)[] } & Counted> {
   const where = matches(filter)
-  const [total] = await db.execute<{ count: number }>(
-    sql`SELECT count(*)::float8 AS count FROM ingest_failures WHERE ${where}`,
-  )
-  const failures = await db.execute<Record<string, unknown> & RecordedFailure>(sql`
+  const counted = await countRows(db, filter, sql`FROM ingest_failures WHERE ${where}`)
+  const behind = olderThan({ at: sql`failed_at`, id: sql`ingest_failures.id` }, filter.after)
+  const failures = await db.execute<Record<string, unknown> & RecordedFailure & PlaceInTime>(sql`
     SELECT id::float8 AS id, run_id AS "runId", symbol, attempt, final, class, detail, advice,
-           http_status AS "httpStatus", evidence, ${isoInstant(sql`failed_at`)} AS "failedAt"
-      FROM ingest_failures WHERE ${where} ORDER BY ingest_failures.id DESC LIMIT ${filter.limit} OFFSET ${filter.offset}`)
-  return { failures: [...failures], count: total?.count ?? 0 }
+           http_status AS "httpStatus", evidence, ${isoInstant(sql`failed_at`)} AS "failedAt", ${microseconds(sql`failed_at`)} AS at
+      FROM ingest_failures WHERE ${allOf([where, behind])}
+     ORDER BY failed_at DESC, ingest_failures.id DESC LIMIT ${filter.limit} OFFSET ${filter.offset ?? 0}`)
+  return { failures: [...failures], ...counted }
 }
 
 export interface FailureGroup {
@@ -63,11 +60,20 @@ export interface FailureGroup {
 
 /** Failed attempts by class, the newest first: what failed in one outage is one line. */
 export async function groupFailures(db: Database, filter: Filter): Promise<FailureGroup[]> {
+  // The sentences are read of the newest alone: with all of them sorted it takes thirty times as long.
   return db.execute<Record<string, unknown> & FailureGroup>(sql`
-    SELECT class, count(*)::float8 AS attempts, count(DISTINCT symbol)::float8 AS symbols, (count(*) FILTER (WHERE final))::float8 AS final,
-           (array_agg(advice ORDER BY id DESC))[1] AS advice, (array_agg(detail ORDER BY id DESC))[1] AS example,
-           ${isoInstant(sql`min(failed_at)`)} AS "firstFailedAt", ${isoInstant(sql`max(failed_at)`)} AS "lastFailedAt"
-      FROM ingest_failures WHERE ${matches(filter)} GROUP BY class ORDER BY max(id) DESC`)
+    SELECT found.class, attempts, symbols, found.final, newest.advice, newest.detail AS example,
+           ${isoInstant(sql`first_at`)} AS "firstFailedAt", ${isoInstant(sql`last_at`)} AS "lastFailedAt"
+      FROM (
+        SELECT class, sum(attempts)::float8 AS attempts, count(*)::float8 AS symbols, sum(final)::float8 AS final,
+               min(first_at) AS first_at, max(last_at) AS last_at, max(newest_id) AS newest_id
+          FROM (
+            SELECT class, symbol, count(*) AS attempts, count(*) FILTER (WHERE final) AS final,
+                   min(failed_at) AS first_at, max(failed_at) AS last_at, max(id) AS newest_id
+              FROM ingest_failures WHERE ${matches(filter)} GROUP BY class, symbol
+          ) AS by_symbol GROUP BY class
+      ) AS found JOIN ingest_failures AS newest ON newest.id = found.newest_id
+     ORDER BY newest_id DESC`)
 }
 
 function matches({ runId, symbol, class: failureClass, from, until }: Filter): SQL {

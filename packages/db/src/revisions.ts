@@ -2,6 +2,8 @@ import { sql } from 'drizzle-orm'
 import type { Database } from './connection.js'
 import type { FinancialDataRow } from './financial-data-query.js'
 import { isoInstant } from './instant.js'
+import { countRows } from './list-part.js'
+import type { Counted, ListPart } from './list-part.js'
 import { allOf } from './statement.js'
 
 type Values = Omit<FinancialDataRow, 'symbol' | 'date'>
@@ -20,17 +22,16 @@ export interface Revision {
 export async function listRevisions(
   db: Database,
   filter: { symbol: string; startDate?: string | undefined; endDate?: string | undefined },
-  page: { limit: number; offset: number },
-): Promise<{ revisions: Revision[]; count: number }> {
+  part: ListPart<{ id: number }>,
+): Promise<{ revisions: Revision[] } & Counted> {
   const { symbol, startDate, endDate } = filter
   const where = allOf([
     sql`symbol = ${symbol}`,
     startDate !== undefined && sql`date >= ${startDate}::date`,
     endDate !== undefined && sql`date <= ${endDate}::date`,
   ])
-  const [total] = await db.execute<{ count: number }>(
-    sql`SELECT count(*)::float8 AS count FROM price_revisions WHERE ${where}`,
-  )
+  const counted = await countRows(db, part, sql`FROM price_revisions WHERE ${where}`)
+  const behind = part.after !== undefined && sql`id < ${part.after.id}::bigint`
   const revisions = await db.execute<Record<string, unknown> & Revision>(sql`
     SELECT id::float8 AS id, symbol, date::text AS date,
            jsonb_build_object('openPrice', old_open_price::text, 'highPrice', old_high_price::text, 'lowPrice', old_low_price::text,
@@ -38,6 +39,7 @@ export async function listRevisions(
            jsonb_build_object('openPrice', new_open_price::text, 'highPrice', new_high_price::text, 'lowPrice', new_low_price::text,
              'closePrice', new_close_price::text, 'volume', new_volume::text) AS new,
            ${isoInstant(sql`revised_at`)} AS "revisedAt"
-      FROM price_revisions WHERE ${where} ORDER BY price_revisions.id DESC LIMIT ${page.limit} OFFSET ${page.offset}`)
-  return { revisions: [...revisions], count: total?.count ?? 0 }
+      FROM price_revisions WHERE ${allOf([where, behind])}
+     ORDER BY price_revisions.id DESC LIMIT ${part.limit} OFFSET ${part.offset ?? 0}`)
+  return { revisions: [...revisions], ...counted }
 }

@@ -1,7 +1,10 @@
 import { sql } from 'drizzle-orm'
+import type { SQL } from 'drizzle-orm'
 import type { Database } from './connection.js'
 import type { FetchedOutputsize, ItemOutcome, Outputsize, Priority, WaitingFor } from './items.js'
 import { isoInstant } from './instant.js'
+import { countRows, microseconds, olderThan } from './list-part.js'
+import type { Counted, ListPart, PlaceInTime } from './list-part.js'
 import type { RunTrigger } from './runs.js'
 import { WAITING_FOR } from './schema.js'
 import type { ITEM_STATES, RUN_WAITING_FOR } from './schema.js'
@@ -88,18 +91,19 @@ export async function getRun(db: Database, id: string): Promise<Run | null> {
 /** Newest first. */
 export async function listRuns(
   db: Database,
-  page: { limit: number; offset: number },
-): Promise<{ runs: Run[]; count: number }> {
-  const [total] = await db.execute<{ count: number }>(sql`SELECT count(*)::float8 AS count FROM ingest_runs`)
+  part: ListPart<PlaceInTime<string>>,
+): Promise<{ runs: (Run & PlaceInTime<string>)[] } & Counted> {
+  const counted = await countRows(db, part, sql`FROM ingest_runs`)
+  const behind = olderThan({ at: sql`requested_at`, id: sql`id` }, part.after)
   const runs = await selectRuns(
     db,
-    sql`ORDER BY requested_at DESC, id DESC LIMIT ${page.limit} OFFSET ${page.offset}`,
+    sql`WHERE ${allOf([behind])} ORDER BY requested_at DESC, id DESC LIMIT ${part.limit} OFFSET ${part.offset ?? 0}`,
   )
-  return { runs, count: total?.count ?? 0 }
+  return { runs, ...counted }
 }
 
 type RunRow = Record<string, unknown> &
-  Omit<Run, 'status' | 'failures' | 'warnings'> & {
+  Omit<Run & PlaceInTime<string>, 'status' | 'failures' | 'warnings'> & {
     begun: boolean
     incomplete: number
     warnedItems: WarnedItem[] | null
@@ -114,9 +118,9 @@ const waitingCounts = sql.raw(
   ).join(', '),
 )
 
-async function selectRuns(db: Database, which: ReturnType<typeof sql>): Promise<Run[]> {
+async function selectRuns(db: Database, which: SQL): Promise<(Run & PlaceInTime<string>)[]> {
   const rows = await db.execute<RunRow>(sql`
-    SELECT run.id, run.trigger, run.outputsize, run.force, run.priority, ${isoInstant(sql`run.requested_at`)} AS "requestedAt",
+    SELECT run.id, run.trigger, run.outputsize, run.force, run.priority, ${isoInstant(sql`run.requested_at`)} AS "requestedAt", ${microseconds(sql`run.requested_at`)} AS at,
            item.*, failure.failures, waiting.waiting
       FROM (SELECT * FROM ingest_runs ${which}) AS run
       CROSS JOIN LATERAL (
@@ -179,12 +183,12 @@ export interface Item {
 export async function listItems(
   db: Database,
   runId: string,
-  page: { state?: ItemState | undefined; limit: number; offset: number },
-): Promise<{ items: Item[]; count: number }> {
-  const where = allOf([sql`run_id = ${runId}::uuid`, page.state !== undefined && sql`state = ${page.state}`])
-  const [total] = await db.execute<{ count: number }>(
-    sql`SELECT count(*)::float8 AS count FROM ingest_items WHERE ${where}`,
-  )
+  part: { state?: ItemState | undefined } & ListPart<{ id: number }>,
+): Promise<{ items: Item[] } & Counted> {
+  const where = allOf([sql`run_id = ${runId}::uuid`, part.state !== undefined && sql`state = ${part.state}`])
+  // All are counted: a run has at most as many.
+  const counted = await countRows(db, part, sql`FROM ingest_items WHERE ${where}`)
+  const behind = part.after !== undefined && sql`id > ${part.after.id}::bigint`
   const rows = await db.execute<Record<string, unknown> & Item>(sql`
     SELECT item.id::float8 AS id, item.symbol, item.state, item.attempts, item.outputsize, item.outcome,
            item.history_limited AS "historyLimited", item.waiting_for AS "waitingFor", item.waiting_reason AS "waitingReason",
@@ -192,11 +196,11 @@ export async function listItems(
            jsonb_build_object('fetched', rows_fetched, 'inserted', rows_inserted, 'updated', rows_updated,
              'unchanged', rows_unchanged, 'rejected', rows_rejected, 'provisional', rows_provisional) AS rows,
            ${warningCodes} AS warnings, failure.error
-      FROM (SELECT * FROM ingest_items WHERE ${where} ORDER BY id LIMIT ${page.limit} OFFSET ${page.offset}) AS item
+      FROM (SELECT * FROM ingest_items WHERE ${allOf([where, behind])} ORDER BY id LIMIT ${part.limit} OFFSET ${part.offset ?? 0}) AS item
       LEFT JOIN LATERAL (
         SELECT jsonb_build_object('class', class, 'detail', detail, 'advice', advice) AS error
           FROM ingest_failures WHERE item_id = item.id ORDER BY id DESC LIMIT 1
       ) AS failure ON true
      ORDER BY item.id`)
-  return { items: [...rows], count: total?.count ?? 0 }
+  return { items: [...rows], ...counted }
 }

@@ -73,6 +73,7 @@ export async function createStartRun(db: Database, symbols: readonly string[]): 
       SELECT wanted.symbol
         FROM jsonb_array_elements_text(${JSON.stringify(symbols)}::text::jsonb) WITH ORDINALITY AS wanted(symbol, position)
        WHERE NOT EXISTS (SELECT FROM ingest_items AS item WHERE item.symbol = wanted.symbol)
+         AND NOT EXISTS (SELECT FROM asked_symbols AS asked WHERE asked.symbol = wanted.symbol)
        ORDER BY wanted.position`)
     if (unknown.length === 0) return null
     const run = await createRun(tx, {

@@ -155,7 +155,10 @@ export const priceRevisions = pgTable(
       .notNull()
       .default(sql`statement_timestamp()`),
   },
-  (table) => [index('price_revisions_row').on(table.symbol, table.date, table.revisedAt)],
+  (table) => [
+    index('price_revisions_row').on(table.symbol, table.date, table.revisedAt),
+    index('price_revisions_symbol').on(table.symbol, table.id),
+  ],
 )
 
 export const ingestRuns = pgTable(
@@ -172,6 +175,7 @@ export const ingestRuns = pgTable(
     cancelledAt: instant('cancelled_at'),
   },
   (table) => [
+    index('ingest_runs_requested').on(table.requestedAt, table.id),
     check('ingest_runs_trigger', sql`${table.trigger} ${oneOf(RUN_TRIGGERS)}`),
     check('ingest_runs_outputsize', sql`${table.outputsize} ${oneOf(OUTPUTSIZES)}`),
     check('ingest_runs_priority', sql`${table.priority} ${oneOf(PRIORITIES)}`),
@@ -292,6 +296,9 @@ export const ingestFailures = pgTable(
     index('ingest_failures_run').on(table.runId, table.id),
     index('ingest_failures_item').on(table.itemId, table.id),
     index('ingest_failures_symbol').on(table.symbol, table.id),
+    index('ingest_failures_newest').on(table.failedAt, table.id),
+    // All that the groups are counted by, so that the evidence beside it is not read.
+    index('ingest_failures_class').on(table.class, table.failedAt, table.id, table.symbol, table.final),
   ],
 )
 
@@ -319,6 +326,14 @@ export const rejectedRows = pgTable(
     index('rejected_rows_unresolved')
       .on(table.symbol, table.date)
       .where(sql`${table.resolvedAt} IS NULL`),
+    index('rejected_rows_newest').on(table.lastRejectedAt, table.id),
+    index('rejected_rows_newest_resolved')
+      .on(table.lastRejectedAt, table.id)
+      .where(sql`${table.resolvedAt} IS NOT NULL`),
+    index('rejected_rows_newest_unresolved')
+      .on(table.lastRejectedAt, table.id)
+      .where(sql`${table.resolvedAt} IS NULL`),
+    index('rejected_rows_symbol').on(table.symbol, table.lastRejectedAt, table.id),
   ],
 )
 
@@ -338,6 +353,9 @@ export const itemRejectedRows = pgTable(
     index('item_rejected_rows_row').on(table.rejectedRowId),
   ],
 )
+
+/** Whose items housekeeping has deleted: the first ingest of a start does not ask for these symbols again. */
+export const askedSymbols = pgTable('asked_symbols', { symbol: symbolText('symbol').primaryKey() })
 
 /** Answers to POST /api/ingest that are given again to who repeats the request with the same Idempotency-Key within a day. */
 export const idempotencyKeys = pgTable('idempotency_keys', {

@@ -2,8 +2,18 @@ import { groupFailures, listFailures } from '@stockpile/db/failures'
 import type { FailureGroup } from '@stockpile/db/failures'
 import * as z from 'zod'
 import type { Dependencies } from '../dependencies.js'
-import { INFO, pageAnswerOf, problems } from '../schemas/answer.js'
-import { hasOneLimit, pageOf, pageParameters, pagination, TWO_LIMITS } from '../schemas/pagination.js'
+import { readList } from '../list-answer.js'
+import { createListCursor } from '../list-cursor.js'
+import { INFO, LINK_HEADERS, pageAnswerOf, problems } from '../schemas/answer.js'
+import {
+  hasOneLimit,
+  hasOnePlace,
+  listParameters,
+  PAGE_OR_CURSOR,
+  pageOf,
+  pagination,
+  TWO_LIMITS,
+} from '../schemas/pagination.js'
 import { instantSchema } from '../schemas/instant.js'
 import { instantParameter, runIdSchema, strict } from '../schemas/query.js'
 import { symbolSchema } from '../schemas/symbol.js'
@@ -28,8 +38,19 @@ const querySchema = strict({
       description: 'One entry a class with its counts: what failed in one outage is one line.',
       examples: ['class'],
     }),
-  ...pageParameters({ standard: STANDARD_LIMIT, maximum: 1_000 }),
-}).refine(hasOneLimit, TWO_LIMITS)
+  ...listParameters({ standard: STANDARD_LIMIT, maximum: 1_000 }),
+})
+  .refine(hasOneLimit, TWO_LIMITS)
+  .refine(hasOnePlace, PAGE_OR_CURSOR)
+  .refine(({ group_by, cursor }) => group_by === undefined || cursor === undefined, {
+    path: ['cursor'],
+    error: 'Classes are few: they have pages alone.',
+  })
+
+const cursors = createListCursor(
+  'listFailures',
+  z.strictObject({ at: z.int().nonnegative(), id: z.int().nonnegative() }),
+)
 
 const failureSchema = z.object({
   id: z.int(),
@@ -79,7 +100,7 @@ const answerSchema = pageAnswerOf({
   pagination: { count: 1, page: 1, limit: STANDARD_LIMIT, pages: 1 },
 })
 
-export function failureRoutes(app: App, { db }: Dependencies): void {
+export function failureRoutes(app: App, { db, heavy }: Dependencies): void {
   app.get(
     '/api/failures',
     {
@@ -88,20 +109,30 @@ export function failureRoutes(app: App, { db }: Dependencies): void {
         operationId: 'listFailures',
         summary: 'Failed attempts, newest first',
         querystring: querySchema,
-        response: { 200: answerSchema, ...problems(400, 503) },
+        response: { 200: answerSchema, ...problems(400, 429, 503) },
+        'x-response-headers': { 200: LINK_HEADERS },
       },
     },
-    async ({ query }) => {
-      const page = pageOf(query, STANDARD_LIMIT)
+    async (request, reply) => {
+      const { query } = request
       const { symbol, from, until } = query
       const filter = { runId: query.run_id, symbol, class: query.class, from, until }
       if (query.group_by !== undefined) {
-        const groups = await groupFailures(db, filter)
+        const page = pageOf(query, STANDARD_LIMIT)
+        const groups = await heavy.run(request, (heavyDb) => groupFailures(heavyDb, filter))
         const shown = groups.slice(page.offset, page.offset + page.limit).map(groupAnswer)
         return { data: shown, pagination: pagination(page, groups.length), info: INFO }
       }
-      const { failures, count } = await listFailures(db, { ...filter, ...page })
-      const data = failures.map((failure) => ({
+      const list = await readList(request, reply, {
+        standardLimit: STANDARD_LIMIT,
+        cursors,
+        read: async (part) => {
+          const { failures, ...counted } = await listFailures(db, { ...filter, ...part })
+          return { entries: failures, ...counted }
+        },
+        placeOf: ({ at, id }) => ({ at, id }),
+      })
+      const data = list.entries.map((failure) => ({
         id: failure.id,
         run_id: failure.runId,
         symbol: failure.symbol,
@@ -114,7 +145,7 @@ export function failureRoutes(app: App, { db }: Dependencies): void {
         evidence: failure.evidence,
         failed_at: failure.failedAt,
       }))
-      return { data, pagination: pagination(page, count), info: INFO }
+      return { data, pagination: list.pagination, info: INFO }
     },
   )
 }

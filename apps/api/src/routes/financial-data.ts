@@ -7,7 +7,7 @@ import type { Dependencies } from '../dependencies.js'
 import type { Exports } from '../exports.js'
 import { negotiateFormat } from '../format.js'
 import { isHeavy } from '../heavy-statements.js'
-import { ProblemError } from '../problem.js'
+import { nextLink, queryProblem } from '../list-answer.js'
 import { cacheHeaders, isUnchanged } from '../revalidation.js'
 import { CACHE_HEADERS, INFO, problems, revalidationHeaders, unchangedSchema } from '../schemas/answer.js'
 import {
@@ -67,7 +67,7 @@ export function financialDataRoutes(app: App, { db, dataDb, heavy }: Dependencie
         }
         // Before a 304 as well: what cannot be answered is not unchanged.
         const after = query.cursor === undefined ? null : decodeCursor(query.cursor, asked)
-        if (query.cursor !== undefined && after === null) throw foreignCursor()
+        if (query.cursor !== undefined && after === null) throw queryProblem('cursor', CURSOR_MESSAGE)
         const readOwnVersion = () => readVersion(dataDb, asked.symbols)
         if (await isUnchanged(request, reply, revalidation, readOwnVersion)) return reply.send()
         if (format !== 'json' && !isPage(query)) {
@@ -86,7 +86,7 @@ export function financialDataRoutes(app: App, { db, dataDb, heavy }: Dependencie
             ? await heavy.run(request, (heavyDb) => readPage(heavyDb, query, asked, after))
             : await readPage(dataDb, query, asked, after)
         const headers = cacheHeaders(revalidation, page.version)
-        if (page.cursor !== null) headers['link'] = `<${path}?${withCursor(url, page.cursor)}>; rel="next"`
+        if (page.cursor !== null) headers['link'] = nextLink(url, page.cursor)
         const data = page.rows.map((row) => rowAnswer(row, query.fields))
         if (format !== 'json') return sendText(reply, asked, { format, columns, headers }, data)
         reply.headers(headers)
@@ -122,18 +122,4 @@ async function readPage(
   const { rows, isLast, version } = await listFinancialDataAfter(db, asked, after, page.limit)
   const cursor = isLast ? null : cursorAfter(rows.at(-1))
   return { rows, pagination: { limit: page.limit, next_cursor: cursor }, cursor, version }
-}
-
-/** The query of the same request, as it was written, for the rows after. */
-function withCursor(url: string, cursor: string): string {
-  const parameters = new URLSearchParams(url.split('?', 2)[1])
-  parameters.delete('page')
-  parameters.set('cursor', cursor)
-  return parameters.toString()
-}
-
-function foreignCursor(): ProblemError {
-  return new ProblemError(400, `/query/cursor: ${CURSOR_MESSAGE}`, {
-    errors: [{ pointer: '/query/cursor', code: 'custom', detail: CURSOR_MESSAGE }],
-  })
 }

@@ -2,16 +2,26 @@ import type { Database } from '@stockpile/db/connection'
 import { getRun, listRuns } from '@stockpile/db/run-status'
 import * as z from 'zod'
 import type { Dependencies } from '../dependencies.js'
+import { readList } from '../list-answer.js'
+import { createListCursor } from '../list-cursor.js'
 import { ProblemError } from '../problem.js'
 import { answerRun, answerRuns } from '../run-answers.js'
-import { answerOf, INFO, pageAnswerOf, problems } from '../schemas/answer.js'
+import { answerOf, INFO, LINK_HEADERS, pageAnswerOf, problems } from '../schemas/answer.js'
 import { FINISHED_RUN } from '../schemas/examples.js'
-import { hasOneLimit, pageOf, pageParameters, pagination, TWO_LIMITS } from '../schemas/pagination.js'
+import {
+  hasOneLimit,
+  hasOnePlace,
+  listParameters,
+  PAGE_OR_CURSOR,
+  TWO_LIMITS,
+} from '../schemas/pagination.js'
 import { runIdSchema, strict } from '../schemas/query.js'
 import { runSchema } from '../schemas/run.js'
 import type { App } from '../server.js'
 
 const STANDARD_LIMIT = 20
+
+const cursors = createListCursor('listRuns', z.strictObject({ at: z.int().nonnegative(), id: z.uuid() }))
 
 /** How runs are read; routes/create-run.ts makes them. */
 export function ingestRoutes(app: App, { db }: Dependencies): void {
@@ -22,10 +32,10 @@ export function ingestRoutes(app: App, { db }: Dependencies): void {
         tags: ['ingest'],
         operationId: 'listRuns',
         summary: 'Runs, newest first',
-        querystring: strict(pageParameters({ standard: STANDARD_LIMIT, maximum: 100 })).refine(
-          hasOneLimit,
-          TWO_LIMITS,
-        ),
+        querystring: strict(listParameters({ standard: STANDARD_LIMIT, maximum: 100 }))
+          .refine(hasOneLimit, TWO_LIMITS)
+          .refine(hasOnePlace, PAGE_OR_CURSOR),
+        'x-response-headers': { 200: LINK_HEADERS },
         response: {
           200: pageAnswerOf({
             description: 'A page of runs.',
@@ -37,10 +47,17 @@ export function ingestRoutes(app: App, { db }: Dependencies): void {
         },
       },
     },
-    async ({ query }) => {
-      const page = pageOf(query, STANDARD_LIMIT)
-      const { runs, count } = await listRuns(db, page)
-      return { data: await answerRuns(db, runs), pagination: pagination(page, count), info: INFO }
+    async (request, reply) => {
+      const { entries, pagination } = await readList(request, reply, {
+        standardLimit: STANDARD_LIMIT,
+        cursors,
+        read: async (part) => {
+          const { runs, ...counted } = await listRuns(db, part)
+          return { entries: runs, ...counted }
+        },
+        placeOf: ({ at, id }) => ({ at, id }),
+      })
+      return { data: await answerRuns(db, entries), pagination, info: INFO }
     },
   )
 

@@ -2,9 +2,17 @@ import { listItems } from '@stockpile/db/run-status'
 import { ITEM_STATES } from '@stockpile/db/schema'
 import * as z from 'zod'
 import type { Dependencies } from '../dependencies.js'
-import { INFO, pageAnswerOf, problems } from '../schemas/answer.js'
+import { readList } from '../list-answer.js'
+import { createListCursor } from '../list-cursor.js'
+import { INFO, LINK_HEADERS, pageAnswerOf, problems } from '../schemas/answer.js'
 import { FAILED_ITEM } from '../schemas/examples.js'
-import { hasOneLimit, pageOf, pageParameters, pagination, TWO_LIMITS } from '../schemas/pagination.js'
+import {
+  hasOneLimit,
+  hasOnePlace,
+  listParameters,
+  PAGE_OR_CURSOR,
+  TWO_LIMITS,
+} from '../schemas/pagination.js'
 import { runIdSchema, strict } from '../schemas/query.js'
 import { itemAnswer, itemSchema } from '../schemas/run.js'
 import type { App } from '../server.js'
@@ -17,8 +25,12 @@ const querySchema = strict({
     .enum(ITEM_STATES)
     .optional()
     .meta({ description: 'Only items in this state.', examples: ['failed'] }),
-  ...pageParameters({ standard: STANDARD_LIMIT, maximum: 1_000 }),
-}).refine(hasOneLimit, TWO_LIMITS)
+  ...listParameters({ standard: STANDARD_LIMIT, maximum: 1_000 }),
+})
+  .refine(hasOneLimit, TWO_LIMITS)
+  .refine(hasOnePlace, PAGE_OR_CURSOR)
+
+const cursors = createListCursor('listItems', z.strictObject({ id: z.int().nonnegative() }))
 
 export function itemRoutes(app: App, { db }: Dependencies): void {
   app.get(
@@ -30,6 +42,7 @@ export function itemRoutes(app: App, { db }: Dependencies): void {
         summary: "A run's items, one a symbol, in the order of the request",
         params: z.object({ id: runIdSchema }),
         querystring: querySchema,
+        'x-response-headers': { 200: LINK_HEADERS },
         response: {
           200: pageAnswerOf({
             description: 'A page of items.',
@@ -41,12 +54,20 @@ export function itemRoutes(app: App, { db }: Dependencies): void {
         },
       },
     },
-    async ({ params, query }) => {
-      const page = pageOf(query, STANDARD_LIMIT)
-      const { items, count } = await listItems(db, params.id, { ...page, state: query.state })
-      // Every run has items: only an empty list may belong to no run.
-      if (count === 0) await requireRun(db, params.id)
-      return { data: items.map(itemAnswer), pagination: pagination(page, count), info: INFO }
+    async (request, reply) => {
+      const { params, query } = request
+      const { entries, pagination } = await readList(request, reply, {
+        standardLimit: STANDARD_LIMIT,
+        cursors,
+        read: async (part) => {
+          const { items, ...counted } = await listItems(db, params.id, { ...part, state: query.state })
+          // Every run has items: only an empty list may belong to no run.
+          if (items.length === 0) await requireRun(db, params.id)
+          return { entries: items, ...counted }
+        },
+        placeOf: ({ id }) => ({ id }),
+      })
+      return { data: entries.map(itemAnswer), pagination, info: INFO }
     },
   )
 }

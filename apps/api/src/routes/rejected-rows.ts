@@ -1,8 +1,16 @@
 import { listRejectedRows } from '@stockpile/db/rejected-rows'
 import * as z from 'zod'
 import type { Dependencies } from '../dependencies.js'
-import { INFO, pageAnswerOf, problems } from '../schemas/answer.js'
-import { hasOneLimit, pageOf, pageParameters, pagination, TWO_LIMITS } from '../schemas/pagination.js'
+import { readList } from '../list-answer.js'
+import { createListCursor } from '../list-cursor.js'
+import { INFO, LINK_HEADERS, pageAnswerOf, problems } from '../schemas/answer.js'
+import {
+  hasOneLimit,
+  hasOnePlace,
+  listParameters,
+  PAGE_OR_CURSOR,
+  TWO_LIMITS,
+} from '../schemas/pagination.js'
 import { runIdSchema, strict } from '../schemas/query.js'
 import { instantSchema } from '../schemas/instant.js'
 import { symbolSchema } from '../schemas/symbol.js'
@@ -20,12 +28,22 @@ const querySchema = strict({
       description: 'Only those for whose day a sound row came since, or only the others.',
       examples: ['false'],
     }),
-  ...pageParameters({ standard: STANDARD_LIMIT, maximum: 1_000 }),
-}).refine(hasOneLimit, TWO_LIMITS)
+  ...listParameters({ standard: STANDARD_LIMIT, maximum: 1_000 }),
+})
+  .refine(hasOneLimit, TWO_LIMITS)
+  .refine(hasOnePlace, PAGE_OR_CURSOR)
+
+const cursors = createListCursor(
+  'listRejectedRows',
+  z.strictObject({ at: z.int().nonnegative(), id: z.int().nonnegative() }),
+)
 
 const rejectedRowSchema = z.object({
   id: z.int(),
-  run_id: z.string().meta({ format: 'uuid', description: 'The newest run that brought it.' }),
+  run_id: z.string().nullable().meta({
+    format: 'uuid',
+    description: 'The newest run that brought it; null when that was deleted for its age.',
+  }),
   symbol: z.string(),
   date: z.string().nullable().meta({ description: 'null when what stood in its place is no date.' }),
   raw: z.unknown().meta({ description: 'The record as the provider sent it.' }),
@@ -76,17 +94,22 @@ export function rejectedRowRoutes(app: App, { db }: Dependencies): void {
         summary: "The provider's rows that did not pass the checks, the last rejected first",
         querystring: querySchema,
         response: { 200: answerSchema, ...problems(400, 503) },
+        'x-response-headers': { 200: LINK_HEADERS },
       },
     },
-    async ({ query }) => {
-      const page = pageOf(query, STANDARD_LIMIT)
-      const { rows, count } = await listRejectedRows(db, {
-        ...page,
-        runId: query.run_id,
-        symbol: query.symbol,
-        resolved: query.resolved === undefined ? undefined : query.resolved === 'true',
+    async (request, reply) => {
+      const { run_id: runId, symbol, resolved } = request.query
+      const filter = { runId, symbol, resolved: resolved === undefined ? undefined : resolved === 'true' }
+      const list = await readList(request, reply, {
+        standardLimit: STANDARD_LIMIT,
+        cursors,
+        read: async (part) => {
+          const { rows, ...counted } = await listRejectedRows(db, { ...filter, ...part })
+          return { entries: rows, ...counted }
+        },
+        placeOf: ({ at, id }) => ({ at, id }),
       })
-      const data = rows.map((row) => ({
+      const data = list.entries.map((row) => ({
         id: row.id,
         run_id: row.runId,
         symbol: row.symbol,
@@ -98,7 +121,7 @@ export function rejectedRowRoutes(app: App, { db }: Dependencies): void {
         last_rejected_at: row.lastRejectedAt,
         resolved_at: row.resolvedAt,
       }))
-      return { data, pagination: pagination(page, count), info: INFO }
+      return { data, pagination: list.pagination, info: INFO }
     },
   )
 }

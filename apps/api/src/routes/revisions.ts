@@ -1,11 +1,19 @@
 import { listRevisions } from '@stockpile/db/revisions'
 import * as z from 'zod'
 import type { Dependencies } from '../dependencies.js'
-import { INFO, pageAnswerOf, problems } from '../schemas/answer.js'
+import { readList } from '../list-answer.js'
+import { createListCursor } from '../list-cursor.js'
+import { INFO, LINK_HEADERS, pageAnswerOf, problems } from '../schemas/answer.js'
 import { barAnswer, barSchema } from '../schemas/bar.js'
 import { dateSchema, isOrdered, UNORDERED } from '../schemas/dates.js'
 import { instantSchema } from '../schemas/instant.js'
-import { hasOneLimit, pageOf, pageParameters, pagination, TWO_LIMITS } from '../schemas/pagination.js'
+import {
+  hasOneLimit,
+  hasOnePlace,
+  listParameters,
+  PAGE_OR_CURSOR,
+  TWO_LIMITS,
+} from '../schemas/pagination.js'
 import { strict } from '../schemas/query.js'
 import { symbolSchema } from '../schemas/symbol.js'
 import type { App } from '../server.js'
@@ -29,6 +37,8 @@ const example = {
   volume: '4228653',
 }
 
+const cursors = createListCursor('listRevisions', z.strictObject({ id: z.int().nonnegative() }))
+
 export function revisionRoutes(app: App, { db }: Dependencies): void {
   app.get(
     '/api/symbols/:symbol/revisions',
@@ -43,10 +53,12 @@ export function revisionRoutes(app: App, { db }: Dependencies): void {
         querystring: strict({
           start_date: dateSchema.optional().meta({ description: 'Inclusive.' }),
           end_date: dateSchema.optional().meta({ description: 'Inclusive.' }),
-          ...pageParameters({ standard: STANDARD_LIMIT, maximum: 1_000 }),
+          ...listParameters({ standard: STANDARD_LIMIT, maximum: 1_000 }),
         })
           .refine(isOrdered, UNORDERED)
-          .refine(hasOneLimit, TWO_LIMITS),
+          .refine(hasOneLimit, TWO_LIMITS)
+          .refine(hasOnePlace, PAGE_OR_CURSOR),
+        'x-response-headers': { 200: LINK_HEADERS },
         response: {
           200: pageAnswerOf({
             description: 'A page of revisions.',
@@ -67,11 +79,19 @@ export function revisionRoutes(app: App, { db }: Dependencies): void {
         },
       },
     },
-    async ({ params, query }) => {
-      const page = pageOf(query, STANDARD_LIMIT)
+    async (request, reply) => {
+      const { params, query } = request
       const filter = { symbol: params.symbol, startDate: query.start_date, endDate: query.end_date }
-      const { revisions, count } = await listRevisions(db, filter, page)
-      const data = revisions.map((revision) => ({
+      const list = await readList(request, reply, {
+        standardLimit: STANDARD_LIMIT,
+        cursors,
+        read: async (part) => {
+          const { revisions, ...counted } = await listRevisions(db, filter, part)
+          return { entries: revisions, ...counted }
+        },
+        placeOf: ({ id }) => ({ id }),
+      })
+      const data = list.entries.map((revision) => ({
         id: revision.id,
         symbol: revision.symbol,
         date: revision.date,
@@ -79,7 +99,7 @@ export function revisionRoutes(app: App, { db }: Dependencies): void {
         new: barAnswer(revision.new),
         revised_at: revision.revisedAt,
       }))
-      return { data, pagination: pagination(page, count), info: INFO }
+      return { data, pagination: list.pagination, info: INFO }
     },
   )
 }

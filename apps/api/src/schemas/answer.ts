@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { problemSchema } from '../problem.js'
-import { paginationSchema } from './pagination.js'
+import { cursorPaginationSchema, paginationSchema } from './pagination.js'
 import { PROBLEM_ANSWERS } from './problem-answers.js'
 import type { ProblemStatus } from './problem-answers.js'
 
@@ -29,7 +29,10 @@ export function pageAnswerOf<Entry extends z.ZodType>(options: {
   examples: z.output<Entry>[]
   pagination: z.infer<typeof paginationSchema>
 }) {
-  return z.object({ data: z.array(options.entry), pagination: paginationSchema, info: infoSchema }).meta({
+  const pagination = z
+    .union([paginationSchema, cursorPaginationSchema])
+    .meta({ description: 'The second with cursor: nothing is counted then.' })
+  return z.object({ data: z.array(options.entry), pagination, info: infoSchema }).meta({
     description: options.description,
     examples: [{ data: options.examples, pagination: options.pagination, info: INFO }],
   })
@@ -56,6 +59,15 @@ export const CACHE_HEADERS = {
     required: true,
     schema: { type: 'string' },
     example: 'accept-encoding',
+  },
+} as const
+
+/** Of a page of a list; for OpenAPI. */
+export const LINK_HEADERS = {
+  Link: {
+    description: 'RFC 8288: `<URL>; rel="next"`, where more entries follow. The URL has a cursor.',
+    schema: { type: 'string' },
+    example: '</api/failures?cursor=W3siYXQiOjE3NzkwOTU1NjY3MDIwMDAsImlkIjoxfSw0XQ>; rel="next"',
   },
 } as const
 

@@ -9,6 +9,8 @@ import {
   cursorPaginationSchema,
   cursorSchema,
   hasOneLimit,
+  hasOnePlace,
+  PAGE_OR_CURSOR,
   pageParameters,
   paginationSchema,
   TWO_LIMITS,
@@ -93,10 +95,7 @@ export const querySchema = strict({
     path: ['as_of'],
     error: 'as_of needs symbol or symbols.',
   })
-  .refine(({ cursor, page }) => cursor === undefined || page === undefined, {
-    path: ['cursor'],
-    error: 'Give either cursor or page.',
-  })
+  .refine(hasOnePlace, PAGE_OR_CURSOR)
   .refine(isOrdered, UNORDERED)
   .refine(hasOneLimit, TWO_LIMITS)
 export type Query = z.infer<typeof querySchema>

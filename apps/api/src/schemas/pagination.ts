@@ -20,7 +20,7 @@ export function pageParameters(limits: { standard: number; maximum: number }) {
   }
 }
 
-interface PageQuery {
+export interface PageQuery {
   limit?: number | undefined
   size?: number | undefined
   page?: number | undefined
@@ -51,13 +51,24 @@ export function pageOf(query: PageQuery, standardLimit: number): Page {
 
 export const paginationSchema = z.object({
   count: z.int().meta({ description: 'Entries on all pages.' }),
+  count_is_estimate: z
+    .literal(true)
+    .optional()
+    .meta({ description: 'Of lists with more than 10,000 entries, which are not counted one by one.' }),
   page: z.int(),
   limit: z.int(),
   pages: z.int().meta({ description: '0 when there are no entries.' }),
 })
 
-export function pagination(page: Page, count: number): z.infer<typeof paginationSchema> {
-  return { count, page: page.page, limit: page.limit, pages: Math.ceil(count / page.limit) }
+export function pagination(page: Page, count: number, isEstimate = false): z.infer<typeof paginationSchema> {
+  const { limit } = page
+  return {
+    count,
+    ...(isEstimate ? { count_is_estimate: true as const } : {}),
+    page: page.page,
+    limit,
+    pages: Math.ceil(count / limit),
+  }
 }
 
 export const CURSOR_MESSAGE =
@@ -74,3 +85,21 @@ export const cursorPaginationSchema = z.object({
   limit: z.int(),
   next_cursor: z.string().nullable().meta({ description: 'null at the end.' }),
 })
+
+export const PAGE_OR_CURSOR = { path: ['cursor'], error: 'Give either cursor or page.' }
+
+/** For refining a query. */
+export function hasOnePlace({ cursor, page }: PageQuery & { cursor?: string | undefined }): boolean {
+  return cursor === undefined || page === undefined
+}
+
+/** The parameters of a list: a page by its number, within the first 10,000 entries, or behind a cursor. */
+export function listParameters(limits: { standard: number; maximum: number }) {
+  return {
+    ...pageParameters(limits),
+    cursor: cursorSchema.optional().meta({
+      description:
+        'Instead of page, which reaches the first 10,000 entries: goes on after the last entry of the answer that it is taken from, at the same cost everywhere. Belongs to that request; limit may change.',
+    }),
+  }
+}

@@ -1,0 +1,78 @@
+import type { Counted, ListPart } from '@stockpile/db/list-part'
+import { COUNTED } from '@stockpile/db/list-part'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type * as z from 'zod'
+import type { ListCursor } from './list-cursor.js'
+import { ProblemError } from './problem.js'
+import { CURSOR_MESSAGE, pageOf, pagination } from './schemas/pagination.js'
+import type { cursorPaginationSchema, PageQuery, paginationSchema } from './schemas/pagination.js'
+
+type Pagination = z.infer<typeof paginationSchema> | z.infer<typeof cursorPaginationSchema>
+
+interface ListQuery extends PageQuery {
+  cursor?: string | undefined
+}
+
+interface List<Place, Entry extends Place> {
+  standardLimit: number
+  cursors: ListCursor<Place>
+  read(part: ListPart<Place>): Promise<{ entries: Entry[] } & Counted>
+  placeOf(entry: Entry): Place
+}
+
+/**
+ * A page of a list, by number or behind a cursor, at a bounded cost: pages reach the first `COUNTED` entries, cursors all.
+ * The reply is given the header Link where more follow.
+ * @throws ProblemError 400 for a cursor of another request, and for a page beyond where pages reach
+ */
+export async function readList<Place, Entry extends Place>(
+  { query, url }: Pick<FastifyRequest, 'url'> & { query: ListQuery },
+  reply: FastifyReply,
+  list: List<Place, Entry>,
+): Promise<{ entries: Entry[]; pagination: Pagination }> {
+  // Whatever its page. The path has a run or a symbol in it; JSON leaves out what is undefined.
+  const { cursor, page: _page, limit: _limit, size: _size, ...parameters } = query
+  const filter = [url.split('?', 1)[0], parameters]
+  const page = pageOf(query, list.standardLimit)
+  const cursorOf = (entry: Entry | undefined) =>
+    entry === undefined ? null : list.cursors.encode(list.placeOf(entry), filter)
+  const link = (next: string | null) => {
+    if (next !== null) reply.header('link', nextLink(url, next))
+  }
+  if (cursor !== undefined) {
+    const after = list.cursors.decode(cursor, filter)
+    if (after === null) throw queryProblem('cursor', CURSOR_MESSAGE)
+    // One more than asked for tells whether there are more.
+    const { entries: found } = await list.read({ after, limit: page.limit + 1 })
+    const entries = found.slice(0, page.limit)
+    const next = found.length > page.limit ? cursorOf(entries.at(-1)) : null
+    link(next)
+    return { entries, pagination: { limit: page.limit, next_cursor: next } }
+  }
+  const isBeyond = page.offset >= COUNTED
+  const { entries, count, isEstimate } = await list.read({
+    // Past the end, or refused, whatever is there: only the count is of use.
+    limit: isBeyond ? 0 : page.limit,
+    offset: isBeyond ? 0 : page.offset,
+  })
+  if (isBeyond && isEstimate) throw queryProblem('page', TOO_FAR)
+  link(page.offset + entries.length < (count ?? 0) ? cursorOf(entries.at(-1)) : null)
+  return { entries, pagination: pagination(page, count ?? 0, isEstimate) }
+}
+
+const TOO_FAR = `Pages reach the first ${COUNTED} entries: go on with the cursor in the header Link of a page before, or ask for less.`
+
+/** The same request, as it was written, for what follows. */
+export function nextLink(url: string, cursor: string): string {
+  const [path, query] = url.split('?', 2)
+  const parameters = new URLSearchParams(query)
+  parameters.delete('page')
+  parameters.set('cursor', cursor)
+  return `<${path}?${parameters.toString()}>; rel="next"`
+}
+
+export function queryProblem(parameter: string, detail: string): ProblemError {
+  return new ProblemError(400, `/query/${parameter}: ${detail}`, {
+    errors: [{ pointer: `/query/${parameter}`, code: 'custom', detail }],
+  })
+}
