@@ -5,7 +5,7 @@ import { compile, run, runOnce } from './statement.js'
 
 /** Of the days of a range, by the names of the API. Null is what the days are too few for. */
 export interface Statistics {
-  /** Averages, the deviation and the weighted price: rounded half up to 4 decimals, the volume to an integer. */
+  /** Averages, the deviation and the weighted price: rounded half up to 4 decimals, or below 1 to 6 significant digits; the volume, unless it was written with fractions, to an integer. */
   average_daily_open_price: number | null
   average_daily_close_price: number | null
   average_daily_volume: number | null
@@ -27,11 +27,15 @@ export interface Statistics {
 }
 export type StatisticName = keyof Statistics
 
+/** Of what is 1 or more; below, so many digits from the first that is not 0. */
+const DECIMALS = 4
+const SIGNIFICANT_DIGITS = 6
+
 /** An aggregate each. All is numeric, never floating point, and none of the rounded values is rounded twice. */
 const AGGREGATES: Record<StatisticName, SQL> = {
-  average_daily_open_price: quotient('sum(open_price)', 'count(*)', 4),
-  average_daily_close_price: quotient('sum(close_price)', 'count(*)', 4),
-  average_daily_volume: quotient('sum(volume)', 'count(*)', 0),
+  average_daily_open_price: quotient('sum(open_price)', 'count(*)'),
+  average_daily_close_price: quotient('sum(close_price)', 'count(*)'),
+  average_daily_volume: averageOfVolumes(),
   number_of_days: sql`count(*)::int`,
   first_date: sql`min(date)::text`,
   last_date: sql`max(date)::text`,
@@ -41,7 +45,7 @@ const AGGREGATES: Record<StatisticName, SQL> = {
   highest_high_price: sql`max(high_price)::text`,
   total_volume: sql`coalesce(sum(volume), 0)::text`,
   close_price_standard_deviation: sampleDeviation('close_price'),
-  volume_weighted_average_price: quotient('sum(close_price * volume)', 'sum(volume)', 4),
+  volume_weighted_average_price: quotient('sum(close_price * volume)', 'sum(volume)'),
 }
 export const STATISTIC_NAMES: readonly StatisticName[] = Object.keys(AGGREGATES).filter(isStatisticName)
 export const AVERAGES: readonly StatisticName[] = [
@@ -55,24 +59,59 @@ export function isStatisticName(name: string): name is StatisticName {
 }
 
 /**
- * The quotient of two aggregates that are not negative, rounded half up; null for a divisor of 0. Whole numbers are
- * divided, because a quotient that is rounded to its last digit and then to four decimals is rounded twice.
+ * The quotient of two aggregates that are not negative, rounded half up to 4 decimals, or to 6 significant digits where it
+ * is below 1; null for a divisor of 0.
  */
-function quotient(dividend: string, divisor: string, decimals: number): SQL {
-  const unit = (10 ** -decimals).toFixed(decimals)
+function quotient(dividend: string, divisor: string): SQL {
+  const isOrdinary = `${dividend} >= ${divisor} OR ${dividend} = 0`
+  const small = `${dividend} / ${divisor}`
   return sql.raw(
-    `(div(${2 * 10 ** decimals} * ${dividend} + ${divisor}, 2 * nullif(${divisor}, 0)) * ${unit})::float8`,
+    `(CASE WHEN ${isOrdinary} THEN ${divided(dividend, divisor, DECIMALS)} ELSE ${dividedBy(dividend, divisor, unitsOf(small))} END)::float8`,
   )
 }
 
+/** Rounded half up to an integer, unless a volume was written with a fraction. */
+function averageOfVolumes(): SQL {
+  const [dividend, divisor] = ['sum(volume)', 'count(*)']
+  return sql`(CASE WHEN scale(sum(volume)) = 0 THEN ${sql.raw(divided(dividend, divisor, 0))}::float8 ELSE ${quotient(dividend, divisor)} END)`
+}
+
+/** SQL: rounded half up to so many decimals. */
+function divided(dividend: string, divisor: string, decimals: number): string {
+  const unit = (10 ** -decimals).toFixed(decimals)
+  return `div(${2 * 10 ** decimals} * ${dividend} + ${divisor}, 2 * nullif(${divisor}, 0)) * ${unit}`
+}
+
 /**
- * The standard deviation of a sample, rounded half up to 4 decimals; null for fewer than two values. It is the half of
- * one more than the whole part of √(4·10⁸ × variance), whose root is whole or further from a whole number than 20
- * decimals can hide. stddev_samp() has some 16 digits, and would be rounded a second time.
+ * SQL: rounded half up to whole ones of `units` to 1. Whole numbers are divided, because a quotient that is rounded to its last
+ * digit and then to fewer is rounded twice.
+ */
+function dividedBy(dividend: string, divisor: string, units: string): string {
+  return `div(2 * ${units} * ${dividend} + ${divisor}, 2 * ${divisor}) / ${units}`
+}
+
+/**
+ * SQL: the power of ten of which 6 significant digits of a small value are whole ones. The value may be wrong in its 16th digit: so
+ * near a power of ten either answer leads to that power.
+ */
+function unitsOf(small: string): string {
+  return `('1e' || (${SIGNIFICANT_DIGITS - 1} - floor(log(${small}))))::numeric`
+}
+
+/**
+ * The standard deviation of a sample, rounded as a quotient; null for fewer than two values. In units u of 1 it is the half
+ * of one more than the whole part of √(4u² × variance), whose root is whole or further from a whole number than 20 decimals
+ * can hide. stddev_samp() has some 16 digits, and would be rounded a second time.
  */
 function sampleDeviation(column: string): SQL {
-  const variance = `div(400000000 * (count(*) * sum(${column} * ${column}) - sum(${column}) * sum(${column})), nullif(count(*) * (count(*) - 1), 0))`
-  return sql.raw(`(div(trunc(sqrt(round(${variance}, 20))) + 1, 2) * 0.0001)::float8`)
+  const squares = `(count(*) * sum(${column} * ${column}) - sum(${column}) * sum(${column}))`
+  const divisor = `nullif(count(*) * (count(*) - 1), 0)`
+  const units = unitsOf(`sqrt(${squares} / ${divisor})`)
+  const root = (unit: string) =>
+    `div(trunc(sqrt(round(div(4 * ${unit} * ${unit} * ${squares}, ${divisor}), 20))) + 1, 2)`
+  return sql.raw(
+    `(CASE WHEN ${squares} >= ${divisor} OR ${squares} = 0 THEN ${root(String(10 ** DECIMALS))} * ${(10 ** -DECIMALS).toFixed(DECIMALS)} ELSE ${root(units)} / ${units} END)::float8`,
+  )
 }
 
 /** Looked up when the day is known: an ordered aggregate would keep all prices to give one. */

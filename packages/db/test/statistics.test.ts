@@ -28,32 +28,51 @@ const scaled = (decimal: string): bigint => {
 }
 const sum = (values: bigint[]): bigint => values.reduce((total, value) => total + value, 0n)
 /** dividend ÷ divisor in units of 10^-decimals, rounded half up, as the JSON number that says it. */
-const rounded = (dividend: bigint, divisor: bigint, decimals: number): number | null => {
+const roundedTo = (dividend: bigint, divisor: bigint, decimals: number): number | null => {
   if (divisor === 0n) return null
   const units = (2n * dividend * 10n ** BigInt(decimals) + divisor) / (2n * divisor)
   return numberOf(units, decimals)
 }
+/** 4 decimals, or 6 significant digits of what is below 1. */
+const decimalsOf = (isAtLeast: (exponent: bigint) => boolean): number => {
+  if (isAtLeast(0n)) return 4
+  let place = 1n
+  while (!isAtLeast(place)) place += 1n
+  return Number(place) + 5
+}
+const rounded = (dividend: bigint, divisor: bigint): number | null =>
+  roundedTo(
+    dividend,
+    divisor,
+    dividend === 0n ? 4 : decimalsOf((exponent) => dividend * 10n ** exponent >= divisor),
+  )
 const numberOf = (units: bigint, decimals: number): number => {
   const digits = String(units).padStart(decimals + 1, '0')
   return Number(`${digits.slice(0, digits.length - decimals)}.${digits.slice(digits.length - decimals)}`)
 }
-/** The largest k of units of 10⁻⁴ for which k − ½ is not above the root: found by halving, with whole numbers. */
+/** The largest k of units for which k − ½ is not above the root: found by halving, with whole numbers. */
 const roundedRoot = (dividend: bigint, divisor: bigint): number => {
-  let [low, high] = [0n, 1n << 80n]
+  if (dividend === 0n) return 0
+  const decimals = decimalsOf((exponent) => dividend * 100n ** exponent >= divisor)
+  let [low, high] = [0n, 1n << 100n]
   while (high - low > 1n) {
     const middle = (low + high) / 2n
-    if ((2n * middle - 1n) ** 2n * divisor <= 4n * 10n ** 8n * dividend) low = middle
+    if ((2n * middle - 1n) ** 2n * divisor <= 4n * 100n ** BigInt(decimals) * dividend) low = middle
     else high = middle
   }
-  return numberOf(low, 4)
+  return numberOf(low, decimals)
 }
 
+const wholeArbitrary = fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 2_000_000 }))
 const priceArbitrary = fc
-  .tuple(fc.integer({ min: 0, max: 2_000_000 }), fc.integer({ min: 0, max: 6 }), fc.nat({ max: 999_999 }))
+  .tuple(wholeArbitrary, fc.integer({ min: 0, max: 6 }), fc.nat({ max: 999_999 }))
   .map(([whole, decimals, part]) =>
     decimals === 0 ? `${whole}` : `${whole}.${String(part).padStart(6, '0').slice(-decimals)}`,
   )
-const volumeArbitrary = fc.oneof(fc.constant(0n), fc.bigInt(0n, 10n ** 6n), fc.bigInt(0n, 2n ** 62n))
+const volumeArbitrary = fc.oneof(
+  fc.oneof(fc.constant(0n), fc.bigInt(0n, 10n ** 6n), fc.bigInt(0n, 2n ** 62n)).map(String),
+  fc.tuple(fc.nat(2), fc.nat(999_999)).map(([whole, part]) => `${whole}.${String(part).padStart(6, '0')}`),
+)
 const daysArbitrary = fc
   .uniqueArray(fc.nat({ max: 365 }), { maxLength: 12 })
   .chain((days) =>
@@ -71,35 +90,40 @@ const daysArbitrary = fc
   )
   .map((days) => days.map(([day, prices, volume]) => barOf(day, prices, volume)))
 
-function barOf(day: number, prices: string[], volume: bigint): Bar {
+function barOf(day: number, prices: string[], volume: string): Bar {
   const date = new Date(Date.UTC(2024, 0, 1 + day)).toISOString().slice(0, 10)
   const [low = '', open = '', close = '', high = ''] = prices.toSorted((a, b) =>
     Number(scaled(a) - scaled(b)),
   )
-  return { date, open, high, low, close, volume: String(volume) }
+  return { date, open, high, low, close, volume }
 }
 
 /** What the statistics of these days, in order, have to be: computed with whole numbers, by their definitions. */
 function expected(bars: Bar[]) {
   const count = BigInt(bars.length)
   const closes = bars.map((one) => scaled(one.close))
-  const volumes = bars.map((one) => BigInt(one.volume))
+  const volumes = bars.map((one) => scaled(one.volume))
+  const hasFractions = bars.some((one) => one.volume.includes('.'))
   const total = sum(volumes)
   const traded = sum(closes.map((close, index) => close * (volumes[index] ?? 0n)))
   const squares = count * sum(closes.map((close) => close * close)) - sum(closes) ** 2n
   return {
-    average_daily_open_price: rounded(sum(bars.map((one) => scaled(one.open))), count * SCALE, 4),
-    average_daily_close_price: rounded(sum(closes), count * SCALE, 4),
-    average_daily_volume: rounded(total, count, 0),
+    average_daily_open_price: rounded(sum(bars.map((one) => scaled(one.open))), count * SCALE),
+    average_daily_close_price: rounded(sum(closes), count * SCALE),
+    average_daily_volume: hasFractions ? rounded(total, count * SCALE) : roundedTo(total, count * SCALE, 0),
     number_of_days: bars.length,
     first_date: bars[0]?.date ?? null,
     last_date: bars.at(-1)?.date ?? null,
     first_open_price: bars[0]?.open ?? null,
     last_close_price: bars.at(-1)?.close ?? null,
-    total_volume: String(total),
+    total_volume: hasFractions
+      ? `${total / SCALE}.${String(total % SCALE)
+          .padStart(8, '0')
+          .slice(0, 6)}`
+      : String(total / SCALE),
     close_price_standard_deviation:
       count < 2n ? null : roundedRoot(squares, count * (count - 1n) * SCALE * SCALE),
-    volume_weighted_average_price: rounded(traded, total * SCALE, 4),
+    volume_weighted_average_price: rounded(traded, total * SCALE),
   }
 }
 
@@ -123,28 +147,45 @@ describe('statistics', () => {
   })
 
   test('round half up where a quotient that was rounded before would round down or up wrongly', async () => {
-    // The mean is 0.00005 less 10⁻²⁰: with 16 digits it is 0.00005, which rounds up.
+    // The mean is 1.00005 less 10⁻²⁰: with 16 digits it is 1.00005, which rounds up.
     await store(
       'IBM',
-      bar('2024-01-02', { ...flat('0.00005'), volume: '1' }),
-      bar('2024-01-03', { ...flat('0.00004999999999999998'), volume: '1' }),
+      bar('2024-01-02', { ...flat('1.00005'), volume: '1' }),
+      bar('2024-01-03', { ...flat('1.00004999999999999998'), volume: '1' }),
     )
     const { entries } = await read()
-    expect(entries).toMatchObject([{ average_daily_close_price: 0, volume_weighted_average_price: 0 }])
-    // √V is half a unit exactly, and just below it.
+    expect(entries).toMatchObject([{ average_daily_close_price: 1, volume_weighted_average_price: 1 }])
+    // √V is 1.00005 exactly, and just below it.
     await store(
       'HALF',
-      ...['1', '1.00005', '1.0001'].map((price, day) => bar(`2024-01-0${day + 2}`, flat(price))),
+      ...['1', '2.00005', '3.0001'].map((price, day) => bar(`2024-01-0${day + 2}`, flat(price))),
     )
     await store(
       'LESS',
-      ...['1', '1.00005', '1.00009999999999999999'].map((price, day) =>
+      ...['1', '2.00005', '3.00009999999999999999'].map((price, day) =>
         bar(`2024-01-0${day + 2}`, flat(price)),
       ),
     )
     expect((await read({ symbols: ['HALF', 'LESS'] })).entries).toMatchObject([
-      { close_price_standard_deviation: 0.0001 },
-      { close_price_standard_deviation: 0 },
+      { close_price_standard_deviation: 1.0001 },
+      { close_price_standard_deviation: 1 },
+    ])
+  })
+
+  test('keep 6 significant digits of what is below 1, however small', async () => {
+    const closes = ['0.0002', '0.0001', '0.0002', '0.0001']
+    await store('TINY', ...closes.map((price, day) => bar(`2024-01-0${day + 2}`, flat(price))))
+    await store('LESS', bar('2024-01-02', flat('0.00000123456789')), bar('2024-01-03', flat('0')))
+    expect((await read({ symbols: ['TINY', 'LESS'] })).entries).toMatchObject([
+      { average_daily_close_price: 0.00015, close_price_standard_deviation: 0.000057735 },
+      { average_daily_close_price: 6.17284e-7, close_price_standard_deviation: 8.72971e-7 },
+    ])
+  })
+
+  test('add volumes with fractions up as they are written', async () => {
+    await store('IBM', bar('2024-01-02', { volume: '6321507.562155' }), bar('2024-01-03', { volume: '0.4' }))
+    expect((await read()).entries).toMatchObject([
+      { total_volume: '6321507.962155', average_daily_volume: 3160753.9811 },
     ])
   })
 

@@ -1,7 +1,9 @@
 import { isStatisticName, STATISTIC_NAMES } from '@stockpile/db/statistics'
 import * as z from 'zod'
 
-const PRICE = 'A JSON number, rounded half up to 4 decimals; null when there are no days.'
+const ROUNDED =
+  'A JSON number, rounded half up to 4 decimals, or where it is below 1 to 6 significant digits;'
+const PRICE = `${ROUNDED} null when there are no days.`
 const STORED_PRICE = 'A stored price, with the decimals that the provider wrote; null when there are no days.'
 const date = z.string().meta({ format: 'date' })
 const averagePrice = z
@@ -32,7 +34,7 @@ export const statisticsSchema = z.object({
     .optional()
     .meta({
       description:
-        'A JSON number, rounded half up to an integer; exact up to 2^53 (9,007,199,254,740,992). null when there are no days.',
+        'A JSON number, rounded half up to an integer; exact up to 2^53 (9,007,199,254,740,992). Of volumes of which one was written with a fraction: rounded as prices are. null when there are no days.',
       examples: [6_358_311],
     }),
   number_of_days: z
@@ -54,14 +56,17 @@ export const statisticsSchema = z.object({
   total_volume: z
     .string()
     .optional()
-    .meta({ description: 'Decimal digits, exact; "0" when there are no days.', examples: ['133524531'] }),
+    .meta({
+      description:
+        'Decimal digits, exact, with a fraction where a volume was written with one; "0" when there are no days.',
+      examples: ['133524531'],
+    }),
   close_price_standard_deviation: z
     .number()
     .nullable()
     .optional()
     .meta({
-      description:
-        'Of a sample (n − 1). A JSON number, rounded half up to 4 decimals; null when there are fewer than two days.',
+      description: `Of a sample (n − 1). ${ROUNDED} null when there are fewer than two days.`,
       examples: [4.1027],
     }),
   volume_weighted_average_price: z
@@ -69,8 +74,7 @@ export const statisticsSchema = z.object({
     .nullable()
     .optional()
     .meta({
-      description:
-        'Σ close × volume ÷ Σ volume. A JSON number, rounded half up to 4 decimals; null when nothing was traded or there are no days.',
+      description: `Σ close × volume ÷ Σ volume. ${ROUNDED} null when nothing was traded or there are no days.`,
       examples: [241.3078],
     }),
 })
