@@ -1041,17 +1041,17 @@ export interface operations {
                              */
                             period?: string;
                             /**
-                             * @description A JSON number, rounded half up to 4 decimals; null when there are no days.
+                             * @description A JSON number, rounded half up to 4 decimals, or where it is below 1 to 6 significant digits; null when there are no days.
                              * @example 241.4457
                              */
                             average_daily_open_price?: number | null;
                             /**
-                             * @description A JSON number, rounded half up to 4 decimals; null when there are no days.
+                             * @description A JSON number, rounded half up to 4 decimals, or where it is below 1 to 6 significant digits; null when there are no days.
                              * @example 241.4457
                              */
                             average_daily_close_price?: number | null;
                             /**
-                             * @description A JSON number, rounded half up to an integer; exact up to 2^53 (9,007,199,254,740,992). null when there are no days.
+                             * @description A JSON number, rounded half up to an integer; exact up to 2^53 (9,007,199,254,740,992). Of volumes of which one was written with a fraction: rounded as prices are. null when there are no days.
                              * @example 6358311
                              */
                             average_daily_volume?: number | null;
@@ -1091,17 +1091,17 @@ export interface operations {
                              */
                             highest_high_price?: string | null;
                             /**
-                             * @description Decimal digits, exact; "0" when there are no days.
+                             * @description Decimal digits, exact, with a fraction where a volume was written with one; "0" when there are no days.
                              * @example 133524531
                              */
                             total_volume?: string;
                             /**
-                             * @description Of a sample (n − 1). A JSON number, rounded half up to 4 decimals; null when there are fewer than two days.
+                             * @description Of a sample (n − 1). A JSON number, rounded half up to 4 decimals, or where it is below 1 to 6 significant digits; null when there are fewer than two days.
                              * @example 4.1027
                              */
                             close_price_standard_deviation?: number | null;
                             /**
-                             * @description Σ close × volume ÷ Σ volume. A JSON number, rounded half up to 4 decimals; null when nothing was traded or there are no days.
+                             * @description Σ close × volume ÷ Σ volume. A JSON number, rounded half up to 4 decimals, or where it is below 1 to 6 significant digits; null when nothing was traded or there are no days.
                              * @example 241.3078
                              */
                             volume_weighted_average_price?: number | null;
@@ -1123,17 +1123,17 @@ export interface operations {
                              */
                             period?: string;
                             /**
-                             * @description A JSON number, rounded half up to 4 decimals; null when there are no days.
+                             * @description A JSON number, rounded half up to 4 decimals, or where it is below 1 to 6 significant digits; null when there are no days.
                              * @example 241.4457
                              */
                             average_daily_open_price?: number | null;
                             /**
-                             * @description A JSON number, rounded half up to 4 decimals; null when there are no days.
+                             * @description A JSON number, rounded half up to 4 decimals, or where it is below 1 to 6 significant digits; null when there are no days.
                              * @example 241.4457
                              */
                             average_daily_close_price?: number | null;
                             /**
-                             * @description A JSON number, rounded half up to an integer; exact up to 2^53 (9,007,199,254,740,992). null when there are no days.
+                             * @description A JSON number, rounded half up to an integer; exact up to 2^53 (9,007,199,254,740,992). Of volumes of which one was written with a fraction: rounded as prices are. null when there are no days.
                              * @example 6358311
                              */
                             average_daily_volume?: number | null;
@@ -1173,17 +1173,17 @@ export interface operations {
                              */
                             highest_high_price?: string | null;
                             /**
-                             * @description Decimal digits, exact; "0" when there are no days.
+                             * @description Decimal digits, exact, with a fraction where a volume was written with one; "0" when there are no days.
                              * @example 133524531
                              */
                             total_volume?: string;
                             /**
-                             * @description Of a sample (n − 1). A JSON number, rounded half up to 4 decimals; null when there are fewer than two days.
+                             * @description Of a sample (n − 1). A JSON number, rounded half up to 4 decimals, or where it is below 1 to 6 significant digits; null when there are fewer than two days.
                              * @example 4.1027
                              */
                             close_price_standard_deviation?: number | null;
                             /**
-                             * @description Σ close × volume ÷ Σ volume. A JSON number, rounded half up to 4 decimals; null when nothing was traded or there are no days.
+                             * @description Σ close × volume ÷ Σ volume. A JSON number, rounded half up to 4 decimals, or where it is below 1 to 6 significant digits; null when nothing was traded or there are no days.
                              * @example 241.3078
                              */
                             volume_weighted_average_price?: number | null;
