@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { pgOptions } from '@stockpile/db/driver-options'
 import { migrate } from '@stockpile/db/migrate'
 import { startEmbeddedPostgres } from '@stockpile/embedded-postgres'
-import { migrateQueue } from '@stockpile/queue/backend'
+import { prepareRoles } from '@stockpile/db/roles'
+import { migrateQueue, QUEUE_SCHEMA } from '@stockpile/queue/backend'
 import postgres from 'postgres'
 import type { TestProject } from 'vitest/node'
 import { obtainRedis } from './servers/redis.js'
@@ -74,6 +75,10 @@ async function startPostgres(
     template.pathname = `/${TEMPLATE}`
     await migrate(template.href)
     await migrateQueue(pgOptions(template.href))
+    await prepareRoles(template.href, {
+      passwords: { api: 'stockpile_api', worker: 'stockpile_worker' },
+      queueSchema: QUEUE_SCHEMA,
+    })
     return { url: server.url, stop }
   } catch (error) {
     await stop()

@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { pgOptions } from '@stockpile/db/driver-options'
 import { migrate } from '@stockpile/db/migrate'
 import { startEmbeddedPostgres } from '@stockpile/embedded-postgres'
-import { migrateQueue } from '@stockpile/queue/backend'
+import { prepareRoles } from '@stockpile/db/roles'
+import { migrateQueue, QUEUE_SCHEMA } from '@stockpile/queue/backend'
 import postgres from 'postgres'
 
 export interface TemporaryServer {
@@ -26,6 +27,10 @@ export async function startTemporaryServer(settings: Record<string, string> = {}
   const urlOf = (name: string) => Object.assign(new URL(server.url), { pathname: `/${name}` }).href
   await migrate(urlOf('template_stockpile'))
   await migrateQueue(pgOptions(urlOf('template_stockpile')))
+  await prepareRoles(urlOf('template_stockpile'), {
+    passwords: { api: 'stockpile_api', worker: 'stockpile_worker' },
+    queueSchema: QUEUE_SCHEMA,
+  })
   return {
     async createDatabase(name, { empty = false } = {}) {
       await admin`DROP DATABASE IF EXISTS ${admin(name)} WITH (FORCE)`

@@ -103,7 +103,12 @@ describe('.env.example', () => {
 
   test('is in the README, all of it', () => {
     const readme = read('README.md').replaceAll(/`_PER_(\w+)`/g, '`ALPHAVANTAGE_REQUESTS_PER_$1`')
-    const ofComposeAlone = ['POSTGRES_PASSWORD', 'ADMINER_PORT']
+    const ofComposeAlone = [
+      'POSTGRES_PASSWORD',
+      'API_DATABASE_PASSWORD',
+      'WORKER_DATABASE_PASSWORD',
+      'ADMINER_PORT',
+    ]
     const missing = [...example.keys()].filter((name) => !readme.includes(`\`${name}`))
     expect(missing.filter((name) => !ofComposeAlone.includes(name))).toEqual([])
   })

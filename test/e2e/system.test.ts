@@ -3,7 +3,7 @@ import type { components } from '@stockpile/client'
 import { pgOptions } from '@stockpile/db/driver-options'
 import { chooseBackend } from '@stockpile/queue/backend'
 import { openQueue } from '@stockpile/queue/queue'
-import { useDatabase } from '@stockpile/test-harness/database'
+import { useDatabase, urlAs } from '@stockpile/test-harness/database'
 import { waitFor } from '@stockpile/test-harness/process'
 import { queueBackends, uniquePrefix } from '@stockpile/test-harness/redis'
 import { afterEach, describe, expect, test } from 'vitest'
@@ -30,7 +30,6 @@ describe.each(queueBackends())('the whole system, the queue on $name', ({ redisU
 
   async function start(simulatorArgs: string[] = [], workerEnv: Record<string, string> = {}) {
     const queue = {
-      DATABASE_URL: database.url,
       QUEUE_PREFIX: uniquePrefix(),
       ...(redisUrl === undefined ? {} : { REDIS_URL: redisUrl }),
     }
@@ -44,8 +43,12 @@ describe.each(queueBackends())('the whole system, the queue on $name', ({ redisU
       ...workerEnv,
     }
     const [api, worker] = await Promise.all([
-      startProgram('api', { env: { ...queue, PORT: '0' } }),
-      startProgram('worker', { env: { ...queue, ...settings } }),
+      startProgram('api', {
+        env: { ...queue, DATABASE_URL: urlAs('stockpile_api', database.url), PORT: '0' },
+      }),
+      startProgram('worker', {
+        env: { ...queue, DATABASE_URL: urlAs('stockpile_worker', database.url), ...settings },
+      }),
     ])
     running.push(api, worker)
     const client = createClient(api.url)

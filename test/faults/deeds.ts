@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Rule } from '@stockpile/alphavantage/simulator'
-import { ROLE } from './postgres-server.js'
+import { limitConnections } from './postgres-server.js'
 import type { World } from './world.js'
 
 /** A fault with its end: what it broke is whole again when it resolves. */
@@ -130,7 +130,7 @@ export const DEEDS: readonly Deed[] = [
       // PostgreSQL itself may be down.
       const limit = (connections: number) =>
         until(`a limit of ${connections} connections`, () =>
-          sql.unsafe(`ALTER ROLE ${ROLE} CONNECTION LIMIT ${connections}`).then(
+          sql.unsafe(limitConnections(connections)).then(
             () => true,
             () => false,
           ),

@@ -3,13 +3,14 @@ import { join } from 'node:path'
 import { pgOptions } from '@stockpile/db/driver-options'
 import { migrate } from '@stockpile/db/migrate'
 import { startEmbeddedPostgres } from '@stockpile/embedded-postgres'
-import { migrateQueue } from '@stockpile/queue/backend'
+import { prepareRoles } from '@stockpile/db/roles'
+import { migrateQueue, QUEUE_SCHEMA } from '@stockpile/queue/backend'
 import { waitFor } from '@stockpile/test-harness/process'
 import postgres from 'postgres'
 import type { Watchdog } from '../servers/watchdog.js'
 
 export interface PostgresServer {
-  /** A database's address for the programs under test, whose role has no rights beyond what it owns. */
+  /** A database's address for its owner, who migrates; the programs under test have roles of their own in it. */
   appUrlOf(database: string): string
   adminUrlOf(database: string): string
   /** A copy of the migrated template, or with `empty` a database without any table. */
@@ -23,8 +24,14 @@ export interface PostgresServer {
 }
 
 const TEMPLATE = 'template_faults'
-/** Of the programs under test. */
-export const ROLE = 'stockpile_app'
+/** Of the owner of all tables. */
+const ROLE = 'stockpile_app'
+/** SQL: lets each of the programs under test have so many connections at most; -1: any number. */
+export function limitConnections(connections: number): string {
+  return ['stockpile_api', 'stockpile_worker']
+    .map((role) => `ALTER ROLE ${role} CONNECTION LIMIT ${connections}`)
+    .join('; ')
+}
 /** Without fsync, since the machine does not lose power; all else is as in production, so that a crash loses nothing. */
 const SETTINGS = { fsync: 'off', max_connections: '200', shared_buffers: '128MB' }
 const CRASH_DEADLINE_MS = 15_000
@@ -61,6 +68,10 @@ export async function startPostgres(directory: string, watchdog: Watchdog): Prom
     })
     await migrate(urlOf(TEMPLATE, ROLE))
     await migrateQueue(pgOptions(urlOf(TEMPLATE, ROLE)))
+    await prepareRoles(urlOf(TEMPLATE), {
+      passwords: { api: 'stockpile_api', worker: 'stockpile_worker' },
+      queueSchema: QUEUE_SCHEMA,
+    })
   } catch (error) {
     await stop()
     throw error

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { Limits } from '@stockpile/alphavantage/plan'
 import { startSimulator } from '@stockpile/alphavantage/simulator'
 import type { Arrival, Simulator } from '@stockpile/alphavantage/simulator'
+import { urlAs } from '@stockpile/test-harness/database'
 import { waitFor } from '@stockpile/test-harness/process'
 import { pgOptions } from '@stockpile/db/driver-options'
 import { chooseBackend } from '@stockpile/queue/backend'
@@ -57,7 +58,7 @@ export interface World {
   servers: Servers
   /** A superuser's connections to the database, past the proxy. */
   sql: postgres.Sql
-  /** As the programs under test reach it. */
+  /** As the programs under test reach it, for its owner. */
   databaseUrl: string
   postgres: PostgresServer
   postgresProxy: Proxy | undefined
@@ -153,15 +154,15 @@ export async function createWorld(
     closers.push(() => simulator.close())
 
     const common = {
-      DATABASE_URL: databaseUrl,
       ...(redis === null ? {} : { REDIS_URL: redisProxy?.url ?? redis.url }),
       QUEUE_PREFIX,
       LOG_LEVEL: 'debug',
     }
     const programs = createPrograms({
-      api: { ...common, PORT: '0' },
+      api: { ...common, DATABASE_URL: urlAs('stockpile_api', databaseUrl), PORT: '0' },
       worker: {
         ...common,
+        DATABASE_URL: urlAs('stockpile_worker', databaseUrl),
         ALPHAVANTAGE_BASE_URL: simulator.url,
         ...(options.keyFile ? { ALPHAVANTAGE_API_KEY_FILE: keyFile } : { ALPHAVANTAGE_API_KEY: API_KEY }),
         // With the full history; the limits are the row's.

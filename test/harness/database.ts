@@ -12,7 +12,11 @@ declare module 'vitest' {
   }
 }
 
+/** Of API and worker, as production has them; their names are their passwords here. */
+export type ProcessRole = 'stockpile_api' | 'stockpile_worker'
+
 export interface TestDatabase {
+  /** Its owner's, who may do everything. */
   url: string
   /** Removes the database; throws when connections to it are still open, and says whose. */
   drop(): Promise<void>
@@ -33,6 +37,11 @@ export async function createDatabase({ empty = false } = {}): Promise<TestDataba
   const url = new URL(inject('postgresUrl'))
   url.pathname = `/${name}`
   return { url: url.href, drop: () => asSuperuser((sql) => drop(sql, name)) }
+}
+
+/** The same database as a process of production connects to it: with the rights of its role. */
+export function urlAs(role: ProcessRole, url: string): string {
+  return Object.assign(new URL(url), { username: role, password: role }).href
 }
 
 /** A new database for each test of the file or describe block, dropped after it; `url` is the current test's. */

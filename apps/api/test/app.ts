@@ -11,7 +11,7 @@ import { chooseBackend } from '@stockpile/queue/backend'
 import { openQueue } from '@stockpile/queue/queue'
 import type { IngestQueue } from '@stockpile/queue/queue'
 import { createLogger } from '@stockpile/log/logger'
-import { createDatabase } from '@stockpile/test-harness/database'
+import { createDatabase, urlAs } from '@stockpile/test-harness/database'
 import { uniquePrefix } from '@stockpile/test-harness/redis'
 import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest'
 import * as z from 'zod'
@@ -75,17 +75,20 @@ export function useApp(options: TestAppOptions = {}): TestApp {
 async function openApp(options: TestAppOptions): Promise<TestApp & { close(): Promise<void> }> {
   const database = await createDatabase()
   const { redisUrl, timeouts = {}, databaseUrl = database.url } = options
-  const open = () =>
+  const apiUrl = options.databaseUrl ?? urlAs('stockpile_api', database.url)
+  const open = (url = apiUrl) =>
     connect({
-      databaseUrl,
+      databaseUrl: url,
       applicationName: 'api-test',
       maxConnections: 4,
       statementTimeoutMs: 5_000,
       genericPlans: true,
     })
   const [connection, dataConnection, heavyConnection] = [open(), open(), open()]
+  // The test's own, as a worker and a person at psql would write.
+  const owner = open(databaseUrl)
   const queue = openQueue({
-    backend: chooseBackend({ redisUrl, postgres: pgOptions(databaseUrl) }),
+    backend: chooseBackend({ redisUrl, postgres: pgOptions(apiUrl) }),
     prefix: redisUrl === undefined ? undefined : uniquePrefix(),
     onError: () => {},
   })
@@ -107,11 +110,11 @@ async function openApp(options: TestAppOptions): Promise<TestApp & { close(): Pr
     await app.close()
     await Promise.all([
       queue.close(),
-      ...[connection, dataConnection, heavyConnection].map((one) => one.close()),
+      ...[owner, connection, dataConnection, heavyConnection].map((one) => one.close()),
     ])
     await database.drop()
   }
-  return { app, db: connection.db, databaseUrl, queue: queue.handle, logLines, close }
+  return { app, db: owner.db, databaseUrl, queue: queue.handle, logLines, close }
 }
 
 /** Stores bars as a worker does, through a run of one symbol, and returns the run's id. */

@@ -4,7 +4,7 @@ import { createServer } from 'node:http'
 import { connect as connectTo } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { connect } from '@stockpile/db/connection'
-import { createDatabase, useDatabase } from '@stockpile/test-harness/database'
+import { createDatabase, useDatabase, urlAs } from '@stockpile/test-harness/database'
 import { useProcesses } from '@stockpile/test-harness/process'
 import { waitFor } from '@stockpile/test-harness/process'
 import { ownRedis } from '@stockpile/test-harness/redis-server'
@@ -20,7 +20,7 @@ const { start } = useProcesses()
 
 describe('the API as a process', () => {
   test('serves until SIGTERM, and ends with 0', async () => {
-    const api = start(MAIN, { env: { DATABASE_URL: database.url, PORT: '0' } })
+    const api = start(MAIN, { env: { DATABASE_URL: urlAs('stockpile_api', database.url), PORT: '0' } })
     const line = await api.waitForLine(/listens at/, DEADLINE)
     const url = /http:\/\/[\d.:]+/.exec(line)?.[0] ?? ''
     const answer = await fetch(`${url}/readyz`)
@@ -30,7 +30,7 @@ describe('the API as a process', () => {
   })
 
   test('answers what is under way at SIGTERM, and ends soon after, whatever connections clients keep', async () => {
-    const api = start(MAIN, { env: { DATABASE_URL: database.url, PORT: '0' } })
+    const api = start(MAIN, { env: { DATABASE_URL: urlAs('stockpile_api', database.url), PORT: '0' } })
     const line = await api.waitForLine(/listens at/, DEADLINE)
     const url = new URL(/http:\/\/[\d.:]+/.exec(line)?.[0] ?? '')
     const { db, close } = connect({
@@ -73,13 +73,19 @@ describe('the API as a process', () => {
   test('refuses a Redis that may evict jobs, saying what to set', async ({ skip }) => {
     const redis = await ownRedis({ 'maxmemory-policy': 'allkeys-lru' })
     if (redis === null) return skip('there is no redis-server here')
-    const api = start(MAIN, { env: { DATABASE_URL: database.url, PORT: '0', REDIS_URL: redis.url } })
+    const api = start(MAIN, {
+      env: { DATABASE_URL: urlAs('stockpile_api', database.url), PORT: '0', REDIS_URL: redis.url },
+    })
     expect(await api.waitForLine(/may evict jobs/, DEADLINE)).toContain('maxmemory-policy noeviction')
     expect(await api.waitForExit(DEADLINE)).toBe(1)
   })
 
   test('comes up without Redis, and stops in time without it', async () => {
-    const env = { DATABASE_URL: database.url, PORT: '0', REDIS_URL: 'redis://127.0.0.1:1' }
+    const env = {
+      DATABASE_URL: urlAs('stockpile_api', database.url),
+      PORT: '0',
+      REDIS_URL: 'redis://127.0.0.1:1',
+    }
     const api = start(MAIN, { env })
     const line = await api.waitForLine(/listens at/, DEADLINE)
     const url = /http:\/\/[\d.:]+/.exec(line)?.[0] ?? ''
@@ -97,7 +103,7 @@ describe('the API as a process', () => {
 
   test('tells its parent where it listens, and ends with it', async () => {
     const api = fork(MAIN, {
-      env: { DATABASE_URL: database.url, PORT: '0' },
+      env: { DATABASE_URL: urlAs('stockpile_api', database.url), PORT: '0' },
       execArgv: [],
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     })
@@ -130,7 +136,9 @@ describe('the API does not start', () => {
     await once(other, 'listening')
     const { port } = z.object({ port: z.int() }).parse(other.address())
     try {
-      const api = start(MAIN, { env: { DATABASE_URL: database.url, PORT: String(port) } })
+      const api = start(MAIN, {
+        env: { DATABASE_URL: urlAs('stockpile_api', database.url), PORT: String(port) },
+      })
       expect(await api.waitForExit(DEADLINE)).toBe(1)
       expect(api.lines).toStrictEqual([expect.stringContaining(`Port ${port} of 127.0.0.1 is taken`)])
     } finally {

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { PLANS } from '@stockpile/alphavantage/plan'
-import { databaseUrlProblem, namesDatabase } from '@stockpile/db/database-url'
+import { databaseUrlProblem, namesDatabase, withPassword } from '@stockpile/db/database-url'
 import { isSymbol, splitSymbols } from '@stockpile/db/symbol'
 import { urlProblem } from '@stockpile/db/url'
 import * as z from 'zod'
@@ -38,6 +38,7 @@ const environmentSchema = z.object({
       databaseUrlProblem(value) ??
       (namesDatabase(value) ? undefined : 'must name the database after the last slash'),
   ),
+  DATABASE_PASSWORD: text,
   REDIS_URL: sound((value) => urlProblem(value, ['redis', 'rediss'], ':password@127.0.0.1:6379')),
   QUEUE_PREFIX: given(
     z
@@ -160,7 +161,10 @@ export function parseConfig(
   return {
     home:
       data.STOCKPILE_HOME === undefined ? resolve(projectRoot, '.stockpile') : resolve(data.STOCKPILE_HOME),
-    databaseUrl: data.DATABASE_URL,
+    databaseUrl:
+      data.DATABASE_URL === undefined || data.DATABASE_PASSWORD === undefined
+        ? data.DATABASE_URL
+        : withPassword(data.DATABASE_URL, data.DATABASE_PASSWORD),
     redisUrl: data.REDIS_URL,
     queuePrefix: data.QUEUE_PREFIX,
     host: data.HOST,

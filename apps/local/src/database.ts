@@ -1,11 +1,14 @@
+import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { parseDatabaseUrl, withDatabase } from '@stockpile/db/database-url'
+import { parseDatabaseUrl, withDatabase, withPassword, withUser } from '@stockpile/db/database-url'
 import { pgOptions, postgresJsOptions } from '@stockpile/db/driver-options'
 import { errorSentence } from '@stockpile/db/error-sentence'
 import { describeMigrated, migrate } from '@stockpile/db/migrate'
 import { EmbeddedPostgresError, startEmbeddedPostgres } from '@stockpile/embedded-postgres'
-import { migrateQueue } from '@stockpile/queue/backend'
+import { PROCESS_ROLES, prepareRoles } from '@stockpile/db/roles'
+import type { ProcessName } from '@stockpile/db/roles'
+import { migrateQueue, QUEUE_SCHEMA } from '@stockpile/queue/backend'
 import postgres from 'postgres'
 import type { Config } from './config.js'
 import { deferred } from './deferred.js'
@@ -24,8 +27,10 @@ const POLL_MS = 100
 const WATCH_MS = 1_000
 
 export interface DatabaseServer {
-  /** The database to use, with its password. */
+  /** The database to use, with its password, as its owner. */
   databaseUrl: string
+  /** Of the roles of API and worker, which change no table; undefined: both connect as the user of DATABASE_URL. */
+  rolePasswords: Record<ProcessName, string> | undefined
   /** Undefined for a DATABASE_URL. */
   embedded:
     | {
@@ -61,6 +66,7 @@ export async function openDatabaseServer(
     const { database } = parseDatabaseUrl(config.databaseUrl)
     return {
       databaseUrl: withDatabase(config.databaseUrl, `${database}${suffix}`),
+      rolePasswords: undefined,
       embedded: undefined,
       lost: new Promise(() => {}),
       lookForLoss: async () => undefined,
@@ -79,6 +85,8 @@ export async function openDatabaseServer(
       const watch = watchServer(lookForLoss)
       return {
         databaseUrl: withDatabase(server.url, `${EMBEDDED_DATABASE}${suffix}`),
+        // New at each start, and kept nowhere: nobody but these two processes uses them.
+        rolePasswords: { api: newPassword(), worker: newPassword() },
         embedded: { passwordFile: join(server.folder, 'password'), identity, survived: server.adopted },
         lost: Promise.race([lock.lost, watch.lost]),
         lookForLoss,
@@ -109,6 +117,20 @@ function watchServer(lookForLoss: DatabaseServer['lookForLoss']): { lost: Promis
   return { lost, stop: () => clearInterval(timer) }
 }
 
+function newPassword(): string {
+  return randomBytes(24).toString('base64url')
+}
+
+/** The database as a process connects to it. */
+export function processUrl(
+  { databaseUrl, rolePasswords }: Pick<DatabaseServer, 'databaseUrl' | 'rolePasswords'>,
+  name: ProcessName,
+): string {
+  return rolePasswords === undefined
+    ? databaseUrl
+    : withPassword(withUser(databaseUrl, PROCESS_ROLES[name]), rolePasswords[name])
+}
+
 async function startServer(home: string, log: (line: string) => void) {
   try {
     return await startEmbeddedPostgres({ directory: join(home, POSTGRES_FOLDER), settings: SETTINGS, log })
@@ -119,15 +141,21 @@ async function startServer(home: string, log: (line: string) => void) {
 }
 
 /**
- * Makes the database where it is missing and brings it, and BullMQ's tables in it, to this code's schema.
+ * Makes the database where it is missing, brings it and BullMQ's tables in it to this code's schema, and makes the roles of
+ * API and worker.
  * @returns a sentence when it was an earlier build's and had to be repaired
  * @throws StartError
  */
-export async function prepareDatabase(databaseUrl: string): Promise<string | undefined> {
+export async function prepareDatabase({
+  databaseUrl,
+  rolePasswords,
+}: Pick<DatabaseServer, 'databaseUrl' | 'rolePasswords'>): Promise<string | undefined> {
   try {
     await createIfMissing(databaseUrl)
     const migrated = await migrate(databaseUrl)
     await migrateQueue(pgOptions(databaseUrl))
+    if (rolePasswords !== undefined)
+      await prepareRoles(databaseUrl, { passwords: rolePasswords, queueSchema: QUEUE_SCHEMA })
     return migrated.repaired.length > 0 || migrated.corrected > 0 ? describeMigrated(migrated) : undefined
   } catch (error) {
     if (error instanceof StartError) throw error

@@ -17,7 +17,7 @@ const STOP_MS = { worker: 5_000, api: 2_000, simulator: 1_000 }
 
 export interface ProgramsOptions {
   config: Config
-  databaseUrl: string
+  databaseUrls: Record<'api' | 'worker', string>
   queuePrefix: string | undefined
   /** Of this process: of these the programs inherit what they need. */
   environment: Record<string, string | undefined>
@@ -38,7 +38,7 @@ export interface Programs {
 
 /** The programs of the other packages: they are started as processes, and never imported. */
 export function createPrograms(options: ProgramsOptions): Programs {
-  const { config, databaseUrl, queuePrefix } = options
+  const { config, databaseUrls, queuePrefix } = options
   const running = new Map<keyof typeof LOG_FILES, Program>()
   const { promise: died, reject: die } = deferred<never>()
 
@@ -65,7 +65,6 @@ export function createPrograms(options: ProgramsOptions): Programs {
     return program.ready
   }
   const shared = {
-    DATABASE_URL: databaseUrl,
     // What a person sees is made of these lines here.
     LOG_FORMAT: 'json',
     REDIS_URL: config.redisUrl,
@@ -88,7 +87,7 @@ export function createPrograms(options: ProgramsOptions): Programs {
       )
     },
     startApi() {
-      const env = { ...shared, HOST: config.host, PORT: String(config.port) }
+      const env = { ...shared, DATABASE_URL: databaseUrls.api, HOST: config.host, PORT: String(config.port) }
       return start('api', mainOf(import.meta.resolve('@stockpile/api/package.json')), { env })
     },
     async startWorker(simulatorUrl) {
@@ -102,6 +101,7 @@ export function createPrograms(options: ProgramsOptions): Programs {
           : { ALPHAVANTAGE_API_KEY: SIMULATOR_KEY, ALPHAVANTAGE_BASE_URL: simulatorUrl }
       const env = {
         ...shared,
+        DATABASE_URL: databaseUrls.worker,
         ...provider,
         ALPHAVANTAGE_PLAN: config.plan,
         ALPHAVANTAGE_REQUESTS_PER_SECOND: config.requestsPer.second,

@@ -14,7 +14,13 @@ export interface Settings {
 }
 
 /** Read by docker compose from the same file. */
-const OF_COMPOSE = ['POSTGRES_PASSWORD', 'ADMINER_PORT', 'HEARTBEAT_FILE']
+const OF_COMPOSE = [
+  'POSTGRES_PASSWORD',
+  'API_DATABASE_PASSWORD',
+  'WORKER_DATABASE_PASSWORD',
+  'ADMINER_PORT',
+  'HEARTBEAT_FILE',
+]
 /** Not ours, but passed on to what is started, or read by compose, Docker or Node. */
 const OF_OTHERS = /^(?:COMPOSE_|DOCKER_|NODE_|SSL_CERT_|TZ$|(?:https?|no|all)_proxy$)/i
 

@@ -7,6 +7,7 @@ import {
   openDatabaseServer,
   POSTGRES_FOLDER,
   prepareDatabase,
+  processUrl,
   waitForOldPrograms,
 } from './database.js'
 import { recallEarlier } from './earlier.js'
@@ -78,7 +79,7 @@ async function runPrograms(options: StartOptions, server: DatabaseServer, port: 
   signal.addEventListener('abort', () => over.abort(), { once: true })
   const programs = createPrograms({
     config,
-    databaseUrl,
+    databaseUrls: { api: processUrl(server, 'api'), worker: processUrl(server, 'worker') },
     queuePrefix: queuePrefix(config, server),
     environment: options.environment,
     onLine: lineReporter(config, terminal, news),
@@ -114,7 +115,7 @@ async function serve(
   terminal.show((frame) => [busyLine('starting the API and the worker', frame)])
   const simulator = config.simulated ? programs.startSimulator() : undefined
   await Promise.all([
-    prepareDatabase(databaseUrl).then((repaired) => {
+    prepareDatabase(server).then((repaired) => {
       if (repaired !== undefined)
         terminal.print([{ text: '  ' }, { text: repaired, style: 'yellow', hang: true }])
       return waitForPredecessor(options, server, port)

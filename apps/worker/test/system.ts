@@ -12,7 +12,7 @@ import type { RunRequest } from '@stockpile/db/runs'
 import { chooseBackend } from '@stockpile/queue/backend'
 import { enqueue, openQueue } from '@stockpile/queue/queue'
 import type { IngestQueue } from '@stockpile/queue/queue'
-import { useDatabase } from '@stockpile/test-harness/database'
+import { useDatabase, urlAs } from '@stockpile/test-harness/database'
 import { waitFor } from '@stockpile/test-harness/process'
 import { uniquePrefix } from '@stockpile/test-harness/redis'
 import { pino } from 'pino'
@@ -118,7 +118,7 @@ export function useSystem({
     },
     async work(env = {}) {
       const config = parseConfig({
-        DATABASE_URL: database.url,
+        DATABASE_URL: urlAs('stockpile_worker', database.url),
         ...(redisUrl === undefined ? {} : { REDIS_URL: redisUrl }),
         QUEUE_PREFIX: current().prefix,
         ALPHAVANTAGE_API_KEY: CANARY_KEY,

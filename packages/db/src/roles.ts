@@ -55,8 +55,8 @@ export async function prepareRoles(
       for (const name of ['api', 'worker'] as const) {
         await makeRole(tx, PROCESS_ROLES[name], passwords[name])
         await grant(tx, name)
-        await grantQueue(tx, PROCESS_ROLES[name], queueSchema)
       }
+      await grantQueue(tx, queueSchema)
     })
   } finally {
     await close()
@@ -91,14 +91,18 @@ async function grant(db: Database, name: ProcessName): Promise<void> {
   if (remove.length > 0) await db.execute(sql`GRANT DELETE ON ${listed(remove)} TO ${role}`)
 }
 
-async function grantQueue(db: Database, name: string, schemaName: string): Promise<void> {
+/** BullMQ makes a sequence in its schema for each queue, whichever of the two comes first: the other uses it as well. */
+async function grantQueue(db: Database, schemaName: string): Promise<void> {
   const [known] = await db.execute(sql`SELECT FROM pg_namespace WHERE nspname = ${schemaName}`)
   if (known === undefined) return
-  const role = sql.identifier(name)
   const schema = sql.identifier(schemaName)
-  await db.execute(sql`GRANT USAGE ON SCHEMA ${schema} TO ${role}`)
-  await db.execute(sql`GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA ${schema} TO ${role}`)
-  await db.execute(sql`GRANT USAGE, SELECT, UPDATE ON ALL SEQUENCES IN SCHEMA ${schema} TO ${role}`)
+  const [api, worker] = [sql.identifier(PROCESS_ROLES.api), sql.identifier(PROCESS_ROLES.worker)]
+  const both = sql`${api}, ${worker}`
+  const onSequences = sql`GRANT USAGE, SELECT, UPDATE ON SEQUENCES TO ${both}`
+  await db.execute(sql`GRANT USAGE, CREATE ON SCHEMA ${schema} TO ${both}`)
+  await db.execute(sql`GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA ${schema} TO ${both}`)
+  await db.execute(sql`GRANT USAGE, SELECT, UPDATE ON ALL SEQUENCES IN SCHEMA ${schema} TO ${both}`)
+  await db.execute(sql`ALTER DEFAULT PRIVILEGES FOR ROLE ${both} IN SCHEMA ${schema} ${onSequences}`)
 }
 
 const ITERATIONS = 4_096

@@ -26,7 +26,7 @@ export const connectionsExhausted: Row = {
     await limit(ADMIN_CONNECTIONS + 2)
     await sql`
       SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-       WHERE datname = current_database() AND usename = 'stockpile_app'`
+       WHERE datname = current_database() AND usename IN ('stockpile_api', 'stockpile_worker')`
     const answers = await Promise.all(
       Array.from({ length: 12 }, () => http.request('/api/financial_data?limit=1')),
     )
