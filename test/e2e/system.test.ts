@@ -127,11 +127,10 @@ describe.each(queueBackends())('the whole system, the queue on $name', ({ redisU
       body: JSON.stringify([{ symbol: 'DOWN', answer: { kind: 'status', status: 503 } }]),
     })
     const data = await system.ingest(['DOWN', 'IBM', 'AAPL'])
-    const before = performance.now()
     await system.run(data.id, (one) => one.counts.succeeded === 2)
-    // The first retry of DOWN is due after 2.5 s at the earliest.
-    expect(performance.now() - before).toBeLessThan(2_500)
-    expect((await system.arrivals()).map((one) => one.symbol)).toEqual(['DOWN', 'IBM', 'AAPL'])
+    // DOWN may be asked for again by now, but only after the others.
+    const asked = (await system.arrivals()).map((one) => one.symbol)
+    expect(asked.slice(0, 3)).toEqual(['DOWN', 'IBM', 'AAPL'])
     await system.client.POST('/api/ingest/{id}/cancel', { params: { path: { id: data.id } } })
   })
 

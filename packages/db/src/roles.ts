@@ -12,7 +12,10 @@ const WRITES: Record<
   ProcessName,
   { insertAndUpdate: readonly string[] | 'everything'; remove: readonly string[] }
 > = {
-  api: { insertAndUpdate: ['ingest_runs', 'ingest_items', 'ingest_failures', 'idempotency_keys'], remove: [] },
+  api: {
+    insertAndUpdate: ['ingest_runs', 'ingest_items', 'ingest_failures', 'idempotency_keys'],
+    remove: [],
+  },
   worker: {
     insertAndUpdate: 'everything',
     // Neither prices nor what they were before, nor what was rejected: these are never deleted.
