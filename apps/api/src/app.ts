@@ -19,6 +19,7 @@ import { rejectedRowRoutes } from './routes/rejected-rows.js'
 import { retryRoutes } from './routes/retry.js'
 import { revisionRoutes } from './routes/revisions.js'
 import { statisticsRoutes } from './routes/statistics.js'
+import { workerRoutes } from './routes/workers.js'
 import { createExports } from './exports.js'
 import { createHeavyStatements } from './heavy-statements.js'
 import { createServer } from './server.js'
@@ -59,6 +60,7 @@ export async function buildApp({ db, dataDb, heavyDb, queue, logger, timeouts }:
   failureRoutes(app, dependencies)
   rejectedRowRoutes(app, dependencies)
   quotaRoutes(app, dependencies)
+  workerRoutes(app, dependencies)
   healthRoutes(app, dependencies)
 
   await app.ready()

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { packBars } from '@stockpile/db/bars'
 import type { Bar } from '@stockpile/db/bars'
 import { connect } from '@stockpile/db/connection'
@@ -5,8 +6,11 @@ import type { Database } from '@stockpile/db/connection'
 import { pgOptions } from '@stockpile/db/driver-options'
 import { failAttempt, storeSeries, takeItem } from '@stockpile/db/items'
 import type { Failure } from '@stockpile/db/items'
+import { limitsFor } from '@stockpile/db/limits'
 import type { RejectedRow } from '@stockpile/db/quarantine'
 import { createRun } from '@stockpile/db/runs'
+import { noteWorker } from '@stockpile/db/workers'
+import type { WorkerSelf } from '@stockpile/db/workers'
 import { chooseBackend } from '@stockpile/queue/backend'
 import { openQueue } from '@stockpile/queue/queue'
 import type { IngestQueue } from '@stockpile/queue/queue'
@@ -33,6 +37,8 @@ interface TestAppOptions {
   timeouts?: Partial<Timeouts>
   /** One app for all tests of the block: for those that write nothing. Not with Redis. */
   shared?: boolean
+  /** Whether a worker lives beside it, with a plan of 25 requests a day; true by default. */
+  worker?: boolean
   /** Replaces the database's URL, for a server that is away. */
   databaseUrl?: string
 }
@@ -106,6 +112,7 @@ async function openApp(options: TestAppOptions): Promise<TestApp & { close(): Pr
     logger,
     timeouts,
   })
+  if (options.worker !== false && databaseUrl === database.url) await liveWorker(connection.db)
   const close = async () => {
     await app.close()
     await Promise.all([
@@ -115,6 +122,26 @@ async function openApp(options: TestAppOptions): Promise<TestApp & { close(): Pr
     await database.drop()
   }
   return { app, db: owner.db, databaseUrl, queue: queue.handle, logLines, close }
+}
+
+/** The row of a worker that lives, for 20 s or until it is written again. */
+export async function liveWorker(db: Database, values: Partial<WorkerSelf> = {}): Promise<WorkerSelf> {
+  const self: WorkerSelf = {
+    id: randomUUID(),
+    name: 'host:1',
+    version: '0.1.0',
+    plan: 'free',
+    limits: limitsFor({ perSecond: 0, perMinute: 0, perDay: 25 }),
+    keyFingerprint: null,
+    keyProblem: null,
+    concurrency: 4,
+    queue: 'redis',
+    startedMsAgo: 60_000,
+    waiting: null,
+    ...values,
+  }
+  await noteWorker(db, self)
+  return self
 }
 
 /** Stores bars as a worker does, through a run of one symbol, and returns the run's id. */

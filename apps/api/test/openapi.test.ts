@@ -59,6 +59,7 @@ test('OpenAPI describes every route of the contract once', async () => {
     'GET /api/rejected_rows',
     'GET /api/statistics',
     'GET /api/symbols/{symbol}/revisions',
+    'GET /api/workers',
     'GET /healthz',
     'GET /readyz',
     'POST /api/ingest',

@@ -24,7 +24,9 @@ describe('the API as a process', () => {
     const line = await api.waitForLine(/listens at/, DEADLINE)
     const url = /http:\/\/[\d.:]+/.exec(line)?.[0] ?? ''
     const answer = await fetch(`${url}/readyz`)
-    expect(await answer.json()).toMatchObject({ data: { status: 'ready' } })
+    expect(await answer.json()).toMatchObject({
+      data: { status: 'degraded', checks: { database: 'up', queue: 'up', workers: 'none' } },
+    })
     api.signal('SIGTERM')
     expect(await api.waitForExit(DEADLINE)).toBe(0)
   })

@@ -65,8 +65,13 @@ describe.each([
     expect((await context.app.inject('/api/financial_data')).statusCode).toBe(200)
     const answer = await context.app.inject('/readyz')
     expect(answer.statusCode).toBe(200)
+    const since = /"since":"([^"]+)"/.exec(answer.body)?.[1] ?? ''
+    expect(Date.now() - Date.parse(since)).toBeLessThan(BOUND_MS * slowness())
     expect(answer.body).toBe(
-      '{"data":{"status":"degraded","checks":{"database":"up","queue":"down","provider":"up"}},"info":{"error":""}}',
+      '{"data":{"status":"degraded","checks":{"database":"up","queue":"down","workers":"up","storage":"up","provider":"up"},' +
+        `"causes":[{"check":"queue","class":"queue_down","since":"${since}","detail":"The queue does not answer: runs are ` +
+        'accepted, and begin once it does.","advice":"Look whether the Redis of REDIS_URL, or without one the database, is up ' +
+        'and not full; work then goes on by itself."}]},"info":{"error":""}}',
     )
   })
 

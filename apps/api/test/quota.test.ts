@@ -4,11 +4,11 @@ import { concludeRequest, publishPlan, reserveRequest } from '@stockpile/db/ledg
 import { blockUntil, recordDailyRefusal, refuseAccess } from '@stockpile/db/ledger-refusals'
 import { limitsFor } from '@stockpile/db/limits'
 import type { Limit } from '@stockpile/db/limits'
-import { noteMissingKey } from '@stockpile/db/provider-status'
 import { createRun } from '@stockpile/db/runs'
+import { noteWorker } from '@stockpile/db/workers'
 import { describe, expect, test } from 'vitest'
 import * as z from 'zod'
-import { fail, problemOf, useApp } from './app.js'
+import { fail, liveWorker, problemOf, useApp } from './app.js'
 
 const FREE = limitsFor({ perSecond: 1, perMinute: 0, perDay: 25 })
 const DAILY = limitsFor({ perSecond: 0, perMinute: 0, perDay: 25 })
@@ -16,7 +16,7 @@ const FINGERPRINT = 'b5bb9d8014a0f9b1'
 const DAY_MS = 86_401_000
 
 const answerShape = z.object({
-  data: z.object({ estimated_completion_at: z.string().nullable(), id: z.string() }),
+  data: z.looseObject({ estimated_completion_at: z.string().nullable(), id: z.string() }),
 })
 const quotaShape = z.object({
   data: z.object({
@@ -25,9 +25,16 @@ const quotaShape = z.object({
   }),
 })
 
-const context = useApp()
+const context = useApp({ worker: false })
 const get = async (url: string): Promise<unknown> => (await context.app.inject(url)).json()
 const symbols = (count: number) => Array.from({ length: count }, (_, index) => `S${index}`)
+
+/** As the start of a worker with the key. */
+async function startWorker({ plan, limits }: { plan: string; limits: readonly Limit[] }) {
+  await publishPlan(context.db, { plan, limits })
+  return liveWorker(context.db, { plan, limits, keyFingerprint: FINGERPRINT })
+}
+
 /** From now, in milliseconds. */
 const until = (instant: string | null | undefined) => Date.parse(instant ?? '') - Date.now()
 
@@ -68,13 +75,16 @@ describe('the quota', () => {
     const answer = await context.app.inject('/api/quota')
     expect(answer.statusCode).toBe(200)
     expect(answer.body).toBe(
-      '{"data":{"plan":null,"limits":[],"blocked":null,"contradiction":null,"key":null,"items_waiting":0,' +
-        '"backlog_done_at":null,"requests":[]},"info":{"error":""}}',
+      '{"data":{"plan":null,"living_plans":[],"limits":[],"blocked":null,"contradiction":null,"key":null,"items_waiting":0,' +
+        '"backlog_done_at":null,"no_estimate_because":"No worker has ever started.","causes":[{"for":"worker",' +
+        '"class":"no_worker","since":null,"detail":"No worker has ever started.","advice":"Start a worker; one that should ' +
+        'be there says at the end of its log why it is not. Work goes on by itself once one lives.","until":null}],' +
+        '"requests":[]},"info":{"error":""}}',
     )
   })
 
   test('says of each limit what is used, what remains and when it frees, and what was spent on what', async () => {
-    await publishPlan(context.db, { plan: 'free', limits: DAILY })
+    await startWorker({ plan: 'free', limits: DAILY })
     for (let sent = 0; sent < 24; sent++) await spend(context.db, DAILY, 'accepted')
     await spend(context.db, DAILY, 'timeout')
     await post({ symbols: symbols(30) })
@@ -99,7 +109,7 @@ describe('the quota', () => {
   })
 
   test('says what blocks it, until when and why', async () => {
-    await publishPlan(context.db, { plan: 'free', limits: FREE })
+    await startWorker({ plan: 'free', limits: FREE })
     await blockUntil(context.db, { class: 'burst_limit', detail: 'Too fast.', ms: 60_000 })
     expect(await get('/api/quota')).toMatchObject({
       data: { blocked: { class: 'burst_limit', detail: 'Too fast.' } },
@@ -114,7 +124,7 @@ describe('the quota', () => {
     { plan: 'free', perDay: 500, says: '75 a minute, 500 a day' },
   ])('points out a plan $plan that the provider contradicts', async ({ plan, perDay, says }) => {
     const limits = limitsFor({ perSecond: 0, perMinute: 75, perDay })
-    await publishPlan(context.db, { plan, limits })
+    await startWorker({ plan, limits })
     await recordDailyRefusal(context.db, { limits, saidPerDay: 25, detail: '25 requests per day' })
     expect(await get('/api/quota')).toMatchObject({
       data: {
@@ -129,7 +139,7 @@ describe('the quota', () => {
   })
 
   test('says loudly that the key is refused, and what to do; readiness is degraded, and still 200', async () => {
-    await publishPlan(context.db, { plan: 'free', limits: DAILY })
+    await startWorker({ plan: 'free', limits: DAILY })
     await refuseKey(context.db)
     const { estimated_completion_at } = await post({ symbols: ['IBM'] })
     expect(estimated_completion_at).toBeNull()
@@ -150,14 +160,18 @@ describe('the quota', () => {
     expect(JSON.stringify(quota)).toMatch(/"advice":"Set a valid key/)
     const ready = await context.app.inject('/readyz')
     expect(ready.statusCode).toBe(200)
-    expect(ready.body).toBe(
-      '{"data":{"status":"degraded","checks":{"database":"up","queue":"up","provider":"waiting_key"}},"info":{"error":""}}',
+    expect(ready.body).toMatch(
+      /^{"data":{"status":"degraded","checks":{"database":"up","queue":"up","workers":"up","storage":"up","provider":"waiting_key"},"causes":\[{"check":"provider","class":"invalid_key","since":"2[^"]+","detail":"Alpha Vantage does not accept the API key.","advice":"Set a valid key [^"]+"}\]},"info":{"error":""}}$/,
     )
   })
 
-  test('says that a worker waits for a key', async () => {
-    await publishPlan(context.db, { plan: 'free', limits: DAILY })
-    await noteMissingKey(context.db)
+  test('says that no worker has a key', async () => {
+    const worker = await startWorker({ plan: 'free', limits: DAILY })
+    await noteWorker(context.db, {
+      ...worker,
+      keyFingerprint: null,
+      keyProblem: 'There is no API key: no file.',
+    })
     expect(await get('/api/quota')).toMatchObject({
       data: {
         key: { fingerprint: null, state: 'missing', retry_at: null, access: [] },
@@ -170,7 +184,7 @@ describe('the quota', () => {
   })
 
   test('is undecided about a key whose first answer is not there yet', async () => {
-    await publishPlan(context.db, { plan: 'free', limits: DAILY })
+    await startWorker({ plan: 'free', limits: DAILY })
     await spend(context.db, DAILY, null)
     expect(await get('/api/quota')).toMatchObject({
       data: {
@@ -190,7 +204,7 @@ describe('the quota', () => {
 
   test('shows no more of a fingerprint than its beginning, in no answer and no line of the log', async () => {
     const { db } = context
-    await publishPlan(db, { plan: 'free', limits: DAILY })
+    await startWorker({ plan: 'free', limits: DAILY })
     await spend(db, DAILY, 'accepted')
     await refuseKey(db)
     const failure = { class: 'invalid_symbol', detail: 'No.', advice: 'Check it.', httpStatus: 200 }
@@ -208,7 +222,7 @@ describe('the quota', () => {
 
 describe('the forecast', () => {
   test('of 500 symbols at 25 a day is 19 days, and the 202 says so before the first request is spent', async () => {
-    await publishPlan(context.db, { plan: 'free', limits: FREE })
+    await startWorker({ plan: 'free', limits: FREE })
     const { id, estimated_completion_at: done } = await post({ symbols: symbols(500) })
     const expectedMs = 19 * DAY_MS + 24 * 1_400
     expect(Math.abs(until(done) - expectedMs)).toBeLessThan(10_000)
@@ -220,7 +234,7 @@ describe('the forecast', () => {
   })
 
   test('is of each run of a page, in the order of spending', async () => {
-    await publishPlan(context.db, { plan: 'free', limits: DAILY })
+    await startWorker({ plan: 'free', limits: DAILY })
     await fail(context.db, 'NOSUCH', {
       class: 'x',
       detail: 'x',
@@ -239,23 +253,36 @@ describe('the forecast', () => {
   })
 
   test('is null before any worker started, and for a run that waits for a key', async () => {
-    expect(await post({ symbols: ['AAPL'] })).toMatchObject({ estimated_completion_at: null })
-    await publishPlan(context.db, { plan: 'free', limits: FREE })
-    const id = await waitingRun(context.db, { for: 'key', reason: 'There is no key.' })
+    expect(await post({ symbols: ['AAPL'] })).toMatchObject({
+      status: 'blocked',
+      estimated_completion_at: null,
+      no_estimate_because: 'No worker has ever started.',
+      waiting: { for: 'worker', class: 'no_worker', until: null },
+    })
+    const worker = await startWorker({ plan: 'free', limits: FREE })
+    const keyProblem = 'There is no API key: no file.'
+    await noteWorker(context.db, { ...worker, keyFingerprint: null, keyProblem })
+    const id = await waitingRun(context.db, { for: 'key', reason: keyProblem })
     expect(await get(`/api/ingest/${id}`)).toMatchObject({
-      data: { status: 'blocked', estimated_completion_at: null },
+      data: {
+        status: 'blocked',
+        estimated_completion_at: null,
+        no_estimate_because: keyProblem,
+        waiting: { for: 'key', class: 'missing_key', reason: keyProblem },
+      },
     })
   })
 })
 
 test('a run that waits says for what, why and until when, and so do its items', async () => {
+  await startWorker({ plan: 'free', limits: DAILY })
   const reason = 'The requests of this day are spent.'
   const id = await waitingRun(context.db, { for: 'quota', reason })
   const { data: run } = z
-    .object({ data: z.object({ status: z.string(), waiting: z.record(z.string(), z.string()) }) })
+    .object({ data: z.object({ status: z.string(), waiting: z.looseObject({ until: z.string() }) }) })
     .parse(await get(`/api/ingest/${id}`))
   expect(run).toMatchObject({ status: 'waiting_quota', waiting: { for: 'quota', reason } })
-  expect(Math.abs(until(run.waiting['until']) - 60_000)).toBeLessThan(10_000)
+  expect(Math.abs(until(run.waiting.until) - 60_000)).toBeLessThan(10_000)
   expect(await get(`/api/ingest/${id}/items`)).toMatchObject({
     data: [
       {
@@ -263,7 +290,7 @@ test('a run that waits says for what, why and until when, and so do its items', 
         outcome: null,
         waiting_for: 'quota',
         waiting_reason: reason,
-        next_attempt_at: run.waiting['until'],
+        next_attempt_at: run.waiting.until,
       },
     ],
   })

@@ -2,6 +2,7 @@ import type { Connection } from '@stockpile/db/connection'
 import { pruneIdempotencyKeys } from '@stockpile/db/idempotency'
 import { pruneRequests } from '@stockpile/db/ledger'
 import { pruneRun } from '@stockpile/db/retention'
+import { pruneWorkers } from '@stockpile/db/workers'
 import type { Logger } from 'pino'
 import { tick } from './in-flight.js'
 
@@ -16,7 +17,8 @@ interface Housekeeping {
 
 /**
  * Forgets what nothing needs any more, until `signal` aborts: requests outside of every window of the quota, idempotency
- * keys that are out of date, and runs that finished long ago, one at a time. Any number of workers may do so.
+ * keys that are out of date, workers that were lost long ago, and runs that finished long ago, one at a time. Any number
+ * of workers may do so.
  */
 export async function runHousekeeping(
   { db, logger, runRetentionDays }: Housekeeping,
@@ -28,6 +30,7 @@ export async function runHousekeeping(
       do pruned = await pruneRequests(db)
       while (pruned > 0 && !signal.aborted)
       await pruneIdempotencyKeys(db)
+      await pruneWorkers(db)
       let runs = 0
       if (runRetentionDays > 0)
         while (!signal.aborted && (await pruneRun(db, { olderThanDays: runRetentionDays }))) runs += 1

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { AlphaVantageError } from '@stockpile/alphavantage/refusal'
 import { withoutParameters } from '@stockpile/db/connection'
 import type { Connection } from '@stockpile/db/connection'
@@ -15,7 +14,7 @@ import {
 import type { ClosedGate } from '@stockpile/db/ledger'
 import type { Limit } from '@stockpile/db/limits'
 import type { Logger } from 'pino'
-import { MissingKeyError } from './api-key.js'
+import { fingerprintOf, MissingKeyError } from './api-key.js'
 import { blockDetail, bookRefusal } from './book-refusal.js'
 import { EARLY_MS } from './gate.js'
 import { tick } from './in-flight.js'
@@ -243,9 +242,4 @@ function waitFor(closed: ClosedGate): Wait {
   const reason =
     closed.reason === 'blocked' ? closed.detail : `The requests of this ${closed.reason} are spent.`
   return { for: closed.reason === 'second' ? null : 'quota', reason, ms, refused: false }
-}
-
-/** Tells keys apart without being one: 64 bits of a hash. */
-function fingerprintOf(key: string): string {
-  return createHash('sha256').update(key).digest('hex').slice(0, 16)
 }

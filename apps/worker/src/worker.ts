@@ -8,7 +8,6 @@ import type { Wait } from '@stockpile/db/items'
 import { publishPlan } from '@stockpile/db/ledger'
 import { limitsFor, WINDOWS_MS } from '@stockpile/db/limits'
 import type { LimitName } from '@stockpile/db/limits'
-import { noteMissingKey } from '@stockpile/db/provider-status'
 import { waitForSchema } from '@stockpile/db/ready'
 import { createStartRun } from '@stockpile/db/runs'
 import { warnOfErrors } from '@stockpile/log/repeated-errors'
@@ -18,7 +17,7 @@ import { assertSafe, watchSafety } from '@stockpile/queue/redis-safety'
 import { backoffMs } from '@stockpile/queue/retry-policy'
 import type { Logger } from 'pino'
 import { AnswerKeeper } from './answer-keeper.js'
-import { apiKeySource, tellWhenMissing, waitForApiKey } from './api-key.js'
+import { apiKeySource, waitForApiKey } from './api-key.js'
 import type { Config } from './config.js'
 import { runDispatcher } from './dispatcher.js'
 import { Gate } from './gate.js'
@@ -27,6 +26,7 @@ import { runHousekeeping } from './housekeeping.js'
 import { InFlight, ShutdownError, tick, watchClaims } from './in-flight.js'
 import { Isolation } from './isolation.js'
 import type { ProbeWaits } from './outage.js'
+import { keepPresent } from './presence.js'
 import { processItem } from './process-item.js'
 import { createQuota } from './quota.js'
 import { gapMs } from './spacing.js'
@@ -75,7 +75,7 @@ export async function startWorker(
   const { db, close } = connect({
     databaseUrl: config.databaseUrl,
     applicationName: 'stockpile-worker',
-    maxConnections: config.concurrency + 2,
+    maxConnections: config.concurrency + 3,
     statementTimeoutMs: STATEMENT_TIMEOUT_MS,
     lockTimeoutMs: LOCK_TIMEOUT_MS,
   })
@@ -97,9 +97,8 @@ export async function startWorker(
     await Promise.all([queue.close(), close()])
   }
 
-  const apiKey = tellWhenMissing(apiKeySource(config.key), () =>
-    noteMissingKey(db).catch((err: unknown) => logger.warn({ err }, 'cannot note that there is no key')),
-  )
+  const apiKey = apiKeySource(config.key)
+  const waiting = { now: (): Wait | null => null }
   try {
     await waitForSchema(db, {
       onWaiting: (sentence) => logger.warn(sentence),
@@ -110,6 +109,18 @@ export async function startWorker(
     // From here on each connection is looked at: one before is by the next line.
     starting = false
     await assertSafe(backend, (doubt) => logger.warn(doubt))
+    const { concurrency, plan } = config
+    const { present } = await keepPresent(
+      {
+        db,
+        self: { plan, limits, concurrency, queue: backend.kind },
+        apiKey,
+        waiting: () => waiting.now(),
+        logger,
+      },
+      stopping.signal,
+    )
+    background.push(present)
     const startRun = await createStartRun(db, config.symbols)
     if (startRun !== null)
       logger.info({ run: startRun, symbols: config.symbols }, 'asked for the first symbols')
@@ -150,6 +161,8 @@ export async function startWorker(
     onLook: () => recoverLost(),
     logger,
   })
+  waiting.now = () =>
+    gate.closed && { ...gate.closed.wait, ms: Math.max(0, gate.closed.untilMs - performance.now()) }
   const dependencies = {
     db,
     clientFor: (key: string) => createClient({ baseUrl: config.baseUrl, apiKey: () => key }),

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { waitFor } from '@stockpile/test-harness/process'
 import { pino } from 'pino'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { apiKeySource, tellWhenMissing, waitForApiKey } from '../src/api-key.js'
+import { apiKeySource, waitForApiKey } from '../src/api-key.js'
 import { CANARY_KEY, symbolNames, useSystem } from './system.js'
 
 const DEADLINE_MS = 25_000
@@ -80,9 +80,10 @@ describe('a key file that appears but cannot be read', () => {
     const isRoot = process.geteuid?.() === 0
     const lines: string[] = []
     const logger = pino({}, { write: (line: string) => lines.push(line) })
-    const problems: string[] = []
-    const apiKey = tellWhenMissing(apiKeySource({ file }), async (problem) => void problems.push(problem))
-    const waiting = waitForApiKey(apiKey, { logger, signal: AbortSignal.timeout(DEADLINE_MS) })
+    const waiting = waitForApiKey(apiKeySource({ file }), {
+      logger,
+      signal: AbortSignal.timeout(DEADLINE_MS),
+    })
     await waitFor(() => lines.length === 1, { deadlineMs: DEADLINE_MS })
     expect(lines[0]).toContain('does not exist. A free key is at')
     await writeFile(file, 'sound', { mode: 0o200 })
@@ -90,7 +91,7 @@ describe('a key file that appears but cannot be read', () => {
       if (isRoot) process.seteuid?.(NOBODY)
       await waitFor(() => lines.length === 2, { deadlineMs: DEADLINE_MS })
       const user = process.geteuid?.()
-      expect(problems[1]).toMatch(
+      expect(lines[1]).toMatch(
         new RegExp(
           `cannot be read \\(EACCES\\): it belongs to user \\d+ with mode 200, .*chown ${user} ${file}`,
         ),

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { connect } from '@stockpile/db/connection'
-import { readProviderStatus } from '@stockpile/db/provider-status'
+import { readCauses } from '@stockpile/db/causes'
 import { useDatabase } from '@stockpile/test-harness/database'
 import { useProcesses, waitFor } from '@stockpile/test-harness/process'
 import { ownRedis } from '@stockpile/test-harness/redis-server'
@@ -42,9 +42,19 @@ describe('a worker that starts', () => {
       maxConnections: 1,
       statementTimeoutMs: 10_000,
     })
-    const status = await readProviderStatus(connection.db)
+    const causes = await waitFor(async () => {
+      const found = await readCauses(connection.db)
+      return found[0]?.for === 'key' ? found : undefined
+    }, DEADLINE)
     await connection.close()
-    expect(status).toBe('waiting_key')
+    expect(causes).toMatchObject([
+      {
+        class: 'missing_key',
+        detail: `There is no API key: the key file ${key} does not exist.`,
+        until: null,
+      },
+    ])
+    expect(Math.abs(Date.parse(causes[0]?.since ?? '') - Date.now())).toBeLessThan(20_000)
     await waitFor(() => readFile(heartbeat).catch(() => undefined), DEADLINE)
     await writeFile(key, 'canary-4711\n')
     await worker.waitForLine(/"msg":"working"/, DEADLINE)

@@ -213,6 +213,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/workers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The workers that live, and those that were lost
+         * @description Each process writes its row when it starts and every 5 s, and deletes it when it stops as it was told to. Lost ones are forgotten after a day.
+         */
+        get: operations["listWorkers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/healthz": {
         parameters: {
             query?: never;
@@ -239,7 +259,7 @@ export interface paths {
         };
         /**
          * Readiness: what the API needs answers
-         * @description Without the queue, or with a key that the provider refuses, it is degraded, and still ready: data is served, runs are accepted and start once the queue is back or the key was changed. Without the database it is not ready: 503.
+         * @description Degraded, it is still ready: data is served, and what keeps work from going on is under causes, since when and what to do. A spent quota is no fault: it is told, and the status ready. Without the database it is not ready: 503.
          */
         get: operations["getReadiness"];
         put?: never;
@@ -309,19 +329,27 @@ export interface components {
                 rejected: number;
                 provisional: number;
             };
-            /** @description When the last request of the run will have been sent, from the limits, what was spent of them, and the runs that go first. null when it is finished; while it is blocked, since nothing is sent until the key changes; and before any worker ever started, since only that says what the limits are. */
+            /** @description When the last request of the run will have been sent, from the limits, what was spent of them, and the runs that go first. null when it is finished, and while nobody can say: see no_estimate_because. */
             estimated_completion_at: string | null;
-            /** @description Of the item that waits longest; null when none does. */
+            /** @description Why an unfinished run has no estimate, in a sentence: it waits for something whose end nobody knows, or nothing is sent and nothing says why. Else null. */
+            no_estimate_because: string | null;
+            /** @description Why nothing of it is sent; null while some of it may go on. */
             waiting: {
                 /**
-                 * @description Room in the quota, a key that works, a provider that answers, a database that takes rows, or a worker, while none lives.
+                 * @description Room in the quota, a key that works, a provider that answers, a database that takes rows, or a worker, while none lives. Of several what a person has to do something about first.
                  * @enum {string}
                  */
                 for: "quota" | "key" | "provider" | "storage" | "worker";
+                /** @description Of the cause, as under causes of /readyz; null for the short limits of the quota, within which work goes on. */
+                class: string | null;
                 /** @description A sentence. */
                 reason: string;
+                /** @description null where nobody can say. */
+                since: string | null;
                 /** @description When it is looked at again, no attempt is spent; null: nobody can say. */
                 until: string | null;
+                /** @description What a person should do; null where that is nothing. */
+                advice: string | null;
             } | null;
             /** @enum {string} */
             outputsize: "auto" | "compact" | "full";
@@ -342,6 +370,23 @@ export interface components {
                 /** @description The first 100, in the order of the request. */
                 symbols: string[];
             }[];
+        };
+        Cause: {
+            /**
+             * @description What all runs wait for: a worker, while none lives; a database that takes rows; a key that works; a provider that answers; room in the quota.
+             * @enum {string}
+             */
+            for: "quota" | "key" | "provider" | "storage" | "worker";
+            /** @description Of the cause, for programs: no_worker, worker_lost, missing_key, the class of a failure or refusal. */
+            class: string;
+            /** @description null where nobody can say. */
+            since: string | null;
+            /** @description A sentence. */
+            detail: string;
+            /** @description What a person should do. */
+            advice: string;
+            /** @description When it is looked at again; null: nobody can say. */
+            until: string | null;
         };
     };
     responses: {
@@ -1465,6 +1510,7 @@ export interface operations {
                      *             "provisional": 0
                      *           },
                      *           "estimated_completion_at": null,
+                     *           "no_estimate_because": null,
                      *           "waiting": null,
                      *           "outputsize": "compact",
                      *           "force": false,
@@ -1616,6 +1662,7 @@ export interface operations {
                      *           "provisional": 0
                      *         },
                      *         "estimated_completion_at": "2026-05-18T09:12:46.906Z",
+                     *         "no_estimate_because": null,
                      *         "waiting": null,
                      *         "outputsize": "compact",
                      *         "force": false,
@@ -1699,6 +1746,7 @@ export interface operations {
                      *           "provisional": 0
                      *         },
                      *         "estimated_completion_at": null,
+                     *         "no_estimate_because": null,
                      *         "waiting": null,
                      *         "outputsize": "compact",
                      *         "force": false,
@@ -1944,6 +1992,7 @@ export interface operations {
                      *           "provisional": 0
                      *         },
                      *         "estimated_completion_at": null,
+                     *         "no_estimate_because": null,
                      *         "waiting": null,
                      *         "outputsize": "compact",
                      *         "force": false,
@@ -2027,6 +2076,7 @@ export interface operations {
                      *           "provisional": 0
                      *         },
                      *         "estimated_completion_at": "2026-05-18T09:12:46.906Z",
+                     *         "no_estimate_because": null,
                      *         "waiting": null,
                      *         "outputsize": "compact",
                      *         "force": false,
@@ -2366,6 +2416,9 @@ export interface operations {
                      * @example {
                      *       "data": {
                      *         "plan": "free",
+                     *         "living_plans": [
+                     *           "free"
+                     *         ],
                      *         "limits": [
                      *           {
                      *             "name": "second",
@@ -2407,6 +2460,17 @@ export interface operations {
                      *         },
                      *         "items_waiting": 10,
                      *         "backlog_done_at": "2026-05-20T09:12:58.910Z",
+                     *         "no_estimate_because": null,
+                     *         "causes": [
+                     *           {
+                     *             "for": "quota",
+                     *             "class": "daily_limit",
+                     *             "since": "2026-05-19T09:12:45.310Z",
+                     *             "detail": "The requests of this day are spent.",
+                     *             "advice": "Nothing: work goes on by itself. A larger plan, set as ALPHAVANTAGE_PLAN, waits less.",
+                     *             "until": "2026-05-20T09:12:46.310Z"
+                     *           }
+                     *         ],
                      *         "requests": [
                      *           {
                      *             "day": "2026-05-19",
@@ -2429,8 +2493,10 @@ export interface operations {
                      */
                     "application/json": {
                         data: {
-                            /** @description What a worker started with last; null before any worker ever did. */
+                            /** @description Of the living worker that can send and whose plan allows most, as are limits and key; while none lives, what one started with last; null before any worker ever did. Each worker by itself: /api/workers. */
                             plan: string | null;
+                            /** @description The different plans of the workers that live. */
+                            living_plans: string[];
                             /** @description Those in force, for all workers and keys together; a daily limit that the provider stated replaces a higher one of the plan. Empty before any worker ever started. */
                             limits: {
                                 /** @enum {string} */
@@ -2453,7 +2519,7 @@ export interface operations {
                             } | null;
                             /** @description How the limits that the provider stated differ from the plan, and what to check; null when they do not. */
                             contradiction: string | null;
-                            /** @description The key that was used last; null before the first request, unless a worker waits for one. */
+                            /** @description The key of that worker, or the one that was used last; null before there was one, unless a worker waits for it. */
                             key: {
                                 /** @description Tells keys apart, and is no part of one: the first 8 hex digits of its SHA-256. null when there never was one. */
                                 fingerprint: string | null;
@@ -2488,8 +2554,12 @@ export interface operations {
                             } | null;
                             /** @description Unfinished items of all runs, those in flight included. */
                             items_waiting: number;
-                            /** @description When the last of their requests will have been sent, if each takes the first slot; now when there are none. null while that cannot be said: before any worker ever started, and while the key is missing or refused. */
+                            /** @description When the last of their requests will have been sent, if each takes the first slot; now when there are none. null while nobody can say: see no_estimate_because. */
                             backlog_done_at: string | null;
+                            /** @description Why backlog_done_at is null, in a sentence; else null. */
+                            no_estimate_because: string | null;
+                            /** @description Why nothing is sent at the moment, first what a person has to do something about first; empty while something may be. What holds up one worker while others go on is under /api/workers. */
+                            causes: components["schemas"]["Cause"][];
                             /** @description The requests of the last 30 days, newest day first, then by outcome. */
                             requests: {
                                 /**
@@ -2504,6 +2574,133 @@ export interface operations {
                                 bytes: number;
                             }[];
                         };
+                        info: {
+                            /**
+                             * @description Empty unless the request failed.
+                             * @enum {string}
+                             */
+                            error: "";
+                        };
+                    };
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            408: components["responses"]["RequestTimeout"];
+            414: components["responses"]["UriTooLong"];
+            415: components["responses"]["UnsupportedMediaType"];
+            431: components["responses"]["RequestHeaderFieldsTooLarge"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    listWorkers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description In the order in which they started. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "0b8d5c1e-2f64-4d9a-8c37-5f1e9a7b6c20",
+                     *           "name": "stockpile-worker-1:7",
+                     *           "version": "0.1.0",
+                     *           "plan": "free",
+                     *           "limits": [
+                     *             {
+                     *               "name": "second",
+                     *               "max": 1,
+                     *               "window_seconds": 1
+                     *             },
+                     *             {
+                     *               "name": "day",
+                     *               "max": 25,
+                     *               "window_seconds": 86400
+                     *             }
+                     *           ],
+                     *           "key": {
+                     *             "fingerprint": "b5bb9d80",
+                     *             "problem": null
+                     *           },
+                     *           "concurrency": 4,
+                     *           "queue": "redis",
+                     *           "started_at": "2026-05-18T09:12:40.006Z",
+                     *           "last_seen_at": "2026-05-19T09:30:11.412Z",
+                     *           "state": "waiting",
+                     *           "waiting": {
+                     *             "for": "quota",
+                     *             "class": "daily_limit",
+                     *             "reason": "The requests of this day are spent.",
+                     *             "since": "2026-05-19T09:12:45.310Z",
+                     *             "until": "2026-05-20T09:12:46.310Z"
+                     *           }
+                     *         }
+                     *       ],
+                     *       "info": {
+                     *         "error": ""
+                     *       }
+                     *     }
+                     */
+                    "application/json": {
+                        data: {
+                            /** Format: uuid */
+                            id: string;
+                            /** @description Its machine and process. */
+                            name: string;
+                            version: string;
+                            plan: string;
+                            limits: {
+                                /** @enum {string} */
+                                name: "second" | "minute" | "day";
+                                /** @description Requests in any window of this length. */
+                                max: number;
+                                window_seconds: number;
+                            }[];
+                            key: {
+                                /** @description The first 8 hex digits of its SHA-256; null while it has no key. */
+                                fingerprint: string | null;
+                                /** @description Why it has none, in a sentence; null when it has. */
+                                problem: string | null;
+                            };
+                            /** @description How many symbols it works on at once. */
+                            concurrency: number;
+                            /** @description Where its queue is: redis or postgres. */
+                            queue: string;
+                            /** Format: date-time */
+                            started_at: string;
+                            /**
+                             * Format: date-time
+                             * @description It says every 5 s that it lives.
+                             */
+                            last_seen_at: string;
+                            /**
+                             * @description working: it takes what there is. waiting: something keeps it from that. lost: it has said nothing for 20 s, and did not stop as it was told to.
+                             * @enum {string}
+                             */
+                            state: "working" | "waiting" | "lost";
+                            /** @description What keeps this one from taking items; null unless it waits. */
+                            waiting: {
+                                /** @enum {string} */
+                                for: "quota" | "key" | "provider" | "storage";
+                                class: string;
+                                /** @description A sentence. */
+                                reason: string;
+                                since: string | null;
+                                /** @description When it is looked at again at the latest; null: nobody can say. */
+                                until: string | null;
+                            } | null;
+                        }[];
                         info: {
                             /**
                              * @description Empty unless the request failed.
@@ -2592,12 +2789,23 @@ export interface operations {
                     /**
                      * @example {
                      *       "data": {
-                     *         "status": "ready",
+                     *         "status": "degraded",
                      *         "checks": {
                      *           "database": "up",
                      *           "queue": "up",
-                     *           "provider": "up"
-                     *         }
+                     *           "workers": "lost",
+                     *           "storage": "up",
+                     *           "provider": "unknown"
+                     *         },
+                     *         "causes": [
+                     *           {
+                     *             "check": "workers",
+                     *             "class": "worker_lost",
+                     *             "since": "2026-05-19T09:30:11.412Z",
+                     *             "detail": "No worker lives: the last was seen at 2026-05-19T09:30:11.412Z.",
+                     *             "advice": "It was killed, is frozen or cannot reach the database: look at the end of its log, and start it again. Work goes on by itself once a worker lives."
+                     *           }
+                     *         ]
                      *       },
                      *       "info": {
                      *         "error": ""
@@ -2609,16 +2817,42 @@ export interface operations {
                             /** @enum {string} */
                             status: "ready" | "degraded";
                             checks: {
-                                /** @enum {string} */
-                                database: "up" | "down";
+                                /**
+                                 * @description read_only: it serves data, and takes no rows and no runs. Down: 503.
+                                 * @enum {string}
+                                 */
+                                database: "up" | "read_only";
                                 /** @enum {string} */
                                 queue: "up" | "down";
                                 /**
-                                 * @description Not asked: what is known of it. waiting_quota: for now a refusal, or the limit of the day, lets nothing be sent. waiting_key: the key is missing or refused; set another one, and see /api/quota. unknown: the database was too slow to say.
+                                 * @description none: the last stopped as it was told to, or none ever started. lost: the last says no more that it lives. unknown: the database takes no rows, or was too slow to say.
                                  * @enum {string}
                                  */
-                                provider: "up" | "waiting_quota" | "waiting_key" | "unknown";
+                                workers: "up" | "none" | "lost" | "unknown";
+                                /**
+                                 * @description failing: what was fetched cannot be stored; nothing is asked for meanwhile.
+                                 * @enum {string}
+                                 */
+                                storage: "up" | "failing" | "unknown";
+                                /**
+                                 * @description Not asked: what is known of it. waiting_quota: for now a refusal, or the limit of the day, lets nothing be sent. waiting_key: the key is missing or refused. unreachable: it cannot be reached, or does not answer. failing: it answers with errors alone. unknown: no worker lives that would ask it, or the database was too slow to say.
+                                 * @enum {string}
+                                 */
+                                provider: "up" | "waiting_quota" | "waiting_key" | "unreachable" | "failing" | "unknown";
                             };
+                            /** @description Why checks are not up, first what a person has to do something about first. */
+                            causes: {
+                                /** @enum {string} */
+                                check: "database" | "queue" | "workers" | "storage" | "provider";
+                                /** @description Of the cause, for programs: no_worker, worker_lost, missing_key, the class of a failure or refusal. */
+                                class: string;
+                                /** @description null where nobody can say. */
+                                since: string | null;
+                                /** @description A sentence. */
+                                detail: string;
+                                /** @description What a person should do. */
+                                advice: string;
+                            }[];
                         };
                         info: {
                             /**

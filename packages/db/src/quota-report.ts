@@ -1,12 +1,16 @@
 import { sql } from 'drizzle-orm'
+import { readCauses } from './causes.js'
+import type { Cause } from './causes.js'
 import type { Database } from './connection.js'
 import { isoInstant } from './instant.js'
 import type { LimitName } from './limits.js'
-import { forecastBook, readBook } from './quota-book.js'
+import { readBook } from './quota-book.js'
 import type { QuotaBook } from './quota-book.js'
 import type { ACCESS_STATES } from './quota-schema.js'
-import { countBacklog } from './run-forecast.js'
+import { countBacklog, forecastBacklog } from './run-forecast.js'
+import type { Estimate } from './run-forecast.js'
 import { nextSlot } from './slots.js'
+import { LIVES, shortFingerprint } from './workers.js'
 
 export interface LimitUsage {
   name: LimitName
@@ -31,41 +35,48 @@ export interface KeyAccess {
 }
 
 export interface Quota {
-  /** What the workers started with last; null before any did. */
+  /** Of the living worker that can send and whose plan allows most; of none, what one started with last; null before any did. */
   plan: string | null
+  /** The different plans of the workers that live. */
+  livingPlans: string[]
   /** Those in force; a plan's limit that is 0 is none. */
   limits: LimitUsage[]
   /** Nothing is sent before. */
   blocked: QuotaBook['blocked']
   /** What the provider says a day allows, where that contradicts the plan. */
   contradiction: QuotaBook['said']
-  /** The key that was asked with last, shortened, and what is known of it; null before the first request, unless a worker waits for one. */
+  /** That worker's key, or the one that was asked with last, shortened, and what is known of it; null before there was one, unless a worker waits for it. */
   key: { fingerprint: string | null; missing: boolean; refused: boolean; access: KeyAccess[] } | null
   /** Unfinished, running ones included. */
   itemsWaiting: number
-  /** When the last of their requests will have been sent; null while that cannot be said. */
-  backlogDoneAt: string | null
+  /** When the last of their requests will have been sent. */
+  backlogDone: Estimate
+  /** Why nothing is sent, as everywhere. */
+  causes: Cause[]
   /** Of the last 30 days in UTC, newest first; `unheard` where no answer is known (yet). */
   days: { day: string; outcome: string; requests: number; bytes: number }[]
 }
 
-/** What of a fingerprint is shown: enough to tell keys apart. */
-const FINGERPRINT_SHOWN = 8
-
 /** The state of the quota at one moment: limits, blocks, the key, what waits and when it will be done, and what was spent. */
 export async function readQuota(db: Database): Promise<Quota> {
   // One snapshot, over one connection: what is pruned between two statements would else be counted twice or not at all.
-  const { book, access, backlog, days } = await db.transaction(
-    async (tx) => ({
-      book: await readBook(tx),
-      access: await readAccess(tx),
-      backlog: await countBacklog(tx),
-      days: await readDays(tx),
-    }),
+  const { book, access, livingPlans, causes, backlog, days } = await db.transaction(
+    async (tx) => {
+      const read = await readBook(tx)
+      return {
+        book: read,
+        access: await readAccess(tx, read.keyFingerprint),
+        livingPlans: await readLivingPlans(tx),
+        causes: await readCauses(tx),
+        backlog: await countBacklog(tx),
+        days: await readDays(tx),
+      }
+    },
     { isolationLevel: 'repeatable read', accessMode: 'read only' },
   )
   return {
     plan: book.plan,
+    livingPlans,
     limits: usageOf(book),
     blocked: book.blocked,
     contradiction: book.said,
@@ -73,13 +84,14 @@ export async function readQuota(db: Database): Promise<Quota> {
       book.keyFingerprint === null && !book.keyMissing
         ? null
         : {
-            fingerprint: book.keyFingerprint?.slice(0, FINGERPRINT_SHOWN) ?? null,
+            fingerprint: book.keyFingerprint === null ? null : shortFingerprint(book.keyFingerprint),
             missing: book.keyMissing,
             refused: book.keyRefused,
             access,
           },
     itemsWaiting: backlog.items,
-    backlogDoneAt: forecastBook(book, [backlog.requests])[0] ?? null,
+    backlogDone: forecastBacklog(book, backlog, causes),
+    causes,
     days,
   }
 }
@@ -94,13 +106,19 @@ function usageOf({ now, sent, limits }: QuotaBook): LimitUsage[] {
   })
 }
 
-/** Of the key that was asked with last. */
-async function readAccess(db: Database): Promise<KeyAccess[]> {
+async function readAccess(db: Database, fingerprint: string | null): Promise<KeyAccess[]> {
   const rows = await db.execute<Record<string, unknown> & KeyAccess>(sql`
     SELECT function, outputsize, state, class, detail,
            ${isoInstant(sql`retry_at`)} AS "retryAt", ${isoInstant(sql`decided_at`)} AS "decidedAt"
-      FROM provider_access JOIN provider_state USING (key_fingerprint) ORDER BY function, outputsize`)
+      FROM provider_access WHERE key_fingerprint = ${fingerprint} ORDER BY function, outputsize`)
   return [...rows]
+}
+
+async function readLivingPlans(db: Database): Promise<string[]> {
+  const rows = await db.execute<{ plan: string }>(
+    sql`SELECT DISTINCT plan FROM workers WHERE ${LIVES} ORDER BY plan`,
+  )
+  return rows.map((row) => row.plan)
 }
 
 /** Of the book and of what was pruned from it, in one statement: each request is in exactly one of them. */

@@ -63,8 +63,8 @@ export const providerState = pgTable(
     publishedAt: instant('published_at'),
     /** Of the key that a slot was asked for with last, granted or not. Not in the book alone, which is pruned. */
     keyFingerprint: text('key_fingerprint'),
-    /** When a worker last found that it has no key; it says so again every 10 s. */
-    keyMissingAt: instant('key_missing_at'),
+    /** When a worker last stopped as it was told to, and so deleted its row. */
+    workerStoppedAt: instant('worker_stopped_at'),
     /** Nothing is sent before: a refusal said so. */
     blockedUntil: instant('blocked_until'),
     blockedClass: text('blocked_class'),

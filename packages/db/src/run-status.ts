@@ -1,12 +1,13 @@
 import { sql } from 'drizzle-orm'
 import type { SQL } from 'drizzle-orm'
+import { readCauses } from './causes.js'
+import type { Cause } from './causes.js'
 import type { Database } from './connection.js'
 import type { FetchedOutputsize, ItemOutcome, Outputsize, Priority, WaitingFor } from './items.js'
 import { isoInstant } from './instant.js'
 import { countRows, microseconds, olderThan } from './list-part.js'
 import type { Counted, ListPart, PlaceInTime } from './list-part.js'
 import type { RunTrigger } from './runs.js'
-import { WAITING_FOR } from './schema.js'
 import type { ITEM_STATES, RUN_WAITING_FOR } from './schema.js'
 import { isIncomplete, runWarnings, warnedItems, warningCodes } from './run-warnings.js'
 import type { RunWarning, WarnedItem, WarningCode } from './run-warnings.js'
@@ -40,6 +41,17 @@ export const RUN_STATUSES = [
 export type RunStatus = (typeof RUN_STATUSES)[number]
 export type RunWaitingFor = (typeof RUN_WAITING_FOR)[number]
 
+export interface RunWait {
+  for: RunWaitingFor
+  /** Of the cause; null for the quota's shorter limits, within which work goes on. */
+  class: string | null
+  reason: string
+  since: string | null
+  until: string | null
+  /** What a person should do; null where that is nothing. */
+  advice: string | null
+}
+
 export interface Run {
   id: string
   status: RunStatus
@@ -52,8 +64,11 @@ export interface Run {
   finishedAt: string | null
   counts: RunCounts
   rows: RowCounts
-  /** Why it waits and until when, of the item that waits longest; null when none does. */
-  waiting: { for: RunWaitingFor; reason: string; until: string | null } | null
+  /**
+   * Why it waits: for what lets nothing at all be sent, or for room in the quota, of its item that waits longest; null
+   * while some of it may go on.
+   */
+  waiting: RunWait | null
   /** Why items ended failed: how many of each class. */
   failures: { class: string; count: number }[]
   /** What should be known though nothing failed. */
@@ -61,19 +76,20 @@ export interface Run {
 }
 
 /**
- * A run's status, from its items alone.
+ * A run's status, from its items and the first cause that lets nothing be sent.
+ * @param waiting.quota how many pending items wait for room in the quota
  * @param of.begun whether an item was ever taken
  * @param of.incomplete how many succeeded without the newest row, or without any
  */
 export function runStatus(
   counts: RunCounts,
-  waiting: Record<WaitingFor, number>,
+  waiting: { quota: number; cause: RunWaitingFor | null },
   of: { begun: boolean; incomplete: number },
 ): RunStatus {
   if (counts.pending + counts.running > 0) {
-    if (waiting.key + waiting.provider + waiting.storage > 0) return 'blocked'
+    if (waiting.cause !== null && waiting.cause !== 'quota') return 'blocked'
     if (counts.running > 0) return 'running'
-    if (waiting.quota > 0) return 'waiting_quota'
+    if (waiting.quota > 0 || waiting.cause === 'quota') return 'waiting_quota'
     return of.begun ? 'running' : 'queued'
   }
   // Items are cancelled only with their whole run.
@@ -103,25 +119,19 @@ export async function listRuns(
 }
 
 type RunRow = Record<string, unknown> &
-  Omit<Run & PlaceInTime<string>, 'status' | 'failures' | 'warnings'> & {
+  Omit<Run & PlaceInTime<string>, 'status' | 'failures' | 'warnings' | 'waiting'> & {
     begun: boolean
     incomplete: number
     warnedItems: WarnedItem[] | null
-    waitingItems: Record<WaitingFor, number>
+    waitingForQuota: number
+    quotaWait: Pick<RunWait, 'reason' | 'until'> | null
     failures: Run['failures'] | null
   }
-
-/** SQL: name and count of what a run's items wait for, in turn. */
-const waitingCounts = sql.raw(
-  WAITING_FOR.map(
-    (what) => `'${what}', count(*) FILTER (WHERE state = 'pending' AND waiting_for = '${what}')`,
-  ).join(', '),
-)
 
 async function selectRuns(db: Database, which: SQL): Promise<(Run & PlaceInTime<string>)[]> {
   const rows = await db.execute<RunRow>(sql`
     SELECT run.id, run.trigger, run.outputsize, run.force, run.priority, ${isoInstant(sql`run.requested_at`)} AS "requestedAt", ${microseconds(sql`run.requested_at`)} AS at,
-           item.*, failure.failures, waiting.waiting
+           item.*, failure.failures, waiting.wait AS "quotaWait"
       FROM (SELECT * FROM ingest_runs ${which}) AS run
       CROSS JOIN LATERAL (
         SELECT coalesce(bool_or(claim > 0), false) AS begun, (count(*) FILTER (WHERE ${isIncomplete}))::float8 AS incomplete, ${warnedItems} AS "warnedItems",
@@ -130,7 +140,7 @@ async function selectRuns(db: Database, which: SQL): Promise<(Run & PlaceInTime<
                  'pending', count(*) FILTER (WHERE state = 'pending'), 'running', count(*) FILTER (WHERE state = 'running'),
                  'succeeded', count(*) FILTER (WHERE state = 'succeeded'), 'failed', count(*) FILTER (WHERE state = 'failed'),
                  'cancelled', count(*) FILTER (WHERE state = 'cancelled')) AS counts,
-               jsonb_build_object(${waitingCounts}) AS "waitingItems",
+               count(*) FILTER (WHERE state = 'pending' AND waiting_for = 'quota')::float8 AS "waitingForQuota",
                jsonb_build_object('fetched', coalesce(sum(rows_fetched), 0), 'inserted', coalesce(sum(rows_inserted), 0),
                  'updated', coalesce(sum(rows_updated), 0), 'unchanged', coalesce(sum(rows_unchanged), 0),
                  'rejected', coalesce(sum(rows_rejected), 0), 'provisional', coalesce(sum(rows_provisional), 0)) AS rows
@@ -146,17 +156,42 @@ async function selectRuns(db: Database, which: SQL): Promise<(Run & PlaceInTime<
           ) AS by_class
       ) AS failure ON true
       LEFT JOIN LATERAL (
-        SELECT jsonb_build_object('for', waiting_for, 'reason', waiting_reason, 'until', ${isoInstant(sql`next_attempt_at`)}) AS waiting
-          FROM ingest_items WHERE run_id = run.id AND state = 'pending' AND waiting_for IS NOT NULL
-         ORDER BY waiting_for <> 'quota' DESC, next_attempt_at DESC LIMIT 1
+        SELECT jsonb_build_object('reason', waiting_reason, 'until', ${isoInstant(sql`next_attempt_at`)}) AS wait
+          FROM ingest_items WHERE run_id = run.id AND state = 'pending' AND waiting_for = 'quota'
+         ORDER BY next_attempt_at DESC LIMIT 1
       ) AS waiting ON true
      ORDER BY run.requested_at DESC, run.id DESC`)
-  return rows.map(({ begun, incomplete, warnedItems: warned, waitingItems, failures, ...run }) => ({
+  const causes = rows.some((run) => run.finishedAt === null) ? await readCauses(db) : []
+  return rows.map((row) => runUnder(row, causes[0] ?? null))
+}
+
+/**
+ * What lets nothing be sent holds for every unfinished run, whatever its items last waited for: that is what it says,
+ * and no longer than it is so. What only some workers wait for, or the running items, is no wait of the run.
+ */
+function runUnder(row: RunRow, cause: Cause | null): Run & PlaceInTime<string> {
+  const { begun, incomplete, warnedItems: warned, waitingForQuota, quotaWait, failures, ...run } = row
+  const waiting = { quota: waitingForQuota, cause: cause?.for ?? null }
+  return {
     ...run,
     failures: failures ?? [],
     warnings: runWarnings(warned ?? []),
-    status: runStatus(run.counts, waitingItems, { begun, incomplete }),
-  }))
+    status: runStatus(run.counts, waiting, { begun, incomplete }),
+    waiting: waitUnder(run, cause, quotaWait),
+  }
+}
+
+function waitUnder(
+  { counts, finishedAt }: Pick<Run, 'counts' | 'finishedAt'>,
+  cause: Cause | null,
+  quotaWait: RunRow['quotaWait'],
+): RunWait | null {
+  if (finishedAt !== null) return null
+  if (cause !== null && (cause.for !== 'quota' || counts.running === 0)) {
+    const { detail: reason, ...rest } = cause
+    return { reason, ...rest }
+  }
+  return quotaWait === null ? null : { for: 'quota', class: null, since: null, advice: null, ...quotaWait }
 }
 
 export interface Item {

@@ -25,9 +25,10 @@ export const workers = pgTable(
     queue: text('queue').notNull(),
     startedAt: instant('started_at').notNull().defaultNow(),
     lastSeenAt: instant('last_seen_at').notNull().defaultNow(),
-    /** What keeps it from sending anything, and until when it is looked at again; null while nothing does. */
+    /** What keeps it from sending anything, since when, and until when it is looked at again; null while nothing does. */
     waitingFor: text('waiting_for', { enum: WAITING_FOR }),
     waitingReason: text('waiting_reason'),
+    waitingSince: instant('waiting_since'),
     waitingUntil: instant('waiting_until'),
   },
   (table) => [check('workers_waiting_for', sql`${table.waitingFor} ${oneOf(WAITING_FOR)}`)],

@@ -1,10 +1,33 @@
+import { randomUUID } from 'node:crypto'
 import { sql } from 'drizzle-orm'
 import type { Connection } from '../src/connection.js'
 import { reserveRequest } from '../src/ledger.js'
 import type { RequestToReserve, Reservation } from '../src/ledger.js'
 import { limitsFor } from '../src/limits.js'
+import { noteWorker } from '../src/workers.js'
+import type { WorkerSelf } from '../src/workers.js'
 
 type Db = Connection['db']
+
+/** The row of a worker that lives, with a plan of 25 requests a day. */
+export async function liveWorker(db: Db, values: Partial<WorkerSelf> = {}): Promise<WorkerSelf> {
+  const self: WorkerSelf = {
+    id: randomUUID(),
+    name: 'host:1',
+    version: '0.1.0',
+    plan: 'free',
+    limits: dailyLimits,
+    keyFingerprint: null,
+    keyProblem: null,
+    concurrency: 4,
+    queue: 'redis',
+    startedMsAgo: 60_000,
+    waiting: null,
+    ...values,
+  }
+  await noteWorker(db, self)
+  return self
+}
 
 /** 25 a day, and no limit that would make a test wait. */
 export const dailyLimits = limitsFor({ perSecond: 0, perMinute: 0, perDay: 25 })
@@ -62,5 +85,5 @@ export async function letPass(db: Db, interval: string): Promise<void> {
     UPDATE provider_access SET retry_at = retry_at - ${interval}::interval,
       probe_until = probe_until - ${interval}::interval, decided_at = decided_at - ${interval}::interval`)
   await db.execute(sql`
-    UPDATE provider_state SET key_missing_at = key_missing_at - ${interval}::interval, blocked_until = blocked_until - ${interval}::interval, said_at = said_at - ${interval}::interval`)
+    UPDATE provider_state SET blocked_until = blocked_until - ${interval}::interval, said_at = said_at - ${interval}::interval`)
 }

@@ -12,6 +12,7 @@ import {
 } from '../src/items.js'
 import { listRejectedRows } from '../src/rejected-rows.js'
 import { getRun, listItems } from '../src/run-status.js'
+import { liveWorker } from './book.js'
 import { cancelRun } from '../src/runs.js'
 import { failure, series, takenItem, useConnection, wait } from './database.js'
 
@@ -129,12 +130,14 @@ describe('a failed attempt', () => {
 describe('a snoozed item', () => {
   test.each([
     ['quota', 'waiting_quota'],
-    ['key', 'blocked'],
+    // Only its worker's: nothing says that the others cannot go on.
+    ['key', 'running'],
     [null, 'running'],
   ] as const)('that waits for %s costs no attempt and its run is %s', async (waitingFor, status) => {
+    await liveWorker(connection.db)
     const item = await takenItem(connection.db, 'IBM')
     await releaseItem(connection.db, item, waitingFor === null ? null : wait(waitingFor))
-    const waiting = waitingFor === null ? null : { for: waitingFor, reason: 'The day is spent.' }
+    const waiting = waitingFor === 'quota' ? { for: waitingFor, reason: 'The day is spent.' } : null
     expect(await getRun(connection.db, item.runId)).toMatchObject({ status, counts: { pending: 1 }, waiting })
     expect(await takeItem(connection.db, item.id)).toMatchObject({ attempts: 0, claim: 2 })
     expect((await getRun(connection.db, item.runId))?.status).toBe('running')

@@ -5,11 +5,16 @@ import { takeItem } from '../src/items.js'
 import { concludeRequest, pruneRequests, publishPlan, reserveRequest } from '../src/ledger.js'
 import { blockUntil, recordDailyRefusal, refuseAccess } from '../src/ledger-refusals.js'
 import { limitsFor } from '../src/limits.js'
-import { noteMissingKey, readProviderStatus } from '../src/provider-status.js'
+import type { Limit } from '../src/limits.js'
+import { readCauses } from '../src/causes.js'
+import { providerStatus } from '../src/provider-status.js'
+import type { ProviderStatus } from '../src/provider-status.js'
 import { readQuota } from '../src/quota-report.js'
 import { forecastRuns } from '../src/run-forecast.js'
 import { cancelRun, createRun } from '../src/runs.js'
-import { acceptKey, dailyLimits, granted, letPass, requestOf } from './book.js'
+import { getRun } from '../src/run-status.js'
+import { noteWorker, removeWorker } from '../src/workers.js'
+import { acceptKey, dailyLimits, granted, letPass, liveWorker, requestOf } from './book.js'
 import { runOf, useConnection } from './database.js'
 
 const connection = useConnection()
@@ -20,53 +25,77 @@ const symbols = (count: number, prefix = 'S') =>
 const until = (instant: string | null | undefined) => Date.parse(instant ?? '') - Date.now()
 const DAY_MS = 86_401_000
 
+/** As the start of a worker, whose key was `key-1` from the first. */
+async function startWorker({ plan, limits }: { plan: string; limits: readonly Limit[] }) {
+  await publishPlan(connection.db, { plan, limits })
+  return liveWorker(connection.db, { plan, limits, keyFingerprint: 'key-1' })
+}
+
+async function forecastsOf(ids: readonly string[]) {
+  const runs = await Promise.all(ids.map((id) => getRun(connection.db, id)))
+  return forecastRuns(
+    connection.db,
+    runs.filter((run) => run !== null),
+  )
+}
+
 async function forecastOf(id: string): Promise<string | null | undefined> {
-  return (await forecastRuns(connection.db, [id])).get(id)
+  return (await forecastsOf([id])).get(id)?.at
+}
+
+async function readProviderStatus(): Promise<ProviderStatus> {
+  return providerStatus(await readCauses(connection.db))
 }
 
 describe('the forecast of a run', () => {
   test('of 500 symbols at 25 a day is 19 days, before the first request is spent', async () => {
     const { db } = connection
-    await publishPlan(db, { plan: 'free', limits: free })
+    await startWorker({ plan: 'free', limits: free })
     const { id } = await createRun(db, runOf(symbols(500)))
     const done = await forecastOf(id)
     expect(Math.abs(until(done) - (19 * DAY_MS + 24 * 1_400))).toBeLessThan(5_000)
     const quota = await readQuota(db)
-    expect(quota).toMatchObject({ itemsWaiting: 500, plan: 'free', key: null, contradiction: null })
-    expect(Math.abs(until(quota.backlogDoneAt) - until(done))).toBeLessThan(5_000)
+    expect(quota).toMatchObject({
+      itemsWaiting: 500,
+      plan: 'free',
+      livingPlans: ['free'],
+      contradiction: null,
+    })
+    expect(Math.abs(until(quota.backlogDone.at) - until(done))).toBeLessThan(5_000)
   })
 
   test('is null until a worker said what the plan is, and while the key is refused', async () => {
     const { db } = connection
     const { id } = await createRun(db, runOf(['IBM']))
     expect(await forecastOf(id)).toBeNull()
-    await publishPlan(db, { plan: 'free', limits: free })
+    const worker = await startWorker({ plan: 'free', limits: free })
     expect(await forecastOf(id)).not.toBeNull()
     const { id: request } = await granted(db)
     await refuseAccess(db, request, { class: 'invalid_key', detail: 'No.' })
     expect(await forecastOf(id)).toBeNull()
+    expect((await forecastsOf([id])).get(id)?.unknownBecause).toBe('No.')
     await letPass(db, '2 hours')
-    await granted(db, { fingerprint: 'key-2' })
+    await noteWorker(db, { ...worker, keyFingerprint: 'key-2' })
     expect(await forecastOf(id)).not.toBeNull()
   })
 
   test('counts what is ahead: a higher priority, or the same and older', async () => {
     const { db } = connection
-    await publishPlan(db, { plan: 'free', limits: dailyLimits })
+    await startWorker({ plan: 'free', limits: dailyLimits })
     const low = await createRun(db, runOf(symbols(25, 'L'), { priority: 'low' }))
     const first = await createRun(db, runOf(symbols(25, 'A')))
     const second = await createRun(db, runOf(symbols(25, 'B')))
     const high = await createRun(db, runOf(['IBM'], { priority: 'high' }))
-    const forecasts = await forecastRuns(db, [low.id, first.id, second.id, high.id])
+    const forecasts = await forecastsOf([low.id, first.id, second.id, high.id])
     const days = [high, first, second, low].map(({ id }) =>
-      Math.floor(until(forecasts.get(id)) / DAY_MS + 0.5),
+      Math.floor(until(forecasts.get(id)?.at) / DAY_MS + 0.5),
     )
     expect(days).toEqual([0, 1, 2, 3])
   })
 
   test('counts no request twice whose item is still running', async () => {
     const { db } = connection
-    await publishPlan(db, { plan: 'free', limits: dailyLimits })
+    await startWorker({ plan: 'free', limits: dailyLimits })
     await acceptKey(db)
     const { id, items } = await createRun(db, runOf(symbols(25)))
     for (const item of items.slice(0, 20)) {
@@ -85,7 +114,7 @@ describe('the forecast of a run', () => {
 
   test('counts a request again that was refused or never heard of', async () => {
     const { db } = connection
-    await publishPlan(db, { plan: 'free', limits: dailyLimits })
+    await startWorker({ plan: 'free', limits: dailyLimits })
     await acceptKey(db)
     const { id, items } = await createRun(db, runOf(symbols(25)))
     const [item] = items
@@ -98,7 +127,7 @@ describe('the forecast of a run', () => {
 
   test('begins when a block ends', async () => {
     const { db } = connection
-    await publishPlan(db, { plan: 'free', limits: dailyLimits })
+    await startWorker({ plan: 'free', limits: dailyLimits })
     await blockUntil(db, { class: 'minute_limit', detail: 'Too many.', ms: 60_000 })
     const { id } = await createRun(db, runOf(['IBM']))
     expect(Math.abs(until(await forecastOf(id)) - 60_000)).toBeLessThan(5_000)
@@ -106,16 +135,18 @@ describe('the forecast of a run', () => {
 
   test('is not made for runs that are finished, cancelled or unknown', async () => {
     const { db } = connection
-    await publishPlan(db, { plan: 'free', limits: dailyLimits })
+    await startWorker({ plan: 'free', limits: dailyLimits })
     const { id } = await createRun(db, runOf(['IBM']))
     await cancelRun(db, id)
-    expect(await forecastRuns(db, [id, '00000000-0000-7000-8000-000000000000'])).toEqual(new Map())
+    expect(await forecastsOf([id, '00000000-0000-7000-8000-000000000000'])).toEqual(
+      new Map([[id, { at: null, unknownBecause: null }]]),
+    )
     expect(await forecastRuns(db, [])).toEqual(new Map())
   })
 
   test('behind 100,000 symbols takes less than a second', async () => {
     const { db } = connection
-    await publishPlan(db, { plan: '75', limits: limitsFor({ perSecond: 10, perMinute: 75, perDay: 0 }) })
+    await startWorker({ plan: '75', limits: limitsFor({ perSecond: 10, perMinute: 75, perDay: 0 }) })
     for (let run = 0; run < 10; run++) await createRun(db, runOf(symbols(10_000)))
     const { id } = await createRun(db, runOf(['IBM'], { priority: 'low' }))
     await db.execute(sql`ANALYZE ingest_items, ingest_runs`)
@@ -131,7 +162,7 @@ describe('the report', () => {
   test('says of each limit what is used, what remains and when it next frees', async () => {
     const { db } = connection
     const limits = limitsFor({ perSecond: 0, perMinute: 3, perDay: 25 })
-    await publishPlan(db, { plan: 'free', limits })
+    await startWorker({ plan: 'free', limits })
     await acceptKey(db)
     for (let sent = 0; sent < 2; sent++) await granted(db, { limits })
     await letPass(db, '1 hour')
@@ -157,7 +188,7 @@ describe('the report', () => {
   test('says that the provider contradicts the plan, while that holds', async () => {
     const { db } = connection
     const limits = limitsFor({ perSecond: 0, perMinute: 75, perDay: 0 })
-    await publishPlan(db, { plan: '75', limits })
+    await startWorker({ plan: '75', limits })
     await recordDailyRefusal(db, { limits, saidPerDay: 25, detail: '25 requests per day' })
     const quota = await readQuota(db)
     expect(quota.contradiction).toMatchObject({ perDay: 25, detail: '25 requests per day', planned: limits })
@@ -215,7 +246,6 @@ describe('the report', () => {
     expect(await shown()).toMatchObject({ fingerprint: 'bad', refused: true })
     await granted(db, { fingerprint: 'good' })
     expect(await shown()).toMatchObject({ fingerprint: 'good', refused: false })
-    expect(await readProviderStatus(db)).toBe('up')
     // The worker of this probe is lost: its lease ends later than anything that is known of the other keys.
     await granted(db, { fingerprint: 'probed' })
     expect(await shown()).toMatchObject({ fingerprint: 'probed', refused: false })
@@ -259,36 +289,37 @@ describe('the status of the provider', () => {
   test('waits for the quota while a refusal blocks, or the day is spent, not for the gap between two requests', async () => {
     const { db } = connection
     const limits = limitsFor({ perSecond: 1, perMinute: 0, perDay: 2 })
-    await publishPlan(db, { plan: 'free', limits })
+    await startWorker({ plan: 'free', limits })
     await acceptKey(db)
     await granted(db, { limits })
-    expect(await readProviderStatus(db)).toBe('up')
+    expect(await readProviderStatus()).toBe('up')
     await letPass(db, '2 s')
     await granted(db, { limits })
-    expect(await readProviderStatus(db)).toBe('waiting_quota')
+    expect(await readProviderStatus()).toBe('waiting_quota')
     await letPass(db, '1 day 2 s')
-    expect(await readProviderStatus(db)).toBe('up')
+    expect(await readProviderStatus()).toBe('up')
     await blockUntil(db, { class: 'minute_limit', detail: 'Too many.', ms: 60_000 })
-    expect(await readProviderStatus(db)).toBe('waiting_quota')
+    expect(await readProviderStatus()).toBe('waiting_quota')
   })
 
-  test('waits for a key that a worker misses, for 30 s or until a slot is taken with one', async () => {
+  test('waits for a key that no living worker has', async () => {
     const { db } = connection
-    await publishPlan(db, { plan: 'free', limits: dailyLimits })
+    const worker = await startWorker({ plan: 'free', limits: dailyLimits })
     const { id } = await createRun(db, runOf(['IBM']))
-    await noteMissingKey(db)
-    expect(await readProviderStatus(db)).toBe('waiting_key')
+    const keyProblem = 'There is no API key: the key file k does not exist.'
+    await noteWorker(db, { ...worker, keyFingerprint: null, keyProblem })
+    expect(await readProviderStatus()).toBe('waiting_key')
     expect(await forecastOf(id)).toBeNull()
     expect(await readQuota(db)).toMatchObject({
       key: { fingerprint: null, missing: true, refused: false, access: [] },
-      backlogDoneAt: null,
+      backlogDone: { at: null, unknownBecause: keyProblem },
     })
-    await letPass(db, '31 s')
-    expect(await readProviderStatus(db)).toBe('up')
-    expect((await readQuota(db)).key).toBeNull()
-    await noteMissingKey(db)
-    await granted(db)
-    expect(await readProviderStatus(db)).toBe('up')
+    const other = await liveWorker(db, { keyFingerprint: 'key-1' })
+    expect(await readProviderStatus()).toBe('up')
+    expect((await readQuota(db)).key).toMatchObject({ missing: false })
+    await removeWorker(db, other.id)
+    await noteWorker(db, worker)
+    expect(await readProviderStatus()).toBe('up')
     expect(await forecastOf(id)).not.toBeNull()
   })
 
@@ -296,8 +327,13 @@ describe('the status of the provider', () => {
     const { db } = connection
     const { id } = await granted(db)
     await refuseAccess(db, id, { class: 'demo_key', detail: 'No.' })
-    expect(await readProviderStatus(db)).toBe('waiting_key')
+    expect(await readProviderStatus()).toBe('waiting_key')
+    // While no worker lives, the key that was asked with last is what is known.
     await granted(db, { fingerprint: 'key-2' })
-    expect(await readProviderStatus(db)).toBe('up')
+    expect(await readProviderStatus()).toBe('unknown')
+    const worker = await liveWorker(db, { keyFingerprint: 'key-1' })
+    expect(await readProviderStatus()).toBe('waiting_key')
+    await noteWorker(db, { ...worker, keyFingerprint: 'key-2' })
+    expect(await readProviderStatus()).toBe('up')
   })
 })

@@ -10,6 +10,8 @@ import {
 } from '../src/dispatch.js'
 import { ClaimLostError, failAttempt, storeSeries, takeItem } from '../src/items.js'
 import { getRun, listItems, listRuns, RUN_STATUSES, runStatus } from '../src/run-status.js'
+import { RUN_WAITING_FOR } from '../src/schema.js'
+import { liveWorker } from './book.js'
 import { cancelRun, createRun, createStartRun, retryRun } from '../src/runs.js'
 import { failure, runOf, series, takenItem, useConnection } from './database.js'
 
@@ -17,6 +19,7 @@ const connection = useConnection()
 
 describe('a run', () => {
   test('is accepted with its items in the order of the request', async () => {
+    await liveWorker(connection.db)
     const { id, items } = await createRun(connection.db, runOf(['IBM', 'AAPL', 'MSFT'], { priority: 'high' }))
     expect(items.map((item) => [item.symbol, item.priority])).toEqual([
       ['IBM', 'high'],
@@ -87,15 +90,13 @@ describe('a run', () => {
 
   test('always has exactly one status, and a finished one only when nothing is unfinished', () => {
     const some = fc.nat({ max: 3 })
+    const cause = fc.constantFrom(null, ...RUN_WAITING_FOR)
     const counts = fc.record({ pending: some, running: some, succeeded: some, failed: some, cancelled: some })
     fc.assert(
-      fc.property(counts, fc.boolean(), some, some, some, some, (states, begun, ...reasons) => {
+      fc.property(counts, fc.boolean(), some, cause, (states, begun, quota, waitsFor) => {
         const total = states.pending + states.running + states.succeeded + states.failed + states.cancelled
         fc.pre(total > 0)
-        const [quota = 0, key = 0, provider = 0, storage = 0] = reasons.map((items) =>
-          Math.min(items, states.pending),
-        )
-        const waiting = { quota, key, provider, storage }
+        const waiting = { quota: Math.min(quota, states.pending), cause: waitsFor }
         const status = runStatus({ ...states, total }, waiting, { begun, incomplete: 0 })
         expect(RUN_STATUSES).toContain(status)
         const finished = ['succeeded', 'partial', 'failed', 'cancelled'].includes(status)

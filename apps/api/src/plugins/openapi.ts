@@ -42,6 +42,7 @@ export async function registerOpenapi(app: App): Promise<void> {
         { name: 'data', description: 'What is stored' },
         { name: 'ingest', description: 'Runs that fetch symbols, and what went wrong' },
         { name: 'quota', description: "The provider's limits" },
+        { name: 'workers', description: 'The processes that fetch and store' },
         { name: 'health', description: 'Probes' },
       ],
     },

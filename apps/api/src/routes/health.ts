@@ -1,21 +1,44 @@
+import { readCauses } from '@stockpile/db/causes'
+import type { Cause } from '@stockpile/db/causes'
 import { ping } from '@stockpile/db/connection'
-import { PROVIDER_STATUSES, readProviderStatus } from '@stockpile/db/provider-status'
+import { PROVIDER_STATUSES, providerStatus } from '@stockpile/db/provider-status'
 import { pingQueue } from '@stockpile/queue/queue'
 import * as z from 'zod'
 import type { Dependencies } from '../dependencies.js'
 import { createProbe } from '../probe.js'
 import { unavailable } from '../problem.js'
 import { answerOf, INFO, problems } from '../schemas/answer.js'
+import { causeMembers } from '../schemas/cause.js'
 import type { App } from '../server.js'
 
 const DATABASE_DEADLINE_MS = 2_000
 const QUEUE_DEADLINE_MS = 1_000
 
-const check = z.enum(['up', 'down'])
-const providerCheck = z.enum([...PROVIDER_STATUSES, 'unknown']).meta({
-  description:
-    'Not asked: what is known of it. waiting_quota: for now a refusal, or the limit of the day, lets nothing be sent. waiting_key: the key is missing or refused; set another one, and see /api/quota. unknown: the database was too slow to say.',
+const checksSchema = z.object({
+  database: z.enum(['up', 'read_only']).meta({
+    description: 'read_only: it serves data, and takes no rows and no runs. Down: 503.',
+  }),
+  queue: z.enum(['up', 'down']),
+  workers: z.enum(['up', 'none', 'lost', 'unknown']).meta({
+    description:
+      'none: the last stopped as it was told to, or none ever started. lost: the last says no more that it lives. unknown: the database takes no rows, or was too slow to say.',
+  }),
+  storage: z.enum(['up', 'failing', 'unknown']).meta({
+    description: 'failing: what was fetched cannot be stored; nothing is asked for meanwhile.',
+  }),
+  provider: z.enum(PROVIDER_STATUSES).meta({
+    description:
+      'Not asked: what is known of it. waiting_quota: for now a refusal, or the limit of the day, lets nothing be sent. waiting_key: the key is missing or refused. unreachable: it cannot be reached, or does not answer. failing: it answers with errors alone. unknown: no worker lives that would ask it, or the database was too slow to say.',
+  }),
 })
+
+const readinessCauseSchema = z.object({
+  check: z.enum(['database', 'queue', 'workers', 'storage', 'provider']),
+  ...causeMembers,
+})
+
+type Checks = z.infer<typeof checksSchema>
+type ReadinessCause = z.infer<typeof readinessCauseSchema>
 
 export function healthRoutes(app: App, { db, dataDb, queue }: Dependencies): void {
   const lookAtDatabase = createProbe(async () => {
@@ -26,7 +49,8 @@ export function healthRoutes(app: App, { db, dataDb, queue }: Dependencies): voi
     await pingQueue(queue, QUEUE_DEADLINE_MS)
     return 'up' as const
   }, QUEUE_DEADLINE_MS)
-  const lookAtProvider = createProbe(() => readProviderStatus(db), DATABASE_DEADLINE_MS)
+  const lookForCauses = createProbe(() => readCauses(db), DATABASE_DEADLINE_MS)
+  const seen = new FirstSeen()
 
   app.get(
     '/healthz',
@@ -56,32 +80,122 @@ export function healthRoutes(app: App, { db, dataDb, queue }: Dependencies): voi
         operationId: 'getReadiness',
         summary: 'Readiness: what the API needs answers',
         description:
-          'Without the queue, or with a key that the provider refuses, it is degraded, and still ready: data is served, runs are accepted and start once the queue is back or the key was changed. Without the database it is not ready: 503.',
+          'Degraded, it is still ready: data is served, and what keeps work from going on is under causes, since when and what to do. A spent quota is no fault: it is told, and the status ready. Without the database it is not ready: 503.',
         response: {
           200: answerOf({
             description: 'Ready, or degraded.',
             data: z.object({
               status: z.enum(['ready', 'degraded']),
-              checks: z.object({ database: check, queue: check, provider: providerCheck }),
+              checks: checksSchema,
+              causes: z.array(readinessCauseSchema).meta({
+                description: 'Why checks are not up, first what a person has to do something about first.',
+              }),
             }),
-            example: { status: 'ready', checks: { database: 'up', queue: 'up', provider: 'up' } },
+            example: {
+              status: 'degraded',
+              checks: { database: 'up', queue: 'up', workers: 'lost', storage: 'up', provider: 'unknown' },
+              causes: [
+                {
+                  check: 'workers',
+                  class: 'worker_lost',
+                  since: '2026-05-19T09:30:11.412Z',
+                  detail: 'No worker lives: the last was seen at 2026-05-19T09:30:11.412Z.',
+                  advice:
+                    'It was killed, is frozen or cannot reach the database: look at the end of its log, and start it again. Work goes on by itself once a worker lives.',
+                },
+              ],
+            },
           }),
           ...problems(503),
         },
       },
     },
     async () => {
-      const [database, jobs = 'down', provider = 'unknown'] = await Promise.all([
+      const [database, jobs = 'down', found] = await Promise.all([
         lookAtDatabase(),
         lookAtQueue(),
-        lookAtProvider(),
+        lookForCauses(),
       ])
       if (database === undefined) throw unavailable('The database')
-      const status = jobs === 'down' || provider === 'waiting_key' ? 'degraded' : 'ready'
+      const causes = [
+        ...(jobs === 'down' ? [QUEUE_DOWN] : []),
+        ...(found === undefined ? [SLOW_DATABASE] : found.map(readinessCause)),
+      ]
+      const isDegraded =
+        found === undefined || jobs === 'down' || found.some(({ for: what }) => what !== 'quota')
       return {
-        data: { status, checks: { database, queue: jobs, provider } },
+        data: {
+          status: isDegraded ? 'degraded' : 'ready',
+          checks: { ...checksOf(found), queue: jobs },
+          causes: seen.stamp(causes),
+        },
         info: INFO,
       } as const
     },
   )
+}
+
+/** What this process finds by itself, it knows since when it first did. */
+const SLOW_DATABASE: ReadinessCause = {
+  check: 'database',
+  class: 'slow',
+  since: null,
+  detail: 'The database is too slow to say what is known of workers, storage and provider.',
+  advice: 'Look at its load, and for who holds locks: pg_stat_activity says so.',
+}
+const QUEUE_DOWN: ReadinessCause = {
+  check: 'queue',
+  class: 'queue_down',
+  since: null,
+  detail: 'The queue does not answer: runs are accepted, and begin once it does.',
+  advice:
+    'Look whether the Redis of REDIS_URL, or without one the database, is up and not full; work then goes on by itself.',
+}
+
+function checksOf(causes: readonly Cause[] | undefined): Omit<Checks, 'queue'> {
+  if (causes === undefined)
+    return { database: 'up', workers: 'unknown', storage: 'unknown', provider: 'unknown' }
+  const storage = causes.find((cause) => cause.for === 'storage')
+  const worker = causes.find((cause) => cause.for === 'worker')
+  const isReadOnly = storage?.class === 'read_only'
+  return {
+    database: isReadOnly ? 'read_only' : 'up',
+    workers:
+      worker === undefined
+        ? isReadOnly
+          ? 'unknown'
+          : 'up'
+        : worker.class === 'worker_lost'
+          ? 'lost'
+          : 'none',
+    storage: storage === undefined ? 'up' : 'failing',
+    provider: providerStatus(causes),
+  }
+}
+
+const CHECKS = {
+  worker: 'workers',
+  storage: 'storage',
+  key: 'provider',
+  provider: 'provider',
+  quota: 'provider',
+} as const satisfies Record<Cause['for'], ReadinessCause['check']>
+
+function readinessCause({ for: what, class: kind, since, detail, advice }: Cause): ReadinessCause {
+  return { check: kind === 'read_only' ? 'database' : CHECKS[what], class: kind, since, detail, advice }
+}
+
+/** Since when this process has seen causes of which nobody noted it. */
+class FirstSeen {
+  #since = new Map<string, string>()
+
+  stamp(causes: readonly ReadinessCause[]): ReadinessCause[] {
+    const now = new Date().toISOString()
+    const stamped = causes.map((cause) => ({
+      ...cause,
+      since: cause.since ?? this.#since.get(cause.class) ?? now,
+    }))
+    this.#since = new Map(stamped.map((cause) => [cause.class, cause.since]))
+    return stamped
+  }
 }

@@ -1,7 +1,9 @@
+import { KEY_ADVICE } from '@stockpile/db/causes'
 import type { AccessRefusal } from '@stockpile/db/ledger-refusals'
 import { LIMIT_NAMES, limitsText } from '@stockpile/db/limits'
 import type { Quota } from '@stockpile/db/quota-report'
 import * as z from 'zod'
+import { causeAnswer, causeSchema } from './cause.js'
 import { instantSchema } from './instant.js'
 
 const countSchema = z.int().min(0)
@@ -56,10 +58,11 @@ const keySchema = z.object({
 })
 
 export const quotaSchema = z.object({
-  plan: z
-    .string()
-    .nullable()
-    .meta({ description: 'What a worker started with last; null before any worker ever did.' }),
+  plan: z.string().nullable().meta({
+    description:
+      'Of the living worker that can send and whose plan allows most, as are limits and key; while none lives, what one started with last; null before any worker ever did. Each worker by itself: /api/workers.',
+  }),
+  living_plans: z.array(z.string()).meta({ description: 'The different plans of the workers that live.' }),
   limits: z.array(limitSchema).meta({
     description:
       'Those in force, for all workers and keys together; a daily limit that the provider stated replaces a higher one of the plan. Empty before any worker ever started.',
@@ -73,12 +76,21 @@ export const quotaSchema = z.object({
       'How the limits that the provider stated differ from the plan, and what to check; null when they do not.',
   }),
   key: keySchema.nullable().meta({
-    description: 'The key that was used last; null before the first request, unless a worker waits for one.',
+    description:
+      'The key of that worker, or the one that was used last; null before there was one, unless a worker waits for it.',
   }),
   items_waiting: countSchema.meta({ description: 'Unfinished items of all runs, those in flight included.' }),
   backlog_done_at: instantSchema.nullable().meta({
     description:
-      'When the last of their requests will have been sent, if each takes the first slot; now when there are none. null while that cannot be said: before any worker ever started, and while the key is missing or refused.',
+      'When the last of their requests will have been sent, if each takes the first slot; now when there are none. null while nobody can say: see no_estimate_because.',
+  }),
+  no_estimate_because: z
+    .string()
+    .nullable()
+    .meta({ description: 'Why backlog_done_at is null, in a sentence; else null.' }),
+  causes: z.array(causeSchema).meta({
+    description:
+      'Why nothing is sent at the moment, first what a person has to do something about first; empty while something may be. What holds up one worker while others go on is under /api/workers.',
   }),
   requests: z
     .array(
@@ -98,12 +110,10 @@ export const quotaSchema = z.object({
 /** Of the key itself, rather than of what was asked for with it. */
 const KEY_REFUSALS: ReadonlySet<string | null> = new Set<AccessRefusal>(['invalid_key', 'demo_key'])
 
-const KEY_ADVICE =
-  'Set a valid key of your own: work goes on by itself once it is in the file of ALPHAVANTAGE_API_KEY_FILE; with ALPHAVANTAGE_API_KEY, start the worker again.'
-
 export function quotaAnswer(quota: Quota): z.infer<typeof quotaSchema> {
   return {
     plan: quota.plan,
+    living_plans: quota.livingPlans,
     limits: quota.limits.map(({ name, max, windowMs, used, remaining, nextFreesAt }) => ({
       name,
       max,
@@ -116,7 +126,9 @@ export function quotaAnswer(quota: Quota): z.infer<typeof quotaSchema> {
     contradiction: contradictionText(quota),
     key: keyAnswer(quota.key),
     items_waiting: quota.itemsWaiting,
-    backlog_done_at: quota.backlogDoneAt,
+    backlog_done_at: quota.backlogDone.at,
+    no_estimate_because: quota.backlogDone.unknownBecause,
+    causes: quota.causes.map(causeAnswer),
     requests: quota.days,
   }
 }

@@ -1,3 +1,4 @@
+import type { Estimate } from '@stockpile/db/run-forecast'
 import { RUN_STATUSES } from '@stockpile/db/run-status'
 import type { Item, ItemState, Run } from '@stockpile/db/run-status'
 import { WARNING_CODES } from '@stockpile/db/run-warnings'
@@ -45,21 +46,34 @@ export const runSchema = z
     rows: rowCountsSchema,
     estimated_completion_at: instantSchema.nullable().meta({
       description:
-        'When the last request of the run will have been sent, from the limits, what was spent of them, and the runs that go first. null when it is finished; while it is blocked, since nothing is sent until the key changes; and before any worker ever started, since only that says what the limits are.',
+        'When the last request of the run will have been sent, from the limits, what was spent of them, and the runs that go first. null when it is finished, and while nobody can say: see no_estimate_because.',
+    }),
+    no_estimate_because: z.string().nullable().meta({
+      description:
+        'Why an unfinished run has no estimate, in a sentence: it waits for something whose end nobody knows, or nothing is sent and nothing says why. Else null.',
     }),
     waiting: z
       .object({
         for: z.enum(RUN_WAITING_FOR).meta({
           description:
-            'Room in the quota, a key that works, a provider that answers, a database that takes rows, or a worker, while none lives.',
+            'Room in the quota, a key that works, a provider that answers, a database that takes rows, or a worker, while none lives. Of several what a person has to do something about first.',
+        }),
+        class: z.string().nullable().meta({
+          description:
+            'Of the cause, as under causes of /readyz; null for the short limits of the quota, within which work goes on.',
         }),
         reason: z.string().meta({ description: 'A sentence.' }),
+        since: instantSchema.nullable().meta({ description: 'null where nobody can say.' }),
         until: instantSchema
           .nullable()
           .meta({ description: 'When it is looked at again, no attempt is spent; null: nobody can say.' }),
+        advice: z
+          .string()
+          .nullable()
+          .meta({ description: 'What a person should do; null where that is nothing.' }),
       })
       .nullable()
-      .meta({ description: 'Of the item that waits longest; null when none does.' }),
+      .meta({ description: 'Why nothing of it is sent; null while some of it may go on.' }),
     outputsize: z.enum(OUTPUTSIZES),
     force: z.boolean(),
     priority: z.enum(PRIORITIES),
@@ -91,7 +105,7 @@ function perState() {
   } satisfies Record<ItemState, z.ZodType>
 }
 
-export function runAnswer(run: Run, estimatedCompletionAt: string | null): z.infer<typeof runSchema> {
+export function runAnswer(run: Run, estimate: Estimate): z.infer<typeof runSchema> {
   return {
     id: run.id,
     status: run.status,
@@ -100,7 +114,8 @@ export function runAnswer(run: Run, estimatedCompletionAt: string | null): z.inf
     finished_at: run.finishedAt,
     counts: run.counts,
     rows: run.rows,
-    estimated_completion_at: estimatedCompletionAt,
+    estimated_completion_at: estimate.at,
+    no_estimate_because: estimate.unknownBecause,
     waiting: run.waiting,
     outputsize: run.outputsize,
     force: run.force,
