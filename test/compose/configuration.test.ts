@@ -89,7 +89,7 @@ describe('npm start', () => {
   test('takes every variable that a program reads', () => {
     const ofPrograms = [parseApiConfig, parseWorkerConfig].flatMap(variablesOf)
     // Inherited as it is.
-    const known = [...LOCAL_VARIABLES, 'HEARTBEAT_FILE']
+    const known = [...LOCAL_VARIABLES, 'HEARTBEAT_FILE', 'HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY']
     expect(ofPrograms.filter((name) => !known.includes(name))).toEqual([])
   })
 })

@@ -21,6 +21,17 @@ const sound = (problemOf: (text: string) => string | undefined, example: string)
     if (problem !== undefined) context.addIssue(problem)
   })
 
+/** As others take it, which need no `http://` before it. */
+const proxyUrl = () =>
+  z
+    .string()
+    .default('')
+    .transform((text) => (text === '' || /^\w+:\/\//.test(text) ? text : `http://${text}`))
+    .refine(
+      (text) => text === '' || (URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)),
+      'takes an address such as http://proxy:3128',
+    )
+
 /** Where Docker and its compose mount secrets. */
 const DEFAULT_KEY_FILE = '/run/secrets/alphavantage_api_key'
 
@@ -76,6 +87,9 @@ const schema = z
         (symbols) => symbols.every(isSymbol),
         'takes symbols such as IBM,AAPL, separated by commas (empty: none)',
       ),
+    HTTP_PROXY: proxyUrl(),
+    HTTPS_PROXY: proxyUrl(),
+    NO_PROXY: z.string().default(''),
     LOG_LEVEL: given(z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace']).default('info')),
   })
   .refine((env) => env.ALPHAVANTAGE_API_KEY === undefined || env.ALPHAVANTAGE_API_KEY_FILE === undefined, {
@@ -115,7 +129,17 @@ export function parseConfig(env: Record<string, string | undefined>) {
     runRetentionDays: data.RUN_RETENTION_DAYS,
     heartbeatFile: data.HEARTBEAT_FILE,
     symbols: data.SYMBOLS,
+    proxy: { httpProxy: data.HTTP_PROXY, httpsProxy: data.HTTPS_PROXY, noProxy: data.NO_PROXY },
     logLevel: data.LOG_LEVEL,
+  }
+}
+
+/** They are usually written small, and those go first, as with curl: the variables by the names that parseConfig reads. */
+export function withProxies(env: Record<string, string | undefined>) {
+  const names = ['HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY']
+  return {
+    ...env,
+    ...Object.fromEntries(names.map((name) => [name, env[name.toLowerCase()] ?? env[name]])),
   }
 }
 

@@ -45,11 +45,11 @@ export interface Asked {
 }
 
 /** What a refusal of the provider is recorded as. */
-export function failureOf(error: AlphaVantageError, asked: Asked): Failure {
+export function failureOf(error: AlphaVantageError, asked: Asked, viaProxy: boolean): Failure {
   return {
     class: error.class,
     detail: error.message,
-    advice: adviceOn(error.class, { outputsize: asked.outputsize, viaProxy: false }),
+    advice: adviceOn(error.class, { outputsize: asked.outputsize, viaProxy }),
     httpStatus: error.httpStatus,
     evidence: error.evidence,
   }

@@ -5,7 +5,7 @@ import { errorSentence } from '@stockpile/db/error-sentence'
 import { createLogger, logFailure, logFormat } from '@stockpile/log/logger'
 import { createProcessOutput } from '@stockpile/log/output'
 import { UnsafeRedisError } from '@stockpile/queue/redis-safety'
-import { ConfigError, parseConfig } from './config.js'
+import { ConfigError, parseConfig, withProxies } from './config.js'
 import { startWorker } from './worker.js'
 
 // Each body of a megabyte leaves several of garbage. V8 would let the heap grow to some four times of what lives before
@@ -39,7 +39,7 @@ async function main(): Promise<number> {
   const format = logFormat(process.env['LOG_FORMAT'], process.stdout.isTTY)
   const logger = createLogger({ service: 'worker', level: 'info', output, format })
   try {
-    const config = parseConfig(process.env)
+    const config = parseConfig(withProxies(process.env))
     logger.level = config.logLevel
     const warning = databaseUrlWarning(config.databaseUrl)
     if (warning !== undefined) logger.warn(warning)

@@ -142,6 +142,8 @@ interface Dependencies {
   db: Connection['db']
   storage: AnswerKeeper
   outcomes: Outcomes
+  /** Whether a proxy is set, for advice. */
+  viaProxy: boolean
   logger: Logger
 }
 
@@ -154,7 +156,7 @@ async function concludeRefusal(
   error: AlphaVantageError,
 ): Promise<never> {
   const { disposition } = error
-  const failure = failureOf(error, attempt.asked)
+  const failure = failureOf(error, attempt.asked, dependencies.viaProxy)
   const answers = answersOf(error, attempt.asked)
   return disposition.outcome === 'retry'
     ? retry(dependencies, attempt, failure, { maxAttempts: disposition.maxAttempts, cause: error, answers })
@@ -223,7 +225,7 @@ async function snooze(
     item.refusedMs > outcomes.refusedCapMs &&
     item.refusals >= MIN_REFUSALS
   )
-    return fail(dependencies, attempt, failureOf(refusal, attempt.asked))
+    return fail(dependencies, attempt, failureOf(refusal, attempt.asked, dependencies.viaProxy))
   const release = () => releaseItem(db, item, wait)
   // A refusal cost a request: it is not to be asked for again only because it could not be noted.
   await (refusal === null ? release() : storage.keep(release, { signal, log: logger }))

@@ -26,6 +26,8 @@ export interface ItemDependencies {
   inFlight: InFlight
   isolation: Isolation
   outcomes: Outcomes
+  /** Whether a proxy is set, for advice. */
+  viaProxy: boolean
   /** Whether nothing may be sent now, so that nothing is to be taken. */
   isClosed: () => boolean
   /** Whether the plan serves `outputsize=full`. */

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { createClient } from '@stockpile/alphavantage'
+import { createClient, openTransport } from '@stockpile/alphavantage'
 import { allowsFullHistory } from '@stockpile/alphavantage/plan'
 import { warmUp } from '@stockpile/alphavantage/warm-up'
 import { connect } from '@stockpile/db/connection'
@@ -90,11 +90,12 @@ export async function startWorker(
   const background: Promise<unknown>[] = []
   const windowsMs = options.windowsMs ?? WINDOWS_MS
   const limits = limitsFor(config.limits, windowsMs)
+  const transport = openTransport(config.baseUrl, config.proxy)
   /** Side by side: each waits for its deadline when its server is away, and whoever stops us has one for them all. */
   const closeAll = async (others: Promise<unknown>[] = []) => {
     stopping.abort()
     await Promise.all([within(Promise.all(background), PUT_BACK_MS), ...others])
-    await Promise.all([queue.close(), close()])
+    await Promise.all([queue.close(), close(), transport.close()])
   }
 
   const apiKey = apiKeySource(config.key)
@@ -165,7 +166,8 @@ export async function startWorker(
     gate.closed && { ...gate.closed.wait, ms: Math.max(0, gate.closed.untilMs - performance.now()) }
   const dependencies = {
     db,
-    clientFor: (key: string) => createClient({ baseUrl: config.baseUrl, apiKey: () => key }),
+    clientFor: (key: string) => createClient({ baseUrl: config.baseUrl, apiKey: () => key, transport }),
+    viaProxy: transport.viaProxy,
     quota,
     storage,
     inFlight,

@@ -5,7 +5,7 @@ import { limitsOf, PLANS } from '@stockpile/alphavantage/plan'
 import { limitsFor } from '@stockpile/db/limits'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { apiKeySource, MissingKeyError } from '../src/api-key.js'
-import { parseConfig } from '../src/config.js'
+import { parseConfig, withProxies } from '../src/config.js'
 import { gapMs } from '../src/spacing.js'
 
 const minimal = { DATABASE_URL: 'postgres://user:password@127.0.0.1/stockpile', ALPHAVANTAGE_API_KEY: 'key' }
@@ -117,4 +117,19 @@ test('jobs start a little closer than the second and the minute allow, whatever 
     expect(gap).toBeGreaterThan(0.85 * Math.max(...spans) - 1)
   }
   expect(gapMs(limitsFor({ perSecond: 0, perMinute: 0, perDay: 25 }))).toBe(0)
+})
+
+test('proxies are read in either case, the small one first, and refused by name without their value', () => {
+  const base = { DATABASE_URL: 'postgres://u:p@h/d' }
+  expect(parseConfig(base).proxy).toEqual({ httpProxy: '', httpsProxy: '', noProxy: '' })
+  const env = { ...base, HTTPS_PROXY: 'http://big:1', https_proxy: 'small:3128', NO_PROXY: 'a,b' }
+  expect(parseConfig(withProxies(env)).proxy).toEqual({
+    httpProxy: '',
+    httpsProxy: 'http://small:3128',
+    noProxy: 'a,b',
+  })
+  for (const wrong of ['socks5://user:hidden@h:1', 'http://user:hidden@']) {
+    expect(() => parseConfig({ ...base, HTTP_PROXY: wrong })).toThrow(/HTTP_PROXY: takes an address/)
+    expect(() => parseConfig({ ...base, HTTP_PROXY: wrong })).not.toThrow(/hidden/)
+  }
 })

@@ -1,3 +1,5 @@
+import type { Response } from 'undici'
+
 /**
  * Reads a body up to `limitBytes` DECODED bytes, which is what a gzip bomb is made of. Beyond them it stops, drops the
  * connection, and says `complete: false` with what came until then. Rejects when the connection breaks or is aborted.

@@ -1,3 +1,4 @@
+import { Agent, fetch } from 'undici'
 import { readBody } from './body.js'
 import { type DailySeries, parseDailyJson } from './daily-series.js'
 import { type Deadline, startDeadline } from './deadline.js'
@@ -5,12 +6,18 @@ import { onDeparture } from './departure.js'
 import { errorOfBody, errorOfStatus, errorOfTransport, makeError } from './failure.js'
 import { asIs, type Redact, redactorOf } from './redact.js'
 import { AlphaVantageError } from './refusal.js'
+import type { Transport } from './transport.js'
+
+export { openTransport } from './transport.js'
+export type { ProxySettings } from './transport.js'
 
 export interface ClientOptions {
   /** Where `/query` is, without it: `https://www.alphavantage.co`. */
   baseUrl: string
   /** Asked before every request, so that a rotated key counts at once. White space around the key is ignored. */
   apiKey: () => string | Promise<string>
+  /** The way there, by default a direct one. */
+  transport?: Transport
   /** For the whole request, its body included; default 30,000. */
   timeoutMs?: number
   /** Of the decoded body; default 32 MiB. */
@@ -33,14 +40,19 @@ export interface Client {
   fetchDaily(request: DailyRequest, signal?: AbortSignal, onDeparture?: () => void): Promise<DailySeries>
 }
 
+/** Of this package's undici: Node's own takes a `100 Continue` for an error. */
+const DIRECT = new Agent()
+
 /** Makes a client. Throws TypeError when `baseUrl` is no http(s) URL, or one with a user, a query or a fragment. */
 export function createClient(options: ClientOptions): Client {
   const { timeoutMs = 30_000, bodyLimitBytes = 32 * 1024 * 1024, now = () => new Date() } = options
   const endpoint = endpointOf(options.baseUrl)
+  const dispatcher = options.transport?.dispatcher ?? DIRECT
 
   async function fetchText(url: URL, symbol: string, redact: Redact, deadline: Deadline) {
     try {
       const response = await fetch(url, {
+        dispatcher,
         redirect: 'manual',
         signal: deadline.signal,
         headers: { accept: 'application/json', 'user-agent': 'stockpile' },

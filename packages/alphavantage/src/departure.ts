@@ -9,9 +9,11 @@ subscribe('undici:client:sendHeaders', (message) => {
   const request = isRecord(message) ? message['request'] : undefined
   const path = isRecord(request) ? request['path'] : undefined
   if (typeof path !== 'string') return
-  const listeners = waiting.get(path)
+  // A proxy is asked for the whole URL.
+  const own = path.replace(/^http:\/\/[^/]+/, '')
+  const listeners = waiting.get(own)
   listeners?.shift()?.()
-  if (listeners?.length === 0) waiting.delete(path)
+  if (listeners?.length === 0) waiting.delete(own)
 })
 
 /**

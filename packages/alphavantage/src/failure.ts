@@ -1,3 +1,4 @@
+import type { Response } from 'undici'
 import { FIRST_WAIT_MS, MAX_WAIT_MS, parseRetryAfter } from './retry-after.js'
 import { readBody } from './body.js'
 import type { Redact } from './redact.js'
@@ -102,6 +103,11 @@ export function errorOfTransport(
   if (timeoutMs !== null) {
     return makeError('timeout', symbol, redact, { what: `No complete answer within ${timeoutMs} ms` })
   }
+  const refusedBy = proxyRefusal(error)
+  if (refusedBy !== null) {
+    const what = `The proxy refuses the way to the provider (HTTP ${refusedBy})`
+    return makeError('network', symbol, redact, { what, sent: false })
+  }
   const code = codeOf(error)
   if (code?.startsWith('Z_') === true) {
     return makeError('bad_payload', symbol, redact, { what: `The body cannot be decompressed (${code})` })
@@ -148,16 +154,31 @@ function classOfStatus(status: number): RefusalClass {
   return status >= 500 || status === 408 || status === 425 ? 'http_error' : 'http_rejected'
 }
 
-/** The code of an error of fetch or of its cause. Nothing else of them is used: their messages quote the URL. */
-function codeOf(error: unknown): string | null {
-  for (
-    let current = error, depth = 0;
-    current instanceof Error && depth < 4;
-    current = current.cause, depth++
-  ) {
-    if ('code' in current && typeof current.code === 'string' && /^[A-Z][A-Z0-9_]+$/.test(current.code)) {
-      return current.code
-    }
+/**
+ * The status with which a proxy refused to pass anything on, so that nothing reached the provider: undici says it in words
+ * alone. Null for everything else.
+ */
+function proxyRefusal(error: unknown): string | null {
+  for (const { message } of causesOf(error)) {
+    const tunnel = /^Proxy response \((\d{3})\) !== 200 when HTTP Tunneling$/.exec(message)
+    if (tunnel !== null) return tunnel[1] ?? null
+    if (message === 'Proxy Authentication Required (407)') return '407'
   }
   return null
+}
+
+/** The code of an error of fetch or of its cause. Nothing else of them is used: their messages quote the URL. */
+function codeOf(error: unknown): string | null {
+  for (const cause of causesOf(error))
+    if ('code' in cause && typeof cause.code === 'string' && /^[A-Z][A-Z0-9_]+$/.test(cause.code))
+      return cause.code
+  return null
+}
+
+/** An error and what caused it, a few levels deep. */
+function causesOf(error: unknown): Error[] {
+  const causes: Error[] = []
+  for (let current = error; current instanceof Error && causes.length < 4; current = current.cause)
+    causes.push(current)
+  return causes
 }

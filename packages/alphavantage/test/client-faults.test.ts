@@ -3,7 +3,7 @@ import { createServer } from 'node:net'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createGzip, gzipSync } from 'node:zlib'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { createClient } from '../src/client.js'
 import { dailyBody, NOW, record } from './bodies.js'
 import { failureOf, serve, serveBody } from './provider.js'
@@ -227,5 +227,28 @@ describe('a body', () => {
       )
     })
     expect((await fetchFrom(baseUrl)).rows).toHaveLength(1)
+  })
+})
+
+describe('an answer behind others', () => {
+  it.each(['100 Continue', '102 Processing', '103 Early Hints'])('of %s is taken', async (early) => {
+    const head = `HTTP/1.1 ${early}\r\n\r\n`
+    const server = createServer((socket) => {
+      socket.on('data', () => {
+        socket.write(head)
+        setImmediate(() =>
+          socket.write(`${head}HTTP/1.1 200 OK\r\ncontent-length: ${SOUND.length}\r\n\r\n${SOUND}`),
+        )
+      })
+      socket.on('error', () => {})
+      onTestFinished(() => void socket.destroy())
+    }).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    onTestFinished(() => void server.close())
+    const address = server.address()
+    const port = typeof address === 'object' ? address?.port : address
+    // Twice, on the same connection.
+    expect((await fetchFrom(`http://127.0.0.1:${port}`)).rows).toHaveLength(1)
+    expect((await fetchFrom(`http://127.0.0.1:${port}`)).rows).toHaveLength(1)
   })
 })
