@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { sql } from 'drizzle-orm'
 import type { Database } from './connection.js'
 
@@ -16,6 +18,12 @@ export async function readCatalog(db: Database): Promise<string[]> {
     // Bytewise, whatever the locale of the database.
     return lines.map(({ line }) => line).toSorted()
   })
+}
+
+/** What a fresh database says of itself: a file that `pnpm catalog` writes. */
+export function expectedCatalog(): string[] {
+  const file = fileURLToPath(new URL('../migrations/catalog.txt', import.meta.url))
+  return readFileSync(file, 'utf8').split(/\r?\n/).filter(Boolean)
 }
 
 /**

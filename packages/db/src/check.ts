@@ -1,12 +1,11 @@
-import { readFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
 import { sql } from 'drizzle-orm'
 import type { SQL } from 'drizzle-orm'
-import { catalogDifferences, readCatalog } from './catalog.js'
+import { catalogDifferences, expectedCatalog, readCatalog } from './catalog.js'
 import type { Database, Transaction } from './connection.js'
 import { DERIVED_DATA, findWrongEntries, recount } from './derived-data.js'
 import { MIGRATION_LOCK, planMigrations, readMigrations, storedMigrations } from './migrations.js'
 import { appliedFunctions, readSqlFunctions, replaceSqlFunctions } from './sql-functions.js'
+import { takeTables, whenTablesAreFree } from './table-locks.js'
 
 /** One thing that was looked at. */
 export interface Check {
@@ -49,18 +48,15 @@ export async function checkDatabase(db: Database): Promise<Check[]> {
  * meanwhile. For a database whose migrations are this version's.
  */
 export async function repairDatabase(db: Database): Promise<void> {
-  await db.transaction(async (tx) => {
+  await whenTablesAreFree(db, async (tx) => {
     await tx.execute(sql`SELECT pg_advisory_xact_lock(${MIGRATION_LOCK}::bigint)`)
     const { functions } = await compareCatalog(tx)
-    if (functions.length > 0) await replaceSqlFunctions(tx, { always: true })
+    if (functions.length > 0) {
+      await takeTables(tx)
+      await replaceSqlFunctions(tx, { always: true })
+    }
     await recount(tx)
   })
-}
-
-/** What a fresh database says of itself: a file that `pnpm --filter @stockpile/db catalog` writes. */
-export function expectedCatalog(): string[] {
-  const file = fileURLToPath(new URL('../migrations/catalog.txt', import.meta.url))
-  return readFileSync(file, 'utf8').split(/\r?\n/).filter(Boolean)
 }
 
 async function checkMigrations(tx: Transaction): Promise<Check> {

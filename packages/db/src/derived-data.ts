@@ -45,7 +45,7 @@ function wrongGroups(name: string, characters: number, table: SQL): SQL {
            IS DISTINCT FROM (kept.symbol_count, kept.row_count)`
 }
 
-/** Counts all rows and compares; reads only, in one statement, so of one moment. Some 2 s for each million rows. */
+/** Counts all rows and compares; reads only, in one statement, so of one moment. Some 3 s for each million rows. */
 export async function findWrongEntries(db: Database): Promise<WrongEntries> {
   const found = await db.execute<{ derived: DerivedData; entries: number; examples: string[] }>(sql`
     WITH ${COUNTED}, wrong AS (

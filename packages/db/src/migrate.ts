@@ -7,6 +7,7 @@ import { MIGRATION_LOCK, planMigrations, readMigrations, storedMigrations } from
 import type { Migration, MigrationPlan } from './migrations.js'
 import { assertFitServer } from './server-check.js'
 import { appliedFunctions, readSqlFunctions, replaceSqlFunctions } from './sql-functions.js'
+import { takeTables, whenTablesAreFree } from './table-locks.js'
 
 /** The schema of the database and the one that this code knows do not match. */
 export class SchemaVersionError extends SentenceError {
@@ -41,6 +42,7 @@ export function describeMigrated({ migrations, functions, repaired, corrected }:
  * Brings the database to this code's schema in one transaction: the numbered migrations that it lacks, what it lacks of
  * those that it has in an earlier text, then the functions and triggers. Any number may run at once: each waits for the
  * advisory lock and finds the work done.
+ * @throws TablesBusyError when others keep the tables in use for a minute
  * @throws SchemaVersionError when the database is newer than this code or of another history, and UnfitServerError
  */
 export async function migrate(databaseUrl: string): Promise<Migrated> {
@@ -56,7 +58,7 @@ export async function migrate(databaseUrl: string): Promise<Migrated> {
   const { db, close } = connect({ ...options, maxConnections: 1 })
   try {
     await db.execute(sql`SELECT pg_advisory_lock(${MIGRATION_LOCK}::bigint)`)
-    return await db.transaction(bringToSchema)
+    return await whenTablesAreFree(db, bringToSchema)
   } finally {
     await close()
   }
@@ -68,8 +70,11 @@ async function bringToSchema(tx: Transaction): Promise<Migrated> {
   const plan = planMigrations(migrations, stored)
   assertKnown(plan)
   // Builds before that note had triggers that miscounted, or lost those that counted when a migration was rewritten.
-  const mayBeMiscounted =
-    stored.length > 0 && (plan.rewritten.length > 0 || (await appliedFunctions(tx)) === null)
+  const noted = await appliedFunctions(tx)
+  const mayBeMiscounted = stored.length > 0 && (plan.rewritten.length > 0 || noted === null)
+  const isCurrent =
+    plan.statements.length === 0 && plan.rewritten.length === 0 && noted === readSqlFunctions().hash
+  if (!isCurrent) await takeTables(tx)
   for (const statement of plan.statements) await tx.execute(sql.raw(statement))
   await noteMigrations(tx, migrations, plan)
   const functions = await replaceSqlFunctions(tx)
