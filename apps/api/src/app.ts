@@ -18,6 +18,7 @@ import { quotaRoutes } from './routes/quota.js'
 import { rejectedRowRoutes } from './routes/rejected-rows.js'
 import { retryRoutes } from './routes/retry.js'
 import { revisionRoutes } from './routes/revisions.js'
+import { startRoutes } from './routes/start.js'
 import { statisticsRoutes } from './routes/statistics.js'
 import { workerRoutes } from './routes/workers.js'
 import { createExports } from './exports.js'
@@ -62,6 +63,7 @@ export async function buildApp({ db, dataDb, heavyDb, queue, logger, timeouts }:
   quotaRoutes(app, dependencies)
   workerRoutes(app, dependencies)
   healthRoutes(app, dependencies)
+  startRoutes(app)
 
   await app.ready()
   return app

@@ -83,8 +83,23 @@ function csvCell(text: string): string {
   return /^[=+\-@]/.test(text) ? `'${text}` : text
 }
 
-/** @param parts of the request, e.g. the symbol; what a file system could mistake becomes - */
+/** Windows takes these for devices, whatever follows the first dot. */
+const DEVICES = /^(?:CON|PRN|AUX|NUL|COM\d|LPT\d)(?=\.|$)/i
+/** Most file systems take 255 bytes, some tools fewer. */
+const MAX_NAME_LENGTH = 100
+
+/**
+ * A file name that every system takes as it is: letters, digits, `_`, `-` and inner dots. All of it is ASCII, so that there is
+ * nothing for `filename*` to say.
+ * @param parts of the request, e.g. the symbol
+ */
 export function dispositionOf(format: TextFormat, parts: readonly (string | undefined)[]): string {
-  const name = parts.filter((part) => part !== undefined).join('_')
-  return `attachment; filename="${name.replaceAll(/[^\w.-]/g, '-').replace(/^[.-]+/, '')}.${format}"`
+  const name = parts
+    .filter((part) => part !== undefined)
+    .join('_')
+    .replaceAll(/[^\w.-]/g, '-')
+    .slice(0, MAX_NAME_LENGTH)
+    .replaceAll(/^[.-]+|\.+$/g, '')
+    .replace(DEVICES, '$&_')
+  return `attachment; filename="${name === '' ? 'financial_data' : name}.${format}"`
 }

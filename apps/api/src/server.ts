@@ -62,6 +62,8 @@ export function createServer(options: { logger: Logger; timeouts?: Partial<Timeo
     frameworkErrors: (error, request: FastifyRequest, reply: FastifyReply) =>
       answerError(error, request, reply),
   })
+  // Node leaves out what comes beyond 2,000 names and values: a second Host would not be seen. plugins/requests.ts bounds them.
+  app.server.maxHeadersCount = 0
   // The other parser that Fastify comes with; the API takes JSON alone.
   app.removeContentTypeParser('text/plain')
   registerRequestsUnderWay(app, timeouts)

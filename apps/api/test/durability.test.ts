@@ -128,6 +128,7 @@ describe('a restatement', () => {
     for (const query of [
       'as_of=2024-01-01T00:00:00Z',
       'symbol=IBM&as_of=2024-01-01',
+      `symbol=IBM&as_of=${new Date(Date.now() + 60_000).toISOString()}`,
       'symbol=IBM&as_of=0000-01-01T00:00:00Z',
       'symbol=IBM&as_of=2024-01-01T00:00:00%2B18:00',
       `symbol=IBM&as_of=2024-01-01T00:00:00.${'0'.repeat(200)}Z`,

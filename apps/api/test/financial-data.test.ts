@@ -86,7 +86,7 @@ describe('a page of financial data', () => {
     await store(context.db, 'IBM', january())
     const answer = await get(`/api/financial_data${query}`)
     expect(answer.statusCode).toBe(200)
-    expect(answer.json()).toStrictEqual({ data: [], pagination, info: { error: '' } })
+    expect(answer.json()).toMatchObject({ data: [], pagination, info: { error: '' } })
   })
 
   test('answers HEAD without a body', async () => {

@@ -52,7 +52,7 @@ describe('the format of bars', () => {
     await store(context.db, '+1', january())
     await store(context.db, '+1', [bar('2023-01-03', '7')])
     for (const format of ['csv', 'ndjson']) {
-      for (const filter of ['', '&symbol=%2B1&as_of=2100-01-01T00:00:00Z', '&end_date=2023-01-10']) {
+      for (const filter of ['', `&symbol=%2B1&as_of=${new Date().toISOString()}`, '&end_date=2023-01-10']) {
         const url = `/api/financial_data?format=${format}${filter}`
         expect((await get(url)).body).toBe((await get(`${url}&limit=100`)).body)
       }
@@ -190,6 +190,28 @@ test.each([
   [['IBM', '2023-01-01', undefined], 'IBM_2023-01-01'],
   [['../BC/PB', undefined, undefined], 'BC-PB'],
   [['-A:B*', undefined, '2023-01-01'], 'A-B-_2023-01-01'],
+  [['CON', undefined, undefined], 'CON_'],
+  [['NUL.LON', undefined, undefined], 'NUL_.LON'],
+  [['COM1', '2023-01-01', undefined], 'COM1_2023-01-01'],
+  [['CONE', undefined, undefined], 'CONE'],
+  [['A..', undefined, undefined], 'A'],
+  [['..', undefined, undefined], 'financial_data'],
+  [['A'.repeat(300), undefined, undefined], 'A'.repeat(100)],
 ])('a file of %j is called %s', (parts, name) => {
   expect(dispositionOf('csv', parts)).toBe(`attachment; filename="${name}.csv"`)
+})
+
+test('a file of any symbol has a name that every system takes', () => {
+  fc.assert(
+    fc.property(
+      fc.string({ maxLength: 60 }),
+      fc.constantFrom('csv' as const, 'ndjson' as const),
+      (part, format) => {
+        const name = /^attachment; filename="(.*)"$/.exec(dispositionOf(format, [part]))?.[1] ?? ''
+        expect(name).toMatch(/^[A-Za-z0-9_][\w.-]*[A-Za-z0-9_-]\.(?:csv|ndjson)$|^\w\.(?:csv|ndjson)$/)
+        expect(name).not.toMatch(/^(?:con|prn|aux|nul|com\d|lpt\d)\./i)
+        expect(name.length).toBeLessThan(120)
+      },
+    ),
+  )
 })

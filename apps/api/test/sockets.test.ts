@@ -54,6 +54,12 @@ describe('a client that is no good one', () => {
       400,
       'POST /api/ingest HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\ncanary\r\n',
     ],
+    [
+      'a second host behind 2,100 other lines',
+      431,
+      `GET /healthz HTTP/1.1\r\nHost: a\r\n${'x:\r\n'.repeat(2_100)}Host: canary\r\n\r\n`,
+    ],
+    ['101 header lines', 431, `GET /healthz HTTP/1.1\r\nHost: a\r\n${'x:\r\n'.repeat(100)}\r\n`],
     ['a negative length', 400, 'POST /api/ingest HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n'],
     ['a NUL in a header', 400, 'GET /healthz HTTP/1.1\r\nHost: a\r\nX: \0canary\r\n\r\n'],
   ])('sends %s: %d', async (_what, status, bytes) => {
@@ -66,6 +72,7 @@ describe('a client that is no good one', () => {
 
   test.each([
     ['an Expect that no server knows', 'Expect: canary\r\nConnection: close\r\n'],
+    ['100 header lines', `${'x:\r\n'.repeat(98)}Connection: close\r\n`],
     ['an Upgrade, whose connection ends with its answer', 'Upgrade: websocket\r\nConnection: upgrade\r\n'],
   ])('sends %s: it is answered without', async (_what, headers) => {
     const socket = await open()

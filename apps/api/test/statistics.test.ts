@@ -191,4 +191,21 @@ describe('statistics are refused for', () => {
     const problem = problemOf(await shared.app.inject(`/api/statistics${query}`), 400)
     expect(problem.errors.map((error) => error.pointer)).toContain(pointer)
   })
+
+  test('want both dates, and say so of one that is missing', async () => {
+    for (const [given, missing] of [
+      ['start_date=2023-01-01', 'end_date'],
+      ['end_date=2023-01-01', 'start_date'],
+    ] as const) {
+      const { detail } = problemOf(await shared.app.inject(`/api/statistics?symbol=IBM&${given}`), 400)
+      expect(detail).toContain(`${missing} is required`)
+    }
+    const { errors } = problemOf(await shared.app.inject('/api/statistics?symbol=IBM'), 400)
+    expect(errors.map(({ pointer }) => pointer)).toStrictEqual(['/query/start_date', '/query/end_date'])
+    const wrong = problemOf(
+      await shared.app.inject(`/api/statistics?symbol=IBM&start_date=1&end_date=2023-01-01`),
+      400,
+    )
+    expect(wrong.detail).not.toContain('required')
+  })
 })

@@ -13,7 +13,7 @@ export interface paths {
         };
         /**
          * Daily bars
-         * @description Prices are strings exactly as the provider wrote them, raw, not adjusted for splits. An unknown symbol is an empty page. As CSV or NDJSON (Accept, or format) the whole result is streamed unless limit, size, page or cursor is given: read in parts, so that rows which change meanwhile may be of different moments; a connection that ends early says that the rest is missing. Answers at /financial_data too.
+         * @description Prices are strings exactly as the provider wrote them, raw, not adjusted for splits. An unknown symbol is an empty page, and is named in info.unknown_symbols; a known one without rows in the range is an empty page alone. As CSV or NDJSON (Accept, or format) the whole result is streamed unless limit, size, page or cursor is given: read in parts, so that rows which change meanwhile may be of different moments; a connection that ends early says that the rest is missing. Answers at /financial_data too.
          */
         get: operations["listFinancialData"];
         put?: never;
@@ -262,6 +262,23 @@ export interface paths {
          * @description Degraded, it is still ready: data is served, and what keeps work from going on is under causes, since when and what to do. A spent quota is no fault: it is told, and the status ready. Without the database it is not ready: 503.
          */
         get: operations["getReadiness"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Where things are */
+        get: operations["getIndex"];
         put?: never;
         post?: never;
         delete?: never;
@@ -680,7 +697,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description Request Header Fields Too Large. The request line and headers are larger than 16 KiB. */
+        /** @description Request Header Fields Too Large. The request line and headers are larger than 16 KiB, or there are more than 100 header lines. */
         RequestHeaderFieldsTooLarge: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -850,6 +867,11 @@ export interface operations {
                      * @example </api/financial_data?symbol=IBM&limit=3&cursor=WyJJQk0iLCIyMDI2LTA0LTA2IiwzOTkyNTM5MjQyXQ>; rel="next"
                      */
                     Link?: string;
+                    /**
+                     * @description Of CSV and NDJSON: the symbols asked for that have no stored row, separated by commas.
+                     * @example NOSUCH
+                     */
+                    "X-Unknown-Symbols"?: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
@@ -951,6 +973,13 @@ export interface operations {
                              * @enum {string}
                              */
                             error: "";
+                            /**
+                             * @description Of the symbols asked for those without any stored row, whatever the dates; absent when there is none. CSV and NDJSON have them in the header X-Unknown-Symbols.
+                             * @example [
+                             *       "NOSUCH"
+                             *     ]
+                             */
+                            unknown_symbols?: string[];
                         };
                     };
                     /**
@@ -2853,6 +2882,63 @@ export interface operations {
                                 /** @description What a person should do. */
                                 advice: string;
                             }[];
+                        };
+                        info: {
+                            /**
+                             * @description Empty unless the request failed.
+                             * @enum {string}
+                             */
+                            error: "";
+                        };
+                    };
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            408: components["responses"]["RequestTimeout"];
+            414: components["responses"]["UriTooLong"];
+            415: components["responses"]["UnsupportedMediaType"];
+            431: components["responses"]["RequestHeaderFieldsTooLarge"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    getIndex: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Paths by name. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "documentation": "/docs",
+                     *         "openapi": "/openapi.json",
+                     *         "financial_data": "/api/financial_data",
+                     *         "statistics": "/api/statistics",
+                     *         "runs": "/api/ingest",
+                     *         "failures": "/api/failures",
+                     *         "rejected_rows": "/api/rejected_rows",
+                     *         "quota": "/api/quota",
+                     *         "readiness": "/readyz"
+                     *       },
+                     *       "info": {
+                     *         "error": ""
+                     *       }
+                     *     }
+                     */
+                    "application/json": {
+                        data: {
+                            [key: string]: string;
                         };
                         info: {
                             /**

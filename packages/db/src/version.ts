@@ -37,3 +37,14 @@ export async function readKnownVersion(db: Pool, symbols: readonly string[]): Pr
   })
   return row?.known === symbols.length ? row.version : undefined
 }
+
+const UNKNOWN = compile(sql`
+  SELECT wanted.symbol FROM jsonb_array_elements_text(${sql.placeholder('symbols')}::text::jsonb) WITH ORDINALITY AS wanted (symbol, position)
+   WHERE NOT EXISTS (SELECT FROM symbols AS known WHERE known.symbol = wanted.symbol COLLATE "C" AND row_count > 0)
+   ORDER BY wanted.position`)
+
+/** Those that have no rows at all, in the order given. */
+export async function readUnknown(db: Pool, symbols: readonly string[]): Promise<string[]> {
+  const rows = await run<{ symbol: string }>(db, UNKNOWN, { symbols: JSON.stringify(symbols) })
+  return rows.map((row) => row.symbol)
+}

@@ -141,7 +141,7 @@ async function answers(env: Record<string, string>): Promise<Record<string, unkn
     '/api/financial_data?latest=true',
     '/api/financial_data?symbol=IBM&format=csv',
     '/api/financial_data?format=ndjson',
-    '/api/financial_data?symbol=IBM&limit=3&as_of=2027-12-01T00:00:00Z',
+    `/api/financial_data?symbol=IBM&limit=3&as_of=${new Date().toISOString()}`,
     `/api/statistics?symbol=IBM&${year}&fields=all`,
     `/api/statistics?symbols=IBM,AAPL&${year}&group_by=month&fields=all`,
     '/api/symbols/IBM/revisions',

@@ -4,6 +4,8 @@ import { ProblemError } from '../problem.js'
 import type { App } from '../server.js'
 
 const MAX_URL_CHARACTERS = 8 * 1024
+/** As in Apache. Their bytes are bounded by Node: see client-errors.ts. */
+const MAX_HEADERS = 100
 
 /** Probes come every few seconds: their lines would bury the others. */
 const QUIET = new Set(['/healthz', '/readyz'])
@@ -40,6 +42,9 @@ function problemOf(request: FastifyRequest): ProblemError | undefined {
   if (request.raw.url !== undefined && request.raw.url.length > MAX_URL_CHARACTERS) {
     return new ProblemError(414, 'The URL is longer than 8 KiB.')
   }
+  // Names and values in turn.
+  if (request.raw.rawHeaders.length > 2 * MAX_HEADERS)
+    return new ProblemError(431, `The request has more than ${MAX_HEADERS} header lines.`)
   return problemOfHost(request) ?? problemOfEncoding(request)
 }
 

@@ -1,7 +1,7 @@
 import { BAR_COLUMNS } from '@stockpile/db/export'
 import { listFinancialData, listFinancialDataAfter } from '@stockpile/db/financial-data'
 import type { FinancialDataQuery, FinancialDataRow, Position } from '@stockpile/db/financial-data-query'
-import { readVersion } from '@stockpile/db/version'
+import { readUnknown, readVersion } from '@stockpile/db/version'
 import { decodeCursor, encodeCursor } from '../cursor.js'
 import type { Dependencies } from '../dependencies.js'
 import type { Exports } from '../exports.js'
@@ -29,6 +29,12 @@ const LINK = {
   example: `</api/financial_data?symbol=IBM&limit=3&cursor=${EXAMPLE_CURSOR}>; rel="next"`,
 } as const
 
+const UNKNOWN = {
+  description: 'Of CSV and NDJSON: the symbols asked for that have no stored row, separated by commas.',
+  schema: { type: 'string' },
+  example: 'NOSUCH',
+} as const
+
 export function financialDataRoutes(app: App, { db, dataDb, heavy }: Dependencies, exports: Exports): void {
   for (const path of ['/api/financial_data', '/financial_data']) {
     app.get(
@@ -40,7 +46,7 @@ export function financialDataRoutes(app: App, { db, dataDb, heavy }: Dependencie
           operationId: 'listFinancialData',
           summary: 'Daily bars',
           description:
-            'Prices are strings exactly as the provider wrote them, raw, not adjusted for splits. An unknown symbol is an empty page. As CSV or NDJSON (Accept, or format) the whole result is streamed unless limit, size, page or cursor is given: read in parts, so that rows which change meanwhile may be of different moments; a connection that ends early says that the rest is missing. Answers at /financial_data too.',
+            'Prices are strings exactly as the provider wrote them, raw, not adjusted for splits. An unknown symbol is an empty page, and is named in info.unknown_symbols; a known one without rows in the range is an empty page alone. As CSV or NDJSON (Accept, or format) the whole result is streamed unless limit, size, page or cursor is given: read in parts, so that rows which change meanwhile may be of different moments; a connection that ends early says that the rest is missing. Answers at /financial_data too.',
           headers: revalidationHeaders,
           querystring: querySchema,
           response: {
@@ -49,7 +55,10 @@ export function financialDataRoutes(app: App, { db, dataDb, heavy }: Dependencie
             ...problems(400, 406, 429, 503),
           },
           'x-filled-in': ['symbol', 'order'],
-          'x-response-headers': { 200: { ...TEXT_HEADERS, Link: LINK }, 304: CACHE_HEADERS },
+          'x-response-headers': {
+            200: { ...TEXT_HEADERS, Link: LINK, 'X-Unknown-Symbols': UNKNOWN },
+            304: CACHE_HEADERS,
+          },
         },
         // To look at each of 7,000 values again took a fifth of the request. Types, and the fuzz, hold them to the schema.
         serializerCompiler: () => JSON.stringify,
@@ -72,7 +81,10 @@ export function financialDataRoutes(app: App, { db, dataDb, heavy }: Dependencie
         if (await isUnchanged(request, reply, revalidation, readOwnVersion)) return reply.send()
         if (format !== 'json' && !isPage(query)) {
           // Before the rows, which are read for as long as the client takes them.
-          const headers = cacheHeaders(revalidation, await readOwnVersion())
+          const headers = {
+            ...cacheHeaders(revalidation, await readOwnVersion()),
+            ...unknownHeader(await unknownSymbols(dataDb, asked, [])),
+          }
           return sendExport(reply, { db, exports }, asked, { format, columns, headers })
         }
         // What was stored at an instant is counted row by row; all else by what is kept of each symbol.
@@ -87,10 +99,15 @@ export function financialDataRoutes(app: App, { db, dataDb, heavy }: Dependencie
             : await readPage(dataDb, query, asked, after)
         const headers = cacheHeaders(revalidation, page.version)
         if (page.cursor !== null) headers['link'] = nextLink(url, page.cursor)
+        const unknown = await unknownSymbols(dataDb, asked, page.rows)
         const data = page.rows.map((row) => rowAnswer(row, query.fields))
-        if (format !== 'json') return sendText(reply, asked, { format, columns, headers }, data)
+        if (format !== 'json') {
+          const all = { ...headers, ...unknownHeader(unknown) }
+          return sendText(reply, asked, { format, columns, headers: all }, data)
+        }
         reply.headers(headers)
-        return { data, pagination: page.pagination, info: INFO }
+        const info = unknown.length === 0 ? INFO : { ...INFO, unknown_symbols: unknown }
+        return { data, pagination: page.pagination, info }
       },
     )
   }
@@ -122,4 +139,20 @@ async function readPage(
   const { rows, isLast, version } = await listFinancialDataAfter(db, asked, after, page.limit)
   const cursor = isLast ? null : cursorAfter(rows.at(-1))
   return { rows, pagination: { limit: page.limit, next_cursor: cursor }, cursor, version }
+}
+
+/** Asked only when the rows do not say it: with one symbol, when there are none. */
+async function unknownSymbols(
+  db: Dependencies['db'],
+  { symbols = [] }: FinancialDataQuery,
+  rows: readonly FinancialDataRow[],
+): Promise<string[]> {
+  const found = new Set(rows.map((row) => row.symbol))
+  const doubtful = symbols.filter((symbol) => !found.has(symbol))
+  return doubtful.length === 0 ? [] : readUnknown(db, doubtful)
+}
+
+/** No symbol has a comma in it. */
+function unknownHeader(symbols: readonly string[]): Record<string, string> {
+  return symbols.length === 0 ? {} : { 'x-unknown-symbols': symbols.join(',') }
 }

@@ -13,7 +13,7 @@ import {
   problems,
   unchangedSchema,
 } from '../schemas/answer.js'
-import { dateSchema, isOrdered, UNORDERED } from '../schemas/dates.js'
+import { isOrdered, requiredDate, UNORDERED } from '../schemas/dates.js'
 import { strict } from '../schemas/query.js'
 import { statisticsSchema, statisticFieldsSchema } from '../schemas/statistics.js'
 import { symbolSchema, symbolsSchema } from '../schemas/symbol.js'
@@ -27,8 +27,8 @@ const querySchema = strict({
   symbols: symbolsSchema.optional().meta({
     description: 'Instead of symbol: up to 100, separated by commas; data is then a list.',
   }),
-  start_date: dateSchema.meta({ description: 'Inclusive.', examples: ['2023-01-01'] }),
-  end_date: dateSchema.meta({ description: 'Inclusive.', examples: ['2023-01-31'] }),
+  start_date: requiredDate('start_date').meta({ description: 'Inclusive.', examples: ['2023-01-01'] }),
+  end_date: requiredDate('end_date').meta({ description: 'Inclusive.', examples: ['2023-01-31'] }),
   fields: statisticFieldsSchema.optional(),
   group_by: z
     .enum(PERIOD_NAMES, `group_by is one of ${PERIOD_NAMES.join(', ')}.`)

@@ -11,10 +11,19 @@ export function isCalendarDate(text: string): boolean {
 const MESSAGE = 'A date is a day of the calendar as YYYY-MM-DD, from 0001-01-01 to 9999-12-31.'
 
 /** A day, e.g. 2023-01-31. */
-export const dateSchema = z
-  .string({ error: MESSAGE })
-  .refine(isCalendarDate, MESSAGE)
-  .meta({ format: 'date', examples: ['2023-01-31'] })
+export const dateSchema = dateOf(MESSAGE)
+
+/** A parameter that has to be given; its message says so. */
+export function requiredDate(name: string) {
+  return dateOf((issue) => (issue.input === undefined ? `${name} is required. ${MESSAGE}` : MESSAGE))
+}
+
+function dateOf(error: string | ((issue: { input?: unknown }) => string)) {
+  return z
+    .string({ error })
+    .refine(isCalendarDate, MESSAGE)
+    .meta({ format: 'date', examples: ['2023-01-31'] })
+}
 
 /** For refining a query: what is absent is in order. ISO dates sort as text. */
 export function isOrdered(range: {

@@ -46,6 +46,8 @@ const fieldsSchema = z
     examples: ['date,close_price'],
   })
 
+const isPast = (instant: string) => Date.parse(instant) <= Date.now()
+
 export const querySchema = strict({
   symbol: symbolSchema.optional(),
   symbols: symbolsSchema.optional(),
@@ -55,10 +57,13 @@ export const querySchema = strict({
     description: 'true: the newest bar of each symbol alone; without start_date, end_date and as_of.',
     examples: [true],
   }),
-  as_of: instantParameter.optional().meta({
-    description:
-      'What was stored at this instant: later rows are left out, and restated values are as they were. Needs symbol or symbols.',
-  }),
+  as_of: instantParameter
+    .refine(isPast, 'as_of is in the future: what will be stored then is not known.')
+    .optional()
+    .meta({
+      description:
+        'What was stored at this instant: later rows are left out, and restated values are as they were. Needs symbol or symbols.',
+    }),
   order: z
     .enum(['asc', 'desc'], 'order is asc or desc.')
     .optional()
@@ -122,7 +127,16 @@ export const answerSchema = z
     pagination: z
       .union([paginationSchema, cursorPaginationSchema])
       .meta({ description: 'The second with cursor: nothing is counted then.' }),
-    info: infoSchema,
+    info: infoSchema.extend({
+      unknown_symbols: z
+        .array(z.string())
+        .optional()
+        .meta({
+          description:
+            'Of the symbols asked for those without any stored row, whatever the dates; absent when there is none. CSV and NDJSON have them in the header X-Unknown-Symbols.',
+          examples: [['NOSUCH']],
+        }),
+    }),
   })
   .meta({
     description: 'A page of daily bars, by symbol (bytewise), then date.',

@@ -78,7 +78,8 @@ export const PROBLEM_ANSWERS = {
   },
   431: {
     name: 'RequestHeaderFieldsTooLarge',
-    description: 'The request line and headers are larger than 16 KiB.',
+    description:
+      'The request line and headers are larger than 16 KiB, or there are more than 100 header lines.',
     example: new ProblemError(431, 'The request line and headers are larger than 16 KiB.'),
   },
   500: {
