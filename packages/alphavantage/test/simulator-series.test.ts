@@ -137,25 +137,33 @@ describe('a synthetic series', () => {
   })
 
   it('never changes from one version of the simulator to the next: stored synthetic data stay comparable', () => {
-    expect(syntheticRows('IBM', '2026-05-14', '2026-05-15')).toMatchInlineSnapshot(`
-      [
-        [
-          "2026-05-15",
-          "19.3305",
-          "19.4186",
-          "19.2622",
-          "19.3545",
-          "11636",
-        ],
-        [
-          "2026-05-14",
-          "19.3808",
-          "19.4337",
-          "19.3372",
-          "19.3971",
-          "13271",
-        ],
-      ]
-    `)
+    expect(syntheticRows('XYZ', '2026-05-14', '2026-05-15')).toEqual([
+      ['2026-05-15', '193.9013', '193.9656', '191.7537', '192.2697', '120925'],
+      ['2026-05-14', '195.5705', '195.6871', '194.3688', '194.7835', '162461'],
+    ])
+    expect(syntheticRows('IBM', '2026-05-14', '2026-05-15')).toEqual([
+      ['2026-05-15', '243.3153', '244.4243', '242.4552', '243.6179', '4317963'],
+      ['2026-05-14', '243.9486', '244.6138', '243.4002', '244.1534', '4924471'],
+    ])
   })
+
+  it.each([
+    ['AAPL', 150, 350, 10_000_000],
+    ['AMZN', 100, 300, 10_000_000],
+    ['GOOGL', 100, 300, 5_000_000],
+    ['IBM', 150, 350, 1_000_000],
+    ['META', 400, 900, 3_000_000],
+    ['MSFT', 300, 600, 5_000_000],
+    ['NVDA', 80, 250, 40_000_000],
+    ['TSLA', 150, 500, 20_000_000],
+  ])(
+    'is on a scale that people know of %s: %i to %i dollars, %i shares and more',
+    (symbol, low, high, volume) => {
+      for (const row of syntheticRows(symbol, '2024-01-01', '2026-12-31')) {
+        expect(Number(row[3])).toBeGreaterThan(low)
+        expect(Number(row[2])).toBeLessThan(high)
+        expect(Number(row[5])).toBeGreaterThan(volume)
+      }
+    },
+  )
 })

@@ -20,6 +20,25 @@ const GREATEST_PRICE = 99_999_999 // 9999.9999: a price fits an int32 as ten-tho
 const HUGE_VOLUME = 2 ** 31
 const FRACTIONS = Array.from({ length: 10_000 }, (_, part) => `.${String(part).padStart(4, '0')}`)
 
+/**
+ * What people expect of names that they know, roughly: a close of the last years in dollars, and shares a day. The rest is
+ * as made up as that of any other symbol.
+ */
+const SCALES: ReadonlyMap<string, { close: number; volume: number }> = new Map([
+  ['AAPL', { close: 230, volume: 55_000_000 }],
+  ['AMZN', { close: 200, volume: 42_000_000 }],
+  ['GOOG', { close: 180, volume: 20_000_000 }],
+  ['GOOGL', { close: 180, volume: 30_000_000 }],
+  ['IBM', { close: 240, volume: 4_500_000 }],
+  ['META', { close: 600, volume: 14_000_000 }],
+  ['MSFT', { close: 450, volume: 22_000_000 }],
+  ['NVDA', { close: 150, volume: 200_000_000 }],
+  ['TSLA', { close: 300, volume: 95_000_000 }],
+])
+/** A walk of 27 years ends at about so many times its anchor, and a day has so much of the usual volume. */
+const GROWTH = 1.5
+const MEAN_BUSY = 1.2
+
 /** FNV-1a, 32 bits. */
 function hash(text: string): number {
   let value = 0x811c9dc5
@@ -68,9 +87,13 @@ export function syntheticRows(symbol: string, first: string, last: string): Row[
   const end = countTradingDays(last)
   const rows: Row[] = []
 
-  const usualVolume = 10_000 * 2 ** (random() * 14)
+  const scale = SCALES.get(symbol)
+  const hashedVolume = 10_000 * 2 ** (random() * 14)
+  const usualVolume = scale === undefined ? hashedVolume : scale.volume / MEAN_BUSY
   const volatility = 0.006 + random() * 0.02
-  let anchor = 100_000 * 2 ** (random() * 4) * (split?.factor ?? 1)
+  const hashedAnchor = 100_000 * 2 ** (random() * 4)
+  const level = scale === undefined ? hashedAnchor : (scale.close * 10_000) / GROWTH
+  let anchor = level * (split?.factor ?? 1)
   let close = bounded(anchor)
   for (let index = 0; index < end; index += 1) {
     const date = days[index] ?? FIRST_DAY
