@@ -12,7 +12,7 @@ import { migrateQueue, QUEUE_SCHEMA } from '@stockpile/queue/backend'
 import postgres from 'postgres'
 import type { Config } from './config.js'
 import { deferred } from './deferred.js'
-import { ENDED, takeCopyLock } from './lock.js'
+import { CopyTakenError, ENDED, takeCopyLock } from './lock.js'
 import { codeOf, messageOf, StartError } from './start-error.js'
 
 /** Made-up prices never share a database with real ones. */
@@ -23,6 +23,8 @@ const SETTINGS = { max_connections: '250' }
 /** Of the embedded server, in STOCKPILE_HOME. */
 export const POSTGRES_FOLDER = 'postgres'
 const MAX_ATTEMPTS = 3
+/** PostgreSQL's code for a database that is not there. */
+const INVALID_CATALOG_NAME = '3D000'
 const POLL_MS = 100
 const WATCH_MS = 1_000
 
@@ -106,6 +108,58 @@ export async function openDatabaseServer(
   }
 }
 
+/** A server to work on for a moment, beside an npm start that runs or without one. */
+export interface MaintenanceServer {
+  /** Of the database with real prices, or with the simulator's. */
+  urlOf(simulated: boolean): string
+  /** Stops an embedded server, unless an npm start runs on it. */
+  close(): Promise<void>
+}
+
+/**
+ * The server of DATABASE_URL, or the embedded one in `home`.
+ * @param log told where the data went when that is not `home`
+ * @throws StartError
+ */
+export async function openForMaintenance(
+  { home, databaseUrl }: Pick<Config, 'home' | 'databaseUrl'>,
+  log: (line: string) => void,
+): Promise<MaintenanceServer> {
+  const urlOf = (url: string, database: string) => (simulated: boolean) =>
+    withDatabase(url, `${database}${simulated ? SIMULATED_SUFFIX : ''}`)
+  if (databaseUrl !== undefined) {
+    return { urlOf: urlOf(databaseUrl, parseDatabaseUrl(databaseUrl).database), close: async () => {} }
+  }
+  const server = await startServer(home, log)
+  // With the lock it is ours to stop: an npm start that comes meanwhile is told to wait.
+  const lock = await takeCopyLock(server.url).catch((error: unknown) => {
+    if (error instanceof CopyTakenError) return undefined
+    throw error
+  })
+  return {
+    urlOf: urlOf(server.url, EMBEDDED_DATABASE),
+    async close() {
+      if (lock === undefined) return
+      await server.stop()
+      await lock.release()
+    },
+  }
+}
+
+/** Whether the database is there and has been prepared once. */
+export async function hasTables(databaseUrl: string): Promise<boolean> {
+  try {
+    const rows = await withConnection(
+      databaseUrl,
+      (sql) => sql<{ known: boolean }[]>`select to_regclass('public.ingest_runs') is not null as known`,
+    )
+    return rows[0]?.known === true
+  } catch (error) {
+    if (codeOf(error) === INVALID_CATALOG_NAME) return false
+    throw error
+  }
+}
+
 /** By its lock file: a server that is told to stop keeps our connections for as long as we do. */
 function watchServer(lookForLoss: DatabaseServer['lookForLoss']): { lost: Promise<never>; stop: () => void } {
   const { promise: lost, reject } = deferred<never>()
@@ -166,7 +220,6 @@ export async function prepareDatabase({
 }
 
 async function createIfMissing(databaseUrl: string): Promise<void> {
-  const INVALID_CATALOG_NAME = '3D000'
   const DUPLICATE_DATABASE = '42P04'
   try {
     await withConnection(databaseUrl, (sql) => sql`select 1`)

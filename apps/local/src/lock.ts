@@ -16,6 +16,9 @@ const POLL_MS = 100
 export const ENDED =
   'PostgreSQL was ended by somebody, or by the system for want of memory. What was stored is safe: npm start again goes on from there.'
 
+/** Another process works on this data. */
+export class CopyTakenError extends StartError {}
+
 export interface CopyLock {
   /** Rejects with StartError when the lock cannot be kept: the server has gone. Never resolves. */
   lost: Promise<never>
@@ -24,7 +27,7 @@ export interface CopyLock {
 
 /**
  * Makes this the only copy on the server. The lock is the connection's: it goes with this process, however that ends.
- * @throws StartError when another copy has it; the driver's error when the server goes away meanwhile
+ * @throws CopyTakenError when another copy has it; the driver's error when the server goes away meanwhile
  */
 export async function takeCopyLock(url: string): Promise<CopyLock> {
   let released = false
@@ -74,7 +77,7 @@ export async function takeCopyLock(url: string): Promise<CopyLock> {
   try {
     const deadline = performance.now() + PATIENCE_MS
     while (!(await tryTake())) {
-      if (performance.now() > deadline) throw new StartError(await takenText(sql))
+      if (performance.now() > deadline) throw new CopyTakenError(await takenText(sql))
       await sleep(POLL_MS)
     }
   } catch (error) {

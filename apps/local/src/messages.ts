@@ -144,7 +144,7 @@ function monthBefore({ firstDate, lastDate }: Stored): string {
   return month > firstDate ? month : firstDate
 }
 
-function databaseName(databaseUrl: string): string {
+export function databaseName(databaseUrl: string): string {
   return parseDatabaseUrl(databaseUrl).database
 }
 

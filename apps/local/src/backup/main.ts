@@ -1,0 +1,46 @@
+import { resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { errorSentence } from '@stockpile/db/error-sentence'
+import { ConfigError, parseConfig } from '../config.js'
+import { readSettings } from '../settings.js'
+import { codeOf, messageOf, StartError } from '../start-error.js'
+import { createTerminal } from '../terminal.js'
+import { backUpTo, restoreFrom } from './maintenance.js'
+
+const PROJECT_ROOT = fileURLToPath(new URL('../../../..', import.meta.url))
+const COMMANDS = { backup: backUpTo, restore: restoreFrom }
+const output = createTerminal(process.stdout, { live: false, colours: false })
+const errors = createTerminal(process.stderr, { live: false, colours: false })
+
+process.exitCode = await main(process.argv.slice(2))
+
+/** @returns the exit code: 2 for wrong arguments or variables, 1 for what failed */
+async function main([command, envFile, file, ...more]: string[]): Promise<number> {
+  try {
+    if ((command !== 'backup' && command !== 'restore') || file === undefined || more.length > 0) {
+      throw new ConfigError(
+        `name one file: npm run ${command === 'restore' ? 'restore' : 'backup'} -- stockpile.backup`,
+      )
+    }
+    const { environment } = await readSettings(process.env, envFile)
+    const config = parseConfig(environment, PROJECT_ROOT)
+    // npm runs scripts in the project's folder, and says where it was called.
+    const path = resolve(process.env['INIT_CWD'] ?? '', file)
+    for (const name of Object.keys(process.env)) if (name.startsWith('PG')) delete process.env[name]
+    await COMMANDS[command](path, config, (line) => output.print(line))
+    return 0
+  } catch (error) {
+    const sentence = sentenceFor(error)
+    if (sentence === undefined) console.error(error)
+    else errors.print(...`stockpile: ${sentence}`.split('\n'))
+    return error instanceof ConfigError ? 2 : 1
+  }
+}
+
+function sentenceFor(error: unknown): string | undefined {
+  if (error instanceof ConfigError || error instanceof StartError) return error.message
+  // Of the file: missing, a folder, a full disk.
+  if (/^E[A-Z]+$/.test(codeOf(error) ?? '') && error instanceof Error && 'path' in error)
+    return `${messageOf(error)}.`
+  return errorSentence(error)
+}

@@ -1,0 +1,69 @@
+import { access } from 'node:fs/promises'
+import { join } from 'node:path'
+import { backUp, readBackupHeader, restore } from '@stockpile/db/backup'
+import type { Config } from '../config.js'
+import { hasTables, openForMaintenance, POSTGRES_FOLDER, prepareDatabase } from '../database.js'
+import { prepareHome } from '../home.js'
+import { databaseName } from '../messages.js'
+import { thousands } from '../progress.js'
+import { StartError } from '../start-error.js'
+
+type Print = (line: string) => void
+
+/**
+ * Writes the database of `npm start`, or of DATABASE_URL, into a new file, whether or not Stockpile runs on it.
+ * @throws StartError, or an error whose sentence `errorSentence` gives
+ */
+export async function backUpTo(file: string, config: Config, print: Print): Promise<void> {
+  if (config.databaseUrl === undefined) {
+    await access(join(config.home, POSTGRES_FOLDER)).catch(() => {
+      throw new StartError(
+        `There is nothing to back up: ${config.home} holds no database. STOCKPILE_HOME names another folder.`,
+      )
+    })
+  }
+  const server = await openForMaintenance(config, print)
+  try {
+    // Real prices first: whoever forgets the key must not get a backup of made-up ones.
+    for (const simulated of [false, true]) {
+      const url = server.urlOf(simulated)
+      if (!(await hasTables(url))) continue
+      const { tables, rows } = await backUp(url, file, { simulated })
+      print(`Backed up ${named(url, simulated)}: ${thousands(rows)} rows of ${tables} tables, in ${file}.`)
+      return
+    }
+    throw new StartError(
+      `There is nothing to back up: no database ${databaseName(server.urlOf(false))} of Stockpile.`,
+    )
+  } finally {
+    await server.close()
+  }
+}
+
+/**
+ * Restores such a file into a database without rows, which is made when it is missing.
+ * @throws as `backUpTo`
+ */
+export async function restoreFrom(file: string, config: Config, print: Print): Promise<void> {
+  const { simulated, createdAt } = await readBackupHeader(file)
+  if (config.databaseUrl === undefined) await prepareHome(config.home, [POSTGRES_FOLDER])
+  const server = await openForMaintenance(config, print)
+  try {
+    const url = server.urlOf(simulated)
+    const repaired = await prepareDatabase({ databaseUrl: url, rolePasswords: undefined })
+    if (repaired !== undefined) print(repaired)
+    const { tables, rows } = await restore(url, file)
+    print(
+      `Restored ${named(url, simulated)} as of ${createdAt}: ${thousands(rows)} rows of ${tables} tables.`,
+    )
+    print(
+      'Its book of requests is as old: the limits of the last day are not known any more. Wait a day with the next start, or expect a refusal, which puts the book right.',
+    )
+  } finally {
+    await server.close()
+  }
+}
+
+function named(url: string, simulated: boolean): string {
+  return `database ${databaseName(url)}${simulated ? ' (made-up prices)' : ''}`
+}
