@@ -112,7 +112,7 @@ async function openApp(options: TestAppOptions): Promise<TestApp & { close(): Pr
     logger,
     timeouts,
   })
-  if (options.worker !== false && databaseUrl === database.url) await liveWorker(connection.db)
+  if (options.worker !== false && databaseUrl === database.url) await liveWorker(owner.db)
   const close = async () => {
     await app.close()
     await Promise.all([

@@ -50,6 +50,7 @@ test('OpenAPI describes every route of the contract once', async () => {
     Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
   )
   expect(routes.toSorted()).toStrictEqual([
+    'GET /api',
     'GET /api/failures',
     'GET /api/financial_data',
     'GET /api/ingest',

@@ -20,6 +20,11 @@ import { symbolSchema } from '../schemas/symbol.js'
 import type { App } from '../server.js'
 
 const STANDARD_LIMIT = 20
+const cursors = createListCursor(
+  'listFailures',
+  z.strictObject({ at: z.int().nonnegative(), id: z.int().nonnegative() }),
+)
+const EXAMPLE_CURSOR = cursors.encode({ at: 1_779_095_566_702_000, id: 1 }, ['/api/failures', {}])
 
 const querySchema = strict({
   run_id: runIdSchema.optional(),
@@ -38,7 +43,7 @@ const querySchema = strict({
       description: 'One entry a class with its counts: what failed in one outage is one line.',
       examples: ['class'],
     }),
-  ...listParameters({ standard: STANDARD_LIMIT, maximum: 1_000 }),
+  ...listParameters({ standard: STANDARD_LIMIT, maximum: 1_000, exampleCursor: EXAMPLE_CURSOR }),
 })
   .refine(hasOneLimit, TWO_LIMITS)
   .refine(hasOnePlace, PAGE_OR_CURSOR)
@@ -46,11 +51,6 @@ const querySchema = strict({
     path: ['cursor'],
     error: 'Classes are few: they have pages alone.',
   })
-
-const cursors = createListCursor(
-  'listFailures',
-  z.strictObject({ at: z.int().nonnegative(), id: z.int().nonnegative() }),
-)
 
 const failureSchema = z.object({
   id: z.int(),

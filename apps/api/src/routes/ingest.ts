@@ -20,8 +20,11 @@ import { runSchema } from '../schemas/run.js'
 import type { App } from '../server.js'
 
 const STANDARD_LIMIT = 20
-
 const cursors = createListCursor('listRuns', z.strictObject({ at: z.int().nonnegative(), id: z.uuid() }))
+const EXAMPLE_CURSOR = cursors.encode(
+  { at: 1_779_095_566_702_000, id: '01985fd0-7c1a-7b3e-9d52-3f2f8f1f6a10' },
+  ['/api/ingest', {}],
+)
 
 /** How runs are read; routes/create-run.ts makes them. */
 export function ingestRoutes(app: App, { db }: Dependencies): void {
@@ -32,7 +35,9 @@ export function ingestRoutes(app: App, { db }: Dependencies): void {
         tags: ['ingest'],
         operationId: 'listRuns',
         summary: 'Runs, newest first',
-        querystring: strict(listParameters({ standard: STANDARD_LIMIT, maximum: 100 }))
+        querystring: strict(
+          listParameters({ standard: STANDARD_LIMIT, maximum: 100, exampleCursor: EXAMPLE_CURSOR }),
+        )
           .refine(hasOneLimit, TWO_LIMITS)
           .refine(hasOnePlace, PAGE_OR_CURSOR),
         'x-response-headers': { 200: LINK_HEADERS },

@@ -19,18 +19,21 @@ import type { App } from '../server.js'
 import { requireRun } from './ingest.js'
 
 const STANDARD_LIMIT = 100
+const cursors = createListCursor('listItems', z.strictObject({ id: z.int().nonnegative() }))
+const EXAMPLE_CURSOR = cursors.encode({ id: 1 }, [
+  '/api/ingest/01985fd0-7c1a-7b3e-9d52-3f2f8f1f6a10/items',
+  {},
+])
 
 const querySchema = strict({
   state: z
     .enum(ITEM_STATES)
     .optional()
     .meta({ description: 'Only items in this state.', examples: ['failed'] }),
-  ...listParameters({ standard: STANDARD_LIMIT, maximum: 1_000 }),
+  ...listParameters({ standard: STANDARD_LIMIT, maximum: 1_000, exampleCursor: EXAMPLE_CURSOR }),
 })
   .refine(hasOneLimit, TWO_LIMITS)
   .refine(hasOnePlace, PAGE_OR_CURSOR)
-
-const cursors = createListCursor('listItems', z.strictObject({ id: z.int().nonnegative() }))
 
 export function itemRoutes(app: App, { db }: Dependencies): void {
   app.get(

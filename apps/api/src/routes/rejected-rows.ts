@@ -17,6 +17,11 @@ import { symbolSchema } from '../schemas/symbol.js'
 import type { App } from '../server.js'
 
 const STANDARD_LIMIT = 20
+const cursors = createListCursor(
+  'listRejectedRows',
+  z.strictObject({ at: z.int().nonnegative(), id: z.int().nonnegative() }),
+)
+const EXAMPLE_CURSOR = cursors.encode({ at: 1_779_095_566_702_000, id: 1 }, ['/api/rejected_rows', {}])
 
 const querySchema = strict({
   run_id: runIdSchema.optional(),
@@ -28,15 +33,10 @@ const querySchema = strict({
       description: 'Only those for whose day a sound row came since, or only the others.',
       examples: ['false'],
     }),
-  ...listParameters({ standard: STANDARD_LIMIT, maximum: 1_000 }),
+  ...listParameters({ standard: STANDARD_LIMIT, maximum: 1_000, exampleCursor: EXAMPLE_CURSOR }),
 })
   .refine(hasOneLimit, TWO_LIMITS)
   .refine(hasOnePlace, PAGE_OR_CURSOR)
-
-const cursors = createListCursor(
-  'listRejectedRows',
-  z.strictObject({ at: z.int().nonnegative(), id: z.int().nonnegative() }),
-)
 
 const rejectedRowSchema = z.object({
   id: z.int(),

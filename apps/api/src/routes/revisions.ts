@@ -19,6 +19,8 @@ import { symbolSchema } from '../schemas/symbol.js'
 import type { App } from '../server.js'
 
 const STANDARD_LIMIT = 20
+const cursors = createListCursor('listRevisions', z.strictObject({ id: z.int().nonnegative() }))
+const EXAMPLE_CURSOR = cursors.encode({ id: 1 }, ['/api/symbols/IBM/revisions', {}])
 
 const revisionSchema = z.object({
   id: z.int(),
@@ -37,8 +39,6 @@ const example = {
   volume: '4228653',
 }
 
-const cursors = createListCursor('listRevisions', z.strictObject({ id: z.int().nonnegative() }))
-
 export function revisionRoutes(app: App, { db }: Dependencies): void {
   app.get(
     '/api/symbols/:symbol/revisions',
@@ -53,7 +53,7 @@ export function revisionRoutes(app: App, { db }: Dependencies): void {
         querystring: strict({
           start_date: dateSchema.optional().meta({ description: 'Inclusive.' }),
           end_date: dateSchema.optional().meta({ description: 'Inclusive.' }),
-          ...listParameters({ standard: STANDARD_LIMIT, maximum: 1_000 }),
+          ...listParameters({ standard: STANDARD_LIMIT, maximum: 1_000, exampleCursor: EXAMPLE_CURSOR }),
         })
           .refine(isOrdered, UNORDERED)
           .refine(hasOneLimit, TWO_LIMITS)

@@ -94,12 +94,13 @@ export function hasOnePlace({ cursor, page }: PageQuery & { cursor?: string | un
 }
 
 /** The parameters of a list: a page by its number, within the first 10,000 entries, or behind a cursor. */
-export function listParameters(limits: { standard: number; maximum: number }) {
+export function listParameters(options: { standard: number; maximum: number; exampleCursor: string }) {
   return {
-    ...pageParameters(limits),
+    ...pageParameters(options),
     cursor: cursorSchema.optional().meta({
       description:
         'Instead of page, which reaches the first 10,000 entries: goes on after the last entry of the answer that it is taken from, at the same cost everywhere. Belongs to that request; limit may change.',
+      examples: [options.exampleCursor],
     }),
   }
 }
