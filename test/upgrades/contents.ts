@@ -7,17 +7,19 @@ export type Contents = Map<string, { columns: string[]; rows: string[] }>
 const DERIVED = ['symbols', 'symbol_days', 'symbol_prefixes', 'symbol_initials']
 const COUNTED_COLUMNS = ['row_count', 'first_date', 'last_date', 'version']
 
-/** @param like the columns to read, by table; by default all */
-export async function readContents(sql: postgres.Sql, like?: Contents): Promise<Contents> {
+/** @param isWanted of a table's columns, those to read */
+export async function readContents(
+  sql: postgres.Sql,
+  isWanted: (table: string, column: string) => boolean,
+): Promise<Contents> {
   const tables = await sql<{ name: string; columns: string[] }[]>`
     SELECT table_name AS name, array_agg(column_name::text ORDER BY column_name) AS columns
       FROM information_schema.columns WHERE table_schema = 'public' GROUP BY 1`
   const contents: Contents = new Map()
   for (const { name, columns: all } of tables) {
     if (DERIVED.includes(name) && name !== 'symbols') continue
-    const wanted = like === undefined ? all : (like.get(name)?.columns ?? [])
-    const columns = wanted.filter(
-      (column) => all.includes(column) && (name !== 'symbols' || !COUNTED_COLUMNS.includes(column)),
+    const columns = all.filter(
+      (column) => isWanted(name, column) && (name !== 'symbols' || !COUNTED_COLUMNS.includes(column)),
     )
     const rows = await sql<{ row: string }[]>`
       SELECT jsonb_build_array(${columns.length === 0 ? sql`` : sql.unsafe(columns.map((column) => `"${column}"`).join(', '))})::text AS row
@@ -29,7 +31,10 @@ export async function readContents(sql: postgres.Sql, like?: Contents): Promise<
 
 /** Sentences for what an upgrade lost or changed. */
 export async function differences(sql: postgres.Sql, before: Contents): Promise<string[]> {
-  const after = await readContents(sql, before)
+  const after = await readContents(
+    sql,
+    (table, column) => before.get(table)?.columns.includes(column) === true,
+  )
   const found: string[] = []
   for (const [name, { columns, rows }] of before) {
     // Once a fetch before, then once with the items that brought it: counted instead.

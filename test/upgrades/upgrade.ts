@@ -67,7 +67,12 @@ export async function upgrade(
         symbols: ['IBM', 'IBN', 'MSFT', 'X', 'Y'],
       })
     }
-    const before = await readContents(sql)
+    // A column that a later migration drops is not compared; rejected_rows are counted by one that is gone.
+    const left = new Set(catalog.map((line) => line.match(/^column public\.(\S+)/)?.[1]))
+    const before = await readContents(
+      sql,
+      (table, column) => table === 'rejected_rows' || left.has(`${table}.${column}`),
+    )
     const countedBefore = await countAsThen(sql)
     const begin = performance.now()
     const { repaired, corrected } = await migrate(databaseUrl)
