@@ -127,16 +127,15 @@ export function createQuota(dependencies: QuotaDependencies): Quota {
       }
       asked.answered(reservation)
       const { id, waitMs } = reservation
-      const looksAgain = waitMs > 2 * LOOK_AHEAD_MS
-      await tick(looksAgain ? waitMs - LOOK_AHEAD_MS : waitMs, signal)
-      if (looksAgain && !signal.aborted) {
-        const lookedAt = performance.now()
-        if (!(await isStillSlot(db, id, limits))) {
+      const dueAt = performance.now() + waitMs
+      if (waitMs > 2 * LOOK_AHEAD_MS) {
+        await tick(waitMs - LOOK_AHEAD_MS, signal)
+        if (!signal.aborted && !(await isStillSlot(db, id, limits))) {
           await discardRequest(db, id)
           continue
         }
-        await tick(LOOK_AHEAD_MS - (performance.now() - lookedAt), signal)
       }
+      await tick(Math.max(0, dueAt - performance.now()), signal)
       const mayGo = !signal.aborted && storage.wait === null
       if (mayGo && asked.lateMs(reservation.slotMs) === 0) return { reservation, asked }
       if (!mayGo) await giveBack(id)

@@ -2,6 +2,11 @@ import type { Row } from '../row.js'
 import { apiKilledBeforeEnqueue } from './api-killed-before-enqueue.js'
 import { coldStarts } from './cold-starts.js'
 import { connectionsExhausted } from './connections-exhausted.js'
+import { diskFull } from './disk-full.js'
+import { queueDiskFull } from './queue-disk-full.js'
+import { readOnly } from './read-only.js'
+import { storingTooSlow } from './storing-too-slow.js'
+import { rowsLocked } from './rows-locked.js'
 import { jobOfOtherVersion } from './job-of-other-version.js'
 import { keyRotated } from './key-rotated.js'
 import { largePosts } from './large-posts.js'
@@ -53,5 +58,10 @@ export const ROWS: readonly Row[] = [
   schemaNewer,
   ...UPSTREAM_ROWS,
   logUnread,
+  diskFull,
+  queueDiskFull,
+  readOnly,
+  storingTooSlow,
+  rowsLocked,
   coldStarts,
 ].toSorted((a, b) => a.number - b.number)

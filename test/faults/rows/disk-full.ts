@@ -1,0 +1,40 @@
+import { join } from 'node:path'
+import type { Row } from '../row.js'
+import { mountSmallDisk } from '../small-disk.js'
+import { symbols } from '../symbols.js'
+import { outlastStorage, UNSTORABLE_WORLD } from '../unstorable.js'
+
+const MEBIBYTES = 24
+
+export const diskFull: Row = {
+  number: 38,
+  title:
+    "the disk of PostgreSQL's prices is full: what was fetched is kept, nothing more is asked for, all is stored when it is free",
+  backends: ['redis'],
+  world: { ...UNSTORABLE_WORLD, ownPostgres: true, allows503: true },
+  async run(world) {
+    const { servers, sql } = world
+    const [server] = await sql<{ folder: string }[]>`SELECT current_setting('data_directory') AS folder`
+    const disk = await mountSmallDisk(join(servers.folder, 'prices_disk'), MEBIBYTES, server?.folder ?? '')
+    if (typeof disk === 'string') return { skipped: disk }
+    const movePrices = async (tablespace: string) => {
+      await sql.unsafe(`ALTER TABLE financial_data SET TABLESPACE ${tablespace}`)
+      await sql.unsafe(`ALTER INDEX financial_data_pkey SET TABLESPACE ${tablespace}`)
+    }
+    try {
+      await sql.unsafe(`CREATE TABLESPACE small LOCATION '${disk.folder}'`)
+      await movePrices('small')
+      const survival = await outlastStorage(world, symbols(20), {
+        request: { outputsize: 'full' },
+        mark: 'disk_full',
+        begin: () => disk.fill(),
+        end: () => disk.free(),
+      })
+      await movePrices('pg_default')
+      await sql.unsafe('DROP TABLESPACE small')
+      return survival
+    } finally {
+      await disk.remove()
+    }
+  },
+}
