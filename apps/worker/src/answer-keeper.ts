@@ -64,6 +64,8 @@ export class AnswerKeeper {
   async keep<T>(write: () => Promise<T>, { signal, log }: { signal: AbortSignal; log: Logger }): Promise<T> {
     const since = performance.now()
     let failures = 0
+    /** In a row, while another row could be stored. */
+    let ownFailures = 0
     try {
       for (;;) {
         try {
@@ -80,7 +82,15 @@ export class AnswerKeeper {
             { err: withoutParameters(error), waitMs },
             'cannot store what was fetched; it is kept and tried again',
           )
-          if (failures > 1) await this.#judge(error, performance.now() - since)
+          const trouble = storageTrouble(error)
+          const isOwn = trouble !== null && (await this.#isOwn(trouble))
+          ownFailures = isOwn ? ownFailures + 1 : 0
+          // Proven before this try and after it: what failed only at the end of a time when nothing could be stored is not.
+          const isGivenUp = trouble?.class === 'too_slow' || performance.now() - since > OWN_LOCK_MS
+          if (trouble !== null && ownFailures > 1 && isGivenUp) throw new StorageTimeoutError(trouble.detail)
+          // The server is away: then nothing can be reserved either. Another row that failed too is the second failure.
+          if (trouble !== null && !isOwn && (failures > 1 || mayBeOwn(trouble)))
+            this.#close(await this.#explain(trouble))
           await tick(waitMs, signal)
           if (signal.aborted)
             log.warn('what was fetched could not be stored and is given up: its request is lost')
@@ -94,18 +104,9 @@ export class AnswerKeeper {
     }
   }
 
-  /** Of a failure that is not the first: is it the answer's own, or would any other fail? */
-  async #judge(failure: unknown, sinceMs: number): Promise<void> {
-    const trouble = storageTrouble(failure)
-    // The server is away: then nothing can be reserved either.
-    if (trouble === null) return
-    const mayBeOwn = trouble.class === 'locked' || trouble.class === 'too_slow'
-    if (!mayBeOwn || !(await this.#storesAnything())) this.#close(await this.#explain(trouble))
-    else if (trouble.class === 'too_slow' || sinceMs > OWN_LOCK_MS)
-      throw new StorageTimeoutError(trouble.detail)
-  }
-
-  async #storesAnything(): Promise<boolean> {
+  /** Whether it is the answer's own, since another row can be stored; what is not known to be is everybody's. */
+  async #isOwn(trouble: StorageTrouble): Promise<boolean> {
+    if (!mayBeOwn(trouble)) return false
     try {
       await tryToStore(this.#dependencies.db)
       return true
@@ -174,4 +175,9 @@ export class AnswerKeeper {
     this.#closed = undefined
     return closed
   }
+}
+
+/** A lock or a slow statement may be of one symbol alone. */
+function mayBeOwn({ class: of }: StorageTrouble): boolean {
+  return of === 'locked' || of === 'too_slow'
 }
