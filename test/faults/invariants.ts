@@ -18,7 +18,11 @@ export async function brokenInvariants(world: World, { tampered = [] }: Survival
     ...(await keySightings(world)),
   ]
   // Last, since the others have asked the API much.
-  return [...found, ...world.http.violations({ allows503: world.options.allows503 === true })]
+  return [
+    ...found,
+    ...world.telling.violations(),
+    ...world.http.violations({ allows503: world.options.allows503 === true }),
+  ]
 }
 
 /** I1. */

@@ -28,6 +28,8 @@ import { startRedisControl } from './redis-control.js'
 import type { RedisControl } from './redis-control.js'
 import type { Backend } from './row.js'
 import type { Servers } from './servers.js'
+import { createTelling } from './telling.js'
+import type { Telling } from './telling.js'
 
 export interface WorldOptions {
   /** Started before the row runs; 1 by default, and the API. 0 with `api: false`: the row starts all itself. */
@@ -72,6 +74,7 @@ export interface World {
   jobs: () => IngestQueue
   programs: Programs
   http: Http
+  telling: Telling
   simulator: Simulator
   keyFile: string
   /** Calls back at each request that reaches the upstream, before it is answered. */
@@ -177,6 +180,8 @@ export async function createWorld(
     closers.push(() => programs.close())
     const http = createHttp(() => programs.api?.url)
     closers.push(() => http.close())
+    const telling = createTelling(http)
+    closers.push(() => telling.close())
 
     const until = async (what: string, ask: () => unknown, deadlineMs = DEADLINE_MS) => {
       await waitFor(async () => Boolean(await ask()), { deadlineMs, what })
@@ -215,6 +220,7 @@ export async function createWorld(
       queue: redis === null ? postgresQueue(sql) : redisQueue(redis, redisProxy),
       programs,
       http,
+      telling,
       simulator,
       keyFile,
       onArrival: (listener) => listeners.push(listener),

@@ -128,6 +128,12 @@ type RunRow = Record<string, unknown> &
     failures: Run['failures'] | null
   }
 
+/**
+ * SQL: whether an item waits for room in a minute. A longer wait for the quota that is one of all workers is a cause; else
+ * it was of one worker alone, whose day is spent, and another may take the item at once.
+ */
+const waitsBriefly = sql`(waiting_for = 'quota' AND next_attempt_at < now() + interval '2 minutes')`
+
 async function selectRuns(db: Database, which: SQL): Promise<(Run & PlaceInTime<string>)[]> {
   const rows = await db.execute<RunRow>(sql`
     SELECT run.id, run.trigger, run.outputsize, run.force, run.priority, ${isoInstant(sql`run.requested_at`)} AS "requestedAt", ${microseconds(sql`run.requested_at`)} AS at,
@@ -140,7 +146,7 @@ async function selectRuns(db: Database, which: SQL): Promise<(Run & PlaceInTime<
                  'pending', count(*) FILTER (WHERE state = 'pending'), 'running', count(*) FILTER (WHERE state = 'running'),
                  'succeeded', count(*) FILTER (WHERE state = 'succeeded'), 'failed', count(*) FILTER (WHERE state = 'failed'),
                  'cancelled', count(*) FILTER (WHERE state = 'cancelled')) AS counts,
-               count(*) FILTER (WHERE state = 'pending' AND waiting_for = 'quota')::float8 AS "waitingForQuota",
+               count(*) FILTER (WHERE state = 'pending' AND ${waitsBriefly})::float8 AS "waitingForQuota",
                jsonb_build_object('fetched', coalesce(sum(rows_fetched), 0), 'inserted', coalesce(sum(rows_inserted), 0),
                  'updated', coalesce(sum(rows_updated), 0), 'unchanged', coalesce(sum(rows_unchanged), 0),
                  'rejected', coalesce(sum(rows_rejected), 0), 'provisional', coalesce(sum(rows_provisional), 0)) AS rows
@@ -157,7 +163,7 @@ async function selectRuns(db: Database, which: SQL): Promise<(Run & PlaceInTime<
       ) AS failure ON true
       LEFT JOIN LATERAL (
         SELECT jsonb_build_object('reason', waiting_reason, 'until', ${isoInstant(sql`next_attempt_at`)}) AS wait
-          FROM ingest_items WHERE run_id = run.id AND state = 'pending' AND waiting_for = 'quota'
+          FROM ingest_items WHERE run_id = run.id AND state = 'pending' AND ${waitsBriefly}
          ORDER BY next_attempt_at DESC LIMIT 1
       ) AS waiting ON true
      ORDER BY run.requested_at DESC, run.id DESC`)

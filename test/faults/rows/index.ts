@@ -12,6 +12,7 @@ import { keyRotated } from './key-rotated.js'
 import { largePosts } from './large-posts.js'
 import { logUnread } from './log-unread.js'
 import { migrationsAtOnce } from './migrations-at-once.js'
+import { plansMixed } from './plans-mixed.js'
 import { poison } from './poison.js'
 import { postgresDown } from './postgres-down.js'
 import { postgresSlow } from './postgres-slow.js'
@@ -27,6 +28,7 @@ import { tenThousandWithoutRedis } from './ten-thousand-without-redis.js'
 import { transactionBroken } from './transaction-broken.js'
 import { UPSTREAM_ROWS } from './upstream.js'
 import { workerFrozen } from './worker-frozen.js'
+import { workerGone } from './worker-gone.js'
 import { workerKilledAfterCommit } from './worker-killed-after-commit.js'
 import { workerKilledInWrite } from './worker-killed-in-write.js'
 import { workerStoppedOften } from './worker-stopped-often.js'
@@ -37,6 +39,8 @@ export const ROWS: readonly Row[] = [
   workerKilledAfterCommit,
   poison,
   workerFrozen,
+  workerGone,
+  plansMixed,
   workerStoppedOften,
   apiKilledBeforeEnqueue,
   redisKilled,

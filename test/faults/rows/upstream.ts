@@ -13,6 +13,7 @@ import { upstreamNonsense } from './upstream-nonsense.js'
 import { upstreamRedirects } from './upstream-redirects.js'
 import { upstreamSlow } from './upstream-slow.js'
 import { upstreamThrottled } from './upstream-throttled.js'
+import { upstreamUnreachable } from './upstream-unreachable.js'
 
 /** Of the matrix what is the provider's doing. */
 export const UPSTREAM_ROWS: readonly Row[] = [
@@ -28,6 +29,7 @@ export const UPSTREAM_ROWS: readonly Row[] = [
   symbolUnknown,
   upstreamNonsense,
   upstreamRedirects,
+  upstreamUnreachable,
   clockWrong,
   rowsDefective,
 ]

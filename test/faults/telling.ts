@@ -1,0 +1,212 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { z } from 'zod'
+import type { Http } from './http.js'
+
+/** What a fault is to be told as: what runs wait for, or, told by readiness alone, the queue or the database. */
+export type ToldAs = 'worker' | 'storage' | 'key' | 'provider' | 'quota' | 'queue' | 'database'
+
+/** I7: what the API names as the cause of a standstill, where and when. */
+export interface Telling {
+  /** Begins to look, every second. Until the first fault no cause may be told. */
+  watch: () => void
+  /** A fault begins now; it is to be named within 30 s, everywhere. */
+  began: (toldAs: ToldAs) => void
+  /** It ends now; it is not to be named 30 s later. */
+  ended: () => void
+  /** Looks on until what has begun, or ended, can be judged. */
+  judgeable: () => Promise<void>
+  /** What I7 has to say. */
+  violations: () => string[]
+  close: () => Promise<void>
+}
+
+const LIMIT_MS = 30_000
+const INTERVAL_MS = 1_000
+/** Looks beyond the limit by which the cause is found to be told, or not to be. */
+const JUDGED_MS = 6_000
+
+const cause = z.object({ since: z.string().nullable(), advice: z.string().min(1) })
+const readiness = z.object({
+  data: z.object({
+    status: z.enum(['ready', 'degraded']),
+    causes: z.array(cause.extend({ check: z.string(), class: z.string() })),
+  }),
+})
+const quota = z.object({ data: z.object({ causes: z.array(cause.extend({ for: z.string() })) }) })
+const runs = z.object({
+  data: z.array(
+    z.object({
+      finished_at: z.string().nullable(),
+      estimated_completion_at: z.string().nullable(),
+      no_estimate_because: z.string().nullable(),
+      waiting: z.object({ for: z.string(), since: z.string().nullable() }).nullable(),
+    }),
+  ),
+})
+
+type Place = 'readiness' | 'quota' | 'run'
+
+/** What one place told at one look. `atMs` is when it was asked. */
+interface Look {
+  atMs: number
+  place: Place
+  told: { as: string; since: string | null }[]
+  /** Of a run. */
+  hasEstimate?: boolean
+}
+
+interface Fault {
+  toldAs: ToldAs
+  beganMs: number
+  endedMs?: number
+}
+
+/** Which check of readiness tells what runs wait for. */
+const CHECKS: Record<ToldAs, readonly string[]> = {
+  worker: ['workers'],
+  // A server that takes no writes is told of the database.
+  storage: ['storage', 'database'],
+  key: ['provider'],
+  provider: ['provider'],
+  quota: ['provider'],
+  queue: ['queue'],
+  database: ['database'],
+}
+
+export function createTelling(http: Pick<Http, 'request'>): Telling {
+  const looks: Look[] = []
+  const faults: Fault[] = []
+  const stop = new AbortController()
+  let watching: Promise<void> | undefined
+  let watchedMs = 0
+
+  async function ask<Answer>(path: string, shape: z.ZodType<Answer>) {
+    const atMs = Date.now()
+    const { status, text } = await http.request(path)
+    return { atMs, answer: status === 503 ? null : shape.parse(JSON.parse(text)) }
+  }
+  const away = [{ as: 'database', since: null }]
+
+  async function look(): Promise<void> {
+    const ready = await ask('/readyz', readiness)
+    looks.push({
+      atMs: ready.atMs,
+      place: 'readiness',
+      told: ready.answer?.data.causes.map(({ check, since }) => ({ as: check, since })) ?? away,
+    })
+    const spent = await ask('/api/quota', quota)
+    looks.push({
+      atMs: spent.atMs,
+      place: 'quota',
+      told: spent.answer?.data.causes.map((one) => ({ as: one.for, since: one.since })) ?? away,
+    })
+    const listed = await ask('/api/ingest?limit=5', runs)
+    const unfinished = listed.answer?.data.find((run) => run.finished_at === null)
+    if (unfinished === undefined) return
+    const { waiting, estimated_completion_at: estimate } = unfinished
+    looks.push({
+      atMs: listed.atMs,
+      place: 'run',
+      told: waiting === null ? [] : [{ as: waiting.for, since: waiting.since }],
+      hasEstimate: estimate !== null,
+    })
+  }
+
+  async function lookOn(): Promise<void> {
+    while (!stop.signal.aborted) {
+      // An API that is away tells nothing: that is for I6 to judge.
+      await look().catch((error: unknown) => {
+        if (error instanceof z.ZodError) throw error
+      })
+      await sleep(INTERVAL_MS, undefined, { signal: stop.signal }).catch(() => {})
+    }
+  }
+
+  function isToldAs({ place, told }: Look, toldAs: ToldAs) {
+    return told.find(({ as }) => (place === 'readiness' ? CHECKS[toldAs].includes(as) : as === toldAs))
+  }
+
+  function violationsOf(fault: Fault, next: Fault | undefined): string[] {
+    const { toldAs, beganMs, endedMs = Infinity } = fault
+    const nextMs = next?.beganMs ?? Infinity
+    const found: string[] = []
+    const places: Place[] =
+      toldAs === 'queue'
+        ? ['readiness']
+        : toldAs === 'database'
+          ? ['readiness', 'quota']
+          : ['readiness', 'quota', 'run']
+    for (const place of places) {
+      const during = looks.filter(
+        (one) => one.place === place && one.atMs >= beganMs + LIMIT_MS && one.atMs < endedMs,
+      )
+      if (during.length === 0) found.push(`I7: nobody looked at ${place} while ${toldAs} was to be told`)
+      const silent = during.filter((one) => isToldAs(one, toldAs) === undefined)
+      if (silent.length > 0)
+        found.push(
+          `I7: ${place} does not name ${toldAs} ${seconds((silent[0]?.atMs ?? 0) - beganMs)} after its begin (${silent.length} of ${during.length} looks)`,
+        )
+      const since = during.map((one) => isToldAs(one, toldAs)?.since).find((one) => one !== undefined)
+      if (toldAs !== 'database' && since !== undefined && !isNear(since, beganMs))
+        found.push(`I7: ${place} says that ${toldAs} is so since ${since}, not since ${instant(beganMs)}`)
+      const guessed = during.filter((one) => one.hasEstimate === true && toldAs !== 'quota')
+      if (guessed.length > 0) found.push(`I7: a run has an estimate while ${toldAs} holds it up`)
+    }
+    const told = looks.filter(
+      (one) => one.atMs >= endedMs + LIMIT_MS && one.atMs < nextMs && isToldAs(one, toldAs) !== undefined,
+    )
+    if (told.length > 0)
+      found.push(
+        `I7: ${told[0]?.place} still names ${toldAs} ${seconds((told[0]?.atMs ?? 0) - endedMs)} after its end (${told.length} looks)`,
+      )
+    return found
+  }
+
+  /** Outside of every fault, and of the 30 s after it, nothing is to be told. */
+  function invented(): string[] {
+    const quiet = looks.filter((one) =>
+      faults.every(({ beganMs, endedMs = Infinity }) => one.atMs < beganMs || one.atMs >= endedMs + LIMIT_MS),
+    )
+    const told = quiet.filter((one) => one.atMs >= watchedMs && one.told.length > 0)
+    return [
+      ...new Set(told.map((one) => `I7: ${one.place} names ${one.told[0]?.as} while there is no fault`)),
+    ]
+  }
+
+  return {
+    watch() {
+      watchedMs = Date.now()
+      watching ??= lookOn()
+    },
+    began(toldAs) {
+      watching ??= lookOn()
+      if (watchedMs === 0) watchedMs = Date.now()
+      faults.push({ toldAs, beganMs: Date.now() })
+    },
+    ended() {
+      const last = faults.at(-1)
+      if (last === undefined || last.endedMs !== undefined) throw new Error('No fault goes on')
+      last.endedMs = Date.now()
+    },
+    async judgeable() {
+      const last = faults.at(-1)
+      const fromMs = last?.endedMs ?? last?.beganMs ?? Date.now()
+      await sleep(Math.max(0, fromMs + LIMIT_MS + JUDGED_MS - Date.now()))
+    },
+    violations: () => [
+      ...faults.flatMap((fault, index) => violationsOf(fault, faults[index + 1])),
+      ...invented(),
+    ],
+    async close() {
+      stop.abort()
+      await watching
+    },
+  }
+}
+
+function isNear(since: string | null, beganMs: number): boolean {
+  return since !== null && Math.abs(Date.parse(since) - beganMs) <= LIMIT_MS
+}
+
+const seconds = (ms: number) => `${Math.round(ms / 1_000)} s`
+const instant = (ms: number) => new Date(ms).toISOString()
