@@ -11,6 +11,8 @@ export interface SchemaState {
   migrations: { tag: string; when: number; text: string; hash: string }[]
   /** Functions and triggers, since they stand in files of their own; null before. */
   functions: string | null
+  /** Whether its `migrate` compares hashes, and so repairs what an earlier text made as today's does. */
+  comparesHashes: boolean
 }
 
 export class ShallowCloneError extends Error {
@@ -31,7 +33,7 @@ export function schemaStates(repository: string): SchemaState[] {
     const [commit = '', date = '', ...subject] = line.split(' ')
     const files = git('ls-tree', '-r', commit, 'packages/db/migrations', 'packages/db/sql')
       .split('\n')
-      .filter((file) => /\.sql$|_journal\.json$/.test(file))
+      .filter((file) => /\.sql$|_journal\.json$|hashes\.json$/.test(file))
     if (files.length === 0) continue
     const key = files.join('\n')
     const known = states.get(key)
@@ -56,5 +58,9 @@ function readState(git: (...args: string[]) => string, commit: string, files: st
     return { tag, when: Number(when), text, hash: createHash('sha256').update(text).digest('hex') }
   })
   const functions = files.flatMap((file) => file.match(/packages\/db\/sql\/\S+$/)?.[0] ?? []).toSorted()
-  return { migrations, functions: functions.length === 0 ? null : functions.map(show).join('\n') }
+  return {
+    migrations,
+    functions: functions.length === 0 ? null : functions.map(show).join('\n'),
+    comparesHashes: files.some((file) => file.endsWith('hashes.json')),
+  }
 }

@@ -61,11 +61,16 @@ async function run(pairs: boolean): Promise<boolean> {
   }
 }
 
-/** Each state by itself, and by way of the last that drizzle migrated and the last of all, or of every later one. */
+/** Each state by itself, and by way of the last two builds that passed over what had been rewritten, or of every later one. */
 function waysThrough(states: SchemaState[], pairs: boolean): [SchemaState, SchemaState | null][] {
-  const last = [states.findLastIndex(({ functions }) => functions === null), states.length - 1]
+  const last = [
+    states.findLastIndex(({ functions }) => functions === null),
+    states.findLastIndex(({ comparesHashes }) => !comparesHashes),
+  ]
   return states.flatMap((state, index) => {
-    const later = states.filter((_via, turn) => turn > index && (pairs || last.includes(turn)))
+    const later = states.filter(
+      (via, turn) => turn > index && (last.includes(turn) || (pairs && !via.comparesHashes)),
+    )
     return [null, ...later].map((via): [SchemaState, SchemaState | null] => [state, via])
   })
 }

@@ -178,5 +178,5 @@ function stateOf(applied: Applied[]): SchemaState {
     text: textOf(tag, commit),
     hash: hashOf(textOf(tag, commit)),
   }))
-  return { commit: '', date: '', subject: '', others: 0, migrations, functions: null }
+  return { commit: '', date: '', subject: '', others: 0, migrations, functions: null, comparesHashes: false }
 }
