@@ -10,6 +10,8 @@ const INTERVAL_MS = 60_000
 
 interface Housekeeping {
   db: Connection['db']
+  /** Looks whether the database's clock was set. */
+  watchClock: () => Promise<void>
   logger: Logger
   /** How long a finished run is kept, with its items and failures; 0: for ever. */
   runRetentionDays: number
@@ -21,11 +23,13 @@ interface Housekeeping {
  * of workers may do so.
  */
 export async function runHousekeeping(
-  { db, logger, runRetentionDays }: Housekeeping,
+  { db, watchClock, logger, runRetentionDays }: Housekeeping,
   signal: AbortSignal,
 ): Promise<void> {
   do {
     try {
+      // By a clock that is ahead, what the windows still need would be out of all of them.
+      await watchClock()
       let pruned
       do pruned = await pruneRequests(db)
       while (pruned > 0 && !signal.aborted)

@@ -16,6 +16,7 @@ import type { Limit } from '@stockpile/db/limits'
 import type { Logger } from 'pino'
 import { fingerprintOf, MissingKeyError } from './api-key.js'
 import { blockDetail, bookRefusal } from './book-refusal.js'
+import { watchDatabaseClock } from './database-clock.js'
 import { EARLY_MS } from './gate.js'
 import { tick } from './in-flight.js'
 import { Lateness } from './lateness.js'
@@ -72,6 +73,8 @@ const PROBE_RENEWAL_MS = 2_000
 export interface Quota {
   /** Why no request of this worker may be sent now, whatever it asks for; null when one may. Takes nothing. */
   ask: () => Promise<Wait | null>
+  /** Looks whether the database's clock was set, and tells the ledger: for a worker that has nothing to send. */
+  watchClock: () => Promise<void>
   /**
    * Sends one request in a slot of the ledger and books what became of it.
    * @param send is given the key that the slot was taken for, and tells when the request has left
@@ -89,6 +92,7 @@ export function createQuota(dependencies: QuotaDependencies): Quota {
   const { db, apiKey, plan, limits, storage, probeWaits, onFreed, logger } = dependencies
   const lateness = new Lateness(limits)
   const slowdown = new Slowdown()
+  const byTheClock = watchDatabaseClock(db, logger)
 
   /** @returns the key, or why the worker waits for one */
   async function readKey(): Promise<string | Wait> {
@@ -104,8 +108,13 @@ export function createQuota(dependencies: QuotaDependencies): Quota {
     if (storage.wait !== null) return storage.wait
     const key = await readKey()
     if (typeof key !== 'string') return key
-    const closed = await readGate(db, { limits, fingerprint: fingerprintOf(key), aheadMs: EARLY_MS })
+    const closed = await readGateOf(fingerprintOf(key))
     return closed === null ? null : waitFor(closed)
+  }
+
+  async function readGateOf(fingerprint: string): Promise<ClosedGate | null> {
+    const read = () => readGate(db, { limits, fingerprint, aheadMs: EARLY_MS })
+    return (await byTheClock(read, () => Promise.resolve())).closed
   }
 
   /** @returns a slot whose time is now */
@@ -114,8 +123,16 @@ export function createQuota(dependencies: QuotaDependencies): Quota {
     for (;;) {
       signal.throwIfAborted()
       if (storage.wait !== null) throw new QuotaWaitError(storage.wait)
-      const asked = lateness.start()
-      const reservation = await reserveRequest(db, { ...request, fingerprint, limits })
+      let asked = lateness.start()
+      const reservation = await byTheClock(
+        () => {
+          asked = lateness.start()
+          return reserveRequest(db, { ...request, fingerprint, limits })
+        },
+        async (undone) => {
+          if (undone.granted) await discardRequest(db, undone.id)
+        },
+      )
       if (!reservation.granted) {
         if (reservation.reason === 'entitlement')
           throw new AlphaVantageError('entitlement', `${request.symbol}: ${reservation.detail}`, {
@@ -179,6 +196,9 @@ export function createQuota(dependencies: QuotaDependencies): Quota {
 
   return {
     ask,
+    async watchClock() {
+      await readGateOf('')
+    },
     async send(request, send, signal) {
       const key = await readKey()
       if (typeof key !== 'string') throw new QuotaWaitError(key)

@@ -192,7 +192,10 @@ export async function startWorker(
     worker.handle.run(),
     runDispatcher({ db, queue: queue.handle, doubtful, logger }, stopping.signal),
     watchClaims({ db, inFlight, logger }, stopping.signal),
-    runHousekeeping({ db, logger, runRetentionDays: config.runRetentionDays }, stopping.signal),
+    runHousekeeping(
+      { db, watchClock: () => quota.watchClock(), logger, runRetentionDays: config.runRetentionDays },
+      stopping.signal,
+    ),
   )
   logger.info(
     {

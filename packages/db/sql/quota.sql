@@ -26,6 +26,84 @@ LANGUAGE sql STABLE AS $$
    WHERE in_force.max > 0
 $$;
 
+-- The clock that everything here goes by.
+CREATE FUNCTION ledger_now() RETURNS timestamptz LANGUAGE sql VOLATILE
+RETURN clock_timestamp();
+
+-- What the ledger has noted can lie so far ahead at most; what lies further was noted by a clock that was ahead. A request is
+-- booked 1.25 s ahead; a refusal blocks for an hour, a key for a day; probes are 15 minutes apart, and last 6 s unless they
+-- are renewed. The rest is of the past.
+CREATE FUNCTION ledger_horizon(OUT past interval, OUT probe interval, OUT next_probe interval, OUT blocked interval, OUT retry interval)
+LANGUAGE sql IMMUTABLE RETURN ROW(interval '5 s', interval '11 s', interval '15 minutes', interval '1 hour', interval '1 day');
+
+-- A reading of the clock, for workers, who see by their own time whether it was set; see DatabaseClock. isBehind: something
+-- lies further ahead than anything can.
+CREATE FUNCTION ledger_clock(at timestamptz, offset_ms float8, jumps integer) RETURNS jsonb LANGUAGE sql STABLE AS $$
+  SELECT jsonb_build_object('ledgerMs', (extract(epoch FROM at) * 1000)::float8 - offset_ms, 'jumps', jumps, 'isBehind',
+    EXISTS (SELECT FROM provider_requests WHERE slot_at > at + past)
+    OR EXISTS (SELECT FROM provider_state
+        WHERE greatest(said_at, outage_since, storage_failed_since, storage_failed_at) > at + past
+           OR blocked_until > at + blocked OR outage_probe_at > at + next_probe OR outage_probe_until > at + probe)
+    OR EXISTS (SELECT FROM provider_access WHERE retry_at > at + retry OR probe_until > at + probe))
+    FROM ledger_horizon()
+$$;
+
+-- What lies further ahead than it can is taken for noted now: a request for one just sent, a wait for one just begun.
+CREATE FUNCTION settle_ledger() RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  at timestamptz;
+  horizon record;
+BEGIN
+  PERFORM lock_provider_quota();
+  at := ledger_now();
+  SELECT * INTO horizon FROM ledger_horizon();
+  UPDATE provider_requests SET slot_at = at WHERE slot_at > at + horizon.past;
+  UPDATE provider_state SET
+    said_at = CASE WHEN said_at > at THEN at ELSE said_at END,
+    outage_since = CASE WHEN outage_since > at THEN at ELSE outage_since END,
+    storage_failed_since = CASE WHEN storage_failed_since > at THEN at ELSE storage_failed_since END,
+    storage_failed_at = CASE WHEN storage_failed_at > at THEN at ELSE storage_failed_at END,
+    blocked_until = CASE WHEN blocked_until > at + horizon.blocked THEN at + horizon.blocked ELSE blocked_until END,
+    outage_probe_at = CASE WHEN outage_probe_at > at + horizon.next_probe THEN at + horizon.next_probe ELSE outage_probe_at END,
+    outage_probe_until = CASE WHEN outage_probe_until > at + horizon.probe THEN at + horizon.probe ELSE outage_probe_until END;
+  UPDATE provider_access SET retry_at = at + horizon.retry WHERE retry_at > at + horizon.retry;
+  UPDATE provider_access SET probe_until = at + horizon.probe WHERE probe_until > at + horizon.probe;
+END
+$$;
+
+-- Moves along with a clock that was set what was noted by it; see noteClockJump. Forward all of it. Back only what cannot
+-- have been noted since, which then lies ahead: what it leaves seems newer than it is, and never older.
+CREATE FUNCTION note_clock_jump(jump_ms float8, seen integer) RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  at timestamptz;
+  jump interval := jump_ms * interval '1 ms';
+  past_from timestamptz;
+  waits_from timestamptz;
+BEGIN
+  PERFORM lock_provider_quota();
+  at := ledger_now();
+  past_from := CASE WHEN jump_ms > 0 THEN '-infinity' ELSE at + interval '5 s' END;
+  waits_from := CASE WHEN jump_ms > 0 THEN '-infinity' ELSE at - jump END;
+  UPDATE provider_state SET
+    clock_offset_ms = clock_offset_ms + jump_ms, clock_jumps = clock_jumps + 1, clock_jumped_at = at, clock_jump_ms = jump_ms,
+    said_at = said_at + CASE WHEN said_at > past_from THEN jump ELSE '0' END,
+    outage_since = outage_since + CASE WHEN outage_since > past_from THEN jump ELSE '0' END,
+    storage_failed_since = storage_failed_since + CASE WHEN storage_failed_since > past_from THEN jump ELSE '0' END,
+    storage_failed_at = storage_failed_at + CASE WHEN storage_failed_at > past_from THEN jump ELSE '0' END,
+    blocked_until = blocked_until + CASE WHEN blocked_until > waits_from THEN jump ELSE '0' END,
+    outage_probe_at = outage_probe_at + CASE WHEN outage_probe_at > waits_from THEN jump ELSE '0' END,
+    outage_probe_until = outage_probe_until + CASE WHEN outage_probe_until > waits_from THEN jump ELSE '0' END
+   WHERE clock_jumps = seen;
+  IF NOT FOUND THEN
+    RETURN false;
+  END IF;
+  UPDATE provider_requests SET slot_at = slot_at + jump, concluded_at = concluded_at + jump WHERE slot_at > past_from;
+  UPDATE provider_access SET retry_at = retry_at + jump WHERE retry_at > waits_from;
+  UPDATE provider_access SET probe_until = probe_until + jump WHERE probe_until > waits_from;
+  RETURN true;
+END
+$$;
+
 -- Whoever writes what a reservation reads takes turns. Only within one autocommitted statement: a client that is
 -- frozen between two (SIGSTOP, garbage collection, a lost network) can then never sit on the lock.
 CREATE FUNCTION lock_provider_quota() RETURNS void LANGUAGE plpgsql AS $$
@@ -82,18 +160,22 @@ $$;
 CREATE FUNCTION provider_gate(named_limits jsonb, fingerprint text, ahead_ms float8) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
-  at timestamptz := clock_timestamp();
-  barrier jsonb := provider_barrier(fingerprint, at);
+  at timestamptz;
+  offset_ms float8;
+  jumps integer;
+  closed jsonb;
   binding record;
 BEGIN
-  IF barrier IS NOT NULL THEN
-    RETURN barrier;
+  -- In one statement: the offset is that of the clock that was read.
+  SELECT ledger_now(), state.clock_offset_ms, state.clock_jumps INTO at, offset_ms, jumps FROM provider_state AS state;
+  closed := provider_barrier(fingerprint, at);
+  IF closed IS NULL THEN
+    SELECT * INTO binding FROM provider_slot(named_limits, at);
+    IF binding.frees_at > at + ahead_ms * interval '1 ms' THEN
+      closed := jsonb_build_object('reason', binding.name, 'waitMs', interval_ms(binding.frees_at - at));
+    END IF;
   END IF;
-  SELECT * INTO binding FROM provider_slot(named_limits, at);
-  IF binding.frees_at > at + ahead_ms * interval '1 ms' THEN
-    RETURN jsonb_build_object('granted', false, 'reason', binding.name, 'waitMs', interval_ms(binding.frees_at - at));
-  END IF;
-  RETURN NULL;
+  RETURN jsonb_build_object('closed', closed, 'clock', ledger_clock(at, offset_ms, jumps));
 END
 $$;
 
@@ -105,6 +187,22 @@ CREATE FUNCTION reserve_provider_request(
 ) RETURNS jsonb LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   asked_at timestamptz;
+  turn interval;
+BEGIN
+  PERFORM lock_provider_quota();
+  asked_at := ledger_now();
+  turn := clock_timestamp() - statement_timestamp();
+  RETURN take_provider_slot(named_limits, fingerprint, asked_function, asked_outputsize, for_item, ahead_ms, asked_at, turn)
+    || (SELECT jsonb_build_object('clock', ledger_clock(asked_at, clock_offset_ms, clock_jumps)) FROM provider_state);
+END
+$$;
+
+-- The same with the lock held, at an instant; asked for so long before.
+CREATE FUNCTION take_provider_slot(
+  named_limits jsonb, fingerprint text, asked_function text, asked_outputsize text, for_item bigint, ahead_ms float8,
+  asked_at timestamptz, turn interval
+) RETURNS jsonb LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
   barrier jsonb;
   known provider_access;
   binding record;
@@ -112,8 +210,6 @@ DECLARE
   request_id bigint;
   is_probe boolean;
 BEGIN
-  PERFORM lock_provider_quota();
-  asked_at := clock_timestamp();
   UPDATE provider_state SET key_fingerprint = fingerprint WHERE key_fingerprint IS DISTINCT FROM fingerprint;
 
   barrier := provider_barrier(fingerprint, asked_at);
@@ -159,8 +255,8 @@ BEGIN
   is_probe := is_probe OR FOUND;
   -- slotMs holds the wait for the lock, so that nobody takes it for being late; rounded down, late is never early.
   RETURN jsonb_build_object('granted', true, 'id', request_id, 'probe', is_probe,
-    'slotMs', floor(extract(epoch FROM slot - statement_timestamp()) * 1000),
-    'waitMs', greatest(0, interval_ms(slot - clock_timestamp())));
+    'slotMs', floor(extract(epoch FROM slot - asked_at + turn) * 1000),
+    'waitMs', greatest(0, interval_ms(slot - ledger_now())));
 END
 $$;
 
@@ -182,13 +278,13 @@ BEGIN
                 WHERE refused.slot_at BETWEEN reserved_after - interval '1 minute' AND reserved_after + interval '1 day'
                   AND refused.outcome IN ('daily_limit', 'foreign') AND refused.concluded_at > reserved_after) THEN
     UPDATE provider_requests
-       SET outcome = 'foreign', concluded_at = clock_timestamp(), key_fingerprint = NULL, function = NULL, outputsize = NULL, item_id = NULL
+       SET outcome = 'foreign', concluded_at = ledger_now(), key_fingerprint = NULL, function = NULL, outputsize = NULL, item_id = NULL
      WHERE id = discarded_id;
   ELSE
     DELETE FROM provider_requests WHERE id = discarded_id;
   END IF;
-  UPDATE provider_access SET probe_until = clock_timestamp() WHERE probe_id = discarded_id;
-  UPDATE provider_state SET outage_probe_until = clock_timestamp() WHERE outage_probe_id = discarded_id;
+  UPDATE provider_access SET probe_until = ledger_now() WHERE probe_id = discarded_id;
+  UPDATE provider_state SET outage_probe_until = ledger_now() WHERE outage_probe_id = discarded_id;
 END
 $$;
 
@@ -204,7 +300,7 @@ DECLARE
   wait interval := interval '1 day';
 BEGIN
   PERFORM lock_provider_quota();
-  refused_at := clock_timestamp();
+  refused_at := ledger_now();
   SELECT * INTO request FROM provider_requests AS book WHERE book.id = refused_id;
   IF request.key_fingerprint IS NULL THEN RETURN; END IF;
 
@@ -240,7 +336,7 @@ DECLARE
   day_limit record;
 BEGIN
   PERFORM lock_provider_quota();
-  refused_at := clock_timestamp();
+  refused_at := ledger_now();
   IF said > 0 THEN
     UPDATE provider_state SET said_at = refused_at, said_detail = refused_detail,
       said_per_day = CASE WHEN said < ALL (
@@ -270,7 +366,7 @@ DECLARE
   symbols text[];
 BEGIN
   PERFORM lock_provider_quota();
-  noted_at := clock_timestamp();
+  noted_at := ledger_now();
   SELECT * INTO state FROM provider_state;
   IF state.outage_since IS NULL THEN
     symbols := string_to_array(coalesce(state.outage_symbol, ''), ',');

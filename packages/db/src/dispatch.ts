@@ -1,5 +1,7 @@
 import { sql } from 'drizzle-orm'
+import type { SQL } from 'drizzle-orm'
 import type { Database } from './connection.js'
+import { LONGEST_BACKOFF_MS } from './items.js'
 import type { Priority } from './items.js'
 
 /** What the queue needs to know of an item. */
@@ -12,8 +14,15 @@ export interface DispatchableItem {
 
 const selectDispatchable = sql`
   SELECT item.id::float8 AS id, item.run_id AS "runId", item.symbol, run.priority, item.claim > 0 AS again,
-         coalesce(item.next_attempt_at < now() - interval '2 seconds', true) AS due
+         coalesce(item.next_attempt_at < now() - interval '2 seconds' OR (
+           item.next_attempt_at > now() + ${LONGEST_BACKOFF_MS} * interval '1 ms'
+           AND coalesce(item.waiting_for NOT IN ('quota', 'key'), true)), true) AS due
     FROM ingest_items AS item JOIN ingest_runs AS run ON run.id = item.run_id`
+
+/** SQL: whether it was so long ago; also of an instant that a clock wrote which was ahead. */
+function isOld(at: SQL, ageMs: number): SQL {
+  return sql`(${at} <= now() - ${ageMs} * interval '1 ms' OR ${at} > now() + interval '5 seconds')`
+}
 
 /**
  * Pending items that the queue was never given, oldest first; `again` for those whose earlier job it may still hold,
@@ -27,7 +36,7 @@ export async function undispatchedItems(
   return db.execute<Record<string, unknown> & DispatchableItem & { again: boolean }>(sql`
     ${selectDispatchable}
      WHERE item.state = 'pending' AND item.dispatched_at IS NULL
-       AND run.requested_at < now() - ${options.minimumAgeMs} * interval '1 ms'
+       AND ${isOld(sql`run.requested_at`, options.minimumAgeMs)}
      ORDER BY item.id LIMIT ${options.limit}`)
 }
 
@@ -44,7 +53,7 @@ export async function dispatchedItems(
   return db.execute<Record<string, unknown> & DispatchableItem & { due: boolean }>(sql`
     ${selectDispatchable}
      WHERE item.state IN ('pending', 'running') AND item.id > ${options.afterId}
-       AND item.dispatched_at <= now() - ${options.minimumAgeMs} * interval '1 ms'
+       AND ${isOld(sql`item.dispatched_at`, options.minimumAgeMs)}
      ORDER BY item.id LIMIT ${options.limit}`)
 }
 

@@ -95,9 +95,13 @@ export async function takeItem(
 /** The queue may hand an item out so much earlier than it is due: less than any backoff, more than clocks that agree differ. */
 const EARLY_MS = 1_000
 
+/** Longer than any wait between two attempts: who said so had a clock that was ahead. */
+export const LONGEST_BACKOFF_MS = 20 * 60_000
+
 /** SQL: whether an item waits between two attempts still. A wait for quota or key ends with the pause of the workers. */
 const isPutOff = sql`(item.state = 'pending' AND item.waiting_for IS NULL
-  AND coalesce(item.next_attempt_at > now() + ${EARLY_MS} * interval '1 ms', false))`
+  AND coalesce(item.next_attempt_at > now() + ${EARLY_MS} * interval '1 ms'
+    AND item.next_attempt_at < now() + ${LONGEST_BACKOFF_MS} * interval '1 ms', false))`
 
 /**
  * How long an item that was not to be taken has to wait still before its next attempt, by the database's clock; 0 when it
@@ -107,7 +111,8 @@ const isPutOff = sql`(item.state = 'pending' AND item.waiting_for IS NULL
 export async function putOffMs(db: Database, id: number): Promise<number> {
   const [item] = await db.execute<{ ms: number }>(sql`
     SELECT interval_ms(next_attempt_at - now()) AS ms FROM ingest_items
-     WHERE id = ${id} AND state = 'pending' AND waiting_for IS NULL AND next_attempt_at > now()`)
+     WHERE id = ${id} AND state = 'pending' AND waiting_for IS NULL
+       AND next_attempt_at > now() AND next_attempt_at < now() + ${LONGEST_BACKOFF_MS} * interval '1 ms'`)
   return item?.ms ?? 0
 }
 

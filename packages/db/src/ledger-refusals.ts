@@ -26,8 +26,8 @@ export async function blockUntil(
 ): Promise<void> {
   await db.execute(sql`
     UPDATE provider_state
-       SET blocked_until = clock_timestamp() + ${block.ms} * interval '1 ms', blocked_class = ${block.class}, blocked_detail = ${block.detail}
-     WHERE blocked_until IS NULL OR blocked_until < clock_timestamp() + ${block.ms} * interval '1 ms'`)
+       SET blocked_until = ledger_now() + ${block.ms} * interval '1 ms', blocked_class = ${block.class}, blocked_detail = ${block.detail}
+     WHERE blocked_until IS NULL OR blocked_until < ledger_now() + ${block.ms} * interval '1 ms'`)
 }
 
 /** How long to wait when nobody knows how many requests a day allows: the hour at which it begins is disputed, so each is tried. */

@@ -39,6 +39,16 @@ export type ClosedGate =
   | { reason: 'blocked' | 'key' | 'outage' | 'storage'; class: string; detail: string; waitMs: number }
   | { reason: LimitName; waitMs: number }
 
+/** The database's clock as the ledger saw it, without the jumps that it knows of. */
+export interface ClockReading {
+  /** Milliseconds of a scale of its own. */
+  ledgerMs: number
+  /** How many jumps it knows of. */
+  jumps: number
+  /** Whether it was set back: something was noted that lies further ahead than anything can. See `settleLedger`. */
+  isBehind: boolean
+}
+
 /**
  * Takes the next slot of the quota, in one statement and by the database's clock: workers' clocks do not matter. The
  * slot is spent from then on, whatever becomes of its owner; give it back with `discardRequest` when nothing was sent.
@@ -47,9 +57,12 @@ export type ClosedGate =
  * least margin after `slotMs` from the asking. Who wakes later than that must discard.
  * @throws when the server does not answer; a slot may then be burnt, never spent twice
  */
-export async function reserveRequest(db: Database, request: RequestToReserve): Promise<Reservation> {
+export async function reserveRequest(
+  db: Database,
+  request: RequestToReserve,
+): Promise<Reservation & { clock: ClockReading }> {
   const { limits, fingerprint, outputsize, itemId, aheadMs = 1_000 } = request
-  const [row] = await db.execute<{ reservation: Reservation }>(sql`
+  const [row] = await db.execute<{ reservation: Reservation & { clock: ClockReading } }>(sql`
     SELECT reserve_provider_request(${JSON.stringify(limits)}::text::jsonb, ${fingerprint}, ${request.function}, ${outputsize},
                                     ${itemId}::bigint, ${aheadMs}::float8) AS reservation`)
   if (row === undefined) throw new Error('reserve_provider_request answered no row')
@@ -98,14 +111,14 @@ const PROBE_LEASE_MS = 6_000
  * from the database, nobody waits longer. A probe that was concluded or discarded stays so.
  */
 export async function renewProbe(db: Database, id: number): Promise<void> {
-  const lease = sql`clock_timestamp() + ${PROBE_LEASE_MS} * interval '1 ms'`
+  const lease = sql`ledger_now() + ${PROBE_LEASE_MS} * interval '1 ms'`
   await db.execute(sql`
     WITH outage AS (
       UPDATE provider_state SET outage_probe_until = ${lease}
-       WHERE outage_probe_id = ${id} AND outage_probe_until > clock_timestamp()
+       WHERE outage_probe_id = ${id} AND outage_probe_until > ledger_now()
     )
     UPDATE provider_access SET probe_until = ${lease}
-     WHERE probe_id = ${id} AND state = 'probing' AND probe_until > clock_timestamp()`)
+     WHERE probe_id = ${id} AND state = 'probing' AND probe_until > ledger_now()`)
 }
 
 /**
@@ -116,10 +129,32 @@ export async function renewProbe(db: Database, id: number): Promise<void> {
 export async function readGate(
   db: Database,
   { limits, fingerprint, aheadMs }: { limits: readonly Limit[]; fingerprint: string; aheadMs: number },
-): Promise<ClosedGate | null> {
-  const [row] = await db.execute<{ gate: ClosedGate | null }>(sql`
+): Promise<{ closed: ClosedGate | null; clock: ClockReading }> {
+  const [row] = await db.execute<{ gate: { closed: ClosedGate | null; clock: ClockReading } }>(sql`
     SELECT provider_gate(${JSON.stringify(limits)}::text::jsonb, ${fingerprint}, ${aheadMs}::float8) AS gate`)
-  return row?.gate ?? null
+  if (row === undefined) throw new Error('provider_gate answered no row')
+  return row.gate
+}
+
+/**
+ * Reports that the database's clock was set: all that the ledger has noted by it moves along, so that windows and waits end
+ * when they should. Only once, however many workers report it.
+ * @param jump.ms how far it moved; negative: back
+ * @param jump.seen how many jumps the reading knew of that shows it
+ * @returns whether it was not known yet
+ */
+export async function noteClockJump(db: Database, jump: { ms: number; seen: number }): Promise<boolean> {
+  const [row] = await db.execute<{ noted: boolean }>(sql`
+    SELECT note_clock_jump(${jump.ms}::float8, ${jump.seen}::int) AS noted`)
+  return row?.noted ?? false
+}
+
+/**
+ * Takes what a clock noted that was ahead, and that nobody saw being set back, for noted now: no wait is longer then than
+ * its cause can make it, and no window forgets a request.
+ */
+export async function settleLedger(db: Database): Promise<void> {
+  await db.execute(sql`SELECT settle_ledger()`)
 }
 
 export interface Conclusion {
@@ -148,17 +183,17 @@ export async function concludeRequest(
     ? sql`SET outage_since = NULL, outage_class = NULL, outage_detail = NULL, outage_failures = 0, outage_symbol = NULL,
               outage_probe_at = NULL, outage_probe_id = NULL, outage_probe_until = NULL
             WHERE outage_since IS NOT NULL OR outage_failures > 0`
-    : sql`SET outage_probe_until = clock_timestamp() WHERE outage_probe_id = ${id}`
+    : sql`SET outage_probe_until = ledger_now() WHERE outage_probe_id = ${id}`
   const [ended] = await db.execute<{ lastedMs: number | null }>(sql`
     WITH concluded AS (
       UPDATE provider_requests
-         SET outcome = ${outcome}, duration_ms = ${durationMs}, bytes = ${bytes}, concluded_at = clock_timestamp(),
+         SET outcome = ${outcome}, duration_ms = ${durationMs}, bytes = ${bytes}, concluded_at = ledger_now(),
              slot_at = slot_at + ${movedMs}::float8 * interval '1 ms'
        WHERE id = ${id} AND outcome IS NULL
       RETURNING id, key_fingerprint, function, outputsize, outcome
     ), accepted AS (
       INSERT INTO provider_access (key_fingerprint, function, outputsize, state, decided_at)
-      SELECT key_fingerprint, function, outputsize, 'accepted', clock_timestamp()
+      SELECT key_fingerprint, function, outputsize, 'accepted', ledger_now()
         FROM concluded
        WHERE outcome = 'accepted' AND NOT EXISTS (
          SELECT FROM provider_access AS access
@@ -168,12 +203,12 @@ export async function concludeRequest(
         state = excluded.state, class = NULL, detail = NULL, refusals = 0, retry_at = NULL,
         probe_id = NULL, probe_until = NULL, decided_at = excluded.decided_at
     ), decided AS (
-      UPDATE provider_access AS access SET probe_until = clock_timestamp()
+      UPDATE provider_access AS access SET probe_until = ledger_now()
         FROM concluded
        WHERE access.probe_id = concluded.id
          AND concluded.outcome NOT IN ('accepted', 'invalid_key', 'demo_key', 'entitlement')
     )
-    UPDATE provider_state ${outage} RETURNING CASE WHEN ${answered} THEN interval_ms(clock_timestamp() - old.outage_since) END AS "lastedMs"`)
+    UPDATE provider_state ${outage} RETURNING CASE WHEN ${answered} THEN interval_ms(ledger_now() - old.outage_since) END AS "lastedMs"`)
   return ended?.lastedMs ?? null
 }
 

@@ -3,6 +3,7 @@ import {
   bigint,
   check,
   date,
+  doublePrecision,
   index,
   integer,
   jsonb,
@@ -92,6 +93,12 @@ export const providerState = pgTable(
     storageFailedAt: instant('storage_failed_at'),
     storageClass: text('storage_class'),
     storageDetail: text('storage_detail'),
+    /** How far the database's clock has jumped in all, as workers saw; negative: back. Milliseconds. */
+    clockOffsetMs: doublePrecision('clock_offset_ms').notNull().default(0),
+    /** How often, and when last, by how much. */
+    clockJumps: integer('clock_jumps').notNull().default(0),
+    clockJumpedAt: instant('clock_jumped_at'),
+    clockJumpMs: doublePrecision('clock_jump_ms'),
   },
   (table) => [check('provider_state_one_row', sql`${table.id} = 1`)],
 )

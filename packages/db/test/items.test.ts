@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm'
 import { describe, expect, test } from 'vitest'
 import { listFailures } from '../src/failures.js'
+import { dispatchedItems } from '../src/dispatch.js'
 import {
   ClaimLostError,
   failAttempt,
@@ -108,6 +109,17 @@ describe('a failed attempt', () => {
     expect(again).toMatchObject({ attempts: 1, claim: item.claim + 1 })
     await failAttempt(connection.db, { ...item, ...again }, failure, { final: true })
     expect(await putOffMs(connection.db, item.id)).toBe(0)
+  })
+
+  test('put off by a clock that was hours ahead waits no longer than any attempt does, and its job is to run', async () => {
+    const item = await takenItem(connection.db, 'IBM')
+    await failAttempt(connection.db, item, failure, { retryInMs: 3 * 3_600_000 })
+    await connection.db.execute(sql`UPDATE ingest_items SET dispatched_at = now() + interval '3 hours'`)
+    expect(
+      await dispatchedItems(connection.db, { afterId: 0, limit: 10, minimumAgeMs: 2_000 }),
+    ).toMatchObject([{ id: item.id, due: true }])
+    expect(await putOffMs(connection.db, item.id)).toBe(0)
+    expect(await takeItem(connection.db, item.id)).toMatchObject({ attempts: 1 })
   })
 
   test('of a body without a sound row keeps the rows and the account', async () => {

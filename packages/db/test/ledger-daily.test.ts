@@ -19,7 +19,7 @@ const PLANS = {
 
 /** Until the ledger lets the next request be sent. */
 async function freesInMs(db: Database, limits: readonly Limit[]): Promise<number> {
-  return (await readGate(db, { limits, fingerprint: 'key-1', aheadMs: 0 }))?.waitMs ?? 0
+  return (await readGate(db, { limits, fingerprint: 'key-1', aheadMs: 0 })).closed?.waitMs ?? 0
 }
 
 /** What becomes of a request that was under way when the day was refused. */

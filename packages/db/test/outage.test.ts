@@ -11,7 +11,8 @@ const WAITS = { firstMs: 5_000, longestMs: 20_000 }
 const failure = { class: 'http_error', detail: 'HTTP 503', needed: 3, ...WAITS }
 const failed = { outcome: 'http_error', answered: false, durationMs: 5, bytes: 0 }
 const accepted = { outcome: 'accepted', answered: true, durationMs: 5, bytes: 100 }
-const gate = () => readGate(connection.db, { limits: noLimits, fingerprint: 'key-1', aheadMs: 0 })
+const gate = async () =>
+  (await readGate(connection.db, { limits: noLimits, fingerprint: 'key-1', aheadMs: 0 })).closed
 
 /** Sends a request for the symbol, which nobody answers. */
 async function fail(symbol: string, values: Partial<typeof failure> = {}): Promise<OutageState> {
