@@ -36,9 +36,9 @@ describe.each(queueBackends())('the queue on $name', ({ redisUrl }) => {
         await waitFor(() => system.simulator.arrivals().length >= 10, { deadlineMs: DEADLINE_MS })
         const during = system.simulator.arrivals()
         const lasted = (during.at(-1)?.at ?? 0) - (during[0]?.at ?? 0)
-        // Those that opened it, with what was under way, then one after 0.5, 1, 2, 2, 2 s, each of another symbol.
+        // Those that opened it, with what was under way, then one after 0.5, 1, 2, 2, 2 s, of one symbol after the other.
         expect(lasted).toBeGreaterThan(3_000)
-        expect(new Set(during.map((one) => one.symbol)).size).toBeGreaterThanOrEqual(8)
+        expect(new Set(during.map((one) => one.symbol)).size).toBeGreaterThanOrEqual(5)
         expect(await system.run(id, () => true)).toMatchObject({ counts: { failed: 0 }, status: 'blocked' })
         system.simulator.clearRules()
         expect(await system.run(id)).toMatchObject({ status: 'succeeded', counts: { succeeded: 60 } })
