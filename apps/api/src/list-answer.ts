@@ -1,13 +1,10 @@
 import type { Counted, ListPart } from '@stockpile/db/list-part'
 import { COUNTED } from '@stockpile/db/list-part'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type * as z from 'zod'
 import type { ListCursor } from './list-cursor.js'
 import { ProblemError } from './problem.js'
 import { CURSOR_MESSAGE, pageOf, pagination } from './schemas/pagination.js'
-import type { cursorPaginationSchema, PageQuery, paginationSchema } from './schemas/pagination.js'
-
-type Pagination = z.infer<typeof paginationSchema> | z.infer<typeof cursorPaginationSchema>
+import type { ListPagination, PageQuery } from './schemas/pagination.js'
 
 interface ListQuery extends PageQuery {
   cursor?: string | undefined
@@ -29,7 +26,7 @@ export async function readList<Place, Entry extends Place>(
   { query, url }: Pick<FastifyRequest, 'url'> & { query: ListQuery },
   reply: FastifyReply,
   list: List<Place, Entry>,
-): Promise<{ entries: Entry[]; pagination: Pagination }> {
+): Promise<{ entries: Entry[]; pagination: ListPagination }> {
   // Whatever its page. The path has a run or a symbol in it; JSON leaves out what is undefined.
   const { cursor, page: _page, limit: _limit, size: _size, ...parameters } = query
   const filter = [url.split('?', 1)[0], parameters]

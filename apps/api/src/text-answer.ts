@@ -83,25 +83,19 @@ export const TEXT_HEADERS = {
   },
 } as const
 
-/** The response schema of bars in each format. */
-export function textOrJsonAnswer<Answer extends z.ZodType>(json: Answer) {
-  return {
-    description: 'Bars; the format is that of Accept or format.',
-    content: {
-      [MEDIA_TYPES.json]: { schema: json },
-      [MEDIA_TYPES.csv]: {
-        schema: z.string().meta({
-          description:
-            'RFC 4180: a header row, CRLF, nothing is quoted since nothing needs it. A symbol that begins with = + - or @ has an apostrophe before it, lest a spreadsheet take it for a formula; no symbol begins with one by itself, so a reader takes it off.',
-          examples: [CSV_EXAMPLE],
-        }),
-      },
-      [MEDIA_TYPES.ndjson]: {
-        schema: z.string().meta({
-          description: 'A JSON object of a bar on each line, as in data of JSON.',
-          examples: [NDJSON_EXAMPLE],
-        }),
-      },
-    },
-  }
-}
+const textOf = (format: TextFormat, description: string, example: string) => ({
+  description: 'Bars.',
+  content: { [MEDIA_TYPES[format]]: { schema: z.string().meta({ description, examples: [example] }) } },
+})
+
+/** The response schemas of bars in each format that is no JSON. */
+export const csvAnswer = textOf(
+  'csv',
+  'RFC 4180: a header row, CRLF, nothing is quoted since nothing needs it. A symbol that begins with = + - or @ has an apostrophe before it, lest a spreadsheet take it for a formula; no symbol begins with one by itself, so a reader takes it off.',
+  CSV_EXAMPLE,
+)
+export const ndjsonAnswer = textOf(
+  'ndjson',
+  'A JSON object of a bar on each line, as in data of JSON.',
+  NDJSON_EXAMPLE,
+)

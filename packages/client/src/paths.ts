@@ -13,9 +13,49 @@ export interface paths {
         };
         /**
          * Daily bars
-         * @description Prices are strings exactly as the provider wrote them, raw, not adjusted for splits. An unknown symbol is an empty page, and is named in info.unknown_symbols; a known one without rows in the range is an empty page alone. As CSV or NDJSON (Accept, or format) the whole result is streamed unless limit, size, page or cursor is given: read in parts, so that rows which change meanwhile may be of different moments; a connection that ends early says that the rest is missing. Answers at /financial_data too.
+         * @description Prices are strings exactly as the provider wrote them, raw, not adjusted for splits. An unknown symbol is an empty page, and is named (info.unknown_symbols, X-Unknown-Symbols); a known one without rows in the range is an empty page alone. As CSV or NDJSON by format=csv, format=ndjson or Accept, which answer as the addresses with .csv and .ndjson do. Answers at /financial_data too.
          */
         get: operations["listFinancialData"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/financial_data.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Daily bars as CSV
+         * @description Prices are strings exactly as the provider wrote them, raw, not adjusted for splits. An unknown symbol is an empty page, and is named (info.unknown_symbols, X-Unknown-Symbols); a known one without rows in the range is an empty page alone. The whole result is streamed unless limit, size, page or cursor is given: read in parts, so that rows which change meanwhile may be of different moments; a connection that ends early says that the rest is missing.
+         */
+        get: operations["exportFinancialDataAsCsv"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/financial_data.ndjson": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Daily bars as NDJSON
+         * @description Prices are strings exactly as the provider wrote them, raw, not adjusted for splits. An unknown symbol is an empty page, and is named (info.unknown_symbols, X-Unknown-Symbols); a known one without rows in the range is an empty page alone. The whole result is streamed unless limit, size, page or cursor is given: read in parts, so that rows which change meanwhile may be of different moments; a connection that ends early says that the rest is missing.
+         */
+        get: operations["exportFinancialDataAsNdjson"];
         put?: never;
         post?: never;
         delete?: never;
@@ -827,8 +867,6 @@ export interface operations {
                 page?: number;
                 /** @description Instead of page: goes on after the last row of the answer that it is taken from, at the same cost everywhere, and neither repeats nor skips a row when others come. Belongs to that request; limit and fields may change. */
                 cursor?: string;
-                /** @description Instead of Accept, for a browser or a spreadsheet. */
-                format?: "json" | "csv" | "ndjson";
             };
             header?: {
                 /** @description The ETag of an earlier answer, several of them, or *. */
@@ -839,7 +877,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Bars; the format is that of Accept or format. */
+            /** @description A page of daily bars, by symbol (bytewise), then date. */
             200: {
                 headers: {
                     /**
@@ -949,23 +987,21 @@ export interface operations {
                              */
                             volume?: string;
                         }[];
-                        /** @description The second with cursor: nothing is counted then. */
+                        /** @description With cursor nothing is counted: then count, page and pages are left out. */
                         pagination: {
                             /** @description Entries on all pages. */
-                            count: number;
+                            count?: number;
                             /**
                              * @description Of lists with more than 10,000 entries, which are not counted one by one.
                              * @enum {boolean}
                              */
                             count_is_estimate?: true;
-                            page: number;
+                            page?: number;
                             limit: number;
                             /** @description 0 when there are no entries. */
-                            pages: number;
-                        } | {
-                            limit: number;
-                            /** @description null at the end. */
-                            next_cursor: string | null;
+                            pages?: number;
+                            /** @description With cursor only; null at the end. */
+                            next_cursor?: string | null;
                         };
                         info: {
                             /**
@@ -982,11 +1018,243 @@ export interface operations {
                             unknown_symbols?: string[];
                         };
                     };
+                };
+            };
+            /** @description If-None-Match names what would be answered, or is *: nothing has changed. */
+            304: {
+                headers: {
+                    /**
+                     * @description Weak: of this request and the version of the data asked for.
+                     * @example W/"613047829415-1k9v3qp"
+                     */
+                    ETag: string;
+                    /**
+                     * @description Keep it, and ask again with If-None-Match before each use.
+                     * @example no-cache
+                     */
+                    "Cache-Control": "no-cache";
+                    /**
+                     * @description The headers of the request that the answer depends on.
+                     * @example accept-encoding
+                     */
+                    Vary: string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            406: components["responses"]["NotAcceptable"];
+            408: components["responses"]["RequestTimeout"];
+            414: components["responses"]["UriTooLong"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["RequestHeaderFieldsTooLarge"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    exportFinancialDataAsCsv: {
+        parameters: {
+            query?: {
+                /**
+                 * @description A symbol as Alpha Vantage writes it. It is trimmed and upper-cased.
+                 * @example IBM
+                 */
+                symbol?: string;
+                /** @description Instead of symbol: up to 100, separated by commas. */
+                symbols?: string;
+                /** @description Inclusive. */
+                start_date?: string;
+                /** @description Inclusive. */
+                end_date?: string;
+                /** @description true: the newest bar of each symbol alone; without start_date, end_date and as_of. */
+                latest?: boolean;
+                /** @description What was stored at this instant: later rows are left out, and restated values are as they were. Needs symbol or symbols. */
+                as_of?: string;
+                /**
+                 * @description By symbol (bytewise), then date: ascending, or the exact reverse of that. asc by default.
+                 * @example desc
+                 */
+                order?: "asc" | "desc";
+                /** @description What a row carries, whatever the order of the list: symbol, date, open_price, high_price, low_price, close_price, volume; all of it unless said otherwise. */
+                fields?: string;
+                /** @description Entries a page. */
+                limit?: number;
+                /** @description Another name of limit; not both. */
+                size?: number;
+                /** @description From 1 to 1000000000; past the end: empty data. */
+                page?: number;
+                /** @description Instead of page: goes on after the last row of the answer that it is taken from, at the same cost everywhere, and neither repeats nor skips a row when others come. Belongs to that request; limit and fields may change. */
+                cursor?: string;
+            };
+            header?: {
+                /** @description The ETag of an earlier answer, several of them, or *. */
+                "if-none-match"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Bars. */
+            200: {
+                headers: {
+                    /**
+                     * @description Weak: of this request and the version of the data asked for.
+                     * @example W/"613047829415-1k9v3qp"
+                     */
+                    ETag: string;
+                    /**
+                     * @description Keep it, and ask again with If-None-Match before each use.
+                     * @example no-cache
+                     */
+                    "Cache-Control": "no-cache";
+                    /**
+                     * @description The headers of the request that the answer depends on.
+                     * @example accept-encoding
+                     */
+                    Vary: string;
+                    /**
+                     * @description Of CSV and NDJSON: a name for the file.
+                     * @example attachment; filename="IBM_2023-01-01_2023-01-31.csv"
+                     */
+                    "Content-Disposition"?: string;
+                    /**
+                     * @description RFC 8288: `<URL>; rel="next"`, where more rows follow. The URL has a cursor.
+                     * @example </api/financial_data?symbol=IBM&limit=3&cursor=WyJJQk0iLCIyMDI2LTA0LTA2IiwzOTkyNTM5MjQyXQ>; rel="next"
+                     */
+                    Link?: string;
+                    /**
+                     * @description Of CSV and NDJSON: the symbols asked for that have no stored row, separated by commas.
+                     * @example NOSUCH
+                     */
+                    "X-Unknown-Symbols"?: string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
                     /**
                      * @example symbol,date,open_price,high_price,low_price,close_price,volume
                      *     IBM,2026-04-01,242.1200,246.2618,240.1400,243.1400,4228653
                      */
                     "text/csv": string;
+                };
+            };
+            /** @description If-None-Match names what would be answered, or is *: nothing has changed. */
+            304: {
+                headers: {
+                    /**
+                     * @description Weak: of this request and the version of the data asked for.
+                     * @example W/"613047829415-1k9v3qp"
+                     */
+                    ETag: string;
+                    /**
+                     * @description Keep it, and ask again with If-None-Match before each use.
+                     * @example no-cache
+                     */
+                    "Cache-Control": "no-cache";
+                    /**
+                     * @description The headers of the request that the answer depends on.
+                     * @example accept-encoding
+                     */
+                    Vary: string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            406: components["responses"]["NotAcceptable"];
+            408: components["responses"]["RequestTimeout"];
+            414: components["responses"]["UriTooLong"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["RequestHeaderFieldsTooLarge"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    exportFinancialDataAsNdjson: {
+        parameters: {
+            query?: {
+                /**
+                 * @description A symbol as Alpha Vantage writes it. It is trimmed and upper-cased.
+                 * @example IBM
+                 */
+                symbol?: string;
+                /** @description Instead of symbol: up to 100, separated by commas. */
+                symbols?: string;
+                /** @description Inclusive. */
+                start_date?: string;
+                /** @description Inclusive. */
+                end_date?: string;
+                /** @description true: the newest bar of each symbol alone; without start_date, end_date and as_of. */
+                latest?: boolean;
+                /** @description What was stored at this instant: later rows are left out, and restated values are as they were. Needs symbol or symbols. */
+                as_of?: string;
+                /**
+                 * @description By symbol (bytewise), then date: ascending, or the exact reverse of that. asc by default.
+                 * @example desc
+                 */
+                order?: "asc" | "desc";
+                /** @description What a row carries, whatever the order of the list: symbol, date, open_price, high_price, low_price, close_price, volume; all of it unless said otherwise. */
+                fields?: string;
+                /** @description Entries a page. */
+                limit?: number;
+                /** @description Another name of limit; not both. */
+                size?: number;
+                /** @description From 1 to 1000000000; past the end: empty data. */
+                page?: number;
+                /** @description Instead of page: goes on after the last row of the answer that it is taken from, at the same cost everywhere, and neither repeats nor skips a row when others come. Belongs to that request; limit and fields may change. */
+                cursor?: string;
+            };
+            header?: {
+                /** @description The ETag of an earlier answer, several of them, or *. */
+                "if-none-match"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Bars. */
+            200: {
+                headers: {
+                    /**
+                     * @description Weak: of this request and the version of the data asked for.
+                     * @example W/"613047829415-1k9v3qp"
+                     */
+                    ETag: string;
+                    /**
+                     * @description Keep it, and ask again with If-None-Match before each use.
+                     * @example no-cache
+                     */
+                    "Cache-Control": "no-cache";
+                    /**
+                     * @description The headers of the request that the answer depends on.
+                     * @example accept-encoding
+                     */
+                    Vary: string;
+                    /**
+                     * @description Of CSV and NDJSON: a name for the file.
+                     * @example attachment; filename="IBM_2023-01-01_2023-01-31.csv"
+                     */
+                    "Content-Disposition"?: string;
+                    /**
+                     * @description RFC 8288: `<URL>; rel="next"`, where more rows follow. The URL has a cursor.
+                     * @example </api/financial_data?symbol=IBM&limit=3&cursor=WyJJQk0iLCIyMDI2LTA0LTA2IiwzOTkyNTM5MjQyXQ>; rel="next"
+                     */
+                    Link?: string;
+                    /**
+                     * @description Of CSV and NDJSON: the symbols asked for that have no stored row, separated by commas.
+                     * @example NOSUCH
+                     */
+                    "X-Unknown-Symbols"?: string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
                     /** @example {"symbol":"IBM","date":"2026-04-01","open_price":"242.1200","high_price":"246.2618","low_price":"240.1400","close_price":"243.1400","volume":"4228653"} */
                     "application/x-ndjson": string;
                 };
@@ -1446,23 +1714,21 @@ export interface operations {
                             /** Format: date-time */
                             revised_at: string;
                         }[];
-                        /** @description The second with cursor: nothing is counted then. */
+                        /** @description With cursor nothing is counted: then count, page and pages are left out. */
                         pagination: {
                             /** @description Entries on all pages. */
-                            count: number;
+                            count?: number;
                             /**
                              * @description Of lists with more than 10,000 entries, which are not counted one by one.
                              * @enum {boolean}
                              */
                             count_is_estimate?: true;
-                            page: number;
+                            page?: number;
                             limit: number;
                             /** @description 0 when there are no entries. */
-                            pages: number;
-                        } | {
-                            limit: number;
-                            /** @description null at the end. */
-                            next_cursor: string | null;
+                            pages?: number;
+                            /** @description With cursor only; null at the end. */
+                            next_cursor?: string | null;
                         };
                         info: {
                             /**
@@ -1566,23 +1832,21 @@ export interface operations {
                      */
                     "application/json": {
                         data: components["schemas"]["Run"][];
-                        /** @description The second with cursor: nothing is counted then. */
+                        /** @description With cursor nothing is counted: then count, page and pages are left out. */
                         pagination: {
                             /** @description Entries on all pages. */
-                            count: number;
+                            count?: number;
                             /**
                              * @description Of lists with more than 10,000 entries, which are not counted one by one.
                              * @enum {boolean}
                              */
                             count_is_estimate?: true;
-                            page: number;
+                            page?: number;
                             limit: number;
                             /** @description 0 when there are no entries. */
-                            pages: number;
-                        } | {
-                            limit: number;
-                            /** @description null at the end. */
-                            next_cursor: string | null;
+                            pages?: number;
+                            /** @description With cursor only; null at the end. */
+                            next_cursor?: string | null;
                         };
                         info: {
                             /**
@@ -1936,23 +2200,21 @@ export interface operations {
                                 advice: string;
                             } | null;
                         }[];
-                        /** @description The second with cursor: nothing is counted then. */
+                        /** @description With cursor nothing is counted: then count, page and pages are left out. */
                         pagination: {
                             /** @description Entries on all pages. */
-                            count: number;
+                            count?: number;
                             /**
                              * @description Of lists with more than 10,000 entries, which are not counted one by one.
                              * @enum {boolean}
                              */
                             count_is_estimate?: true;
-                            page: number;
+                            page?: number;
                             limit: number;
                             /** @description 0 when there are no entries. */
-                            pages: number;
-                        } | {
-                            limit: number;
-                            /** @description null at the end. */
-                            next_cursor: string | null;
+                            pages?: number;
+                            /** @description With cursor only; null at the end. */
+                            next_cursor?: string | null;
                         };
                         info: {
                             /**
@@ -2248,23 +2510,21 @@ export interface operations {
                             /** Format: date-time */
                             last_failed_at: string;
                         })[];
-                        /** @description The second with cursor: nothing is counted then. */
+                        /** @description With cursor nothing is counted: then count, page and pages are left out. */
                         pagination: {
                             /** @description Entries on all pages. */
-                            count: number;
+                            count?: number;
                             /**
                              * @description Of lists with more than 10,000 entries, which are not counted one by one.
                              * @enum {boolean}
                              */
                             count_is_estimate?: true;
-                            page: number;
+                            page?: number;
                             limit: number;
                             /** @description 0 when there are no entries. */
-                            pages: number;
-                        } | {
-                            limit: number;
-                            /** @description null at the end. */
-                            next_cursor: string | null;
+                            pages?: number;
+                            /** @description With cursor only; null at the end. */
+                            next_cursor?: string | null;
                         };
                         info: {
                             /**
@@ -2388,23 +2648,21 @@ export interface operations {
                             /** @description When a sound row for that day was stored; null while none was. */
                             resolved_at: string | null;
                         }[];
-                        /** @description The second with cursor: nothing is counted then. */
+                        /** @description With cursor nothing is counted: then count, page and pages are left out. */
                         pagination: {
                             /** @description Entries on all pages. */
-                            count: number;
+                            count?: number;
                             /**
                              * @description Of lists with more than 10,000 entries, which are not counted one by one.
                              * @enum {boolean}
                              */
                             count_is_estimate?: true;
-                            page: number;
+                            page?: number;
                             limit: number;
                             /** @description 0 when there are no entries. */
-                            pages: number;
-                        } | {
-                            limit: number;
-                            /** @description null at the end. */
-                            next_cursor: string | null;
+                            pages?: number;
+                            /** @description With cursor only; null at the end. */
+                            next_cursor?: string | null;
                         };
                         info: {
                             /**

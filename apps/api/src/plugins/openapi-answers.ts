@@ -15,6 +15,8 @@ declare module 'fastify' {
     'x-response-headers'?: Record<number, Headers>
     /** Parameters that /docs fills in beside the required ones: together they are a request that is answered. */
     'x-filled-in'?: readonly string[]
+    /** Parameters that the document has elsewhere: as another operation. */
+    'x-left-out'?: readonly string[]
   }
 }
 
@@ -74,8 +76,15 @@ function completeOperation(
   operation: Operation & {
     'x-response-headers'?: Record<string, Headers>
     'x-filled-in'?: readonly string[]
+    'x-left-out'?: readonly string[]
   },
 ): void {
+  const leftOut = operation['x-left-out']
+  if (leftOut !== undefined)
+    operation.parameters = (operation.parameters ?? []).filter(
+      (one) => !('name' in one && leftOut.includes(one.name)),
+    )
+  delete operation['x-left-out']
   for (const parameter of operation.parameters ?? [])
     if (
       'name' in parameter &&

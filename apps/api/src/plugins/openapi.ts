@@ -27,9 +27,13 @@ export async function registerOpenapi(app: App): Promise<void> {
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
+      // Wherever it is served from; and nobody is authenticated yet.
+      servers: [{ url: '/' }],
+      security: [],
       info: {
         title: 'Stockpile',
         version: '0.1.0',
+        license: { name: 'Unlicensed', identifier: 'UNLICENSED' },
         description: [
           'Keeps a database of daily stock prices from Alpha Vantage and serves it.',
           'Prices are exactly as the provider wrote them: raw, not adjusted for splits.',

@@ -6,6 +6,7 @@ import { decodeCursor, encodeCursor } from '../cursor.js'
 import type { Dependencies } from '../dependencies.js'
 import type { Exports } from '../exports.js'
 import { negotiateFormat } from '../format.js'
+import type { Format } from '../format.js'
 import { isHeavy } from '../heavy-statements.js'
 import { nextLink, queryProblem } from '../list-answer.js'
 import { cacheHeaders, isUnchanged } from '../revalidation.js'
@@ -18,10 +19,11 @@ import {
   rowsAskedFor,
   STANDARD_LIMIT,
 } from '../schemas/financial-data.js'
-import type { Pagination, Query } from '../schemas/financial-data.js'
+import type { Query } from '../schemas/financial-data.js'
 import { CURSOR_MESSAGE, isPage, pageOf, pagination } from '../schemas/pagination.js'
+import type { ListPagination } from '../schemas/pagination.js'
 import type { App } from '../server.js'
-import { sendExport, sendText, TEXT_HEADERS, textOrJsonAnswer } from '../text-answer.js'
+import { csvAnswer, ndjsonAnswer, sendExport, sendText, TEXT_HEADERS } from '../text-answer.js'
 
 const LINK = {
   description: 'RFC 8288: `<URL>; rel="next"`, where more rows follow. The URL has a cursor.',
@@ -35,26 +37,63 @@ const UNKNOWN = {
   example: 'NOSUCH',
 } as const
 
+const PRICES =
+  'Prices are strings exactly as the provider wrote them, raw, not adjusted for splits. An unknown symbol is an empty page, and is named (info.unknown_symbols, X-Unknown-Symbols); a known one without rows in the range is an empty page alone.'
+const PARTS =
+  'The whole result is streamed unless limit, size, page or cursor is given: read in parts, so that rows which change meanwhile may be of different moments; a connection that ends early says that the rest is missing.'
+
+/** The formats have addresses of their own in the document: a client made from it then knows what an answer is. */
+const ADDRESSES = [
+  {
+    path: '/api/financial_data',
+    operationId: 'listFinancialData',
+    summary: 'Daily bars',
+    description: `${PRICES} As CSV or NDJSON by format=csv, format=ndjson or Accept, which answer as the addresses with .csv and .ndjson do. Answers at /financial_data too.`,
+    success: answerSchema,
+  },
+  { path: '/financial_data', success: answerSchema },
+  {
+    path: '/api/financial_data.csv',
+    operationId: 'exportFinancialDataAsCsv',
+    summary: 'Daily bars as CSV',
+    description: `${PRICES} ${PARTS}`,
+    format: 'csv',
+    success: csvAnswer,
+  },
+  {
+    path: '/api/financial_data.ndjson',
+    operationId: 'exportFinancialDataAsNdjson',
+    summary: 'Daily bars as NDJSON',
+    description: `${PRICES} ${PARTS}`,
+    format: 'ndjson',
+    success: ndjsonAnswer,
+  },
+] as const satisfies readonly { path: string; format?: Format; [more: string]: unknown }[]
+
 export function financialDataRoutes(app: App, { db, dataDb, heavy }: Dependencies, exports: Exports): void {
-  for (const path of ['/api/financial_data', '/financial_data']) {
+  for (const { path, success, ...described } of ADDRESSES) {
+    const fixed: Format | undefined = 'format' in described ? described.format : undefined
     app.get(
       path,
       {
         schema: {
-          hide: !path.startsWith('/api/'),
-          tags: ['data'],
-          operationId: 'listFinancialData',
-          summary: 'Daily bars',
-          description:
-            'Prices are strings exactly as the provider wrote them, raw, not adjusted for splits. An unknown symbol is an empty page, and is named in info.unknown_symbols; a known one without rows in the range is an empty page alone. As CSV or NDJSON (Accept, or format) the whole result is streamed unless limit, size, page or cursor is given: read in parts, so that rows which change meanwhile may be of different moments; a connection that ends early says that the rest is missing. Answers at /financial_data too.',
+          ...('operationId' in described
+            ? {
+                tags: ['data'],
+                operationId: described.operationId,
+                summary: described.summary,
+                description: described.description,
+              }
+            : { hide: true }),
           headers: revalidationHeaders,
           querystring: querySchema,
           response: {
-            200: textOrJsonAnswer(answerSchema),
+            200: success,
             304: unchangedSchema,
             ...problems(400, 406, 429, 503),
           },
           'x-filled-in': ['symbol', 'order'],
+          'x-left-out': ['format'],
           'x-response-headers': {
             200: { ...TEXT_HEADERS, Link: LINK, 'X-Unknown-Symbols': UNKNOWN },
             304: CACHE_HEADERS,
@@ -66,7 +105,9 @@ export function financialDataRoutes(app: App, { db, dataDb, heavy }: Dependencie
       async (request, reply) => {
         const { query, url } = request
         const asked = rowsAskedFor(query)
-        const format = query.format ?? negotiateFormat(request.headers.accept)
+        if (fixed !== undefined && query.format !== undefined)
+          throw queryProblem('format', 'The address says the format.')
+        const format = fixed ?? query.format ?? negotiateFormat(request.headers.accept)
         const columns = BAR_COLUMNS.filter((column) => query.fields?.includes(column) ?? true)
         const revalidation = {
           operation: 'listFinancialData',
@@ -115,7 +156,7 @@ export function financialDataRoutes(app: App, { db, dataDb, heavy }: Dependencie
 
 interface PageRead {
   rows: FinancialDataRow[]
-  pagination: Pagination
+  pagination: ListPagination
   /** Of the next page; null where there is none. */
   cursor: string | null
   version: string

@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { problemSchema } from '../problem.js'
-import { cursorPaginationSchema, paginationSchema } from './pagination.js'
+import { listPaginationSchema } from './pagination.js'
+import type { paginationSchema } from './pagination.js'
 import { PROBLEM_ANSWERS } from './problem-answers.js'
 import type { ProblemStatus } from './problem-answers.js'
 
@@ -29,10 +30,7 @@ export function pageAnswerOf<Entry extends z.ZodType>(options: {
   examples: z.output<Entry>[]
   pagination: z.infer<typeof paginationSchema>
 }) {
-  const pagination = z
-    .union([paginationSchema, cursorPaginationSchema])
-    .meta({ description: 'The second with cursor: nothing is counted then.' })
-  return z.object({ data: z.array(options.entry), pagination, info: infoSchema }).meta({
+  return z.object({ data: z.array(options.entry), pagination: listPaginationSchema, info: infoSchema }).meta({
     description: options.description,
     examples: [{ data: options.examples, pagination: options.pagination, info: INFO }],
   })

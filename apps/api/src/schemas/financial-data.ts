@@ -6,13 +6,12 @@ import { INFO, infoSchema } from './answer.js'
 import { barSchema } from './bar.js'
 import { dateSchema, isOrdered, UNORDERED } from './dates.js'
 import {
-  cursorPaginationSchema,
   cursorSchema,
   hasOneLimit,
   hasOnePlace,
   PAGE_OR_CURSOR,
   pageParameters,
-  paginationSchema,
+  listPaginationSchema,
   TWO_LIMITS,
 } from './pagination.js'
 import { instantParameter, strict, yesOrNo } from './query.js'
@@ -104,7 +103,6 @@ export const querySchema = strict({
   .refine(isOrdered, UNORDERED)
   .refine(hasOneLimit, TWO_LIMITS)
 export type Query = z.infer<typeof querySchema>
-export type Pagination = z.infer<typeof answerSchema>['pagination']
 
 /** The rows asked for, whichever part of them and in whichever form. */
 export function rowsAskedFor(query: Query): FinancialDataQuery {
@@ -124,9 +122,7 @@ const rowSchema = wholeRowSchema.partial().meta({ description: 'All of it, unles
 export const answerSchema = z
   .object({
     data: z.array(rowSchema),
-    pagination: z
-      .union([paginationSchema, cursorPaginationSchema])
-      .meta({ description: 'The second with cursor: nothing is counted then.' }),
+    pagination: listPaginationSchema,
     info: infoSchema.extend({
       unknown_symbols: z
         .array(z.string())

@@ -81,10 +81,19 @@ export const cursorSchema = z
   .max(MAX_CURSOR_LENGTH, CURSOR_MESSAGE)
   .regex(/^[A-Za-z0-9_-]+$/, CURSOR_MESSAGE)
 
-export const cursorPaginationSchema = z.object({
+const cursorPaginationSchema = z.object({
   limit: z.int(),
-  next_cursor: z.string().nullable().meta({ description: 'null at the end.' }),
+  next_cursor: z.string().nullable().meta({ description: 'With cursor only; null at the end.' }),
 })
+
+/** Of a list: one schema rather than a choice of two, which clients made from the document could not tell apart. */
+export const listPaginationSchema = z
+  .object({
+    ...paginationSchema.partial().shape,
+    ...cursorPaginationSchema.partial({ next_cursor: true }).shape,
+  })
+  .meta({ description: 'With cursor nothing is counted: then count, page and pages are left out.' })
+export type ListPagination = z.infer<typeof paginationSchema> | z.infer<typeof cursorPaginationSchema>
 
 export const PAGE_OR_CURSOR = { path: ['cursor'], error: 'Give either cursor or page.' }
 
