@@ -1,6 +1,7 @@
 // Writes openapi.json as the built API serves it, or with --check fails when the committed file says something else.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { connect } from '@stockpile/db/connection'
+import { pgOptions } from '@stockpile/db/driver-options'
 import { createLogger } from '@stockpile/log/logger'
 import { openQueue } from '@stockpile/queue/queue'
 import { buildApp } from '../dist/app.js'
@@ -16,7 +17,7 @@ const connection = connect({
   maxConnections: 1,
   statementTimeoutMs: 0,
 })
-const queue = openQueue({ backend: { kind: 'postgres', url: NOWHERE }, onError: () => {} })
+const queue = openQueue({ backend: { kind: 'postgres', server: pgOptions(NOWHERE) }, onError: () => {} })
 const app = await buildApp({
   db: connection.db,
   queue: queue.handle,

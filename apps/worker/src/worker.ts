@@ -8,7 +8,7 @@ import type { Wait } from '@stockpile/db/items'
 import { publishPlan } from '@stockpile/db/ledger'
 import { limitsFor, WINDOWS_MS } from '@stockpile/db/limits'
 import type { LimitName } from '@stockpile/db/limits'
-import { waitForSchema } from '@stockpile/db/ready'
+import { onceAnswered, waitForSchema } from '@stockpile/db/ready'
 import { createStartRun } from '@stockpile/db/runs'
 import { warnOfErrors } from '@stockpile/log/repeated-errors'
 import { chooseBackend } from '@stockpile/queue/backend'
@@ -101,12 +101,10 @@ export async function startWorker(
   const apiKey = apiKeySource(config.key)
   const waiting = { now: (): Wait | null => null }
   try {
-    await waitForSchema(db, {
-      onWaiting: (sentence) => logger.warn(sentence),
-      signal,
-    })
+    const patience = { onWaiting: (sentence: string) => logger.warn(sentence), signal }
+    await waitForSchema(db, patience)
+    await onceAnswered(() => publishPlan(db, { plan: config.plan, limits }), patience)
     signal.throwIfAborted()
-    await publishPlan(db, { plan: config.plan, limits })
     // From here on each connection is looked at: one before is by the next line.
     starting = false
     await assertSafe(backend, (doubt) => logger.warn(doubt))
@@ -122,8 +120,9 @@ export async function startWorker(
       stopping.signal,
     )
     background.push(present)
-    const startRun = await createStartRun(db, config.symbols)
-    if (startRun !== null)
+    const startRun = await onceAnswered(() => createStartRun(db, config.symbols), patience)
+    signal.throwIfAborted()
+    if (startRun != null)
       logger.info({ run: startRun, symbols: config.symbols }, 'asked for the first symbols')
     if (config.heartbeatFile !== undefined) {
       const beating = { file: config.heartbeatFile, db, queue: queue.handle, logger }

@@ -6,6 +6,8 @@ import { connect } from '@stockpile/db/connection'
 import { readCauses } from '@stockpile/db/causes'
 import { useDatabase } from '@stockpile/test-harness/database'
 import { useProcesses, waitFor } from '@stockpile/test-harness/process'
+import type { TestProcess } from '@stockpile/test-harness/process'
+import { startProxy } from '@stockpile/test-harness/proxy'
 import { ownRedis } from '@stockpile/test-harness/redis-server'
 import { describe, expect, onTestFinished, test } from 'vitest'
 
@@ -77,6 +79,40 @@ describe('a worker that starts', () => {
       worker.signal('SIGTERM')
       expect(await worker.waitForExit(DEADLINE)).toBe(0)
     }
+  })
+
+  test('waits for PostgreSQL again when it goes away after the first answer, and then works', async () => {
+    const proxy = await startProxy(database.url)
+    const { db, close } = connect({
+      databaseUrl: database.url,
+      applicationName: 'worker-test',
+      maxConnections: 2,
+      statementTimeoutMs: 10_000,
+    })
+    onTestFinished(async () => {
+      await close()
+      await proxy.close()
+    })
+    const env = { DATABASE_URL: proxy.url, ALPHAVANTAGE_API_KEY: 'key', SYMBOLS: '' }
+    let worker: TestProcess | undefined
+    await db.transaction(async (tx) => {
+      // What the start writes after it has found the schema waits for this.
+      await tx.execute('LOCK TABLE provider_state IN ACCESS EXCLUSIVE MODE')
+      worker = start(MAIN, { env })
+      await waitFor(async () => {
+        // Not in the transaction, which sees pg_stat_activity as it was first.
+        const waits = await db.execute(`
+          SELECT FROM pg_stat_activity
+           WHERE datname = current_database() AND application_name = 'stockpile-worker' AND wait_event_type = 'Lock'`)
+        return waits.length === 1 ? true : undefined
+      }, DEADLINE)
+      await proxy.refuse()
+    })
+    await worker?.waitForLine(/PostgreSQL.*Waiting up to 60 s/, DEADLINE)
+    await proxy.accept()
+    await worker?.waitForLine(/"msg":"working"/, DEADLINE)
+    worker?.signal('SIGTERM')
+    expect(await worker?.waitForExit(DEADLINE)).toBe(0)
   })
 
   test('refuses a Redis that may evict jobs, saying what to set', async ({ skip }) => {
