@@ -18,7 +18,7 @@ export const transactionBroken: Row = {
     await sql.unsafe(`
       CREATE SEQUENCE public.broken;
       GRANT ALL ON SEQUENCE public.broken TO PUBLIC;
-      CREATE FUNCTION public.break_transaction() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+      CREATE FUNCTION public.break_transaction() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN
         -- Not taken back with the transaction: it breaks four times in all.
         IF nextval('public.broken') <= 4 THEN RAISE EXCEPTION 'injected' USING ERRCODE = TG_ARGV[0]; END IF;
         RETURN NULL; END $$;
