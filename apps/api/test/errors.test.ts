@@ -25,7 +25,7 @@ describe('any request', () => {
     expect(problemOf(answer, 405).status).toBe(405)
   })
 
-  test.each(['/canary', '/api', '/api/', '/API/ingest', '/quota', '//', '/metrics'])(
+  test.each(['/canary', '/api/', '/API/ingest', '/quota', '//', '/metrics'])(
     'of an unknown address is 404: %s',
     async (url) => {
       const problem = problemOf(await context.app.inject(url), 404)

@@ -131,7 +131,7 @@ describe.each(queueBackends())('the quota, the queue on $name', ({ redisUrl }) =
       const first = await system.work({ WORKER_CONCURRENCY: '1' })
       const id = await system.ingest(symbolNames(3))
       expect(await system.run(id, (run) => run.status === 'waiting_quota')).toMatchObject({
-        waiting: { for: 'quota', reason: 'The daily quota is spent.' },
+        waiting: { for: 'quota', reason: 'The requests of this day are spent.' },
       })
       expect(system.logs.join('\n')).toContain(
         'the provider says 25 requests a day; the plan free says no limit',

@@ -63,7 +63,7 @@ describe('a mark that rows cannot be stored', () => {
     const { db } = connection
     expect(await readStorageState(db)).toBeNull()
     await noteStorageTrouble(db, full, 60_000)
-    expect(await reserveRequest(db, requestOf())).toEqual({
+    expect(await reserveRequest(db, requestOf())).toMatchObject({
       granted: false,
       reason: 'storage',
       class: full.class,
