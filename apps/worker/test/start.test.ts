@@ -89,30 +89,32 @@ describe('a worker that starts', () => {
       maxConnections: 2,
       statementTimeoutMs: 10_000,
     })
-    onTestFinished(async () => {
-      await close()
-      await proxy.close()
-    })
     const env = { DATABASE_URL: proxy.url, ALPHAVANTAGE_API_KEY: 'key', SYMBOLS: '' }
     let worker: TestProcess | undefined
-    await db.transaction(async (tx) => {
-      // What the start writes after it has found the schema waits for this.
-      await tx.execute('LOCK TABLE provider_state IN ACCESS EXCLUSIVE MODE')
-      worker = start(MAIN, { env })
-      await waitFor(async () => {
-        // Not in the transaction, which sees pg_stat_activity as it was first.
-        const waits = await db.execute(`
+    try {
+      await db.transaction(async (tx) => {
+        // What the start writes after it has found the schema waits for this.
+        await tx.execute('LOCK TABLE provider_state IN ACCESS EXCLUSIVE MODE')
+        worker = start(MAIN, { env })
+        await waitFor(async () => {
+          // Not in the transaction, which sees pg_stat_activity as it was first.
+          const waits = await db.execute(`
           SELECT FROM pg_stat_activity
            WHERE datname = current_database() AND application_name = 'stockpile-worker' AND wait_event_type = 'Lock'`)
-        return waits.length === 1 ? true : undefined
-      }, DEADLINE)
-      await proxy.refuse()
-    })
-    await worker?.waitForLine(/PostgreSQL.*Waiting up to 60 s/, DEADLINE)
-    await proxy.accept()
-    await worker?.waitForLine(/"msg":"working"/, DEADLINE)
-    worker?.signal('SIGTERM')
-    expect(await worker?.waitForExit(DEADLINE)).toBe(0)
+          return waits.length === 1 ? true : undefined
+        }, DEADLINE)
+        await proxy.refuse()
+      })
+      await worker?.waitForLine(/PostgreSQL.*Waiting up to 60 s/, DEADLINE)
+      await proxy.accept()
+      await worker?.waitForLine(/"msg":"working"/, DEADLINE)
+      worker?.signal('SIGTERM')
+      expect(await worker?.waitForExit(DEADLINE)).toBe(0)
+    } finally {
+      // Before the database is dropped.
+      await close()
+      await proxy.close()
+    }
   })
 
   test('refuses a Redis that may evict jobs, saying what to set', async ({ skip }) => {
