@@ -44,7 +44,9 @@ function problemOf(request: FastifyRequest): ProblemError | undefined {
   }
   // Names and values in turn.
   if (request.raw.rawHeaders.length > 2 * MAX_HEADERS)
-    return new ProblemError(431, `The request has more than ${MAX_HEADERS} header lines.`)
+    return new ProblemError(431, `The request has more than ${MAX_HEADERS} header lines.`, {
+      headers: { connection: 'close' },
+    })
   return problemOfHost(request) ?? problemOfEncoding(request)
 }
 
