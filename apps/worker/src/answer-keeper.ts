@@ -7,7 +7,7 @@ import {
   noteStorageTrouble,
   tryToStore,
 } from '@stockpile/db/storage-state'
-import { storageAdvice, storageTrouble } from '@stockpile/db/storage-trouble'
+import { storageAdvice, storageRefusal, storageTrouble } from '@stockpile/db/storage-trouble'
 import type { StorageTrouble } from '@stockpile/db/storage-trouble'
 import type { Logger } from 'pino'
 import { tick } from './in-flight.js'
@@ -15,6 +15,12 @@ import { tick } from './in-flight.js'
 /** What was fetched could not be stored in the time of a statement, while another row could: it is its own fault. */
 export class StorageTimeoutError extends Error {
   override readonly name = 'StorageTimeoutError'
+  readonly trouble: StorageTrouble
+
+  constructor(trouble: StorageTrouble) {
+    super(trouble.detail)
+    this.trouble = trouble
+  }
 }
 
 /** Waits between tries; the last again and again. Shorter than what a claim or a mark lasts. */
@@ -58,7 +64,7 @@ export class AnswerKeeper {
 
   /**
    * Writes what a request brought: its rows, or its failure.
-   * @throws StorageTimeoutError for what can never be written in time; whatever is wrong with the statement itself; the
+   * @throws StorageTimeoutError for what can never be written in time; what PostgreSQL refuses of it alone; the
    *   reason of `signal`, when it is in vain until then
    */
   async keep<T>(write: () => Promise<T>, { signal, log }: { signal: AbortSignal; log: Logger }): Promise<T> {
@@ -70,10 +76,16 @@ export class AnswerKeeper {
       for (;;) {
         try {
           const result = await write()
-          this.#open()
+          // The account of a failure may be written where rows cannot.
+          if (this.#closed !== undefined && (await this.#canStore())) this.#open()
           return result
         } catch (error) {
-          if (!isUnavailable(error)) throw error
+          const isOfTheMoment = isUnavailable(error)
+          const trouble = storageTrouble(error) ?? (isOfTheMoment ? null : storageRefusal(error))
+          if (trouble === null && !isOfTheMoment) throw error
+          const isOwn = trouble !== null && (await this.#isOwn(trouble))
+          // Wrong itself, not kept out.
+          if (isOwn && !isOfTheMoment) throw error
           failures += 1
           if (failures === 1) this.#kept += 1
           const waitMs = WAITS_MS[Math.min(failures, WAITS_MS.length) - 1] ?? 0
@@ -82,12 +94,11 @@ export class AnswerKeeper {
             { err: withoutParameters(error), waitMs },
             'cannot store what was fetched; it is kept and tried again',
           )
-          const trouble = storageTrouble(error)
-          const isOwn = trouble !== null && (await this.#isOwn(trouble))
           ownFailures = isOwn ? ownFailures + 1 : 0
           // Proven before this try and after it: what failed only at the end of a time when nothing could be stored is not.
           const isGivenUp = trouble?.class === 'too_slow' || performance.now() - since > OWN_LOCK_MS
-          if (trouble !== null && ownFailures > 1 && isGivenUp) throw new StorageTimeoutError(trouble.detail)
+          if (trouble !== null && ownFailures > 1 && isGivenUp)
+            throw new StorageTimeoutError(await this.#explain(trouble))
           // The server is away: then nothing can be reserved either. Another row that failed too is the second failure.
           if (trouble !== null && !isOwn && (failures > 1 || mayBeOwn(trouble)))
             this.#close(await this.#explain(trouble))
@@ -106,7 +117,10 @@ export class AnswerKeeper {
 
   /** Whether it is the answer's own, since another row can be stored; what is not known to be is everybody's. */
   async #isOwn(trouble: StorageTrouble): Promise<boolean> {
-    if (!mayBeOwn(trouble)) return false
+    return mayBeOwn(trouble) && (await this.#canStore())
+  }
+
+  async #canStore(): Promise<boolean> {
     try {
       await tryToStore(this.#dependencies.db)
       return true
@@ -177,7 +191,7 @@ export class AnswerKeeper {
   }
 }
 
-/** A lock or a slow statement may be of one symbol alone. */
+/** A lock, a slow or a refused statement may be of one symbol alone. */
 function mayBeOwn({ class: of }: StorageTrouble): boolean {
-  return of === 'locked' || of === 'too_slow'
+  return of === 'locked' || of === 'too_slow' || of === 'refused'
 }

@@ -90,7 +90,7 @@ export function storageTimeout(error: StorageTimeoutError): Failure {
   return {
     class: 'storage_timeout',
     detail: error.message,
-    advice: `${storageAdvice('too_slow')} Then retry the run.`,
+    advice: `${storageAdvice(error.trouble.class)} Then retry the run.`,
     httpStatus: null,
     evidence: null,
   }

@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { Connection } from '@stockpile/db/connection'
+import { withoutParameters } from '@stockpile/db/connection'
 import { ClaimLostError, lostClaims } from '@stockpile/db/items'
 import type { ClaimedItem } from '@stockpile/db/items'
+import { warnOfErrors } from '@stockpile/log/repeated-errors'
 
 /** The worker stops: what it is doing is to be put back. */
 export class ShutdownError extends Error {
@@ -63,6 +65,7 @@ export async function watchClaims(
   { db, inFlight, logger }: { db: Connection['db']; inFlight: InFlight; logger: Logger },
   signal: AbortSignal,
 ): Promise<void> {
+  const warn = warnOfErrors(logger, 'cannot check whether items in flight were cancelled')
   while (await tick(WATCH_INTERVAL_MS, signal)) {
     const claims = inFlight.claims()
     try {
@@ -70,7 +73,8 @@ export async function watchClaims(
       for (const claim of claims) if (lost.has(claim.id)) inFlight.abort(claim.id, new ClaimLostError(claim))
     } catch (error) {
       // The fence in the storing transaction still holds: a claim not seen as lost here is refused there.
-      logger.warn({ err: error }, 'cannot check whether items in flight were cancelled')
+      const reported = withoutParameters(error)
+      warn(reported instanceof Error ? reported : new Error('an unknown value was thrown'))
     }
   }
 }

@@ -131,7 +131,7 @@ export async function postpone(
   error: unknown,
 ): Promise<never> {
   logger.error(
-    { err: error, job: job.id, waitMs: DATABASE_WAIT_MS },
+    { err: withoutParameters(error), job: job.id, waitMs: DATABASE_WAIT_MS },
     'the database did not answer as it should; the job waits',
   )
   await job.moveToDelayed(Date.now() + DATABASE_WAIT_MS, token)

@@ -229,6 +229,9 @@ export function createQuota(dependencies: QuotaDependencies): Quota {
         return { requestId: id, answer, durationMs }
       } catch (thrown) {
         const error = thrown instanceof AlphaVantageError ? slowdown.judge(thrown, sentAt) : thrown
+        // An answer, too, though a refusal: whoever asked to slow down has ended that.
+        if (error instanceof AlphaVantageError && !isUnanswered(error) && error.class !== 'throttled')
+          slowdown.answered()
         if (!(error instanceof AlphaVantageError)) {
           // Given up in the middle, when it may have reached the provider.
           await book(() => conclude('aborted', false))

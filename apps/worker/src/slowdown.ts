@@ -12,6 +12,8 @@ export class Slowdown {
   judge(error: AlphaVantageError, sentAt: number): AlphaVantageError {
     const { disposition } = error
     if (disposition.outcome !== 'snooze' || disposition.again === undefined) return error
+    // Much later it is another time.
+    if (this.#overAt !== null && sentAt > this.#overAt + FORGOTTEN_AFTER_MS) this.#overAt = null
     const isRepeated = this.#overAt !== null && sentAt >= this.#overAt - EARLY_MS
     const judged = isRepeated ? disposition.again : error
     // Others in flight at the same time tell nothing new.
@@ -27,6 +29,9 @@ export class Slowdown {
     this.#overAt = null
   }
 }
+
+/** A request goes out soon after the wait, while there is work. */
+const FORGOTTEN_AFTER_MS = 5 * 60_000
 
 /** The wait is the database's to end, whose clock need not run as this one. */
 const EARLY_MS = 1_000

@@ -1,10 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { listFailures } from '@stockpile/db/failures'
 import { listItems } from '@stockpile/db/run-status'
-import { clearStorageTrouble, readStorageState } from '@stockpile/db/storage-state'
+import { clearStorageTrouble, readStorageState, tryToStore } from '@stockpile/db/storage-state'
 import { waitFor } from '@stockpile/test-harness/process'
 import { queueBackends } from '@stockpile/test-harness/redis'
+import pino from 'pino'
 import { describe, expect, test } from 'vitest'
+import { AnswerKeeper } from '../src/answer-keeper.js'
 import { symbolNames, useSystem } from './system.js'
 
 const DEADLINE_MS = 30_000
@@ -32,6 +34,10 @@ describe.each(queueBackends())('rows that cannot be stored, the queue on $name',
     ['53100', 'disk_full', 16_000],
     ['57014', 'too_slow', 0],
     ['58030', 'write_failed', 0],
+    // A right that is missing, a file that is damaged, a trigger of somebody's own.
+    ['42501', 'refused', 0],
+    ['XX001', 'refused', 0],
+    ['P0001', 'refused', 0],
   ] as const)(
     'are kept and nothing more is asked for by anybody; afterwards each symbol was asked for once (%s)',
     { timeout: 60_000 },
@@ -82,6 +88,35 @@ describe.each(queueBackends())('rows that cannot be stored, the queue on $name',
       expect(await attempts(id)).toEqual(Array.from({ length: 12 }, () => 0))
     },
   )
+
+  test('are not taken to be storable because something else could be written', async () => {
+    await refuse('53100')
+    const opened: string[] = []
+    const logger = pino({ level: 'silent' })
+    const keeper = new AnswerKeeper({
+      db: system.db,
+      onClosed: () => opened.push('closed'),
+      onOpened: () => opened.push('opened'),
+      logger,
+    })
+    const { signal } = new AbortController()
+    const kept = keeper.keep(() => tryToStore(system.db), { signal, log: logger })
+    await closed()
+    await keeper.keep(() => system.db.execute('UPDATE provider_state SET said_at = said_at'), {
+      signal,
+      log: logger,
+    })
+    expect(keeper.wait).toMatchObject({ for: 'storage' })
+    expect(await readStorageState(system.db)).toMatchObject({ class: 'disk_full' })
+    expect(opened).not.toContain('opened')
+    await accept()
+    await kept
+    expect(keeper.wait).toBeNull()
+    await waitFor(async () => (await readStorageState(system.db)) === null || undefined, {
+      deadlineMs: DEADLINE_MS,
+      what: 'the end of the mark',
+    })
+  })
 
   test(
     'in time, of one symbol alone, are a recorded failure, tried again and ended; the others go on',

@@ -108,17 +108,18 @@ const PROBE_LEASE_MS = 6_000
 
 /**
  * Says that a probe's worker lives: others wait for what it finds out for 6 s more. Of a worker that is lost, or cut off
- * from the database, nobody waits longer. A probe that was concluded or discarded stays so.
+ * from the database, nobody waits longer. A probe that was concluded or discarded stays so. The main statement locks first
+ * of all: provider_state, as in `concludeRequest`, so that the two never wait for each other.
  */
 export async function renewProbe(db: Database, id: number): Promise<void> {
   const lease = sql`ledger_now() + ${PROBE_LEASE_MS} * interval '1 ms'`
   await db.execute(sql`
-    WITH outage AS (
-      UPDATE provider_state SET outage_probe_until = ${lease}
-       WHERE outage_probe_id = ${id} AND outage_probe_until > ledger_now()
+    WITH access AS (
+      UPDATE provider_access SET probe_until = ${lease}
+       WHERE probe_id = ${id} AND state = 'probing' AND probe_until > ledger_now()
     )
-    UPDATE provider_access SET probe_until = ${lease}
-     WHERE probe_id = ${id} AND state = 'probing' AND probe_until > ledger_now()`)
+    UPDATE provider_state SET outage_probe_until = ${lease}
+     WHERE outage_probe_id = ${id} AND outage_probe_until > ledger_now()`)
 }
 
 /**
@@ -146,7 +147,21 @@ export async function readGate(
 export async function noteClockJump(db: Database, jump: { ms: number; seen: number }): Promise<boolean> {
   const [row] = await db.execute<{ noted: boolean }>(sql`
     SELECT note_clock_jump(${jump.ms}::float8, ${jump.seen}::int) AS noted`)
-  return row?.noted ?? false
+  const isNew = row?.noted ?? false
+  if (isNew) await moveRetries(db, jump.ms)
+  return isNew
+}
+
+/**
+ * The waits between two attempts, as note_clock_jump moves others: forward all, back those that lie further ahead than the
+ * jump. Apart from it, which holds the ledger's lock: rows of items may be locked for longer.
+ */
+async function moveRetries(db: Database, jumpMs: number): Promise<void> {
+  const jump = sql`${jumpMs}::float8 * interval '1 ms'`
+  const isMoved = jumpMs > 0 ? sql`` : sql`AND next_attempt_at > ledger_now() - ${jump}`
+  await db.execute(sql`
+    UPDATE ingest_items SET next_attempt_at = next_attempt_at + ${jump}
+     WHERE state = 'pending' AND next_attempt_at IS NOT NULL ${isMoved}`)
 }
 
 /**

@@ -1,4 +1,5 @@
 import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { sql } from 'drizzle-orm'
 import { connect } from './connection.js'
 import type { Database } from './connection.js'
@@ -33,7 +34,7 @@ const WRITES: Record<
   },
 }
 
-/** "ROLES" in ASCII. Roles belong to the server: whoever makes them, for whichever database, takes turns. */
+/** "ROLES" in ASCII. Whoever makes them for this database takes turns. */
 const ROLES_LOCK = 0x524f4c4553
 
 /**
@@ -53,17 +54,40 @@ export async function prepareRoles(
     statementTimeoutMs: 0,
   })
   try {
-    await db.transaction(async (tx) => {
-      await tx.execute(sql`SELECT pg_advisory_xact_lock(${ROLES_LOCK}::bigint)`)
-      for (const name of ['api', 'worker'] as const) {
-        await makeRole(tx, PROCESS_ROLES[name], passwords[name])
-        await grant(tx, name)
+    for (let collisions = 0; ; collisions += 1) {
+      try {
+        await db.transaction(async (tx) => {
+          await tx.execute(sql`SELECT pg_advisory_xact_lock(${ROLES_LOCK}::bigint)`)
+          for (const name of ['api', 'worker'] as const) {
+            await makeRole(tx, PROCESS_ROLES[name], passwords[name])
+            await grant(tx, name)
+          }
+          await grantQueue(tx, queueSchema)
+        })
+        return
+      } catch (error) {
+        if (!isCollision(error) || collisions === MAX_COLLISIONS) throw error
+        await sleep(Math.random() * 500)
       }
-      await grantQueue(tx, queueSchema)
-    })
+    }
   } finally {
     await close()
   }
+}
+
+/** Of those who make the same roles for other databases of the server, one gets on each time. */
+const MAX_COLLISIONS = 20
+
+/** Roles belong to the server, but advisory locks to a database: two that make them for two databases can collide. */
+function isCollision(error: unknown): boolean {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
+  if (!(cause instanceof Error && 'code' in cause)) return false
+  // Made in between by another; changed in between, for which there is no code of its own.
+  return (
+    cause.code === '42710' ||
+    cause.code === '23505' ||
+    (cause.code === 'XX000' && cause.message.includes('concurrently updated'))
+  )
 }
 
 async function makeRole(db: Database, role: string, password: string): Promise<void> {

@@ -6,6 +6,7 @@ export const STORAGE_CLASSES = [
   'write_failed',
   'locked',
   'too_slow',
+  'refused',
 ] as const
 export type StorageClass = (typeof STORAGE_CLASSES)[number]
 
@@ -43,6 +44,11 @@ const MEANINGS: Record<StorageClass, { meaning: string; advice: string }> = {
     meaning: 'PostgreSQL does not finish what is to be stored within its statement timeout',
     advice: 'Look at its load, at its disk, and for triggers of your own on financial_data.',
   },
+  refused: {
+    meaning: 'PostgreSQL refuses what is to be stored',
+    advice:
+      "Look at its log, for missing rights and for triggers of your own, and run the migration's --check, which finds what was changed.",
+  },
 }
 
 export function storageAdvice(of: StorageClass): string {
@@ -59,6 +65,20 @@ export function storageTrouble(error: unknown): StorageTrouble | null {
     const found = classOf(code, cause.message)
     if (found !== null) return { class: found, detail: `${MEANINGS[found].meaning}: ${cause.message}.` }
   }
+  return null
+}
+
+/** PostgreSQL's codes are five characters, of which the first two are a class. */
+const SQLSTATE = /^[0-9A-Z]{5}$/
+
+/**
+ * What any other error of PostgreSQL says once no other row can be stored either: a table that is gone or damaged, a right
+ * that is missing. Null for what is no error of PostgreSQL.
+ */
+export function storageRefusal(error: unknown): StorageTrouble | null {
+  for (let cause = error; cause instanceof Error; cause = cause.cause)
+    if ('code' in cause && SQLSTATE.test(String(cause.code)))
+      return { class: 'refused', detail: `${MEANINGS.refused.meaning}: ${cause.message}.` }
   return null
 }
 

@@ -11,6 +11,7 @@ import {
   storeSeries,
   takeItem,
 } from '../src/items.js'
+import { noteClockJump, readGate } from '../src/ledger.js'
 import { listRejectedRows } from '../src/rejected-rows.js'
 import { getRun, listItems } from '../src/run-status.js'
 import { liveWorker } from './book.js'
@@ -109,6 +110,20 @@ describe('a failed attempt', () => {
     expect(again).toMatchObject({ attempts: 1, claim: item.claim + 1 })
     await failAttempt(connection.db, { ...item, ...again }, failure, { final: true })
     expect(await putOffMs(connection.db, item.id)).toBe(0)
+  })
+
+  test('waits its backoff and no more when the clock that put it off is set right meanwhile', async () => {
+    const { db } = connection
+    const item = await takenItem(db, 'IBM')
+    await failAttempt(db, item, failure, { retryInMs: 15 * 60_000 + 60_000 })
+    const { clock } = await readGate(db, { limits: [], fingerprint: 'key', aheadMs: 0 })
+    expect(await noteClockJump(db, { ms: -15 * 60_000, seen: clock.jumps })).toBe(true)
+    const waitMs = await putOffMs(db, item.id)
+    expect(waitMs).toBeGreaterThan(50_000)
+    expect(waitMs).toBeLessThanOrEqual(60_000)
+    // Now what it waits for has been noted by the right clock.
+    expect(await noteClockJump(db, { ms: -15 * 60_000, seen: clock.jumps + 1 })).toBe(true)
+    expect(await putOffMs(db, item.id)).toBeGreaterThan(50_000)
   })
 
   test('put off by a clock that was hours ahead waits no longer than any attempt does, and its job is to run', async () => {

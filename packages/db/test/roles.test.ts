@@ -1,9 +1,9 @@
-import { useDatabase } from '@stockpile/test-harness/database'
+import { createDatabase, useDatabase } from '@stockpile/test-harness/database'
 import postgres from 'postgres'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { withPassword, withUser } from '../src/database-url.js'
 import { postgresJsOptions } from '../src/driver-options.js'
-import { PROCESS_ROLES } from '../src/roles.js'
+import { PROCESS_ROLES, prepareRoles } from '../src/roles.js'
 import type { ProcessName } from '../src/roles.js'
 
 // The test run's own server has both roles, with their names as passwords (see test/global-setup.ts).
@@ -48,6 +48,18 @@ describe('the role of a process', () => {
     ['worker', 'UPDATE drizzle.__drizzle_migrations SET hash = hash'],
   ] as const)('%s may not: %s', async (name, statement) => {
     await expect(as(name).unsafe(statement)).rejects.toThrow(/permission denied|must be owner/)
+  })
+
+  test('is made for two databases of a server at the same time', { timeout: 60_000 }, async () => {
+    const other = await createDatabase()
+    const passwords = PROCESS_ROLES
+    await Promise.all(
+      [database.url, other.url].flatMap((url) =>
+        Array.from({ length: 3 }, () => prepareRoles(url, { passwords, queueSchema: 'bullmq' })),
+      ),
+    )
+    await other.drop()
+    expect(await as('worker')`SELECT count(*)::int AS rows FROM symbols`).toEqual([{ rows: 1 }])
   })
 
   test('lets the worker store rows, which are counted, and the API read them', async () => {

@@ -22,7 +22,8 @@ export const upstreamCut: Row = {
         await until(`the failure of ${symbol}`, async () => (await failedAttempts(sql, symbol)).length > 0)
         // The second attempt is at least 2.5 s away.
         const requests = simulator.arrivals().filter((arrival) => arrival.symbol === symbol)
-        if (requests.length === 1) deepEqual(await storedRows({ sql }, symbol), [], `rows of half of ${symbol}`)
+        if (requests.length === 1)
+          deepEqual(await storedRows({ sql }, symbol), [], `rows of half of ${symbol}`)
       }
       brokenAt = performance.now()
       await drained()
