@@ -11,7 +11,7 @@ describe.each(queueBackends())('a request that is not needed, the queue on $name
   const system = useSystem({ redisUrl })
 
   test('a symbol that another run is fetching just now is not fetched beside it', async () => {
-    system.simulator.rule({ answer: { kind: 'delay', ms: 300 } })
+    system.simulator.rule({ answer: { kind: 'delay', ms: 2_000 } })
     await system.work()
     const ids = [
       await system.ingest(['IBM', 'AAPL']),
