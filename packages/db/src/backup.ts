@@ -188,7 +188,8 @@ async function* backupText(
   for (const { name, columns } of await tablesOf(sql)) {
     counted.tables += 1
     yield hashed(`${JSON.stringify({ table: name, columns })}\n`)
-    const rows: AsyncIterable<Buffer> = await sql`COPY ${sql(name)} (${sql(columns)}) TO STDOUT`.readable()
+    const copied = await sql`COPY ${sql(name)} (${sql(columns)}) TO STDOUT`.readable()
+    const rows: AsyncIterable<Buffer> = copied
     let batch: Buffer[] = []
     let bytes = 0
     for await (const row of rows) {
@@ -200,6 +201,9 @@ async function* backupText(
       batch = []
       bytes = 0
     }
+    // The driver pauses its socket while this is not read as fast as rows come, and lets it go on only when more is asked
+    // for. After the last row nobody asks: the next statement would wait for ever.
+    copied._read(0)
     yield hashed(Buffer.concat([...batch, Buffer.from(`${END_OF_DATA}\n`)]))
   }
   const end: BackupEnd = { sequences: await sequencesOf(sql), rows: counted.rows, sha256: hash.digest('hex') }

@@ -90,6 +90,21 @@ test('What was backed up is restored to the digit: all tables, sequences and tri
   expect(await into.db.transaction(recount)).toBe(0)
 })
 
+test.each([500, 1_500, 2_300, 5_000, 30_000])(
+  'A backup of %i rows ends, and holds them all',
+  { timeout: 30_000 },
+  async (rows) => {
+    await source.db.execute(sql`
+    INSERT INTO financial_data
+    SELECT 'S' || number / 1000, date '2020-01-01' + number % 1000, 10, 12, 9, 11, number
+      FROM generate_series(1, ${rows}) AS number`)
+    await backUp(source.url, file, { simulated: false })
+    const into = await target()
+    await restore(into.url, file)
+    expect(await contents(into.db)).toEqual(await contents(source.db))
+  },
+)
+
 test('A backup is of one moment, whoever writes meanwhile', async () => {
   await fill(source.db)
   const before = await contents(source.db)
