@@ -203,6 +203,7 @@ async function* backupText(
     }
     // The driver pauses its socket while this is not read as fast as rows come, and lets it go on only when more is asked
     // for. After the last row nobody asks: the next statement would wait for ever.
+    // oxlint-disable-next-line no-underscore-dangle -- `read` asks nothing of a stream that has ended.
     copied._read(0)
     yield hashed(Buffer.concat([...batch, Buffer.from(`${END_OF_DATA}\n`)]))
   }
