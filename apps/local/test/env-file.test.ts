@@ -50,10 +50,13 @@ test('What cannot be read is named by its line, and what stands after it is read
 })
 
 test('A plain value is read as Node reads it', () => {
-  const value = fc.string({
-    unit: fc.constantFrom('a', 'Z', '0', '_', '-', '/', ':', '.', ',', '@', ' '),
-    maxLength: 20,
-  })
+  // Not blanks alone: Node 24 takes the next line for their value.
+  const value = fc
+    .string({
+      unit: fc.constantFrom('a', 'Z', '0', '_', '-', '/', ':', '.', ',', '@', ' '),
+      maxLength: 20,
+    })
+    .filter((text) => !/^ +$/.test(text))
   fc.assert(
     fc.property(fc.dictionary(fc.stringMatching(/^[A-Z_]{1,8}$/), value), (variables) => {
       const text = Object.entries(variables)

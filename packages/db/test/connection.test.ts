@@ -1,3 +1,5 @@
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import { sql } from 'drizzle-orm'
 import postgres from 'postgres'
 import { expect, test } from 'vitest'
@@ -10,7 +12,11 @@ const connection = useConnection()
 test('connections that are cut in the middle of transactions reject what ran on them, and nothing hangs or crashes', async () => {
   const { db } = connection.open()
   const big = 'x'.repeat(300_000)
-  const killer = postgres(connection.url, { max: 1, connection: { application_name: 'killer' } })
+  const killer = postgres(connection.url, {
+    max: 1,
+    onnotice: () => {},
+    connection: { application_name: 'killer' },
+  })
   const deadline = performance.now() + 3_000
   let cuts = 0
   const kill = async () => {
@@ -84,5 +90,47 @@ test('a connection that vanished without a word is given up, as one that is away
   } finally {
     await close()
     await proxy.close()
+  }
+})
+
+/** Sends the rows before the last one of `rows`, and then ends as `failure` says. */
+const failsAfterRows = (failure: string) => sql`
+  SELECT number, repeat('x', 10000), CASE WHEN number = 3 THEN ${sql.raw(failure)} END FROM generate_series(1, 3) AS number`
+
+test.each([
+  ['an error', `1 / (number - 3)`],
+  ['the end of its connection', `pg_terminate_backend(pg_backend_pid())::int`],
+])(
+  'what follows a statement that %s stopped among its rows has its own rows, all of them and no error',
+  async (_, failure) => {
+    const { db, close } = connect({
+      databaseUrl: connection.url,
+      applicationName: 'db-test',
+      maxConnections: 1,
+      statementTimeoutMs: 10_000,
+    })
+    try {
+      for (let round = 0; round < 3; round++) {
+        await expect(db.execute(failsAfterRows(failure))).rejects.toThrow('Failed query')
+        expect([...(await db.execute(sql`SELECT 1 AS one`))]).toStrictEqual([{ one: 1 }])
+      }
+    } finally {
+      await close()
+    }
+  },
+)
+
+test.each([
+  ['refused at its end', 'x'],
+  ['refused in its middle', `x\n${'1\n'.repeat(200_000)}`],
+])('a COPY whose rows are %s ends with the reason', async (_, text) => {
+  const client = postgres(connection.url, { max: 1, connection: { application_name: 'copy' } })
+  try {
+    await client`CREATE TEMPORARY TABLE copied (number integer)`
+    const into = await client`COPY copied FROM STDIN`.writable()
+    await expect(pipeline(Readable.from([text]), into)).rejects.toThrow('invalid input syntax')
+    expect([...(await client`SELECT count(*)::int FROM copied`)]).toStrictEqual([{ count: 0 }])
+  } finally {
+    await client.end()
   }
 })
