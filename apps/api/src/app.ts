@@ -7,6 +7,7 @@ import { registerCompression } from './plugins/compression.js'
 import { registerNotFound } from './plugins/not-found.js'
 import { registerOpenapi } from './plugins/openapi.js'
 import { registerRequests } from './plugins/requests.js'
+import { registerSyntheticData } from './plugins/synthetic-data.js'
 import { cancelRoutes } from './routes/cancel.js'
 import { createRunRoutes } from './routes/create-run.js'
 import { failureRoutes } from './routes/failures.js'
@@ -47,10 +48,11 @@ export async function buildApp({ db, dataDb, heavyDb, queue, logger, timeouts }:
 
   registerRequests(app)
   registerNotFound(app)
+  const synthetic = registerSyntheticData(app, db)
   await registerCompression(app)
   await registerOpenapi(app)
   await registerBoard(app, dependencies)
-  financialDataRoutes(app, dependencies, createExports(app, timeouts))
+  financialDataRoutes(app, dependencies, createExports(app, timeouts), synthetic)
   statisticsRoutes(app, dependencies)
   revisionRoutes(app, dependencies)
   createRunRoutes(app, dependencies)

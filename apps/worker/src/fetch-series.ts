@@ -8,6 +8,8 @@ import type { Quota } from './quota.js'
 
 export interface Fetched {
   series: FetchedSeries
+  /** Whether its prices are made up. */
+  synthetic: boolean
   bytes: number
   fetchMs: number
 }
@@ -76,7 +78,7 @@ async function fetchOne(
     (apiKey, onDeparture) => clientFor(apiKey).fetchDaily({ symbol, outputsize }, signal, onDeparture),
     signal,
   )
-  const { rows, rejected, dropped, newestRejected, provisional, bytes } = answer
+  const { rows, rejected, dropped, newestRejected, provisional, bytes, synthetic } = answer
   return {
     series: {
       requestId,
@@ -89,6 +91,7 @@ async function fetchOne(
       newestRejected,
       provisional: provisional.length,
     },
+    synthetic,
     bytes,
     fetchMs: durationMs,
   }

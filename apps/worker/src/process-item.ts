@@ -3,6 +3,7 @@ import type { Client } from '@stockpile/alphavantage'
 import type { Connection } from '@stockpile/db/connection'
 import { failAttempt, putOffMs, releaseItem, settleItem, storeSeries, takeItem } from '@stockpile/db/items'
 import type { ClaimedItem, FetchedSeries, NeedlessOutcome } from '@stockpile/db/items'
+import { noteSyntheticData } from '@stockpile/db/synthetic-data'
 import { InvalidJobError, itemIdOf, parseJobData } from '@stockpile/queue/job'
 import type { IngestJob } from '@stockpile/queue/queue'
 import { DelayedError, RateLimitError, UnrecoverableError } from 'bullmq'
@@ -84,12 +85,21 @@ async function processTaken(
       }
       if (item.knownFailure !== null) throw new KnownFailureError(item.knownFailure)
       if (item.isBeside && !item.force) return await yieldToOther(db, item, job, token)
-      const { series, bytes, fetchMs } = await fetchSeries(dependencies, item, { notes, asked, signal })
+      const { series, synthetic, bytes, fetchMs } = await fetchSeries(dependencies, item, {
+        notes,
+        asked,
+        signal,
+      })
       notes.add(`${describe(series)} in ${bytes} bytes after ${fetchMs} ms`)
       if (series.bars.count + series.provisional === 0)
         throw new AllRowsRejectedError(series.rejected, series.dropped)
 
-      const stored = await dependencies.storage.keep(() => storeSeries(db, item, series), { signal, log })
+      const store = async () => {
+        // Before the rows: no reader may meet them unsaid.
+        if (synthetic) await noteSyntheticData(db)
+        return storeSeries(db, item, series)
+      }
+      const stored = await dependencies.storage.keep(store, { signal, log })
       const summary = `${stored.inserted} inserted, ${stored.updated} updated, ${stored.unchanged} unchanged`
       const { outputsize, historyLimited, provisional } = series
       const rejected = series.rejected.length + series.dropped

@@ -1,6 +1,7 @@
 import { listFailures } from '@stockpile/db/failures'
 import { listRejectedRows } from '@stockpile/db/rejected-rows'
 import { listFinancialData } from '@stockpile/db/financial-data'
+import { hasSyntheticData } from '@stockpile/db/synthetic-data'
 import { waitFor } from '@stockpile/test-harness/process'
 import { describe, expect, test } from 'vitest'
 import { CANARY_KEY, useSystem } from './system.js'
@@ -26,6 +27,13 @@ describe('what a worker stores', () => {
       provisional: 0,
     })
     expect(await rowsOf('IBM')).toEqual(before)
+  })
+
+  test('that prices are made up when the simulator made them, and for good', async () => {
+    await system.work()
+    expect(await hasSyntheticData(system.db)).toBe(false)
+    await system.run(await system.ingest(['IBM']))
+    expect(await hasSyntheticData(system.db)).toBe(true)
   })
 
   test('nothing of a symbol whose rows PostgreSQL refuses, and says so after five attempts: others go on', async () => {

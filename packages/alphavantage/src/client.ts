@@ -6,6 +6,7 @@ import { onDeparture } from './departure.js'
 import { errorOfBody, errorOfStatus, errorOfTransport, makeError } from './failure.js'
 import { asIs, type Redact, redactorOf } from './redact.js'
 import { AlphaVantageError } from './refusal.js'
+import { SYNTHETIC_HEADER } from './synthetic.js'
 import type { Transport } from './transport.js'
 
 export { openTransport } from './transport.js'
@@ -25,6 +26,11 @@ export interface ClientOptions {
   now?: () => Date
 }
 
+export interface FetchedDaily extends DailySeries {
+  /** Whether who answered said that the prices are made up: the simulator does. */
+  synthetic: boolean
+}
+
 export interface DailyRequest {
   symbol: string
   outputsize: 'compact' | 'full'
@@ -37,7 +43,7 @@ export interface Client {
    * of `signal` once that aborts. Sends exactly one request: the quota is not the client's to spend.
    * @param onDeparture told when it is written to its connection
    */
-  fetchDaily(request: DailyRequest, signal?: AbortSignal, onDeparture?: () => void): Promise<DailySeries>
+  fetchDaily(request: DailyRequest, signal?: AbortSignal, onDeparture?: () => void): Promise<FetchedDaily>
 }
 
 /** Of this package's undici: Node's own takes a `100 Continue` for an error. */
@@ -63,7 +69,8 @@ export function createClient(options: ClientOptions): Client {
       if (!complete)
         throw makeError('too_large', symbol, redact, { what: `More than ${bodyLimitBytes} bytes` })
       const body = Buffer.concat(chunks)
-      return { text: decode(body), bytes: body.length }
+      const synthetic = response.headers.get(SYNTHETIC_HEADER) === 'true'
+      return { text: decode(body), bytes: body.length, synthetic }
     } catch (error) {
       if (error instanceof AlphaVantageError) throw error
       throw errorOfTransport(error, symbol, redact, deadline.isOver() ? timeoutMs : null)
@@ -74,16 +81,16 @@ export function createClient(options: ClientOptions): Client {
     { symbol, outputsize }: DailyRequest,
     deadline: Deadline,
     departed: () => void,
-  ): Promise<DailySeries> {
+  ): Promise<FetchedDaily> {
     const key = await readKey(options.apiKey, symbol, deadline, timeoutMs)
     const redact = redactorOf(key)
     const url = new URL(endpoint)
     const query = { function: 'TIME_SERIES_DAILY', symbol, outputsize, datatype: 'json', apikey: key }
     url.search = new URLSearchParams(query).toString()
     const endWatch = onDeparture(url, departed)
-    const { text, bytes } = await fetchText(url, symbol, redact, deadline).finally(endWatch)
+    const { text, bytes, synthetic } = await fetchText(url, symbol, redact, deadline).finally(endWatch)
     const series = parseRedacted(text, symbol, redact, now())
-    return { ...series, bytes }
+    return { ...series, bytes, synthetic }
   }
 
   return {

@@ -34,6 +34,14 @@ describe('a request', () => {
     })
   })
 
+  it.each([
+    [{ 'x-synthetic-data': 'true' }, true],
+    [{ 'content-type': 'application/json' }, false],
+  ])('says whether the prices are made up, by the headers %j', async (headers, synthetic) => {
+    const { baseUrl } = await serve((_request, response) => response.writeHead(200, headers).end(SOUND))
+    expect(await clientOf(baseUrl).fetchDaily(IBM)).toMatchObject({ synthetic })
+  })
+
   it.each(['BRK-B', 'BC/PB', 'NYCB- PR-U', 'NXT(EXP20091224)', 'ACWV:BAT', 'A&apikey=x#%2F+é'])(
     'carries the symbol %s whole',
     async (symbol) => {

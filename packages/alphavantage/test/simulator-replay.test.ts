@@ -81,6 +81,11 @@ describe('a replayed recording', () => {
     expect(await ask({ symbol: 'IBM', datatype: 'csv' })).toBe(`${CSV_LINES.join('\r\n')}\r\n`)
   })
 
+  it('is not said to be made up', async () => {
+    const answer = await fetch(`${simulator.url}/query?function=TIME_SERIES_DAILY&symbol=ACME&apikey=K`)
+    expect(answer.headers.get('x-synthetic-data')).toBeNull()
+  })
+
   it('comes digit for digit in the other datatype', async () => {
     expect(await ask({ symbol: 'ACME', datatype: 'csv' })).toBe(
       [

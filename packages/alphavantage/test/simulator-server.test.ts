@@ -47,6 +47,12 @@ describe('the simulator', () => {
     for (const value of lines[1]?.split(',') ?? ['missing']) expect(json).toContain(`"${value}"`)
   })
 
+  it('says in every answer that its prices are made up', async () => {
+    const simulator = await start()
+    for (const parameters of [{}, { datatype: 'csv' }, { apikey: 'invalid' }])
+      expect((await ask(simulator, parameters)).response.headers.get('x-synthetic-data')).toBe('true')
+  })
+
   it('serves everything as full, and anything else as compact', async () => {
     const simulator = await start()
     const full = (await ask(simulator, { outputsize: 'full' })).text

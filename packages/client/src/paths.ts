@@ -910,6 +910,11 @@ export interface operations {
                      * @example NOSUCH
                      */
                     "X-Unknown-Symbols"?: string;
+                    /**
+                     * @description Of CSV and NDJSON: there, and true, when prices that a simulator made up were stored here.
+                     * @example true
+                     */
+                    "X-Synthetic-Data"?: "true";
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
@@ -1009,6 +1014,11 @@ export interface operations {
                              * @enum {string}
                              */
                             error: "";
+                            /**
+                             * @description There when prices that a simulator made up were stored in this database: no row of it is to be taken for the market’s. Absent otherwise.
+                             * @enum {boolean}
+                             */
+                            synthetic_data?: true;
                             /**
                              * @description Of the symbols asked for those without any stored row, whatever the dates; absent when there is none. CSV and NDJSON have them in the header X-Unknown-Symbols.
                              * @example [
@@ -1130,6 +1140,11 @@ export interface operations {
                      * @example NOSUCH
                      */
                     "X-Unknown-Symbols"?: string;
+                    /**
+                     * @description Of CSV and NDJSON: there, and true, when prices that a simulator made up were stored here.
+                     * @example true
+                     */
+                    "X-Synthetic-Data"?: "true";
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
@@ -1251,6 +1266,11 @@ export interface operations {
                      * @example NOSUCH
                      */
                     "X-Unknown-Symbols"?: string;
+                    /**
+                     * @description Of CSV and NDJSON: there, and true, when prices that a simulator made up were stored here.
+                     * @example true
+                     */
+                    "X-Synthetic-Data"?: "true";
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
@@ -1536,6 +1556,11 @@ export interface operations {
                              * @enum {string}
                              */
                             error: "";
+                            /**
+                             * @description There when prices that a simulator made up were stored in this database: no row of it is to be taken for the market’s. Absent otherwise.
+                             * @enum {boolean}
+                             */
+                            synthetic_data?: true;
                         };
                     };
                 };
@@ -1736,6 +1761,11 @@ export interface operations {
                              * @enum {string}
                              */
                             error: "";
+                            /**
+                             * @description There when prices that a simulator made up were stored in this database: no row of it is to be taken for the market’s. Absent otherwise.
+                             * @enum {boolean}
+                             */
+                            synthetic_data?: true;
                         };
                     };
                 };
@@ -1854,6 +1884,11 @@ export interface operations {
                              * @enum {string}
                              */
                             error: "";
+                            /**
+                             * @description There when prices that a simulator made up were stored in this database: no row of it is to be taken for the market’s. Absent otherwise.
+                             * @enum {boolean}
+                             */
+                            synthetic_data?: true;
                         };
                     };
                 };
@@ -1976,6 +2011,11 @@ export interface operations {
                              * @enum {string}
                              */
                             error: "";
+                            /**
+                             * @description There when prices that a simulator made up were stored in this database: no row of it is to be taken for the market’s. Absent otherwise.
+                             * @enum {boolean}
+                             */
+                            synthetic_data?: true;
                         };
                     };
                 };
@@ -2065,6 +2105,11 @@ export interface operations {
                              * @enum {string}
                              */
                             error: "";
+                            /**
+                             * @description There when prices that a simulator made up were stored in this database: no row of it is to be taken for the market’s. Absent otherwise.
+                             * @enum {boolean}
+                             */
+                            synthetic_data?: true;
                         };
                     };
                 };
@@ -2222,6 +2267,11 @@ export interface operations {
                              * @enum {string}
                              */
                             error: "";
+                            /**
+                             * @description There when prices that a simulator made up were stored in this database: no row of it is to be taken for the market’s. Absent otherwise.
+                             * @enum {boolean}
+                             */
+                            synthetic_data?: true;
                         };
                     };
                 };
@@ -2304,6 +2354,11 @@ export interface operations {
                              * @enum {string}
                              */
                             error: "";
+                            /**
+                             * @description There when prices that a simulator made up were stored in this database: no row of it is to be taken for the market’s. Absent otherwise.
+                             * @enum {boolean}
+                             */
+                            synthetic_data?: true;
                         };
                     };
                 };
@@ -2388,6 +2443,11 @@ export interface operations {
                              * @enum {string}
                              */
                             error: "";
+                            /**
+                             * @description There when prices that a simulator made up were stored in this database: no row of it is to be taken for the market’s. Absent otherwise.
+                             * @enum {boolean}
+                             */
+                            synthetic_data?: true;
                         };
                     };
                 };
@@ -2532,6 +2592,11 @@ export interface operations {
                              * @enum {string}
                              */
                             error: "";
+                            /**
+                             * @description There when prices that a simulator made up were stored in this database: no row of it is to be taken for the market’s. Absent otherwise.
+                             * @enum {boolean}
+                             */
+                            synthetic_data?: true;
                         };
                     };
                 };
@@ -2670,6 +2735,11 @@ export interface operations {
                              * @enum {string}
                              */
                             error: "";
+                            /**
+                             * @description There when prices that a simulator made up were stored in this database: no row of it is to be taken for the market’s. Absent otherwise.
+                             * @enum {boolean}
+                             */
+                            synthetic_data?: true;
                         };
                     };
                 };
@@ -2867,6 +2937,11 @@ export interface operations {
                              * @enum {string}
                              */
                             error: "";
+                            /**
+                             * @description There when prices that a simulator made up were stored in this database: no row of it is to be taken for the market’s. Absent otherwise.
+                             * @enum {boolean}
+                             */
+                            synthetic_data?: true;
                         };
                     };
                 };
@@ -2994,6 +3069,11 @@ export interface operations {
                              * @enum {string}
                              */
                             error: "";
+                            /**
+                             * @description There when prices that a simulator made up were stored in this database: no row of it is to be taken for the market’s. Absent otherwise.
+                             * @enum {boolean}
+                             */
+                            synthetic_data?: true;
                         };
                     };
                 };
@@ -3044,6 +3124,11 @@ export interface operations {
                              * @enum {string}
                              */
                             error: "";
+                            /**
+                             * @description There when prices that a simulator made up were stored in this database: no row of it is to be taken for the market’s. Absent otherwise.
+                             * @enum {boolean}
+                             */
+                            synthetic_data?: true;
                         };
                     };
                 };
@@ -3147,6 +3232,11 @@ export interface operations {
                              * @enum {string}
                              */
                             error: "";
+                            /**
+                             * @description There when prices that a simulator made up were stored in this database: no row of it is to be taken for the market’s. Absent otherwise.
+                             * @enum {boolean}
+                             */
+                            synthetic_data?: true;
                         };
                     };
                 };
@@ -3204,6 +3294,11 @@ export interface operations {
                              * @enum {string}
                              */
                             error: "";
+                            /**
+                             * @description There when prices that a simulator made up were stored in this database: no row of it is to be taken for the market’s. Absent otherwise.
+                             * @enum {boolean}
+                             */
+                            synthetic_data?: true;
                         };
                     };
                 };

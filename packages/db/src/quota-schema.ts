@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm'
 import {
   bigint,
+  boolean,
   check,
   date,
   doublePrecision,
@@ -99,6 +100,8 @@ export const providerState = pgTable(
     clockJumps: integer('clock_jumps').notNull().default(0),
     clockJumpedAt: instant('clock_jumped_at'),
     clockJumpMs: doublePrecision('clock_jump_ms'),
+    /** Whether prices that a simulator made up were ever stored here. */
+    syntheticData: boolean('synthetic_data').notNull().default(false),
   },
   (table) => [check('provider_state_one_row', sql`${table.id} = 1`)],
 )

@@ -37,6 +37,7 @@ export async function registerOpenapi(app: App): Promise<void> {
         description: [
           'Keeps a database of daily stock prices from Alpha Vantage and serves it.',
           'Prices are exactly as the provider wrote them: raw, not adjusted for splits.',
+          'Where a simulator answered in place of Alpha Vantage every answer says so: info.synthetic_data, X-Synthetic-Data of CSV and NDJSON.',
           'Errors are application/problem+json (RFC 9457), and carry info.error like every other answer.',
           'An unknown address is 404; a method that an address does not take is 405 with Allow.',
           'HEAD is answered wherever GET is. Every answer has an X-Request-Id.',

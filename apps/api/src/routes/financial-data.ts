@@ -5,6 +5,7 @@ import { readUnknown, readVersion } from '@stockpile/db/version'
 import { decodeCursor, encodeCursor } from '../cursor.js'
 import type { Dependencies } from '../dependencies.js'
 import type { Exports } from '../exports.js'
+import type { SyntheticData } from '../plugins/synthetic-data.js'
 import { negotiateFormat } from '../format.js'
 import type { Format } from '../format.js'
 import { isHeavy } from '../heavy-statements.js'
@@ -35,6 +36,12 @@ const UNKNOWN = {
   description: 'Of CSV and NDJSON: the symbols asked for that have no stored row, separated by commas.',
   schema: { type: 'string' },
   example: 'NOSUCH',
+} as const
+
+const SYNTHETIC = {
+  description: 'Of CSV and NDJSON: there, and true, when prices that a simulator made up were stored here.',
+  schema: { type: 'string', const: 'true' },
+  example: 'true',
 } as const
 
 const PRICES =
@@ -70,7 +77,12 @@ const ADDRESSES = [
   },
 ] as const satisfies readonly { path: string; format?: Format; [more: string]: unknown }[]
 
-export function financialDataRoutes(app: App, { db, dataDb, heavy }: Dependencies, exports: Exports): void {
+export function financialDataRoutes(
+  app: App,
+  { db, dataDb, heavy }: Dependencies,
+  exports: Exports,
+  isSynthetic: SyntheticData,
+): void {
   for (const { path, success, ...described } of ADDRESSES) {
     const fixed: Format | undefined = 'format' in described ? described.format : undefined
     app.get(
@@ -95,7 +107,7 @@ export function financialDataRoutes(app: App, { db, dataDb, heavy }: Dependencie
           'x-filled-in': ['symbol', 'order'],
           'x-left-out': ['format'],
           'x-response-headers': {
-            200: { ...TEXT_HEADERS, Link: LINK, 'X-Unknown-Symbols': UNKNOWN },
+            200: { ...TEXT_HEADERS, Link: LINK, 'X-Unknown-Symbols': UNKNOWN, 'X-Synthetic-Data': SYNTHETIC },
             304: CACHE_HEADERS,
           },
         },
@@ -125,6 +137,7 @@ export function financialDataRoutes(app: App, { db, dataDb, heavy }: Dependencie
           const headers = {
             ...cacheHeaders(revalidation, await readOwnVersion()),
             ...unknownHeader(await unknownSymbols(dataDb, asked, [])),
+            ...syntheticHeader(await isSynthetic()),
           }
           return sendExport(reply, { db, exports }, asked, { format, columns, headers })
         }
@@ -143,7 +156,7 @@ export function financialDataRoutes(app: App, { db, dataDb, heavy }: Dependencie
         const unknown = await unknownSymbols(dataDb, asked, page.rows)
         const data = page.rows.map((row) => rowAnswer(row, query.fields))
         if (format !== 'json') {
-          const all = { ...headers, ...unknownHeader(unknown) }
+          const all = { ...headers, ...unknownHeader(unknown), ...syntheticHeader(await isSynthetic()) }
           return sendText(reply, asked, { format, columns, headers: all }, data)
         }
         reply.headers(headers)
@@ -191,6 +204,10 @@ async function unknownSymbols(
   const found = new Set(rows.map((row) => row.symbol))
   const doubtful = symbols.filter((symbol) => !found.has(symbol))
   return doubtful.length === 0 ? [] : readUnknown(db, doubtful)
+}
+
+function syntheticHeader(isSynthetic: boolean): Record<string, string> {
+  return isSynthetic ? { 'x-synthetic-data': 'true' } : {}
 }
 
 /** No symbol has a comma in it. */

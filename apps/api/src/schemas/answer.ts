@@ -7,6 +7,10 @@ import type { ProblemStatus } from './problem-answers.js'
 
 export const infoSchema = z.object({
   error: z.literal('').meta({ description: 'Empty unless the request failed.' }),
+  synthetic_data: z.literal(true).optional().meta({
+    description:
+      'There when prices that a simulator made up were stored in this database: no row of it is to be taken for the market’s. Absent otherwise.',
+  }),
 })
 
 /** What every success carries beside its data. */

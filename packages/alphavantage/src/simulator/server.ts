@@ -14,6 +14,7 @@ import { jsonReply, type Reply, send, seriesReply } from './reply.js'
 import { replaySource } from './replay.js'
 import { type Rule, ruleBook } from './rules.js'
 import { type Source, syntheticSource } from './source.js'
+import { SYNTHETIC_HEADER } from '../synthetic.js'
 
 export type { Arrival } from './arrivals.js'
 export { REAL_WINDOWS, type Windows } from './limits.js'
@@ -84,6 +85,8 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
       : await replaySource(options.replayDir)
   const rules = ruleBook()
   const log = arrivalLog(options.onArrival)
+  // Recordings are what the provider answered once.
+  const synthetic = options.replayDir === undefined
 
   const keyRefusal = (key: string): Refusal | undefined => {
     if (validKeys !== undefined) return validKeys.has(key) ? undefined : 'invalid_key'
@@ -142,6 +145,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const url = new URL(request.url ?? '/', 'http://simulator')
     if (url.pathname !== '/query') return handleControl(request, response, url.pathname, { rules, log })
+    if (synthetic) response.setHeader(SYNTHETIC_HEADER, 'true')
     if (request.method === 'GET') return handleQuery(url, response)
     send(response, { status: 405, headers: { allow: 'GET' }, body: Buffer.alloc(0) })
   }

@@ -1,0 +1,1 @@
+ALTER TABLE "provider_state" ADD COLUMN "synthetic_data" boolean DEFAULT false NOT NULL;
