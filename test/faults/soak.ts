@@ -32,9 +32,12 @@ const options = {
   minutes: { type: 'string', default: '30' },
   seed: { type: 'string', default: '1' },
   backend: { type: 'string', default: 'redis' },
+  help: { type: 'boolean', default: false },
 } as const
-const given = parseArgs({ options }).values
-if (
+const given = readOptions()
+if (given?.help === true) console.log(USAGE)
+else if (
+  given === null ||
   !/^\d{1,4}$/.test(given.minutes) ||
   !/^\d{1,9}$/.test(given.seed) ||
   (given.backend !== 'redis' && given.backend !== 'postgres')
@@ -74,6 +77,15 @@ if (
   } finally {
     await world?.close()
     await servers.close()
+  }
+}
+
+/** Null when there is an option that this command does not take. */
+function readOptions() {
+  try {
+    return parseArgs({ options }).values
+  } catch {
+    return null
   }
 }
 
