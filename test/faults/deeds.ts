@@ -26,7 +26,7 @@ function answering(name: string, answerOf: (world: World) => Rule['answer']): De
   }
 }
 
-/** Rows 1 to 19 of the matrix, as far as they can be survived without a person. */
+/** Rows 1 to 19, 45 and 48 of the matrix, as far as they can be survived without a person. */
 export const DEEDS: readonly Deed[] = [
   {
     name: 'a worker is killed',
@@ -150,6 +150,34 @@ export const DEEDS: readonly Deed[] = [
       })
       // Who takes PostgreSQL down meanwhile takes the lock away.
       await lock.catch(() => {})
+    },
+  },
+  {
+    name: 'PostgreSQL takes no writes',
+    async work(world) {
+      const { sql, until } = world
+      // PostgreSQL itself may be down.
+      const alter = (
+        setting: 'SET default_transaction_read_only = on' | 'RESET default_transaction_read_only',
+      ) =>
+        until(setting, () =>
+          sql.unsafe(`ALTER SYSTEM ${setting}`).then(
+            () => sql`SELECT pg_reload_conf()`.then(() => true),
+            () => false,
+          ),
+        )
+      await alter('SET default_transaction_read_only = on')
+      await seconds(world, 1, 15)
+      await alter('RESET default_transaction_read_only')
+    },
+  },
+  {
+    name: 'the upstream fails whatever it is asked',
+    async work(world) {
+      const { random, simulator } = world
+      simulator.rule({ answer: { kind: 'status', status: random.pick([500, 502, 503]) } })
+      await seconds(world, 3, 20)
+      simulator.clearRules()
     },
   },
   answering('fails', ({ random }) => ({ kind: 'status', status: random.pick([500, 502, 503]) })),
