@@ -22,35 +22,31 @@ describe.each(queueBackends())('the queue on $name', ({ redisUrl }) => {
   describe('a provider that answers 503 to everything', () => {
     const system = useSystem({ redisUrl, probeWaits: { firstMs: 500, longestMs: 2_000 } })
 
-    test(
-      'costs a few requests and hardly an attempt; the rest waits, and everything is fetched once it is over',
-      { timeout: 120_000 },
-      async () => {
-        system.simulator.rule({ answer: { kind: 'status', status: 503 } })
-        await system.work()
-        await system.work()
-        const id = await system.ingest(symbolNames(60))
-        expect(await system.run(id, (run) => run.status === 'blocked')).toMatchObject({
-          waiting: { for: 'provider', reason: 'The provider does not answer: HTTP 503. The server failed.' },
-        })
-        await waitFor(() => system.simulator.arrivals().length >= 10, { deadlineMs: DEADLINE_MS })
-        const during = system.simulator.arrivals()
-        const lasted = (during.at(-1)?.at ?? 0) - (during[0]?.at ?? 0)
-        // Those that opened it, with what was under way, then one after 0.5, 1, 2, 2, 2 s, of one symbol after the other.
-        expect(lasted).toBeGreaterThan(3_000)
-        expect(new Set(during.map((one) => one.symbol)).size).toBeGreaterThanOrEqual(5)
-        expect(await system.run(id, () => true)).toMatchObject({ counts: { failed: 0 }, status: 'blocked' })
-        system.simulator.clearRules()
-        expect(await system.run(id)).toMatchObject({ status: 'succeeded', counts: { succeeded: 60 } })
-        const [charged] = await system.db.execute<{ attempts: number }>(
-          `SELECT sum(attempts)::int AS attempts FROM ingest_items`,
-        )
-        expect(charged?.attempts).toBeLessThanOrEqual(2)
-        const logs = system.logs.join('\n')
-        expect(logs.match(/All workers wait/g)).toHaveLength(1)
-        expect(logs.match(/the provider answers again/g)).toHaveLength(1)
-      },
-    )
+    test('costs a few requests and hardly an attempt; the rest waits, and everything is fetched once it is over', async () => {
+      system.simulator.rule({ answer: { kind: 'status', status: 503 } })
+      await system.work()
+      await system.work()
+      const id = await system.ingest(symbolNames(60))
+      expect(await system.run(id, (run) => run.status === 'blocked')).toMatchObject({
+        waiting: { for: 'provider', reason: 'The provider does not answer: HTTP 503. The server failed.' },
+      })
+      await waitFor(() => system.simulator.arrivals().length >= 10, { deadlineMs: DEADLINE_MS })
+      const during = system.simulator.arrivals()
+      const lasted = (during.at(-1)?.at ?? 0) - (during[0]?.at ?? 0)
+      // Those that opened it, with what was under way, then one after 0.5, 1, 2, 2, 2 s, of one symbol after the other.
+      expect(lasted).toBeGreaterThan(3_000)
+      expect(new Set(during.map((one) => one.symbol)).size).toBeGreaterThanOrEqual(5)
+      expect(await system.run(id, () => true)).toMatchObject({ counts: { failed: 0 }, status: 'blocked' })
+      system.simulator.clearRules()
+      expect(await system.run(id)).toMatchObject({ status: 'succeeded', counts: { succeeded: 60 } })
+      const [charged] = await system.db.execute<{ attempts: number }>(
+        `SELECT sum(attempts)::int AS attempts FROM ingest_items`,
+      )
+      expect(charged?.attempts).toBeLessThanOrEqual(2)
+      const logs = system.logs.join('\n')
+      expect(logs.match(/All workers wait/g)).toHaveLength(1)
+      expect(logs.match(/the provider answers again/g)).toHaveLength(1)
+    })
 
     test('for one symbol only: it fails after its attempts, and the others do not wait', async () => {
       system.simulator.rule({ symbol: 'S7', answer: { kind: 'status', status: 503 } })

@@ -40,7 +40,6 @@ describe.each(queueBackends())('rows that cannot be stored, the queue on $name',
     ['P0001', 'refused', 0],
   ] as const)(
     'are kept and nothing more is asked for by anybody; afterwards each symbol was asked for once (%s)',
-    { timeout: 60_000 },
     async (code, expected, lastsMs) => {
       await refuse(code)
       await work()
@@ -62,32 +61,28 @@ describe.each(queueBackends())('rows that cannot be stored, the queue on $name',
     },
   )
 
-  test(
-    'for a lock of somebody else: the run waits for storage, and whoever holds it is named',
-    { timeout: 60_000 },
-    async () => {
+  test('for a lock of somebody else: the run waits for storage, and whoever holds it is named', async () => {
+    await work()
+    // Before a key has been accepted, one request at a time goes out.
+    await system.run(await system.ingest(['IBM']))
+    let id = ''
+    await system.db.transaction(async (tx) => {
+      await tx.execute(`LOCK TABLE financial_data IN ACCESS EXCLUSIVE MODE`)
+      id = await system.ingest(symbolNames(12))
+      const state = await closed()
+      expect(state.class).toBe('locked')
+      // Since when is for a role to see that may look at the sessions of others.
+      expect(state.detail).toMatch(/process \d+ \(test, user \w+(, since .+)?\) holds a lock/)
+      // The first has its hands full of what it keeps; another finds out when it asks.
       await work()
-      // Before a key has been accepted, one request at a time goes out.
-      await system.run(await system.ingest(['IBM']))
-      let id = ''
-      await system.db.transaction(async (tx) => {
-        await tx.execute(`LOCK TABLE financial_data IN ACCESS EXCLUSIVE MODE`)
-        id = await system.ingest(symbolNames(12))
-        const state = await closed()
-        expect(state.class).toBe('locked')
-        // Since when is for a role to see that may look at the sessions of others.
-        expect(state.detail).toMatch(/process \d+ \(test, user \w+(, since .+)?\) holds a lock/)
-        // The first has its hands full of what it keeps; another finds out when it asks.
-        await work()
-        const waiting = await system.run(id, (run) => run.waiting?.for === 'storage')
-        expect(waiting.waiting?.reason).toMatch(/holds a lock/)
-        expect(arrivals()).toBeLessThanOrEqual(1 + CONCURRENCY)
-      })
-      expect(await system.run(id)).toMatchObject({ status: 'succeeded' })
-      expect(arrivals()).toBe(13)
-      expect(await attempts(id)).toEqual(Array.from({ length: 12 }, () => 0))
-    },
-  )
+      const waiting = await system.run(id, (run) => run.waiting?.for === 'storage')
+      expect(waiting.waiting?.reason).toMatch(/holds a lock/)
+      expect(arrivals()).toBeLessThanOrEqual(1 + CONCURRENCY)
+    })
+    expect(await system.run(id)).toMatchObject({ status: 'succeeded' })
+    expect(arrivals()).toBe(13)
+    expect(await attempts(id)).toEqual(Array.from({ length: 12 }, () => 0))
+  })
 
   test('are not taken to be storable because something else could be written', async () => {
     await refuse('53100')
@@ -118,46 +113,38 @@ describe.each(queueBackends())('rows that cannot be stored, the queue on $name',
     })
   })
 
-  test(
-    'in time, of one symbol alone, are a recorded failure, tried again and ended; the others go on',
-    { timeout: 60_000 },
-    async () => {
-      await refuse('57014', "NEW.symbol = 'SLOW'")
-      await work()
-      const id = await system.ingest(['SLOW', ...symbolNames(6)])
-      expect(await system.run(id)).toMatchObject({
-        status: 'partial',
-        counts: { succeeded: 6, failed: 1 },
-        failures: [{ class: 'storage_timeout', count: 1 }],
-      })
-      const { failures } = await listFailures(system.db, { ...page, runId: id })
-      expect(failures.map((one) => [one.symbol, one.class, one.attempt, one.final])).toEqual([
-        ['SLOW', 'storage_timeout', 3, true],
-        ['SLOW', 'storage_timeout', 2, false],
-        ['SLOW', 'storage_timeout', 1, false],
-      ])
-      expect(arrivals()).toBe(9)
-      expect(await readStorageState(system.db)).toBeNull()
-    },
-  )
+  test('in time, of one symbol alone, are a recorded failure, tried again and ended; the others go on', async () => {
+    await refuse('57014', "NEW.symbol = 'SLOW'")
+    await work()
+    const id = await system.ingest(['SLOW', ...symbolNames(6)])
+    expect(await system.run(id)).toMatchObject({
+      status: 'partial',
+      counts: { succeeded: 6, failed: 1 },
+      failures: [{ class: 'storage_timeout', count: 1 }],
+    })
+    const { failures } = await listFailures(system.db, { ...page, runId: id })
+    expect(failures.map((one) => [one.symbol, one.class, one.attempt, one.final])).toEqual([
+      ['SLOW', 'storage_timeout', 3, true],
+      ['SLOW', 'storage_timeout', 2, false],
+      ['SLOW', 'storage_timeout', 1, false],
+    ])
+    expect(arrivals()).toBe(9)
+    expect(await readStorageState(system.db)).toBeNull()
+  })
 
-  test(
-    'are given up by a worker that stops, and fetched by the next: it says that a request is lost',
-    { timeout: 60_000 },
-    async () => {
-      await refuse('53100')
-      const worker = await work()
-      const id = await system.ingest(['IBM'])
-      await closed()
-      await worker.stop(AbortSignal.timeout(100))
-      expect(system.logs.some((line) => line.includes('its request is lost'))).toBe(true)
-      await accept()
-      // It would run out by itself.
-      await clearStorageTrouble(system.db)
-      await work()
-      expect(await system.run(id)).toMatchObject({ status: 'succeeded' })
-      expect(arrivals()).toBe(2)
-      expect(await attempts(id)).toEqual([0])
-    },
-  )
+  test('are given up by a worker that stops, and fetched by the next: it says that a request is lost', async () => {
+    await refuse('53100')
+    const worker = await work()
+    const id = await system.ingest(['IBM'])
+    await closed()
+    await worker.stop(AbortSignal.timeout(100))
+    expect(system.logs.some((line) => line.includes('its request is lost'))).toBe(true)
+    await accept()
+    // It would run out by itself.
+    await clearStorageTrouble(system.db)
+    await work()
+    expect(await system.run(id)).toMatchObject({ status: 'succeeded' })
+    expect(arrivals()).toBe(2)
+    expect(await attempts(id)).toEqual([0])
+  })
 })

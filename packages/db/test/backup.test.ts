@@ -92,7 +92,6 @@ test('What was backed up is restored to the digit: all tables, sequences and tri
 
 test.each([500, 1_500, 2_300, 5_000, 30_000])(
   'A backup of %i rows ends, and holds them all',
-  { timeout: 30_000 },
   async (rows) => {
     await source.db.execute(sql`
     INSERT INTO financial_data

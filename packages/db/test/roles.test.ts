@@ -50,7 +50,7 @@ describe('the role of a process', () => {
     await expect(as(name).unsafe(statement)).rejects.toThrow(/permission denied|must be owner/)
   })
 
-  test('is made for two databases of a server at the same time', { timeout: 60_000 }, async () => {
+  test('is made for two databases of a server at the same time', async () => {
     const other = await createDatabase()
     const passwords = PROCESS_ROLES
     await Promise.all(
