@@ -29,6 +29,7 @@ const text = given(z.string().optional())
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const
 const PORT_TAKES = 'takes a port from 0 to 65535 (0: any free one; default 8081)'
+const POSTGRES_PORT_TAKES = 'takes a port from 1 to 65535 (unset: that of the last start, or a free one)'
 const FREE_KEY = 'https://www.alphavantage.co/support/#api-key'
 
 const environmentSchema = z.object({
@@ -59,6 +60,14 @@ const environmentSchema = z.object({
       .transform(Number)
       .pipe(z.int().max(65_535, PORT_TAKES))
       .default(8081),
+  ),
+  POSTGRES_PORT: given(
+    z
+      .string()
+      .regex(/^\d{1,5}$/, POSTGRES_PORT_TAKES)
+      .transform(Number)
+      .pipe(z.int().min(1, POSTGRES_PORT_TAKES).max(65_535, POSTGRES_PORT_TAKES))
+      .optional(),
   ),
   ALPHAVANTAGE_API_KEY: text,
   ALPHAVANTAGE_API_KEY_FILE: text,
@@ -101,6 +110,8 @@ export interface Config {
   home: string
   /** Undefined: the embedded server. */
   databaseUrl: string | undefined
+  /** Of the embedded server; undefined: that of the last start, or a free one. */
+  postgresPort: number | undefined
   redisUrl: string | undefined
   queuePrefix: string | undefined
   host: string
@@ -165,6 +176,7 @@ export function parseConfig(
       data.DATABASE_URL === undefined || data.DATABASE_PASSWORD === undefined
         ? data.DATABASE_URL
         : withPassword(data.DATABASE_URL, data.DATABASE_PASSWORD),
+    postgresPort: data.POSTGRES_PORT,
     redisUrl: data.REDIS_URL,
     queuePrefix: data.QUEUE_PREFIX,
     host: data.HOST,

@@ -42,6 +42,8 @@ export interface DatabaseServer {
          * Redis outlives the database, and its jobs mean nothing to the next one.
          */
         identity: string
+        /** Whether its port is another than at the last start. */
+        isNewPort: boolean
         /** Whether it outlived the npm start that started it. */
         survived: boolean
       }
@@ -60,7 +62,7 @@ export interface DatabaseServer {
  * @throws StartError
  */
 export async function openDatabaseServer(
-  config: Pick<Config, 'home' | 'databaseUrl' | 'simulated'>,
+  config: Pick<Config, 'home' | 'databaseUrl' | 'postgresPort' | 'simulated'>,
   log: (line: string) => void,
 ): Promise<DatabaseServer> {
   const suffix = config.simulated ? SIMULATED_SUFFIX : ''
@@ -76,7 +78,7 @@ export async function openDatabaseServer(
     }
   }
   for (let attempt = 1; ; attempt += 1) {
-    const server = await startServer(config.home, log)
+    const server = await startServer(config, log)
     try {
       const lock = await takeCopyLock(server.url)
       const identity = await identityOf(server.url).catch(async (error: unknown) => {
@@ -89,7 +91,12 @@ export async function openDatabaseServer(
         databaseUrl: withDatabase(server.url, `${EMBEDDED_DATABASE}${suffix}`),
         // New at each start, and kept nowhere: nobody but these two processes uses them.
         rolePasswords: { api: newPassword(), worker: newPassword() },
-        embedded: { passwordFile: join(server.folder, 'password'), identity, survived: server.adopted },
+        embedded: {
+          passwordFile: join(server.folder, 'password'),
+          identity,
+          isNewPort: server.isNewPort,
+          survived: server.adopted,
+        },
         lost: Promise.race([lock.lost, watch.lost]),
         lookForLoss,
         async close() {
@@ -122,15 +129,16 @@ export interface MaintenanceServer {
  * @throws StartError
  */
 export async function openForMaintenance(
-  { home, databaseUrl }: Pick<Config, 'home' | 'databaseUrl'>,
+  config: Pick<Config, 'home' | 'databaseUrl' | 'postgresPort'>,
   log: (line: string) => void,
 ): Promise<MaintenanceServer> {
   const urlOf = (url: string, database: string) => (simulated: boolean) =>
     withDatabase(url, `${database}${simulated ? SIMULATED_SUFFIX : ''}`)
+  const { databaseUrl } = config
   if (databaseUrl !== undefined) {
     return { urlOf: urlOf(databaseUrl, parseDatabaseUrl(databaseUrl).database), close: async () => {} }
   }
-  const server = await startServer(home, log)
+  const server = await startServer(config, log)
   // With the lock it is ours to stop: an npm start that comes meanwhile is told to wait.
   const lock = await takeCopyLock(server.url).catch((error: unknown) => {
     if (error instanceof CopyTakenError) return undefined
@@ -185,9 +193,13 @@ export function processUrl(
     : withPassword(withUser(databaseUrl, PROCESS_ROLES[name]), rolePasswords[name])
 }
 
-async function startServer(home: string, log: (line: string) => void) {
+async function startServer(
+  { home, postgresPort }: Pick<Config, 'home' | 'postgresPort'>,
+  log: (line: string) => void,
+) {
+  const settings = postgresPort === undefined ? SETTINGS : { ...SETTINGS, port: String(postgresPort) }
   try {
-    return await startEmbeddedPostgres({ directory: join(home, POSTGRES_FOLDER), settings: SETTINGS, log })
+    return await startEmbeddedPostgres({ directory: join(home, POSTGRES_FOLDER), settings, log })
   } catch (error) {
     if (error instanceof EmbeddedPostgresError) throw new StartError(error.message, { cause: error })
     throw error

@@ -1,5 +1,7 @@
 import { isAbsolute, relative } from 'node:path'
+import { allowsFullHistory } from '@stockpile/alphavantage/plan'
 import { parseDatabaseUrl } from '@stockpile/db/database-url'
+import type { StoredSummary, Unfinished } from '@stockpile/db/summary'
 import type { Stored } from './api.js'
 import type { Config } from './config.js'
 import type { Line, Span } from './paint.js'
@@ -8,7 +10,7 @@ import { thousands } from './progress.js'
 const FREE_KEY = 'https://www.alphavantage.co/support/#api-key'
 const LABEL_WIDTH = 12
 const ADDRESS = { style: 'cyan', whole: true } as const
-const COMMAND = { whole: true } as const
+const PORT_HINT = '(that port is kept while it is free; POSTGRES_PORT sets it)'
 /** Fits into a narrow terminal: a coloured line that is broken there has ragged ends. */
 const ALARM_WIDTH = 59
 
@@ -35,7 +37,7 @@ export function partsLines(
     labelled(
       'data',
       embedded
-        ? `database ${name} of the embedded PostgreSQL in ${shortPath(config.home)}`
+        ? `database ${name} of the PostgreSQL in ${shortPath(config.home)}`
         : `database ${name} of the PostgreSQL at ${where} (DATABASE_URL); none is started here`,
     ),
     labelled(
@@ -47,22 +49,42 @@ export function partsLines(
     labelled(
       'provider',
       config.simulated
-        ? `the simulator, with the limits of plan ${config.plan}`
-        : `${config.baseUrl ?? 'Alpha Vantage'}, plan ${config.plan}`,
+        ? `the simulator, as on plan ${config.plan}${historyText(config)}`
+        : `${config.baseUrl ?? 'Alpha Vantage'}, plan ${config.plan}${historyText(config)}`,
     ),
   ]
 }
 
+/** Why no more rows come in. */
+function historyText({ plan }: Config): string {
+  return allowsFullHistory(plan) ? '' : ': the newest 100 rows of a symbol'
+}
+
 /** What an earlier start left, or undefined when that is nothing. */
-export function storedText(
-  stored: readonly Pick<Stored, 'symbol' | 'rows'>[],
-  more: number,
-): string | undefined {
-  if (stored.length === 0) return undefined
-  const parts = stored.map(
-    ({ symbol, rows }) => `${symbol} ${thousands(rows)} ${rows === 1 ? 'row' : 'rows'}`,
-  )
-  return `already here: ${parts.join(', ')}${more > 0 ? `, and up to ${thousands(more)} symbols more` : ''}`
+export function storedText({ symbols, rows, newest }: StoredSummary): string | undefined {
+  if (symbols === 0) return undefined
+  const named = newest.map((one) => `${one.symbol} ${counted(one.rows, 'row')}`)
+  const more = symbols - newest.length
+  const list = [...named, ...(more > 0 ? [`${thousands(more)} more`] : [])].join(', ')
+  return `already here: ${counted(symbols, 'symbol')}, ${counted(rows, 'row')}; newest first: ${list}`
+}
+
+/** What goes on from an earlier start, or undefined when all was finished. */
+export function goingOnText({ runs, items }: Unfinished): string | undefined {
+  if (runs === 0) return undefined
+  return `${counted(runs, 'run')} ${runs === 1 ? 'goes' : 'go'} on from the last start, with ${counted(items, 'symbol')} to fetch`
+}
+
+/** What goes on at the next start, or undefined when all is finished. */
+export function leftText({ runs }: Unfinished): string | undefined {
+  if (runs === 0) return undefined
+  return runs === 1
+    ? '1 run is unfinished; it goes on at the next npm start.'
+    : `${thousands(runs)} runs are unfinished; they go on at the next npm start.`
+}
+
+function counted(count: number, what: string): string {
+  return `${thousands(count)} ${what}${count === 1 ? '' : 's'}`
 }
 
 /** The addresses worth opening. */
@@ -75,43 +97,47 @@ export function addressLines(
     example: Stored | undefined
     /** Of the embedded server. */
     passwordFile: string | undefined
+    /** Whether its port is another than at the last start. */
+    isNewPort: boolean
     windows: boolean
   },
 ): Line[] {
-  const { config, example } = options
+  const { config, example, windows } = options
   const at = (path: string) => new URL(path, url).href
   // The newest first: without an order the page begins with the oldest rows.
   const query = new URLSearchParams({
     ...(example === undefined ? {} : { symbol: example.symbol }),
     order: 'desc',
   })
-  const range =
-    example === undefined
-      ? undefined
-      : new URLSearchParams({
-          symbol: example.symbol,
-          start_date: monthBefore(example),
-          end_date: example.lastDate,
-        })
   return [
     [{ text: `Stockpile serves at ${url}`, style: 'bold' }],
     labelled('prices', at(`/api/financial_data?${query.toString()}`), ADDRESS),
-    ...(range === undefined
+    ...(example === undefined
       ? []
-      : [labelled('statistics', at(`/api/statistics?${range.toString()}`), ADDRESS)]),
+      : command('statistics', statisticsCommand(at('/api/statistics'), example), windows)),
     labelled('runs', at('/api/ingest'), ADDRESS),
     labelled('failures', at('/api/failures'), ADDRESS),
     labelled('quota', at('/api/quota'), ADDRESS),
     labelled('queue', at('/queues'), ADDRESS),
     labelled('API', at('/docs'), ADDRESS),
-    labelled(
+    ...command(
       'fetch more',
-      `curl -X POST ${at('/api/ingest')} -H 'content-type: application/json' -d '{"symbols":["MSFT"]}'`,
-      COMMAND,
+      [`curl ${at('/api/ingest')}`, `-H content-type:application/json -d '{"symbols":["MSFT"]}'`],
+      windows,
     ),
-    labelled('SQL', sqlHint(options), COMMAND),
+    ...command('SQL', sqlHint(options), windows),
+    ...(options.isNewPort ? [labelled('', PORT_HINT)] : []),
     labelled('logs', shortPath(`${config.home}/logs`)),
     [{ text: 'Ctrl-C stops everything; npm start goes on from there.', style: 'bold' }],
+  ]
+}
+
+/** As a command, since the address is wider than a terminal. */
+function statisticsCommand(url: string, { symbol, firstDate, lastDate }: Stored): string[] {
+  const month = monthBefore({ firstDate, lastDate })
+  return [
+    `curl -G ${url}`,
+    `-d ${quoted(`symbol=${encodeURIComponent(symbol)}`)} -d start_date=${month} -d end_date=${lastDate}`,
   ]
 }
 
@@ -120,13 +146,13 @@ function sqlHint(options: {
   databaseUrl: string
   passwordFile: string | undefined
   windows: boolean
-}): string {
+}): string[] {
   const { host, port, user, database: name } = parseDatabaseUrl(options.databaseUrl)
-  if (options.passwordFile === undefined) return `database ${name} at ${host}:${port}`
+  if (options.passwordFile === undefined) return [`database ${name} at ${host}:${port}`]
   const file = shortPath(options.passwordFile)
   return options.windows
-    ? `psql -h ${host} -p ${port} -U ${user} ${name} (the password is in ${file})`
-    : `PGPASSWORD=$(cat ${quoted(file)}) psql -h ${host} -p ${port} -U ${user} ${name}`
+    ? [`psql -h ${host} -p ${port} -U ${user} ${name}`, `(the password is in ${file})`]
+    : [`PGPASSWORD=$(cat ${quoted(file)})`, `psql -h ${host} -p ${port} -U ${user} ${name}`]
 }
 
 function labelled(label: string, text: string, look: Pick<Span, 'style' | 'whole'> = {}): Line {
@@ -136,8 +162,17 @@ function labelled(label: string, text: string, look: Pick<Span, 'style' | 'whole
   ]
 }
 
+/** One that is too wide for 80 columns goes on in a second line, which a shell joins. Windows has another sign for that. */
+function command(label: string, parts: readonly string[], windows: boolean): Line[] {
+  const look = { whole: true } as const
+  if (windows) return [labelled(label, parts.join(' '), look)]
+  return parts.map((part, index) =>
+    labelled(index === 0 ? label : '', index < parts.length - 1 ? `${part} \\` : part, look),
+  )
+}
+
 /** The last 31 days of what is stored. */
-function monthBefore({ firstDate, lastDate }: Stored): string {
+function monthBefore({ firstDate, lastDate }: Pick<Stored, 'firstDate' | 'lastDate'>): string {
   const date = new Date(`${lastDate}T00:00:00Z`)
   date.setUTCDate(date.getUTCDate() - 30)
   const month = date.toISOString().slice(0, 10)
@@ -154,6 +189,6 @@ function shortPath(path: string): string {
   return short === '' || short.startsWith('..') || isAbsolute(short) ? path : short
 }
 
-function quoted(file: string): string {
-  return /^[\w./-]+$/.test(file) ? file : `'${file.replaceAll("'", String.raw`'\''`)}'`
+function quoted(word: string): string {
+  return /^[\w./=%-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`
 }

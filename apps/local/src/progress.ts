@@ -7,6 +7,8 @@ import { isLongWait, itemWaitText, waitReason, waitText } from './waiting.js'
 /** A run as it was at some moment. */
 export interface Snapshot {
   run: Run
+  /** When it was asked for or, if that was before this npm start, when this began: nobody worked in between. */
+  begunAt: Date
   /** All of a small run's items; of a large one the failed ones. */
   items: Item[]
 }
@@ -31,16 +33,16 @@ export function busyLine(text: string, frame: number): Line {
 }
 
 /** The block of a run on a terminal, while it goes on and as it then stays there. */
-export function runBlock({ run, items }: Snapshot, now: Date, frame: number): Line[] {
+export function runBlock({ run, begunAt, items }: Snapshot, now: Date, frame: number): Line[] {
   const spinner = spinnerAt(frame)
   const head: Line = isFinished(run)
-    ? [mark(run), { text: ' ' }, { text: summary(run), hang: true }]
+    ? [mark(run), { text: ' ' }, { text: summary(run, begunAt), hang: true }]
     : [
         { text: `${spinner} `, style: 'cyan' },
         ...bar(run.counts),
         { text: ' ' },
         { text: headText(run, now), hang: true },
-        { text: ` · ${duration(elapsedMs(run, now))}`, style: 'dim' },
+        { text: ` · ${duration(elapsedMs(begunAt, now))}`, style: 'dim' },
       ]
   const wait = waitText(run, now)
   const told = [...(wait === undefined ? [] : [wait]), ...warningTexts(run)]
@@ -52,7 +54,7 @@ export function runBlock({ run, items }: Snapshot, now: Date, frame: number): Li
 
 /** What a person without a terminal reads of the way from one snapshot to the next: one line a change. */
 export function changes(previous: Snapshot | undefined, next: Snapshot, now: Date): string[] {
-  const { run, items } = next
+  const { run, begunAt, items } = next
   const lines: string[] = []
   if (previous === undefined && !isFinished(run)) {
     const what = run.counts.total > SMALL_RUN ? '' : `: ${items.map((item) => item.symbol).join(', ')}`
@@ -68,11 +70,11 @@ export function changes(previous: Snapshot | undefined, next: Snapshot, now: Dat
     lines.push(`${item.symbol}: ${timedText(item, now)}`)
   }
   if (run.counts.total > SMALL_RUN && !isFinished(run) && step(previous?.run) !== step(run)) {
-    lines.push(`${headText(run, now)} · ${duration(elapsedMs(run, now))}`)
+    lines.push(`${headText(run, now)} · ${duration(elapsedMs(begunAt, now))}`)
   }
   const wait = waitText(run, now)
   if (wait !== undefined && waitReason(previous?.run, now) !== waitReason(run, now)) lines.push(wait)
-  if (isFinished(run)) lines.push(summary(run), ...warningTexts(run))
+  if (isFinished(run)) lines.push(summary(run, begunAt), ...warningTexts(run))
   return lines
 }
 
@@ -124,9 +126,9 @@ function forecastText({ estimated_completion_at: at }: Run, now: Date): string |
 }
 
 /** Of a finished run. */
-function summary(run: Run): string {
+function summary(run: Run, begunAt: Date): string {
   const { counts, rows } = run
-  const seconds = duration(elapsedMs(run, run.finished_at ?? run.requested_at))
+  const seconds = duration(elapsedMs(begunAt, run.finished_at ?? begunAt))
   if (counts.cancelled > 0) {
     return `cancelled: ${thousands(counts.succeeded)} of ${symbols(counts.total)} had come in, ${rowsText(rows)}`
   }
@@ -196,7 +198,7 @@ function itemText(item: Item, now: Date): string {
 function successText({ outcome, rows, history_limited }: Item): string {
   if (outcome === 'coalesced') return 'came in with another run: no request was needed'
   if (outcome === 'up_to_date') return 'up to date: no request was needed'
-  return `${rowsText(rows)}${history_limited ? '; older ones are not to be had' : ''}`
+  return `${rowsText(rows)}${history_limited ? ', only the newest are served' : ''}`
 }
 
 function failureText(item: Item): string {
@@ -237,8 +239,8 @@ function rowsText(rows: Run['rows']): string {
   return parts.length === 0 ? total : `${total} (${parts.join(', ')})`
 }
 
-function elapsedMs(run: Run, now: Date): number {
-  return Math.max(0, now.getTime() - run.requested_at.getTime())
+function elapsedMs(begunAt: Date, now: Date): number {
+  return Math.max(0, now.getTime() - begunAt.getTime())
 }
 
 /** 4 s, 2 min 5 s, 3 h 20 min, 2 days 4 h. */

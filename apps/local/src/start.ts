@@ -1,19 +1,21 @@
 import { access, constants } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type Api, createApi, type Stored } from './api.js'
 import { type Bell, createBell } from './bell.js'
 import type { Config } from './config.js'
 import {
   type DatabaseServer,
+  hasTables,
   openDatabaseServer,
   POSTGRES_FOLDER,
   prepareDatabase,
   processUrl,
   waitForOldPrograms,
 } from './database.js'
-import { recallEarlier } from './earlier.js'
+import { countLeft, recallEarlier } from './earlier.js'
 import { prepareHome } from './home.js'
 import { isShown, type LogLine, readableLine } from './log-line.js'
-import { addressLines, partsLines, simulatedBanner, storedText } from './messages.js'
+import { addressLines, goingOnText, leftText, partsLines, simulatedBanner, storedText } from './messages.js'
 import { isReachable, localAddress, lookAtPort, type PortState, waitForPort } from './port.js'
 import { busyLine } from './progress.js'
 import { createPrograms, LOG_FOLDER, type Programs } from './programs.js'
@@ -32,8 +34,11 @@ export interface StartOptions {
   hurry: AbortSignal
 }
 
+const STARTED_AT = new Date(performance.timeOrigin)
 /** What is left of a killed start ends within this, unless it has a slow answer in its hands. */
 const OLD_PROGRAMS_MS = 15_000
+/** What is left is counted within this, when all stops. */
+const LEFT_DEADLINE_MS = 2_000
 /** A line that repeats is shown again after this. */
 const REPEAT_MS = 10 * 60_000
 /** Symbols that are named one by one. */
@@ -100,7 +105,23 @@ async function runPrograms(options: StartOptions, server: DatabaseServer, port: 
     for (const name of await programs.stop(hurry)) {
       terminal.print(`The ${name} did not stop in time and was killed; nothing is lost by that.`)
     }
+    if (signal.aborted) await printLeft(databaseUrl, terminal, hurry)
   }
+}
+
+/** Says what goes on at the next start. While the database does not answer nobody can say, and a stop waits for no one. */
+async function printLeft(databaseUrl: string, terminal: Terminal, hurry: AbortSignal): Promise<void> {
+  const over = new AbortController()
+  const left = await Promise.race([
+    hasTables(databaseUrl)
+      .then((known) => (known ? countLeft(databaseUrl) : undefined))
+      .catch(() => undefined),
+    sleep(LEFT_DEADLINE_MS, undefined, { signal: over.signal }).catch(() => undefined),
+    aborted(hurry).then(() => undefined),
+  ])
+  over.abort()
+  const text = left === undefined ? undefined : leftText(left)
+  if (text !== undefined) terminal.print(text)
 }
 
 async function serve(
@@ -123,9 +144,9 @@ async function serve(
     warnOfRedis(config, terminal),
   ])
   // Before the worker can add to it.
-  const earlier = await recallEarlier(databaseUrl, config.symbols.slice(0, NAMED))
-  const text = storedText(earlier.stored, Math.max(0, config.symbols.length - NAMED))
-  if (text !== undefined) terminal.print([{ text: '  ' }, { text, style: 'green', hang: true }])
+  const earlier = await recallEarlier(databaseUrl)
+  for (const text of [storedText(earlier.stored), goingOnText(earlier.unfinished)])
+    if (text !== undefined) terminal.print([{ text: '  ' }, { text, style: 'green', hang: true }])
   const simulatorUrl = await simulator
   const [apiUrl] = await Promise.all([programs.startApi(), programs.startWorker(simulatorUrl)])
 
@@ -134,11 +155,18 @@ async function serve(
   const api = createApi(url.origin)
   const onSettled = async () => {
     const example = await exampleOf(api, config)
-    const windows = process.platform === 'win32'
-    const passwordFile = embedded?.passwordFile
-    terminal.print('', ...addressLines(api.url, { config, databaseUrl, example, passwordFile, windows }), '')
+    const isNewPort = embedded?.isNewPort === true
+    const lines = addressLines(api.url, {
+      config,
+      databaseUrl,
+      example,
+      passwordFile: embedded?.passwordFile,
+      isNewPort,
+      windows: process.platform === 'win32',
+    })
+    terminal.print('', ...lines, '')
   }
-  return watchRuns({ api, terminal, signal, known: earlier.finishedRuns, news, onSettled })
+  return watchRuns({ api, terminal, signal, since: STARTED_AT, known: earlier.finishedRuns, news, onSettled })
 }
 
 /** The first of the symbols that has rows, or any; undefined while nothing is stored. */

@@ -19,6 +19,8 @@ export interface WatchOptions {
   api: Api
   terminal: Terminal
   signal: AbortSignal
+  /** When this npm start began: time before it is not counted. */
+  since: Date
   /** Runs that were finished before: nothing is said of them. */
   known: readonly string[]
   /** Rings when there may be something new: nothing is asked while nothing goes on. */
@@ -37,7 +39,7 @@ export async function watchRuns(options: WatchOptions): Promise<never> {
   let settled = false
   for (;;) {
     // An API that does not answer for a moment is asked again; if it died, others say so.
-    const snapshots = await look(api, finished, shown).catch(() => undefined)
+    const snapshots = await look(api, finished, shown, options.since).catch(() => undefined)
     signal.throwIfAborted()
     if (snapshots !== undefined) {
       const active = new Map(
@@ -62,12 +64,23 @@ export async function watchRuns(options: WatchOptions): Promise<never> {
 }
 
 /** Runs that go on, and those that finished since the last look, oldest first. */
-async function look(api: Api, finished: Set<string>, shown: Map<string, Snapshot>): Promise<Snapshot[]> {
+async function look(
+  api: Api,
+  finished: Set<string>,
+  shown: Map<string, Snapshot>,
+  since: Date,
+): Promise<Snapshot[]> {
   const newest = (await api.runs()).filter((run) => !finished.has(run.id))
   const listed = new Set(newest.map((run) => run.id))
   const older = await Promise.all([...shown.keys()].filter((id) => !listed.has(id)).map((id) => api.run(id)))
   const runs = [...newest, ...older].toReversed()
-  return Promise.all(runs.map(async (run) => ({ run, items: await itemsOf(api, run, shown.get(run.id)) })))
+  return Promise.all(
+    runs.map(async (run) => ({
+      run,
+      begunAt: run.requested_at > since ? run.requested_at : since,
+      items: await itemsOf(api, run, shown.get(run.id)),
+    })),
+  )
 }
 
 async function itemsOf(api: Api, run: Run, before: Snapshot | undefined) {

@@ -56,7 +56,7 @@ test('npm start is backed up while it runs and when it does not, and goes on els
   )
   expect(restored.code).toBe(0)
   const second = processes.start(MAIN, { env: { ...homeOf('b'), PORT: '0', SYMBOLS: 'IBM' } })
-  await second.waitForLine(/already here: IBM 100 rows/, PATIENT)
+  await second.waitForLine(/already here: 1 symbol, 100 rows; newest first: IBM 100 rows/, PATIENT)
   await second.waitForLine(/Ctrl-C stops everything/, PATIENT)
   second.signal('SIGINT')
   expect(await second.waitForExit(PATIENT)).toBe(0)

@@ -48,6 +48,7 @@ test('Symbols are trimmed, upper-cased and taken once', () => {
 test('Every wrong variable is named at once, with what it takes and without its value', () => {
   const wrong = {
     PORT: '99999',
+    POSTGRES_PORT: '0',
     HOST: 'a b',
     REDIS_URL: 'http://user:SECRET@x',
     DATABASE_URL: 'mysql://user:SECRET@x/y',

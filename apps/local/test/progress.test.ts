@@ -46,7 +46,7 @@ function snapshot(items: Item[], fields: Partial<Run> = {}): Snapshot {
     warnings: [],
     ...fields,
   }
-  return { run, items }
+  return { run, begunAt: run.requested_at, items }
 }
 
 function block(of: Snapshot, { width = 400, now = NOW } = {}): string[] {
@@ -72,6 +72,15 @@ test('A small run has a line for each symbol under its bar', () => {
     '  ⠋ AAPL  fetching',
     '  · MSFT  waiting',
   ])
+})
+
+test('A run of an earlier start counts the time since this one, while it goes on and when it is finished', () => {
+  const asked = new Date(NOW.getTime() - 86_400_000)
+  const long = { ...snapshot([item({ state: 'running' })], { requested_at: asked }), begunAt: REQUESTED }
+  expect(block(long)[0]).toMatch(/ 0 of 1 symbol · 3 s$/)
+  const items = [item({ state: 'succeeded', rows: HUNDRED })]
+  const over = snapshot(items, { requested_at: asked, finished_at: NOW, rows: HUNDRED, status: 'succeeded' })
+  expect(block({ ...over, begunAt: REQUESTED })[0]).toBe('✓ 1 symbol came in within 3 s: 100 rows (100 new)')
 })
 
 test('Without colours there is no escape sequence, with them each ends', () => {
@@ -260,7 +269,7 @@ test('What needed no request says so', () => {
 
 test('A history that is limited is no silent success', () => {
   const limited = item({ state: 'succeeded', outcome: 'fetched', history_limited: true, rows: HUNDRED })
-  expect(block(snapshot([limited]))[1]).toBe('  ✓ IBM  100 rows (100 new); older ones are not to be had')
+  expect(block(snapshot([limited]))[1]).toBe('  ✓ IBM  100 rows (100 new), only the newest are served')
 })
 
 test('A large run is a bar with counts and its newest failures', () => {

@@ -4,8 +4,8 @@ import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Binaries } from './binaries.js'
 import { EmbeddedPostgresError, messageOf } from './error.js'
-import { freePort } from './free-port.js'
-import { askDirectory, readPostmaster } from './postmaster.js'
+import { freePort, isFreePort } from './free-port.js'
+import { askDirectory, readLastPort, readPostmaster } from './postmaster.js'
 import { type Account, environment } from './program.js'
 
 export interface LaunchOptions {
@@ -29,9 +29,18 @@ const MAX_LOG_BYTES = 10 * 1024 * 1024
 /** Another starter was quicker; somebody took the port; the children of a killed server are still ending. */
 const PASSING = /lock file "postmaster\.pid" already exists|could not bind|pre-existing shared memory block/
 
+export interface Launched {
+  pid: number
+  port: number
+  /** Whether that is neither the one that is set nor that of the last start. */
+  isNewPort: boolean
+}
+
 /** Starts a server and waits until it answers; 'again' when it failed for a reason that passes. Throws EmbeddedPostgresError. */
-export async function launch(options: LaunchOptions): Promise<{ pid: number; port: number } | 'again'> {
-  const port = Number(options.settings['port'] ?? (await freePort()))
+export async function launch(options: LaunchOptions): Promise<Launched | 'again'> {
+  const chosen = await choosePort(options)
+  if (chosen === 'again') return 'again'
+  const { port, isNewPort } = chosen
   await rotate(options.logFile)
   const log = await open(options.logFile, 'a', 0o600)
   const logStart = (await log.stat()).size
@@ -62,7 +71,7 @@ export async function launch(options: LaunchOptions): Promise<{ pid: number; por
     const found = await readPostmaster(options.data)
     if (found?.ready === true && found.pid === child.pid) {
       const answer = await askDirectory(options.urlOf(port))
-      if ('directory' in answer) return { pid: found.pid, port }
+      if ('directory' in answer) return { pid: found.pid, port, isNewPort }
     }
     if (performance.now() > options.deadline) {
       child.kill('SIGQUIT')
@@ -80,6 +89,29 @@ export async function launch(options: LaunchOptions): Promise<{ pid: number; por
   }
   throw new EmbeddedPostgresError(
     `PostgreSQL could not start (${outcome.failure}); its log is ${options.logFile}.\n${said}`,
+  )
+}
+
+/** The one that is set; else that of the last start while it is free, so that what a person saved goes on to work. */
+async function choosePort({
+  settings,
+  data,
+}: LaunchOptions): Promise<Pick<Launched, 'port' | 'isNewPort'> | 'again'> {
+  if (settings['port'] === undefined) {
+    const last = await readLastPort(data)
+    return last !== undefined && (await isFreePort(last))
+      ? { port: last, isNewPort: false }
+      : { port: await freePort(), isNewPort: true }
+  }
+  const port = Number(settings['port'])
+  if (await isFreePort(port)) return { port, isNewPort: false }
+  // A starter beside this one was quicker.
+  if ((await readPostmaster(data)) !== undefined) {
+    await sleep(RETRY_MS)
+    return 'again'
+  }
+  throw new EmbeddedPostgresError(
+    `Port ${port} of 127.0.0.1, which PostgreSQL is to have, is taken by another program, or needs more rights: end that one, or choose another port.`,
   )
 }
 

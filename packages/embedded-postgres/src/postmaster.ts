@@ -26,6 +26,16 @@ export async function readPostmaster(data: string): Promise<Postmaster | undefin
   return { pid, port: Number(lines[3] ?? 0), ready: lines[7] === 'ready', stopping: lines[7] === 'stopping' }
 }
 
+/** The port of the last server that was started on it: PostgreSQL keeps that one's command line. */
+export async function readLastPort(data: string): Promise<number | undefined> {
+  const text = await readFile(join(data, 'postmaster.opts'), 'utf8').catch((error: unknown) => {
+    if (codeOf(error) === 'ENOENT') return ''
+    throw error
+  })
+  const port = /"port=(\d{1,5})"/.exec(text)?.[1]
+  return port === undefined ? undefined : Number(port)
+}
+
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0)

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type Binaries, prepareBinaries } from './binaries.js'
 import { type Cluster, ensureCluster, SUPERUSER } from './cluster.js'
 import { EmbeddedPostgresError, messageOf } from './error.js'
-import { launch } from './launch.js'
+import { type Launched, launch } from './launch.js'
 import { locate } from './location.js'
 import { askDirectory, isServerOf, readPostmaster } from './postmaster.js'
 import { run } from './program.js'
@@ -21,6 +21,8 @@ export interface EmbeddedServer {
   folder: string
   /** True for a server that an earlier process started and that survived it, or that one beside this one started. */
   adopted: boolean
+  /** Whether its port is neither the one that was set nor that of the last start. */
+  isNewPort: boolean
   /** Whether it has ended, or is about to: `stop` was called, or somebody else ended it. False while it recovers from a crash. */
   hasEnded(): Promise<boolean>
   /** Stops the server, whoever started it, and waits until it is gone: 15 s for a clean stop, then 5 s for a hard one. */
@@ -30,7 +32,7 @@ export interface EmbeddedServer {
 export interface EmbeddedServerOptions {
   /** Holds `data`, `password` and `postgres.log`; made when missing. */
   directory: string
-  /** Settings of postgresql.conf. An adopted server keeps those it was started with. Without a `port` it takes a free one. */
+  /** Settings of postgresql.conf. An adopted server keeps those it was started with. Without a `port` it has that of the last start, or when that is taken a free one. */
   settings?: Record<string, string>
   /** Told where the data went when that is not `directory`. */
   log?: (line: string) => void
@@ -97,7 +99,7 @@ async function adopt(
       return undefined
     }
     const obstacle = found.ready ? await refusalOf(cluster, found.port) : 'it is still starting or stopping'
-    if (obstacle === undefined) return serverOf(cluster, binaries, found, true)
+    if (obstacle === undefined) return serverOf(cluster, binaries, { ...found, isNewPort: false }, true)
     // Without /proc a living pid proves little: let the server itself judge its lock file.
     if (found.ready && process.platform !== 'linux') return undefined
     if (performance.now() > (found.ready ? answerDeadline : deadline)) {
@@ -128,7 +130,7 @@ function urlOf({ password }: Cluster, port: number): string {
 function serverOf(
   cluster: Cluster,
   binaries: Binaries,
-  { pid, port }: { pid: number; port: number },
+  { pid, port, isNewPort }: Launched,
   adopted: boolean,
 ): EmbeddedServer {
   let stopped: Promise<void> | undefined
@@ -138,6 +140,7 @@ function serverOf(
     pid,
     folder: dirname(cluster.data),
     adopted,
+    isNewPort,
     async hasEnded() {
       if (!(await isServerOf(pid, cluster.data))) return true
       const found = await readPostmaster(cluster.data)

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmod, mkdir, mkdtemp, readdir, readFile, readlink, rm, stat, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -92,6 +93,41 @@ describe('a started server', () => {
     const second = await start()
     expect(second.adopted).toBe(false)
     expect(await query(second.url, 'select one from kept')).toEqual({ one: 1 })
+  })
+
+  test('has the port of the last start again, or another when that is taken meanwhile', async () => {
+    const first = await start()
+    await first.stop()
+    const second = await start()
+    expect([second.port, second.isNewPort]).toEqual([first.port, false])
+    await second.stop()
+    const taker = createServer().listen(first.port, '127.0.0.1')
+    await once(taker, 'listening')
+    try {
+      const third = await start()
+      expect(third.port).not.toBe(first.port)
+      expect(third.isNewPort).toBe(true)
+    } finally {
+      taker.close()
+    }
+  })
+
+  test('has the port that is set, or says that it is taken', async () => {
+    const taker = createServer().listen(0, '127.0.0.1')
+    await once(taker, 'listening')
+    const address = taker.address()
+    const port = typeof address === 'object' && address !== null ? String(address.port) : ''
+    const settings = { fsync: 'off', port }
+    try {
+      await expect(start({ settings })).rejects.toThrow(
+        `Port ${port} of 127.0.0.1, which PostgreSQL is to have, is taken`,
+      )
+    } finally {
+      taker.close()
+      await once(taker, 'close')
+    }
+    const server = await start({ settings })
+    expect([String(server.port), server.isNewPort]).toEqual([port, false])
   })
 
   test('takes settings', async () => {
