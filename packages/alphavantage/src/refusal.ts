@@ -80,10 +80,7 @@ export const DISPOSITIONS: Record<
     'This is a bug of Stockpile: please report it.',
   ),
   provider_error: retry(5, 'Alpha Vantage reports an error of its own.', 'There is nothing to do but wait.'),
-  entitlement: fail(
-    'The plan of this key does not include this.',
-    'Subscribe to a plan that does, or set the key of one.',
-  ),
+  entitlement: fail('The plan does not include this.', 'It takes a larger plan, and the key of it.'),
   burst_limit: snooze(
     2_500,
     'Too many requests within a second.',

@@ -66,14 +66,18 @@ export async function readBook(db: Database): Promise<QuotaBook> {
 /**
  * Until when so many further requests are sent, if each takes the first slot: an estimate, since others may spend from
  * the same quota, and only while nothing else than the limits holds them up. ISO 8601, UTC.
- * @param counts of requests; 0: all were sent, the last when the book says so
+ * @param counts of requests; 0: all were sent, and what came of the last is not stored yet
  */
 export function forecastBook(book: QuotaBook, counts: readonly number[]): string[] {
   const slots = forecast({ ...book, requests: Math.max(0, ...counts) })
+  const soonest = book.now + SOONEST_MS
   return counts.map((count) =>
-    new Date(Math.ceil(slots[count - 1] ?? book.lastSentAt ?? book.now)).toISOString(),
+    new Date(Math.ceil(Math.max(slots[count - 1] ?? soonest, soonest))).toISOString(),
   )
 }
+
+/** A request that is sent now is not answered and stored sooner: what is to be done this moment would be past when it is read. */
+const SOONEST_MS = 2_000
 
 /**
  * Since when nothing was sent though the limits would have let it, in milliseconds since 1970; null while that is not so,

@@ -91,9 +91,7 @@ export function forecastBacklog(book: QuotaBook, backlogged: Backlog, causes: re
   const unknownBecause = cause?.detail ?? idleBecause(book, backlogged.dueSince)
   if (unknownBecause !== null) return { at: null, unknownBecause }
   const at =
-    backlogged.requests === 0
-      ? new Date(book.now).toISOString()
-      : forecastBook(book, [backlogged.requests])[0]
+    backlogged.items === 0 ? new Date(book.now).toISOString() : forecastBook(book, [backlogged.requests])[0]
   return { at: at ?? null, unknownBecause: null }
 }
 

@@ -112,6 +112,24 @@ describe('the forecast of a run', () => {
     expect(until(await forecastOf(id))).toBeLessThan(10_000)
   })
 
+  test('is a second away at least, whether the only request is still to be sent or was sent before', async () => {
+    const { db } = connection
+    await startWorker({ plan: 'free', limits: dailyLimits })
+    await acceptKey(db)
+    const { id, items } = await createRun(db, runOf(['IBM']))
+    const aheadMs = async () => {
+      const { backlogDone } = await readQuota(db)
+      const run = until(await forecastOf(id))
+      return [run, until(backlogDone.at)]
+    }
+    for (const ms of await aheadMs()) expect(ms).toBeGreaterThan(1_000)
+    const [item] = items
+    await takeItem(db, item?.id ?? 0)
+    await granted(db, { itemId: item?.id ?? 0 })
+    await letPass(db, '30 seconds')
+    for (const ms of await aheadMs()) expect(ms).toBeGreaterThan(1_000)
+  })
+
   test('counts a request again that was refused or never heard of', async () => {
     const { db } = connection
     await startWorker({ plan: 'free', limits: dailyLimits })
