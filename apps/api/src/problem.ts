@@ -1,5 +1,6 @@
 import { STATUS_CODES } from 'node:http'
 import * as z from 'zod'
+import { unknownSymbolsSchema } from './schemas/asked-symbols.js'
 
 const detailSchema = z.object({
   pointer: z
@@ -20,7 +21,10 @@ export const problemSchema = z
     instance: z.string().meta({ format: 'uri', description: 'This occurrence: the request id as a URN.' }),
     errors: z.array(detailSchema),
     request_id: z.string().meta({ format: 'uuid' }),
-    info: z.object({ error: z.string().meta({ description: 'The same as detail.' }) }),
+    info: z.object({
+      error: z.string().meta({ description: 'The same as detail.' }),
+      unknown_symbols: unknownSymbolsSchema,
+    }),
   })
   .meta({
     id: 'Problem',
@@ -31,6 +35,8 @@ export type Problem = z.infer<typeof problemSchema>
 interface ProblemOptions {
   errors?: ProblemDetail[]
   headers?: Record<string, string>
+  /** Beside `error`, in `info`. */
+  info?: { unknown_symbols?: string[] }
   cause?: unknown
 }
 
@@ -40,11 +46,13 @@ export class ProblemError extends Error {
   readonly status: number
   readonly errors: ProblemDetail[]
   readonly headers: Record<string, string>
+  readonly info: NonNullable<ProblemOptions['info']>
   constructor(status: number, detail: string, options: ProblemOptions = {}) {
     super(detail, { cause: options.cause })
     this.status = status
     this.errors = options.errors ?? []
     this.headers = options.headers ?? {}
+    this.info = options.info ?? {}
   }
 }
 
@@ -58,7 +66,7 @@ export function problemBody(problem: ProblemError, requestId: string): Problem {
     instance: `urn:uuid:${requestId}`,
     errors: problem.errors,
     request_id: requestId,
-    info: { error: problem.message },
+    info: { error: problem.message, ...problem.info },
   }
 }
 

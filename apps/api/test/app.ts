@@ -227,7 +227,7 @@ export const problemShape = z.strictObject({
     }),
   ),
   request_id: z.uuid(),
-  info: z.strictObject({ error: z.string().min(1) }),
+  info: z.strictObject({ error: z.string().min(1), unknown_symbols: z.array(z.string()).optional() }),
 })
 
 /** Reads an answer as a problem, complete and consistent, of the given status. */

@@ -42,7 +42,28 @@ describe('statistics', () => {
         average_daily_close_price: null,
         average_daily_volume: null,
       },
-      info: { error: '' },
+      info: {
+        error: '',
+        stored: [{ symbol: 'IBM', first_date: '2023-01-03', last_date: '2023-01-31' }],
+      },
+    })
+  })
+
+  test('say what is stored of each symbol without days in the range, a hole in it and periods included', async () => {
+    await store(context.db, 'IBM', january())
+    await store(context.db, 'AAPL', [bar('2023-01-05', '1.0000'), bar('2023-03-01', '1.0000')])
+    const aapl = { symbol: 'AAPL', first_date: '2023-01-05', last_date: '2023-03-01' }
+    const ibm = { symbol: 'IBM', first_date: '2023-01-03', last_date: '2023-01-31' }
+    const februaryOf = 'start_date=2023-02-01&end_date=2023-02-28&symbols=IBM,AAPL'
+    for (const more of ['', '&fields=total_volume', '&fields=all', '&group_by=month'])
+      expect((await get(`/api/statistics?${februaryOf}${more}`)).json()).toMatchObject({
+        info: { error: '', stored: [ibm, aapl] },
+      })
+    const march = 'start_date=2023-03-01&end_date=2023-03-31&symbols=IBM,AAPL'
+    for (const more of ['', '&group_by=year'])
+      expect((await get(`/api/statistics?${march}${more}`)).json()).toMatchObject({ info: { stored: [ibm] } })
+    expect((await get(`/api/statistics?${JANUARY}&symbols=IBM,AAPL`)).json()).toHaveProperty('info', {
+      error: '',
     })
   })
 
@@ -128,7 +149,8 @@ describe('statistics', () => {
     const empty = await get(
       '/api/statistics?symbol=IBM&start_date=2022-01-01&end_date=2022-01-31&group_by=year',
     )
-    expect(empty.json()).toStrictEqual({ data: [], info: { error: '' } })
+    const stored = [{ symbol: 'IBM', first_date: '2023-01-03', last_date: '2023-04-03' }]
+    expect(empty.json()).toStrictEqual({ data: [], info: { error: '', stored } })
   })
 
   test('by period are 5,000 entries at most: more are refused, and what to do is said', async () => {
@@ -147,6 +169,7 @@ describe('statistics', () => {
     await store(context.db, 'IBM', january())
     expect(problemOf(await get(`/api/statistics?${JANUARY}&symbol=NOSUCH`), 404).detail).toContain('NOSUCH')
     const problem = problemOf(await get(`/api/statistics?${JANUARY}&symbols=IBM,NOSUCH,NONE`), 404)
+    expect(problem.info.unknown_symbols).toStrictEqual(['NOSUCH', 'NONE'])
     expect(problem.errors.map((error) => error.detail)).toStrictEqual([
       'Nothing is stored for NOSUCH.',
       'Nothing is stored for NONE.',

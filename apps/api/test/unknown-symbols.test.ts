@@ -14,13 +14,45 @@ describe('a symbol that nothing is stored of', () => {
         { data: [], info: { error: '', unknown_symbols: ['NOSUCH'] } },
       ])
     }
-    for (const query of ['symbol=IBM', 'symbol=IBM&start_date=1999-01-01&end_date=1999-01-02', ''])
-      expect((await get(query)).json()).toMatchObject({ info: { error: '' } })
+    for (const query of ['symbol=IBM', ''])
+      expect((await get(query)).json()).toHaveProperty('info', { error: '' })
+    const stored = [{ symbol: 'IBM', first_date: '2023-01-03', last_date: '2023-01-31' }]
+    for (const range of ['start_date=1999-01-01&end_date=1999-01-02', 'as_of=1999-01-01T00:00:00Z']) {
+      expect((await get(`symbol=IBM&${range}`)).json()).toHaveProperty('info', { error: '', stored })
+      expect((await get(`symbols=IBM,NOSUCH&${range}`)).json()).toHaveProperty('info', {
+        error: '',
+        unknown_symbols: ['NOSUCH'],
+        stored,
+      })
+    }
     expect((await get('symbol=IBM&page=99')).json()).toStrictEqual({
       data: [],
       pagination: { count: 20, page: 99, limit: 5, pages: 4 },
       info: { error: '' },
     })
+  })
+
+  test('is named in the same way by every route that takes symbols, where it answers nothing of them', async () => {
+    await store(context.db, 'IBM', january())
+    const routes = {
+      'financial_data?': 200,
+      'statistics?start_date=2023-01-01&end_date=2023-01-31&': 404,
+      'failures?': 200,
+      'failures?group_by=class&': 200,
+      'rejected_rows?': 200,
+    }
+    const addresses = Object.entries(routes).map(
+      ([route, status]) => [`/api/${route}symbol=`, '', status] as const,
+    )
+    for (const [before, after, status] of [...addresses, ['/api/symbols/', '/revisions', 200] as const]) {
+      const unknown = await context.app.inject(`${before}NOSUCH${after}`)
+      expect([before, unknown.statusCode, unknown.json()]).toMatchObject([
+        before,
+        status,
+        { info: { unknown_symbols: ['NOSUCH'] } },
+      ])
+      expect((await context.app.inject(`${before}IBM${after}`)).json()).toHaveProperty('info', { error: '' })
+    }
   })
 
   test('is named among those that are known, in the order asked', async () => {

@@ -13,7 +13,7 @@ export interface paths {
         };
         /**
          * Daily bars
-         * @description Prices are strings exactly as the provider wrote them, raw, not adjusted for splits. An unknown symbol is an empty page, and is named (info.unknown_symbols, X-Unknown-Symbols); a known one without rows in the range is an empty page alone. As CSV or NDJSON by format=csv, format=ndjson or Accept, which answer as the addresses with .csv and .ndjson do. Answers at /financial_data too.
+         * @description Prices are strings exactly as the provider wrote them, raw, not adjusted for splits. An unknown symbol is an empty page, and is named (info.unknown_symbols, X-Unknown-Symbols); of a known one without rows in the range info.stored says what is stored. As CSV or NDJSON by format=csv, format=ndjson or Accept, which answer as the addresses with .csv and .ndjson do. Answers at /financial_data too.
          */
         get: operations["listFinancialData"];
         put?: never;
@@ -33,7 +33,7 @@ export interface paths {
         };
         /**
          * Daily bars as CSV
-         * @description Prices are strings exactly as the provider wrote them, raw, not adjusted for splits. An unknown symbol is an empty page, and is named (info.unknown_symbols, X-Unknown-Symbols); a known one without rows in the range is an empty page alone. The whole result is streamed unless limit, size, page or cursor is given: read in parts, so that rows which change meanwhile may be of different moments; a connection that ends early says that the rest is missing.
+         * @description Prices are strings exactly as the provider wrote them, raw, not adjusted for splits. An unknown symbol is an empty page, and is named (info.unknown_symbols, X-Unknown-Symbols); of a known one without rows in the range info.stored says what is stored. The whole result is streamed unless limit, size, page or cursor is given: read in parts, so that rows which change meanwhile may be of different moments; a connection that ends early says that the rest is missing.
          */
         get: operations["exportFinancialDataAsCsv"];
         put?: never;
@@ -53,7 +53,7 @@ export interface paths {
         };
         /**
          * Daily bars as NDJSON
-         * @description Prices are strings exactly as the provider wrote them, raw, not adjusted for splits. An unknown symbol is an empty page, and is named (info.unknown_symbols, X-Unknown-Symbols); a known one without rows in the range is an empty page alone. The whole result is streamed unless limit, size, page or cursor is given: read in parts, so that rows which change meanwhile may be of different moments; a connection that ends early says that the rest is missing.
+         * @description Prices are strings exactly as the provider wrote them, raw, not adjusted for splits. An unknown symbol is an empty page, and is named (info.unknown_symbols, X-Unknown-Symbols); of a known one without rows in the range info.stored says what is stored. The whole result is streamed unless limit, size, page or cursor is given: read in parts, so that rows which change meanwhile may be of different moments; a connection that ends early says that the rest is missing.
          */
         get: operations["exportFinancialDataAsNdjson"];
         put?: never;
@@ -73,7 +73,7 @@ export interface paths {
         };
         /**
          * Averages over a range of days, and more by fields
-         * @description Of raw prices, not adjusted for splits, computed with decimals. Without fields the three averages. A symbol without any row is 404. Answers at /statistics too.
+         * @description Of raw prices, not adjusted for splits, computed with decimals. Without fields the three averages. A symbol without any row is 404, and named in info.unknown_symbols; of a known one without rows in the range info.stored says what is stored. Answers at /statistics too.
          */
         get: operations["getStatistics"];
         put?: never;
@@ -353,6 +353,13 @@ export interface components {
             info: {
                 /** @description The same as detail. */
                 error: string;
+                /**
+                 * @description Of the symbols asked for, and not in the answer, those without any stored row, whatever the dates; absent when there is none.
+                 * @example [
+                 *       "NOSUCH"
+                 *     ]
+                 */
+                unknown_symbols?: string[];
             };
         };
         Run: {
@@ -1020,12 +1027,29 @@ export interface operations {
                              */
                             synthetic_data?: true;
                             /**
-                             * @description Of the symbols asked for those without any stored row, whatever the dates; absent when there is none. CSV and NDJSON have them in the header X-Unknown-Symbols.
+                             * @description Of the symbols asked for, and not in the answer, those without any stored row, whatever the dates; absent when there is none.
                              * @example [
                              *       "NOSUCH"
                              *     ]
                              */
                             unknown_symbols?: string[];
+                            /**
+                             * @description Of the symbols asked for that are known and have no row in the range: the first and the last day that is stored. Absent when there is none.
+                             * @example [
+                             *       {
+                             *         "symbol": "IBM",
+                             *         "first_date": "2026-04-01",
+                             *         "last_date": "2026-04-30"
+                             *       }
+                             *     ]
+                             */
+                            stored?: {
+                                symbol: string;
+                                /** Format: date */
+                                first_date: string;
+                                /** Format: date */
+                                last_date: string;
+                            }[];
                         };
                     };
                 };
@@ -1561,6 +1585,23 @@ export interface operations {
                              * @enum {boolean}
                              */
                             synthetic_data?: true;
+                            /**
+                             * @description Of the symbols asked for that are known and have no row in the range: the first and the last day that is stored. Absent when there is none.
+                             * @example [
+                             *       {
+                             *         "symbol": "IBM",
+                             *         "first_date": "2026-04-01",
+                             *         "last_date": "2026-04-30"
+                             *       }
+                             *     ]
+                             */
+                            stored?: {
+                                symbol: string;
+                                /** Format: date */
+                                first_date: string;
+                                /** Format: date */
+                                last_date: string;
+                            }[];
                         };
                     };
                 };
@@ -1766,6 +1807,13 @@ export interface operations {
                              * @enum {boolean}
                              */
                             synthetic_data?: true;
+                            /**
+                             * @description Of the symbols asked for, and not in the answer, those without any stored row, whatever the dates; absent when there is none.
+                             * @example [
+                             *       "NOSUCH"
+                             *     ]
+                             */
+                            unknown_symbols?: string[];
                         };
                     };
                 };
@@ -2597,6 +2645,13 @@ export interface operations {
                              * @enum {boolean}
                              */
                             synthetic_data?: true;
+                            /**
+                             * @description Of the symbols asked for, and not in the answer, those without any stored row, whatever the dates; absent when there is none.
+                             * @example [
+                             *       "NOSUCH"
+                             *     ]
+                             */
+                            unknown_symbols?: string[];
                         };
                     };
                 };
@@ -2740,6 +2795,13 @@ export interface operations {
                              * @enum {boolean}
                              */
                             synthetic_data?: true;
+                            /**
+                             * @description Of the symbols asked for, and not in the answer, those without any stored row, whatever the dates; absent when there is none.
+                             * @example [
+                             *       "NOSUCH"
+                             *     ]
+                             */
+                            unknown_symbols?: string[];
                         };
                     };
                 };

@@ -157,12 +157,14 @@ export interface StatisticsFound {
   entries: StatisticsEntry[]
   /** Those without any row, whatever the range. */
   unknown: string[]
+  /** Those with rows, of which none is in the range. */
+  empty: string[]
   /** Of all rows of the symbols, added up: see `versionWhere`. */
   version: string
 }
 
 /** `version` is that of the symbol's rows; null when there are none. By period there is more. */
-type StatisticsRow = Partial<Statistics> & { symbol: string; version: string | null } & (
+type StatisticsRow = Partial<Statistics> & { symbol: string; version: string | null; days: number } & (
     | { absent: boolean; start_date: string; end_date: string; period: string }
     | { absent?: never }
   )
@@ -177,15 +179,16 @@ export async function readStatistics(db: Pool, query: StatisticsQuery): Promise<
   const rows = await (common === undefined
     ? runOnce<StatisticsRow>(db, compile(statisticsStatement(names, groupBy, isOne)), values)
     : run<StatisticsRow>(db, common.statement, values))
-  const found: StatisticsFound = { entries: [], unknown: [], version: '0' }
+  const found: StatisticsFound = { entries: [], unknown: [], empty: [], version: '0' }
   let versions = 0n
   let last: string | undefined
-  for (const { version, absent, ...entry } of rows) {
+  for (const { version, absent, days, ...entry } of rows) {
     if (version === null) found.unknown.push(entry.symbol)
     else {
       // The periods of a symbol come one after the other.
       if (entry.symbol !== last) versions += BigInt(version)
       last = entry.symbol
+      if (absent === true || days === 0) found.empty.push(entry.symbol)
       // In the order of the answer.
       if (absent !== true) found.entries.push({ start_date: startDate, end_date: endDate, ...entry })
     }
@@ -223,11 +226,11 @@ function statisticsStatement(
     ? sql`(SELECT ${sql.placeholder('symbols')}::text, 1)`
     : sql`unnest(${sql.placeholder('symbols')}::text::text[]) WITH ORDINALITY`
   return sql`
-    SELECT known.version::text AS version, ${columns}
+    SELECT known.version::text AS version, figures.days, ${columns}
       FROM ${wanted} AS wanted (symbol, position)
       LEFT JOIN symbols AS known ON known.symbol = wanted.symbol COLLATE "C" AND known.row_count > 0
       LEFT JOIN LATERAL (
-        SELECT ${list(period === undefined ? aggregates : [period.columns, ...aggregates])} FROM financial_data
+        SELECT count(*)::int AS days, ${list(period === undefined ? aggregates : [period.columns, ...aggregates])} FROM financial_data
          WHERE symbol = known.symbol AND date BETWEEN ${START} AND ${END}
         ${period === undefined ? sql`` : sql`GROUP BY ${period.start}`}
       ) AS figures ON true

@@ -1,10 +1,11 @@
 import { groupFailures, listFailures } from '@stockpile/db/failures'
 import type { FailureGroup } from '@stockpile/db/failures'
 import * as z from 'zod'
+import { infoOfList } from '../asked-symbols.js'
 import type { Dependencies } from '../dependencies.js'
 import { readList } from '../list-answer.js'
 import { createListCursor } from '../list-cursor.js'
-import { INFO, LINK_HEADERS, pageAnswerOf, problems } from '../schemas/answer.js'
+import { LINK_HEADERS, pageAnswerOf, problems, symbolListInfoSchema } from '../schemas/answer.js'
 import {
   hasOneLimit,
   hasOnePlace,
@@ -80,6 +81,7 @@ const groupSchema = z.object({
 })
 
 const answerSchema = pageAnswerOf({
+  info: symbolListInfoSchema,
   description: 'A page of failed attempts, or with group_by a page of their classes.',
   entry: z.union([failureSchema, groupSchema]),
   examples: [
@@ -121,7 +123,11 @@ export function failureRoutes(app: App, { db, heavy }: Dependencies): void {
         const page = pageOf(query, STANDARD_LIMIT)
         const groups = await heavy.run(request, (heavyDb) => groupFailures(heavyDb, filter))
         const shown = groups.slice(page.offset, page.offset + page.limit).map(groupAnswer)
-        return { data: shown, pagination: pagination(page, groups.length), info: INFO }
+        return {
+          data: shown,
+          pagination: pagination(page, groups.length),
+          info: await infoOfList(db, symbol, groups),
+        }
       }
       const list = await readList(request, reply, {
         standardLimit: STANDARD_LIMIT,
@@ -145,7 +151,7 @@ export function failureRoutes(app: App, { db, heavy }: Dependencies): void {
         evidence: failure.evidence,
         failed_at: failure.failedAt,
       }))
-      return { data, pagination: list.pagination, info: INFO }
+      return { data, pagination: list.pagination, info: await infoOfList(db, symbol, data) }
     },
   )
 }

@@ -2,6 +2,7 @@ import { BAR_COLUMNS } from '@stockpile/db/export'
 import { listFinancialData, listFinancialDataAfter } from '@stockpile/db/financial-data'
 import type { FinancialDataQuery, FinancialDataRow, Position } from '@stockpile/db/financial-data-query'
 import { readUnknown, readVersion } from '@stockpile/db/version'
+import { infoOfRange } from '../asked-symbols.js'
 import { decodeCursor, encodeCursor } from '../cursor.js'
 import type { Dependencies } from '../dependencies.js'
 import type { Exports } from '../exports.js'
@@ -11,7 +12,7 @@ import type { Format } from '../format.js'
 import { isHeavy } from '../heavy-statements.js'
 import { nextLink, queryProblem } from '../list-answer.js'
 import { cacheHeaders, isUnchanged } from '../revalidation.js'
-import { CACHE_HEADERS, INFO, problems, revalidationHeaders, unchangedSchema } from '../schemas/answer.js'
+import { CACHE_HEADERS, problems, revalidationHeaders, unchangedSchema } from '../schemas/answer.js'
 import {
   answerSchema,
   EXAMPLE_CURSOR,
@@ -45,7 +46,7 @@ const SYNTHETIC = {
 } as const
 
 const PRICES =
-  'Prices are strings exactly as the provider wrote them, raw, not adjusted for splits. An unknown symbol is an empty page, and is named (info.unknown_symbols, X-Unknown-Symbols); a known one without rows in the range is an empty page alone.'
+  'Prices are strings exactly as the provider wrote them, raw, not adjusted for splits. An unknown symbol is an empty page, and is named (info.unknown_symbols, X-Unknown-Symbols); of a known one without rows in the range info.stored says what is stored.'
 const PARTS =
   'The whole result is streamed unless limit, size, page or cursor is given: read in parts, so that rows which change meanwhile may be of different moments; a connection that ends early says that the rest is missing.'
 
@@ -160,7 +161,7 @@ export function financialDataRoutes(
           return sendText(reply, asked, { format, columns, headers: all }, data)
         }
         reply.headers(headers)
-        const info = unknown.length === 0 ? INFO : { ...INFO, unknown_symbols: unknown }
+        const info = await infoOfRange(dataDb, unknown, emptyOf(asked, page, unknown))
         return { data, pagination: page.pagination, info }
       },
     )
@@ -208,6 +209,16 @@ async function unknownSymbols(
 
 function syntheticHeader(isSynthetic: boolean): Record<string, string> {
   return isSynthetic ? { 'x-synthetic-data': 'true' } : {}
+}
+
+/** Known symbols, when nothing matches on any page. */
+function emptyOf(
+  { symbols = [] }: FinancialDataQuery,
+  { pagination: found }: PageRead,
+  unknown: readonly string[],
+): string[] {
+  const isEmpty = 'count' in found && found.count === 0
+  return isEmpty ? symbols.filter((symbol) => !unknown.includes(symbol)) : []
 }
 
 /** No symbol has a comma in it. */

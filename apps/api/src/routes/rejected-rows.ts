@@ -1,9 +1,10 @@
 import { listRejectedRows } from '@stockpile/db/rejected-rows'
 import * as z from 'zod'
+import { infoOfList } from '../asked-symbols.js'
 import type { Dependencies } from '../dependencies.js'
 import { readList } from '../list-answer.js'
 import { createListCursor } from '../list-cursor.js'
-import { INFO, LINK_HEADERS, pageAnswerOf, problems } from '../schemas/answer.js'
+import { LINK_HEADERS, pageAnswerOf, problems, symbolListInfoSchema } from '../schemas/answer.js'
 import {
   hasOneLimit,
   hasOnePlace,
@@ -57,6 +58,7 @@ const rejectedRowSchema = z.object({
 })
 
 const answerSchema = pageAnswerOf({
+  info: symbolListInfoSchema,
   description: 'A page of rejected rows.',
   entry: rejectedRowSchema,
   examples: [
@@ -121,7 +123,7 @@ export function rejectedRowRoutes(app: App, { db }: Dependencies): void {
         last_rejected_at: row.lastRejectedAt,
         resolved_at: row.resolvedAt,
       }))
-      return { data, pagination: list.pagination, info: INFO }
+      return { data, pagination: list.pagination, info: await infoOfList(db, symbol, data) }
     },
   )
 }

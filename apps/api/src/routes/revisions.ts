@@ -1,9 +1,10 @@
 import { listRevisions } from '@stockpile/db/revisions'
 import * as z from 'zod'
+import { infoOfList } from '../asked-symbols.js'
 import type { Dependencies } from '../dependencies.js'
 import { readList } from '../list-answer.js'
 import { createListCursor } from '../list-cursor.js'
-import { INFO, LINK_HEADERS, pageAnswerOf, problems } from '../schemas/answer.js'
+import { LINK_HEADERS, pageAnswerOf, problems, symbolListInfoSchema } from '../schemas/answer.js'
 import { barAnswer, barSchema } from '../schemas/bar.js'
 import { dateSchema, isOrdered, UNORDERED } from '../schemas/dates.js'
 import { instantSchema } from '../schemas/instant.js'
@@ -61,6 +62,7 @@ export function revisionRoutes(app: App, { db }: Dependencies): void {
         'x-response-headers': { 200: LINK_HEADERS },
         response: {
           200: pageAnswerOf({
+            info: symbolListInfoSchema,
             description: 'A page of revisions.',
             entry: revisionSchema,
             examples: [
@@ -99,7 +101,7 @@ export function revisionRoutes(app: App, { db }: Dependencies): void {
         new: barAnswer(revision.new),
         revised_at: revision.revisedAt,
       }))
-      return { data, pagination: list.pagination, info: INFO }
+      return { data, pagination: list.pagination, info: await infoOfList(db, params.symbol, data) }
     },
   )
 }

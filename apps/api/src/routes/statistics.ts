@@ -1,6 +1,7 @@
 import { AVERAGES, PERIOD_NAMES, readStatistics } from '@stockpile/db/statistics'
 import { readKnownVersion } from '@stockpile/db/version'
 import * as z from 'zod'
+import { infoOfRange } from '../asked-symbols.js'
 import type { Dependencies } from '../dependencies.js'
 import { isHeavy } from '../heavy-statements.js'
 import { ProblemError } from '../problem.js'
@@ -8,11 +9,12 @@ import { cacheHeaders, isUnchanged } from '../revalidation.js'
 import {
   CACHE_HEADERS,
   INFO,
-  answerOf,
+  infoSchema,
   revalidationHeaders,
   problems,
   unchangedSchema,
 } from '../schemas/answer.js'
+import { storedRangesSchema } from '../schemas/asked-symbols.js'
 import { isOrdered, requiredDate, UNORDERED } from '../schemas/dates.js'
 import { strict } from '../schemas/query.js'
 import { statisticsSchema, statisticFieldsSchema } from '../schemas/statistics.js'
@@ -44,19 +46,28 @@ const querySchema = strict({
     error: 'Give either symbol or symbols.',
   })
 
-const answerSchema = answerOf({
-  description:
-    'Of the days stored in the range, nulls for what they are too few for; a list when symbols or group_by was given.',
-  data: z.union([statisticsSchema, z.array(statisticsSchema)]),
-  example: {
-    start_date: '2026-04-01',
-    end_date: '2026-04-30',
-    symbol: 'IBM',
-    average_daily_open_price: 241.4457,
-    average_daily_close_price: 241.1252,
-    average_daily_volume: 6_358_311,
-  },
-})
+const answerSchema = z
+  .object({
+    data: z.union([statisticsSchema, z.array(statisticsSchema)]),
+    info: infoSchema.extend({ stored: storedRangesSchema }),
+  })
+  .meta({
+    description:
+      'Of the days stored in the range, nulls for what they are too few for; a list when symbols or group_by was given.',
+    examples: [
+      {
+        data: {
+          start_date: '2026-04-01',
+          end_date: '2026-04-30',
+          symbol: 'IBM',
+          average_daily_open_price: 241.4457,
+          average_daily_close_price: 241.1252,
+          average_daily_volume: 6_358_311,
+        },
+        info: INFO,
+      },
+    ],
+  })
 
 export function statisticsRoutes(app: App, { dataDb, heavy }: Dependencies): void {
   for (const url of ['/api/statistics', '/statistics']) {
@@ -69,7 +80,7 @@ export function statisticsRoutes(app: App, { dataDb, heavy }: Dependencies): voi
           operationId: 'getStatistics',
           summary: 'Averages over a range of days, and more by fields',
           description:
-            'Of raw prices, not adjusted for splits, computed with decimals. Without fields the three averages. A symbol without any row is 404. Answers at /statistics too.',
+            'Of raw prices, not adjusted for splits, computed with decimals. Without fields the three averages. A symbol without any row is 404, and named in info.unknown_symbols; of a known one without rows in the range info.stored says what is stored. Answers at /statistics too.',
           headers: revalidationHeaders,
           querystring: querySchema,
           'x-filled-in': ['symbol'],
@@ -95,7 +106,7 @@ export function statisticsRoutes(app: App, { dataDb, heavy }: Dependencies): voi
           // A symbol without rows takes a place too.
           limit: MAX_ENTRIES + symbols.length + 1,
         }
-        const { entries, unknown, version } = isHeavy(range)
+        const { entries, unknown, empty, version } = isHeavy(range)
           ? await heavy.run(request, (db) => readStatistics(db, asked))
           : await readStatistics(dataDb, asked)
         if (unknown.length > 0) throw unknownSymbols(unknown)
@@ -103,7 +114,8 @@ export function statisticsRoutes(app: App, { dataDb, heavy }: Dependencies): voi
         reply.headers(cacheHeaders(revalidation, version))
         const [only] = entries
         const isList = query.symbols !== undefined || query.group_by !== undefined
-        return { data: isList || only === undefined ? entries : only, info: INFO }
+        const info = await infoOfRange(dataDb, [], empty)
+        return { data: isList || only === undefined ? entries : only, info }
       },
     )
   }
@@ -116,7 +128,10 @@ function unknownSymbols(symbols: string[]): ProblemError {
     code: 'unknown_symbol',
     detail: `Nothing is stored for ${symbol}.`,
   }))
-  return new ProblemError(404, `Nothing is stored for ${symbols.join(', ')}.`, { errors })
+  return new ProblemError(404, `Nothing is stored for ${symbols.join(', ')}.`, {
+    errors,
+    info: { unknown_symbols: symbols },
+  })
 }
 
 function tooManyEntries(): ProblemError {

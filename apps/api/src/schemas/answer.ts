@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { problemSchema } from '../problem.js'
+import { unknownSymbolsSchema } from './asked-symbols.js'
 import { listPaginationSchema } from './pagination.js'
 import type { paginationSchema } from './pagination.js'
 import { PROBLEM_ANSWERS } from './problem-answers.js'
@@ -27,14 +28,19 @@ export function answerOf<Data extends z.ZodType>(options: {
     .meta({ description: options.description, examples: [{ data: options.example, info: INFO }] })
 }
 
+/** Of a list that can be asked for by symbol. */
+export const symbolListInfoSchema = infoSchema.extend({ unknown_symbols: unknownSymbolsSchema })
+
 /** The same for a list; `examples` are the entries of its first page. */
-export function pageAnswerOf<Entry extends z.ZodType>(options: {
+export function pageAnswerOf<Entry extends z.ZodType, Info extends z.ZodType = typeof infoSchema>(options: {
   description: string
+  info?: Info
   entry: Entry
   examples: z.output<Entry>[]
   pagination: z.infer<typeof paginationSchema>
 }) {
-  return z.object({ data: z.array(options.entry), pagination: listPaginationSchema, info: infoSchema }).meta({
+  const info: Info | typeof infoSchema = options.info ?? infoSchema
+  return z.object({ data: z.array(options.entry), pagination: listPaginationSchema, info }).meta({
     description: options.description,
     examples: [{ data: options.examples, pagination: options.pagination, info: INFO }],
   })

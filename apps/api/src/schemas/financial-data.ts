@@ -3,6 +3,7 @@ import * as z from 'zod'
 import { encodeCursor } from '../cursor.js'
 import { FORMATS } from '../format.js'
 import { INFO, infoSchema } from './answer.js'
+import { storedRangesSchema, unknownSymbolsSchema } from './asked-symbols.js'
 import { barSchema } from './bar.js'
 import { dateSchema, isOrdered, UNORDERED } from './dates.js'
 import {
@@ -123,16 +124,7 @@ export const answerSchema = z
   .object({
     data: z.array(rowSchema),
     pagination: listPaginationSchema,
-    info: infoSchema.extend({
-      unknown_symbols: z
-        .array(z.string())
-        .optional()
-        .meta({
-          description:
-            'Of the symbols asked for those without any stored row, whatever the dates; absent when there is none. CSV and NDJSON have them in the header X-Unknown-Symbols.',
-          examples: [['NOSUCH']],
-        }),
-    }),
+    info: infoSchema.extend({ unknown_symbols: unknownSymbolsSchema, stored: storedRangesSchema }),
   })
   .meta({
     description: 'A page of daily bars, by symbol (bytewise), then date.',
