@@ -22,6 +22,26 @@ describe.each(queueBackends())('a request that is not needed, the queue on $name
     expect(system.simulator.arrivals()).toHaveLength(2)
   })
 
+  test('a symbol whose newest row is rejected is fetched once for all that wait for it, and all end partial', async () => {
+    const sound = { '1. open': '1', '2. high': '2', '3. low': '1', '4. close': '1', '5. volume': '1' }
+    const body = JSON.stringify({
+      'Meta Data': { '2. Symbol': 'IBM' },
+      'Time Series (Daily)': { '2024-01-03': { ...sound, '4. close': 'NaN' }, '2024-01-02': sound },
+    })
+    system.simulator.rule({ symbol: 'IBM', answer: { kind: 'raw', body } })
+    const ids = await Promise.all(Array.from({ length: 25 }, () => system.ingest(['IBM'])))
+    await system.work()
+    for (const id of ids)
+      expect(await system.run(id)).toMatchObject({
+        status: 'partial',
+        warnings: [{ code: 'newest_row_rejected', symbols: ['IBM'] }],
+      })
+    expect(system.simulator.arrivals()).toHaveLength(1)
+    const later = await system.ingest(['IBM'])
+    expect(await system.run(later)).toMatchObject({ status: 'partial' })
+    expect(system.simulator.arrivals()).toHaveLength(2)
+  })
+
   test('a symbol that another run fetched meanwhile is not fetched again, and one that can have nothing new not at all', async () => {
     const one = await system.ingest(['IBM', 'AAPL'])
     const other = await system.ingest(['IBM'])

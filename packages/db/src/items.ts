@@ -180,8 +180,8 @@ export interface FetchedSeries {
 
 /**
  * Stores what a fetch brought and finishes the item, in one transaction, and with it whatever else waits for the same:
- * pending items of the symbol that were accepted before the request was sent end as coalesced. Not so when nothing could be
- * stored, or not the newest: then the symbol is not up to date, and is asked for again.
+ * pending items of the symbol that were accepted before the request was sent end as coalesced, with what this one lacks.
+ * When nothing could be stored, or not the newest, the symbol is not up to date, and whoever comes later asks again.
  * @throws ClaimLostError when the item is not held any more; nothing is written then
  */
 export async function storeSeries(
@@ -192,7 +192,7 @@ export async function storeSeries(
   const stored = await commitOnce(db, item, 'succeeded', async (tx) => {
     const result = await upsertBars(tx, item.symbol, series.bars)
     await quarantine(tx, item, series.rejected, series.bars)
-    if (series.bars.count > 0 && !series.newestRejected) await coalesce(tx, item, series)
+    await coalesce(tx, item, series)
     const rejected = series.rejected.length + series.dropped
     await holdClaim(
       tx,
@@ -241,23 +241,29 @@ async function storedBefore(db: Database, item: ClaimedItem): Promise<UpsertResu
   return stored
 }
 
-/** Notes when the symbol was fetched, and finishes the other items that this satisfies; the dispatcher withdraws their jobs. */
+/**
+ * Notes when the symbol was fetched, unless it lacks what the provider has, and finishes the other items that would be
+ * told the same; the dispatcher withdraws their jobs.
+ */
 async function coalesce(tx: Transaction, item: ClaimedItem, series: FetchedSeries): Promise<void> {
   const isFull = series.outputsize === 'full'
+  const isUpToDate = series.bars.count > 0 && !series.newestRejected
+  const leftOut = series.bars.count > 0 ? 0 : series.provisional
   await tx.execute(sql`
-    WITH fetched AS (
+    WITH sent AS (
+      SELECT coalesce((SELECT slot_at FROM provider_requests WHERE id = ${series.requestId}), now()) AS at
+    ), noted AS (
       UPDATE symbols SET last_fetched_at = greatest(last_fetched_at, sent.at),
              last_full_fetched_at = CASE WHEN ${isFull} THEN greatest(last_full_fetched_at, sent.at) ELSE last_full_fetched_at END
-        FROM (SELECT coalesce((SELECT slot_at FROM provider_requests WHERE id = ${series.requestId}), now()) AS at) AS sent
-       WHERE symbol = ${item.symbol}
-      RETURNING symbol, sent.at
+        FROM sent WHERE ${isUpToDate} AND symbol = ${item.symbol}
     )
     UPDATE ingest_items AS item
        SET state = 'succeeded', outcome = 'coalesced', finished_at = now(), waiting_for = NULL, waiting_reason = NULL,
-           next_attempt_at = NULL, history_limited = ${!isFull} AND ${wantsFull}
-      FROM fetched, ingest_runs AS run
-     WHERE item.symbol = fetched.symbol AND item.state = 'pending' AND run.id = item.run_id
-       AND NOT run.force AND run.requested_at < fetched.at
+           next_attempt_at = NULL, history_limited = ${!isFull} AND ${wantsFull}, newest_rejected = ${series.newestRejected},
+           rows_fetched = ${leftOut}, rows_provisional = ${leftOut}
+      FROM sent, ingest_runs AS run
+     WHERE item.symbol = ${item.symbol} AND item.state = 'pending' AND run.id = item.run_id
+       AND NOT run.force AND run.requested_at < sent.at
        AND (${isFull} OR NOT ${wantsFull} OR (run.outputsize = 'auto' AND NOT ${series.fullHistory}))`)
 }
 

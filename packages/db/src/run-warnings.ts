@@ -32,7 +32,8 @@ export interface WarnedItem {
 
 const MAX_SYMBOLS = 100
 
-const nothingStored = sql`outcome = 'fetched' AND rows_inserted + rows_updated + rows_unchanged = 0`
+/** Of what was fetched, by itself or by another run for both. */
+const nothingStored = sql`outcome IS NOT NULL AND rows_fetched > 0 AND rows_inserted + rows_updated + rows_unchanged = 0`
 
 /** SQL, of an item: whether it succeeded and its symbol lacks what the provider has. */
 export const isIncomplete = sql`(newest_rejected OR coalesce(${nothingStored}, false))`

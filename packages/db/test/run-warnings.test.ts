@@ -33,7 +33,7 @@ const fetchedAt = async (symbol: string) => {
 
 describe('a run whose newest row was rejected', () => {
   test('is partial, says why, and leaves the symbol to be asked for again', async () => {
-    const other = await createRun(connection.db, runOf(['B']))
+    const other = await createRun(connection.db, runOf(['B'], { outputsize: 'compact' }))
     const { id, run } = await ended({ A: {}, B: { rejected: [bad], newestRejected: true } })
     expect(run).toMatchObject({
       status: 'partial',
@@ -53,8 +53,15 @@ describe('a run whose newest row was rejected', () => {
     ])
     expect(await fetchedAt('A')).not.toBeNull()
     expect(await fetchedAt('B')).toBeNull()
-    // What was asked for before is not done by that.
-    expect((await getRun(connection.db, other.id))?.counts).toMatchObject({ pending: 1 })
+    // Asked for before, it would be told the same.
+    expect(await getRun(connection.db, other.id)).toMatchObject({
+      status: 'partial',
+      counts: { succeeded: 1 },
+      warnings: [{ code: 'newest_row_rejected', symbols: ['B'] }],
+    })
+    expect((await listItems(connection.db, other.id, { limit: 1, offset: 0 })).items).toMatchObject([
+      { outcome: 'coalesced', rows: { fetched: 0 } },
+    ])
   })
 
   test('is not so when another row was', async () => {
@@ -63,13 +70,15 @@ describe('a run whose newest row was rejected', () => {
   })
 })
 
-test('a run of which nothing could be stored is partial, and the symbol is asked for again', async () => {
+test('a run of which nothing could be stored is partial as those that waited for the same, and the symbol is asked for again', async () => {
+  const other = await createRun(connection.db, runOf(['A'], { outputsize: 'compact' }))
   const { run } = await ended({ A: { bars: packBars([]), provisional: 1 } })
-  expect(run).toMatchObject({
-    status: 'partial',
-    rows: { fetched: 1, provisional: 1 },
-    warnings: [{ code: 'nothing_stored', symbols: ['A'] }],
-  })
+  for (const one of [run, await getRun(connection.db, other.id)])
+    expect(one).toMatchObject({
+      status: 'partial',
+      rows: { fetched: 1, provisional: 1 },
+      warnings: [{ code: 'nothing_stored', symbols: ['A'] }],
+    })
   expect(await fetchedAt('A')).toBeNull()
 })
 
