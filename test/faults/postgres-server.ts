@@ -16,7 +16,7 @@ export interface PostgresServer {
   /** A copy of the migrated template, or with `empty` a database without any table. */
   createDatabase(name: string, options?: { empty?: boolean }): Promise<void>
   log(): Promise<string>
-  /** As a crash: no transaction is finished, no connection is ended politely. */
+  /** As a crash: no transaction is finished, no connection is ended politely. Nothing when it has ended by itself. */
   crash(): Promise<void>
   /** After a crash, on the same data; on another port. */
   restart(): Promise<void>
@@ -87,7 +87,7 @@ export async function startPostgres(directory: string, watchdog: Watchdog): Prom
       ),
     log: () => readFile(join(server.folder, 'postgres.log'), 'utf8'),
     async crash() {
-      process.kill(server.pid, 'SIGQUIT')
+      if (isAlive(server.pid)) process.kill(server.pid, 'SIGQUIT')
       await waitFor(() => !isAlive(server.pid), {
         deadlineMs: CRASH_DEADLINE_MS,
         what: 'the end of PostgreSQL',

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { chmod, chown, mkdir, open, rm, stat } from 'node:fs/promises'
+import { chmod, chown, mkdir, mkdtemp, open, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 
@@ -18,19 +18,20 @@ export interface SmallDisk {
 const CHUNK = Buffer.alloc(64 * 1024)
 
 /**
- * Mounts a tmpfs, for which the machine must let this process (root, with CAP_SYS_ADMIN).
+ * Mounts a tmpfs at a new folder whose name begins so, for which the machine must let this process (root, with CAP_SYS_ADMIN).
  * @param like a folder whose owner the new one gets
  * @returns why this machine has none to give
  */
 export async function mountSmallDisk(
-  at: string,
+  prefix: string,
   mebibytes: number,
   like: string,
 ): Promise<SmallDisk | string> {
-  await mkdir(at, { recursive: true })
+  const at = await mkdtemp(`${prefix}_`)
   try {
     await run('mount', ['-t', 'tmpfs', '-o', `size=${mebibytes}m`, 'tmpfs', at])
   } catch (error) {
+    await rm(at, { recursive: true })
     return `No small disk could be mounted: ${error instanceof Error ? error.message : String(error)}`
   }
   const folder = join(at, 'files')

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import type { Http } from './http.js'
 
 /** What a fault is to be told as: what runs wait for, or, told by readiness alone, the queue or the database. */
-type ToldAs = 'worker' | 'storage' | 'key' | 'provider' | 'quota' | 'queue' | 'database'
+export type ToldAs = 'worker' | 'storage' | 'key' | 'provider' | 'quota' | 'queue' | 'database'
 
 /** I7: what the API names as the cause of a standstill, where and when. */
 export interface Telling {

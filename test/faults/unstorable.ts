@@ -2,6 +2,7 @@ import { equal, ok } from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { StorageClass } from '@stockpile/db/storage-trouble'
 import { chargedAttempts } from './attempts.js'
+import type { ToldAs } from './telling.js'
 import type { World } from './world.js'
 
 /** Longer than what one worker says to the others holds without being said again. */
@@ -17,17 +18,19 @@ const MOST_UNDER_WAY = UNSTORABLE_WORLD.workers * UNSTORABLE_WORLD.concurrency
 
 /**
  * Rows cannot be stored for a while: nothing that is fetched is thrown away, little is asked for before the workers know,
- * nothing afterwards, and the cause is told. Afterwards every symbol was asked for once.
+ * nothing afterwards, and the API names the cause (I7). Afterwards every symbol was asked for once.
  * @param symbols asked for before the fault begins to show; none of them were before
  * @param fault.mark what the workers tell each other; null where nothing can be written
  * @returns from the end of the fault to the end of everything
  */
 export async function outlastStorage(
-  { http, simulator, sql, until, drained }: World,
+  { http, simulator, sql, telling, until, drained }: World,
   symbols: readonly string[],
   fault: {
     request?: Record<string, unknown>
     mark: StorageClass | null
+    /** What the API names; by default that rows cannot be stored. */
+    toldAs?: ToldAs
     begin: () => Promise<unknown>
     end: () => Promise<unknown>
   },
@@ -44,6 +47,7 @@ export async function outlastStorage(
   }
   await http.ingest(symbols, { priority: 'high', ...fault.request })
   await until('the first request', () => simulator.arrivals().length > before)
+  telling.began(fault.toldAs ?? 'storage')
   await fault.begin()
   const begunAt = simulator.arrivals().length
   if (fault.mark !== null)
@@ -56,6 +60,7 @@ export async function outlastStorage(
   equal(simulator.arrivals().length - begunAt, spent, 'requests after the workers knew')
 
   await fault.end()
+  telling.ended()
   const endedAt = performance.now()
   await drained(120_000)
   const recoveryMs = Math.round(performance.now() - endedAt)
@@ -67,5 +72,6 @@ export async function outlastStorage(
     asked.length <= symbols.length + MOST_UNDER_WAY,
     `${asked.length} requests for ${symbols.length} symbols`,
   )
+  await telling.judgeable()
   return { recoveryMs, recoveryLimitMs: RECOVERY_LIMIT_MS }
 }

@@ -42,13 +42,17 @@ const OWN_LOCK_MS = 5 * 60_000
 
 /**
  * Keeps what a request brought until PostgreSQL has it, however long that takes, and lets no further request out
- * meanwhile: what is fetched cannot be stored either. Closed by the second failure, opened by the first success.
+ * meanwhile: what is fetched cannot be stored either. Closed by the second failure, or by a try before a request; opened
+ * by the first success.
  */
 export class AnswerKeeper {
   readonly #dependencies: AnswerKeeperDependencies
   /** How many answers are kept that could not be stored yet. */
   #kept = 0
   #closed: { trouble: StorageTrouble; since: number; noting: NodeJS.Timeout } | undefined
+  /** Whether rows could be stored when this was last found out; not so in a worker's first moments. */
+  #isProven = false
+  #proving: Promise<void> | undefined
   /** What is written of this for the others, one after another: the last word is the true one. */
   #noting: Promise<void> = Promise.resolve()
 
@@ -60,6 +64,42 @@ export class AnswerKeeper {
   get wait(): Wait | null {
     if (this.#closed === undefined) return null
     return { for: 'storage', reason: this.#closed.trouble.detail, ms: LOOK_MS, refused: false }
+  }
+
+  /**
+   * Why no request may go out; null when it may. Tries a write first where it is not known that what a request brings can
+   * be stored: before the first of a worker's life, and where whoever held what could not be stored is gone.
+   * @throws when PostgreSQL is away
+   */
+  async ask(): Promise<Wait | null> {
+    // Those who keep an answer try by themselves.
+    if (this.#kept === 0 && (this.#closed !== undefined || !this.#isProven)) {
+      this.#proving ??= this.#prove().finally(() => (this.#proving = undefined))
+      await this.#proving
+    }
+    return this.wait
+  }
+
+  /** Another worker says that rows cannot be stored, and may be gone when it says so no more. */
+  doubt(): void {
+    this.#isProven = false
+  }
+
+  /** Says nothing more to the other workers. */
+  stop(): void {
+    this.#forget()
+  }
+
+  async #prove(): Promise<void> {
+    try {
+      await tryToStore(this.#dependencies.db)
+      this.#isProven = true
+      this.#open()
+    } catch (error) {
+      const trouble = storageTrouble(error) ?? (isUnavailable(error) ? null : storageRefusal(error))
+      if (trouble === null) throw error
+      this.#close(await this.#explain(trouble))
+    }
   }
 
   /**
@@ -84,8 +124,9 @@ export class AnswerKeeper {
           const trouble = storageTrouble(error) ?? (isOfTheMoment ? null : storageRefusal(error))
           if (trouble === null && !isOfTheMoment) throw error
           const isOwn = trouble !== null && (await this.#isOwn(trouble))
-          // Wrong itself, not kept out.
-          if (isOwn && !isOfTheMoment) throw error
+          ownFailures = isOwn ? ownFailures + 1 : 0
+          // Wrong itself, not kept out. What failed once may have failed just before another row could be stored again.
+          if (ownFailures > 1 && !isOfTheMoment) throw error
           failures += 1
           if (failures === 1) this.#kept += 1
           const waitMs = WAITS_MS[Math.min(failures, WAITS_MS.length) - 1] ?? 0
@@ -94,7 +135,6 @@ export class AnswerKeeper {
             { err: withoutParameters(error), waitMs },
             'cannot store what was fetched; it is kept and tried again',
           )
-          ownFailures = isOwn ? ownFailures + 1 : 0
           // Proven before this try and after it: what failed only at the end of a time when nothing could be stored is not.
           const isGivenUp = trouble?.class === 'too_slow' || performance.now() - since > OWN_LOCK_MS
           if (trouble !== null && ownFailures > 1 && isGivenUp)
@@ -109,9 +149,14 @@ export class AnswerKeeper {
         }
       }
     } finally {
-      if (failures > 0) this.#kept -= 1
-      // Nobody here finds out any more: the next request does.
-      if (this.#kept === 0 && this.#forget() !== undefined) this.#dependencies.onOpened()
+      if (failures > 0) {
+        this.#kept -= 1
+        // Nobody here finds out any more: whoever asks next does, before its request.
+        if (this.#kept === 0 && this.#forget() !== undefined) {
+          this.#isProven = false
+          this.#dependencies.onOpened()
+        }
+      }
     }
   }
 

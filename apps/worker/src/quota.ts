@@ -105,7 +105,8 @@ export function createQuota(dependencies: QuotaDependencies): Quota {
   }
 
   async function ask(): Promise<Wait | null> {
-    if (storage.wait !== null) return storage.wait
+    const unstorable = await storage.ask()
+    if (unstorable !== null) return unstorable
     const key = await readKey()
     if (typeof key !== 'string') return key
     const closed = await readGateOf(fingerprintOf(key))
@@ -114,7 +115,9 @@ export function createQuota(dependencies: QuotaDependencies): Quota {
 
   async function readGateOf(fingerprint: string): Promise<ClosedGate | null> {
     const read = () => readGate(db, { limits, fingerprint, aheadMs: EARLY_MS })
-    return (await byTheClock(read, () => Promise.resolve())).closed
+    const { closed } = await byTheClock(read, () => Promise.resolve())
+    if (closed?.reason === 'storage') storage.doubt()
+    return closed
   }
 
   /** @returns a slot whose time is now */
@@ -122,7 +125,8 @@ export function createQuota(dependencies: QuotaDependencies): Quota {
     const fingerprint = fingerprintOf(key)
     for (;;) {
       signal.throwIfAborted()
-      if (storage.wait !== null) throw new QuotaWaitError(storage.wait)
+      const unstorable = await storage.ask()
+      if (unstorable !== null) throw new QuotaWaitError(unstorable)
       let asked = lateness.start()
       const reservation = await byTheClock(
         () => {
@@ -134,6 +138,7 @@ export function createQuota(dependencies: QuotaDependencies): Quota {
         },
       )
       if (!reservation.granted) {
+        if (reservation.reason === 'storage') storage.doubt()
         if (reservation.reason === 'entitlement')
           throw new AlphaVantageError('entitlement', `${request.symbol}: ${reservation.detail}`, {
             sent: false,

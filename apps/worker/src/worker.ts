@@ -216,6 +216,7 @@ export async function startWorker(
       if (!grace.aborted) await Promise.race([inFlight.drained(), once(grace, 'abort')])
       inFlight.close(new ShutdownError('the worker stops'))
       await within(inFlight.drained(), PUT_BACK_MS)
+      storage.stop()
       await closeAll([gateStopped, worker.close()])
     },
   }

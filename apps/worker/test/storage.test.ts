@@ -1,7 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { listFailures } from '@stockpile/db/failures'
 import { listItems } from '@stockpile/db/run-status'
-import { clearStorageTrouble, readStorageState, tryToStore } from '@stockpile/db/storage-state'
+import {
+  clearStorageTrouble,
+  noteStorageTrouble,
+  readStorageState,
+  tryToStore,
+} from '@stockpile/db/storage-state'
 import { waitFor } from '@stockpile/test-harness/process'
 import { queueBackends } from '@stockpile/test-harness/redis'
 import pino from 'pino'
@@ -26,6 +31,12 @@ describe.each(queueBackends())('rows that cannot be stored, the queue on $name',
         $$ BEGIN RAISE EXCEPTION 'the server refuses' USING ERRCODE = '${code}'; END $$;
       CREATE TRIGGER refuse BEFORE INSERT ON financial_data FOR EACH ROW WHEN (${when}) EXECUTE FUNCTION refuse()`)
   const accept = () => system.db.execute('DROP TRIGGER refuse ON financial_data')
+  /** A worker that has stored something: without, it tries before its first request, and finds out by that. */
+  const worked = async () => {
+    const worker = await work()
+    await system.run(await system.ingest(['IBM']))
+    return worker
+  }
   const closed = () =>
     waitFor(() => readStorageState(system.db), { deadlineMs: DEADLINE_MS, what: 'a mark for all workers' })
 
@@ -41,30 +52,62 @@ describe.each(queueBackends())('rows that cannot be stored, the queue on $name',
   ] as const)(
     'are kept and nothing more is asked for by anybody; afterwards each symbol was asked for once (%s)',
     async (code, expected, lastsMs) => {
+      await worked()
       await refuse(code)
-      await work()
       const id = await system.ingest(symbolNames(12))
       expect(await closed()).toMatchObject({ class: expected })
       const other = await work()
       await system.run(id, (run) => run.waiting?.for === 'storage')
       await sleep(lastsMs)
-      expect(arrivals()).toBeLessThanOrEqual(CONCURRENCY)
+      expect(arrivals()).toBeLessThanOrEqual(1 + CONCURRENCY)
       expect(await readStorageState(system.db)).toMatchObject({ class: expected })
       await accept()
       expect(await system.run(id)).toMatchObject({ status: 'succeeded', counts: { succeeded: 12 } })
-      expect(arrivals()).toBe(12)
+      expect(arrivals()).toBe(13)
       expect(await attempts(id)).toEqual(Array.from({ length: 12 }, () => 0))
       expect(await readStorageState(system.db)).toBeNull()
-      expect(system.logs.filter((line) => line.includes('rows cannot be stored'))).toHaveLength(1)
+      // Of each worker at most: the other tries as well.
+      expect(system.logs.filter((line) => line.includes('rows cannot be stored')).length).toBeLessThanOrEqual(
+        2,
+      )
       expect(system.logs.some((line) => /rows can be stored again after \d+ s/.test(line))).toBe(true)
       await other.stop(AbortSignal.timeout(1_000))
     },
   )
 
-  test('for a lock of somebody else: the run waits for storage, and whoever holds it is named', async () => {
+  test('are not asked for by a worker that starts while no other says so', async () => {
+    await refuse('53100')
+    const id = await system.ingest(symbolNames(12))
     await work()
+    expect(await closed()).toMatchObject({ class: 'disk_full' })
+    await system.run(id, (run) => run.waiting?.for === 'storage')
+    expect(arrivals()).toBe(0)
+    await accept()
+    expect(await system.run(id)).toMatchObject({ status: 'succeeded' })
+    expect(arrivals()).toBe(12)
+    expect(await readStorageState(system.db)).toBeNull()
+  })
+
+  test('are not asked for by one that worked, once whoever told it of that is gone', async () => {
+    await worked()
+    await refuse('53100')
+    // Told once, by nobody who would say it again: before it runs out this worker has tried by itself.
+    await noteStorageTrouble(system.db, { class: 'write_failed', detail: 'Told by another.' }, 0)
+    const id = await system.ingest(symbolNames(12))
+    await waitFor(() => system.logs.some((line) => line.includes('rows cannot be stored')), {
+      deadlineMs: DEADLINE_MS,
+    })
+    const isOwnMark = async () => (await readStorageState(system.db))?.class === 'disk_full'
+    await waitFor(isOwnMark, { deadlineMs: DEADLINE_MS })
+    expect(arrivals()).toBe(1)
+    await accept()
+    expect(await system.run(id)).toMatchObject({ status: 'succeeded' })
+    expect(arrivals()).toBe(13)
+  })
+
+  test('for a lock of somebody else: the run waits for storage, and whoever holds it is named', async () => {
     // Before a key has been accepted, one request at a time goes out.
-    await system.run(await system.ingest(['IBM']))
+    await worked()
     let id = ''
     await system.db.transaction(async (tx) => {
       await tx.execute(`LOCK TABLE financial_data IN ACCESS EXCLUSIVE MODE`)
@@ -133,9 +176,9 @@ describe.each(queueBackends())('rows that cannot be stored, the queue on $name',
   })
 
   test('are given up by a worker that stops, and fetched by the next: it says that a request is lost', async () => {
+    const worker = await worked()
     await refuse('53100')
-    const worker = await work()
-    const id = await system.ingest(['IBM'])
+    const id = await system.ingest(['AAPL'])
     await closed()
     await worker.stop(AbortSignal.timeout(100))
     expect(system.logs.some((line) => line.includes('its request is lost'))).toBe(true)
@@ -144,7 +187,7 @@ describe.each(queueBackends())('rows that cannot be stored, the queue on $name',
     await clearStorageTrouble(system.db)
     await work()
     expect(await system.run(id)).toMatchObject({ status: 'succeeded' })
-    expect(arrivals()).toBe(2)
+    expect(arrivals()).toBe(3)
     expect(await attempts(id)).toEqual([0])
   })
 })

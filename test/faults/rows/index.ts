@@ -26,6 +26,7 @@ import { repeatedPosts } from './repeated-posts.js'
 import { schemaNewer } from './schema-newer.js'
 import { tenThousandWithoutRedis } from './ten-thousand-without-redis.js'
 import { transactionBroken } from './transaction-broken.js'
+import { walDiskFull } from './wal-disk-full.js'
 import { UPSTREAM_ROWS } from './upstream.js'
 import { workerFrozen } from './worker-frozen.js'
 import { workerGone } from './worker-gone.js'
@@ -67,5 +68,6 @@ export const ROWS: readonly Row[] = [
   readOnly,
   storingTooSlow,
   rowsLocked,
+  walDiskFull,
   coldStarts,
 ].toSorted((a, b) => a.number - b.number)
