@@ -36,7 +36,9 @@ export function registerSyntheticData(app: App, db: Database): SyntheticData {
   return isSynthetic
 }
 
+/** With its fields in their order, which is part of the contract. */
 function marked(payload: unknown): unknown {
   const success = successSchema.safeParse(payload)
-  return success.success ? { ...success.data, info: { ...success.data.info, synthetic_data: true } } : payload
+  if (!success.success || typeof payload !== 'object') return payload
+  return { ...payload, info: { ...success.data.info, synthetic_data: true } }
 }
