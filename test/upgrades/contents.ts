@@ -4,7 +4,7 @@ import type postgres from 'postgres'
 export type Contents = Map<string, { columns: string[]; rows: string[] }>
 
 /** Counted from the rows, and compared with a recount instead. */
-const DERIVED = ['symbols', 'symbol_days', 'symbol_prefixes', 'symbol_initials']
+const DERIVED = ['symbols', 'symbol_days', 'symbol_prefixes', 'symbol_initials', 'run_totals']
 const COUNTED_COLUMNS = ['row_count', 'first_date', 'last_date', 'version']
 
 /** @param isWanted of a table's columns, those to read */

@@ -75,6 +75,7 @@ async function addRun(sql: postgres.Sql, has: Columns, symbols: readonly string[
   for (const [turn, symbol] of [...symbols, ...symbols].entries()) {
     const state = states[turn % states.length] ?? 'pending'
     const isDone = ['succeeded', 'failed', 'cancelled'].includes(state)
+    const isFailed = state === 'failed'
     const isFetched = state === 'succeeded'
     const optional = {
       ...(has('ingest_items', 'outcome') ? { outcome: isFetched ? 'fetched' : null } : {}),
@@ -85,11 +86,12 @@ async function addRun(sql: postgres.Sql, has: Columns, symbols: readonly string[
       INSERT INTO ingest_items ${sql({
         run_id: runId,
         symbol,
-        state,
-        attempts: state === 'failed' ? 2 : 0,
+        // It fails below, once its failures are there.
+        state: isFailed ? 'running' : state,
+        attempts: isFailed ? 2 : 0,
         claim: 1,
         started_at: '2026-11-24T21:30:00Z',
-        finished_at: isDone ? '2026-11-24T21:31:00Z' : null,
+        finished_at: isDone && !isFailed ? '2026-11-24T21:31:00Z' : null,
         waiting_for: state === 'pending' ? 'quota' : null,
         rows_fetched: isFetched ? 3 : 0,
         rows_inserted: isFetched ? 2 : 0,
@@ -97,11 +99,12 @@ async function addRun(sql: postgres.Sql, has: Columns, symbols: readonly string[
         ...optional,
       })} RETURNING id`
     const itemId = item?.id ?? '0'
-    if (state === 'failed') {
+    if (isFailed) {
       await sql`
         INSERT INTO ingest_failures (item_id, run_id, symbol, attempt, final, class, detail, advice, http_status, evidence)
         VALUES (${itemId}, ${runId}, ${symbol}, 1, false, 'http_error', 'HTTP 503.', 'Wait.', 503, 'Service Unavailable'),
                (${itemId}, ${runId}, ${symbol}, 2, true, 'invalid_symbol', 'Unknown.', 'Check it.', 200, NULL)`
+      await sql`UPDATE ingest_items SET state = 'failed', finished_at = '2026-11-24T21:31:00Z' WHERE id = ${itemId}`
     }
     if (isFetched) await addRejected(sql, has, { itemId, runId, symbol })
   }

@@ -36,8 +36,11 @@ export async function runHousekeeping(
       await pruneIdempotencyKeys(db)
       await pruneWorkers(db)
       let runs = 0
-      if (runRetentionDays > 0)
-        while (!signal.aborted && (await pruneRun(db, { olderThanDays: runRetentionDays }))) runs += 1
+      let deleted
+      do {
+        deleted = runRetentionDays === 0 ? 'nothing' : await pruneRun(db, { olderThanDays: runRetentionDays })
+        if (deleted === 'run') runs += 1
+      } while (deleted !== 'nothing' && !signal.aborted)
       if (runs > 0) logger.info({ runs, olderThanDays: runRetentionDays }, 'deleted runs for their age')
     } catch (error) {
       logger.warn({ err: error }, 'cannot prune what is out of date')

@@ -1,5 +1,5 @@
 import { listFailures } from '@stockpile/db/failures'
-import { listRejectedRows } from '@stockpile/db/rejected-rows'
+import { listRejectedRowsOfRun } from '@stockpile/db/rejected-rows'
 import { listFinancialData } from '@stockpile/db/financial-data'
 import { hasSyntheticData } from '@stockpile/db/synthetic-data'
 import { waitFor } from '@stockpile/test-harness/process'
@@ -90,7 +90,7 @@ describe('what a worker stores', () => {
     await system.work()
     const run = await system.run(await system.ingest(['IBM']))
     expect(run).toMatchObject({ status: 'succeeded', rows: { fetched: 100, inserted: 99, rejected: 1 } })
-    const { rows } = await listRejectedRows(system.db, { ...page, runId: run.id })
+    const { rows } = await listRejectedRowsOfRun(system.db, run.id, page)
     expect(rows).toHaveLength(1)
     expect(rows[0]?.reasons).toContain('high_below_low')
     expect((await rowsOf('IBM')).rows.map((row) => row.date)).not.toContain(rows[0]?.date)
@@ -107,7 +107,7 @@ describe('what a worker stores', () => {
       await system.work()
       const run = await system.run(await system.ingest(['IBM']))
       expect(run).toMatchObject({ status: 'succeeded', rows: { fetched: 101, inserted, rejected } })
-      const { rows } = await listRejectedRows(system.db, { ...page, runId: run.id })
+      const { rows } = await listRejectedRowsOfRun(system.db, run.id, page)
       expect(rows).toHaveLength(rejected)
       for (const row of rows) {
         expect(row.reasons).toEqual([reason])

@@ -223,7 +223,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The provider's rows that did not pass the checks, the last rejected first */
+        /** The provider's rows that did not pass the checks, the last rejected first; of a run, its last symbol first */
         get: operations["listRejectedRows"];
         put?: never;
         post?: never;

@@ -15,8 +15,8 @@ export async function readCatalog(db: Database): Promise<string[]> {
     await tx.execute(sql`SELECT set_config('search_path', '', true)`)
     const lines = await tx.execute<{ line: string }>(CATALOG)
     await tx.execute(sql`SELECT set_config('search_path', ${before?.path ?? 'public'}, true)`)
-    // Bytewise, whatever the locale of the database.
-    return lines.map(({ line }) => line).toSorted()
+    // One line each, though PostgreSQL breaks an expression with CASE. Bytewise, whatever the locale of the database.
+    return lines.map(({ line }) => line.replaceAll(/\s*\n\s*/g, ' ')).toSorted()
   })
 }
 

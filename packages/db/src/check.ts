@@ -108,8 +108,14 @@ function functionsCheck(differences: string[]): Check {
 }
 
 async function checkDerivedData(tx: Transaction): Promise<Check[]> {
-  const [stored] = await tx.execute<{ rows: number; symbols: number }>(sql`
-    SELECT coalesce(sum(row_count), 0)::float8 AS rows, count(*)::float8 AS symbols FROM symbols`)
+  const [stored] = await tx.execute<{ rows: number; symbols: number; items: number; runs: number }>(sql`
+    SELECT coalesce(sum(row_count), 0)::float8 AS rows, count(*)::float8 AS symbols,
+           (SELECT count(*) FROM ingest_items)::float8 AS items, (SELECT count(*) FROM ingest_runs)::float8 AS runs
+      FROM symbols`)
+  const [ofRows, ofItems] = [
+    `as the rows say (${stored?.rows ?? 0} rows of ${stored?.symbols ?? 0} symbols)`,
+    `as the items say (${stored?.items ?? 0} items of ${stored?.runs ?? 0} runs)`,
+  ]
   const wrong = await findWrongEntries(tx)
   return DERIVED_DATA.map((table) => {
     const { entries, examples } = wrong[table]
@@ -117,7 +123,9 @@ async function checkDerivedData(tx: Transaction): Promise<Check[]> {
       name: DERIVED_NAMES[table],
       found:
         entries === 0
-          ? `as the rows say (${stored?.rows ?? 0} rows of ${stored?.symbols ?? 0} symbols)`
+          ? table === 'run_totals'
+            ? ofItems
+            : ofRows
           : `${entries} are not what the rows say: ${listed(examples, entries)}`,
       advice: entries === 0 ? null : `${REPAIR}: until then counts and pages are wrong`,
     }
@@ -129,6 +137,7 @@ const DERIVED_NAMES = {
   symbol_days: 'days of symbols',
   symbol_prefixes: 'totals of two characters',
   symbol_initials: 'totals of one character',
+  run_totals: 'totals of runs',
 }
 
 /** What constraints keep, unless somebody took them away, and what none can. */

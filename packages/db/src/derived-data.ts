@@ -1,9 +1,16 @@
 import { sql } from 'drizzle-orm'
 import type { SQL } from 'drizzle-orm'
 import type { Database, Transaction } from './connection.js'
+import { recountRuns, WRONG_RUNS } from './run-totals.js'
 
 /** What is kept beside the rows and can be counted from them, each in a table of its own. */
-export const DERIVED_DATA = ['symbols', 'symbol_days', 'symbol_prefixes', 'symbol_initials'] as const
+export const DERIVED_DATA = [
+  'symbols',
+  'symbol_days',
+  'symbol_prefixes',
+  'symbol_initials',
+  'run_totals',
+] as const
 type DerivedData = (typeof DERIVED_DATA)[number]
 
 /** Whose rows have a version. */
@@ -53,6 +60,7 @@ export async function findWrongEntries(db: Database): Promise<WrongEntries> {
       UNION ALL SELECT 'symbol_days', symbol FROM (${WRONG_DAYS}) AS one
       UNION ALL SELECT 'symbol_prefixes', prefix FROM (${WRONG_PREFIXES}) AS one
       UNION ALL SELECT 'symbol_initials', initial FROM (${WRONG_INITIALS}) AS one
+      UNION ALL SELECT 'run_totals', run_id::text FROM (${WRONG_RUNS}) AS one
     )
     SELECT derived, count(*)::int AS entries, to_json((array_agg(name ORDER BY name))[1:5]) AS examples FROM wrong GROUP BY derived`)
   const right = { entries: 0, examples: [] }
@@ -61,6 +69,7 @@ export async function findWrongEntries(db: Database): Promise<WrongEntries> {
     symbol_days: right,
     symbol_prefixes: right,
     symbol_initials: right,
+    run_totals: right,
     ...Object.fromEntries(found.map(({ derived, ...wrong }) => [derived, wrong])),
   }
 }
@@ -73,7 +82,7 @@ export async function findWrongEntries(db: Database): Promise<WrongEntries> {
 export async function recount(tx: Transaction): Promise<number> {
   // Writers lock the symbol's row before the rows: in that order nobody waits for this while this waits for them.
   await tx.execute(
-    sql`LOCK TABLE symbols, financial_data, symbol_days, symbol_prefixes, symbol_initials IN EXCLUSIVE MODE`,
+    sql`LOCK TABLE symbols, financial_data, symbol_days, symbol_prefixes, symbol_initials, ingest_items, run_totals IN EXCLUSIVE MODE`,
   )
   await tx.execute(sql`SET CONSTRAINTS ALL IMMEDIATE`)
   await setTriggers(tx, sql`DISABLE`)
@@ -103,7 +112,7 @@ export async function recount(tx: Transaction): Promise<number> {
         sql`UPDATE ${sql.identifier(table)} SET version = version + (1 + random() * 1e6)::bigint`,
       )
   await setTriggers(tx, sql`ENABLE`)
-  return corrected?.entries ?? 0
+  return (corrected?.entries ?? 0) + (await recountRuns(tx))
 }
 
 /** Those that keep what is written here themselves. */

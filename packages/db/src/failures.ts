@@ -3,7 +3,7 @@ import type { SQL } from 'drizzle-orm'
 import type { Database } from './connection.js'
 import { isoInstant } from './instant.js'
 import type { Failure } from './items.js'
-import { countRows, microseconds, olderThan } from './list-part.js'
+import { boundsOf, countRows, instantOf, microseconds, olderThan } from './list-part.js'
 import type { Counted, ListPart, PlaceInTime } from './list-part.js'
 import { allOf } from './statement.js'
 
@@ -32,14 +32,16 @@ export async function listFailures(
   db: Database,
   filter: Filter & ListPart<PlaceInTime>,
 ): Promise<{ failures: (RecordedFailure & PlaceInTime)[] } & Counted> {
-  const where = matches(filter)
-  const counted = await countRows(db, filter, sql`FROM ingest_failures WHERE ${where}`)
-  const behind = olderThan({ at: sql`failed_at`, id: sql`ingest_failures.id` }, filter.after)
+  const { where, order } =
+    filter.runId !== undefined && filter.symbol !== undefined ? ofItem(filter) : stretchOf(filter)
+  const from = sql`FROM ingest_failures WHERE ${where} ORDER BY ${order}`
+  const counted = await countRows(db, filter, from)
+  // Looked for in an index alone, which the planner then takes: what is shown is read of the page alone.
   const failures = await db.execute<Record<string, unknown> & RecordedFailure & PlaceInTime>(sql`
     SELECT id::float8 AS id, run_id AS "runId", symbol, attempt, final, class, detail, advice,
            http_status AS "httpStatus", evidence, ${isoInstant(sql`failed_at`)} AS "failedAt", ${microseconds(sql`failed_at`)} AS at
-      FROM ingest_failures WHERE ${allOf([where, behind])}
-     ORDER BY failed_at DESC, ingest_failures.id DESC LIMIT ${filter.limit} OFFSET ${filter.offset ?? 0}`)
+      FROM ingest_failures JOIN (SELECT id, failed_at ${from} ${boundsOf(filter)}) AS page USING (id, failed_at)
+     ORDER BY failed_at DESC, ingest_failures.id DESC`)
   return { failures: [...failures], ...counted }
 }
 
@@ -85,3 +87,58 @@ function matches({ runId, symbol, class: failureClass, from, until }: Filter): S
     until !== undefined && sql`failed_at < ${until}::timestamptz`,
   ])
 }
+
+interface Sought {
+  where: SQL
+  order: SQL
+}
+
+/** A run has one item of a symbol, and an item few failures: all are read. */
+function ofItem(filter: Filter & ListPart<PlaceInTime>): Sought {
+  const { runId, symbol, ...rest } = filter
+  return {
+    where: allOf([
+      sql`item_id = ANY (ARRAY(SELECT item.id FROM ingest_items AS item WHERE item.run_id = ${runId}::uuid AND item.symbol = ${symbol}))`,
+      matches(rest),
+      olderThan({ at: sql`failed_at`, id: sql`ingest_failures.id` }, filter.after),
+    ]),
+    order: sql`failed_at DESC, ingest_failures.id DESC`,
+  }
+}
+
+/**
+ * One stretch of the index that begins with what is asked for, between two places of it. Not as `=`, of which the planner
+ * takes the average: a run or a class may have nothing, or nearly all that there is.
+ */
+function stretchOf(filter: Filter & ListPart<PlaceInTime>): Sought {
+  const { runId, symbol, class: failureClass, from, until, after } = filter
+  const leads: { column: SQL; value: SQL }[] = []
+  if (symbol !== undefined) leads.push({ column: sql`symbol`, value: sql`${symbol}::text` })
+  else if (failureClass !== undefined) leads.push({ column: sql`class`, value: sql`${failureClass}::text` })
+  if (runId !== undefined) leads.push({ column: sql`run_id`, value: sql`${runId}::uuid` })
+  const columns = (...more: SQL[]) => listOf([...leads.map(({ column }) => column), ...more])
+  const values = (...more: SQL[]) => listOf([...leads.map(({ value }) => value), ...more])
+  const isLed = leads.length > 0
+  const upper =
+    after !== undefined
+      ? sql`(${columns(sql`failed_at`, sql`ingest_failures.id`)}) < (${values(instantOf(after), sql`${after.id}::bigint`)})`
+      : until !== undefined
+        ? sql`(${columns(sql`failed_at`)}) < (${values(sql`${until}::timestamptz`)})`
+        : isLed && sql`(${columns()}) <= (${values()})`
+  const lower =
+    from !== undefined
+      ? sql`(${columns(sql`failed_at`)}) >= (${values(sql`${from}::timestamptz`)})`
+      : isLed && sql`(${columns()}) >= (${values()})`
+  // A symbol has few failures of any class.
+  const ofClass = symbol !== undefined && failureClass !== undefined && sql`class = ${failureClass}`
+  return {
+    where: allOf([lower, upper, ofClass]),
+    order: listOf(
+      [...leads.map(({ column }) => column), sql`failed_at`, sql`ingest_failures.id`].map(
+        (one) => sql`${one} DESC`,
+      ),
+    ),
+  }
+}
+
+const listOf = (parts: SQL[]) => sql.join(parts, sql`, `)

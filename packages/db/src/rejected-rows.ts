@@ -1,7 +1,8 @@
 import { sql } from 'drizzle-orm'
+import type { SQL } from 'drizzle-orm'
 import type { Database } from './connection.js'
 import { isoInstant } from './instant.js'
-import { countRows, microseconds, olderThan } from './list-part.js'
+import { boundsOf, countRows, isOfRun, microseconds, olderThan } from './list-part.js'
 import type { Counted, ListPart, PlaceInTime } from './list-part.js'
 import { allOf } from './statement.js'
 
@@ -23,8 +24,6 @@ export interface QuarantinedRow {
 }
 
 export interface RejectedRowFilter {
-  /** Brought by an item of this run. */
-  runId?: string | undefined
   symbol?: string | undefined
   resolved?: boolean | undefined
 }
@@ -34,32 +33,80 @@ export async function listRejectedRows(
   db: Database,
   filter: RejectedRowFilter & ListPart<PlaceInTime>,
 ): Promise<{ rows: (QuarantinedRow & PlaceInTime)[] } & Counted> {
-  const { runId, symbol, resolved, limit, offset = 0 } = filter
-  // Those of a run are few beside all that there are: they are looked up, not looked for.
-  const from =
-    runId === undefined
-      ? sql`FROM rejected_rows AS rejected`
-      : sql`FROM ingest_items AS item JOIN item_rejected_rows AS brought ON brought.item_id = item.id
-              JOIN rejected_rows AS rejected ON rejected.id = brought.rejected_row_id`
+  const where = matches(filter)
+  const counted = await countRows(db, filter, sql`FROM rejected_rows AS rejected WHERE ${where}`)
+  const behind = olderThan({ at: sql`last_rejected_at`, id: sql`rejected.id` }, filter.after)
+  const rows = await db.execute<Record<string, unknown> & QuarantinedRow & PlaceInTime>(sql`
+    SELECT ${columns}, ${microseconds(sql`last_rejected_at`)} AS at
+      FROM (
+        SELECT rejected.* FROM rejected_rows AS rejected WHERE ${allOf([where, behind])}
+         ORDER BY last_rejected_at DESC, rejected.id DESC ${boundsOf(filter)}
+      ) AS rejected
+      ${newestRun}
+     ORDER BY last_rejected_at DESC, rejected.id DESC`)
+  return { rows: [...rows], ...counted }
+}
+
+/** A record's place among those that the items of a run brought. */
+export interface PlaceInRun {
+  itemId: number
+  id: number
+}
+
+/**
+ * Records in quarantine that items of a run brought, those of its last item first: in the order in which they can be read,
+ * since when a record was last rejected is of any run.
+ */
+export async function listRejectedRowsOfRun(
+  db: Database,
+  runId: string,
+  filter: RejectedRowFilter & ListPart<PlaceInRun>,
+): Promise<{ rows: (QuarantinedRow & PlaceInRun)[] } & Counted> {
+  const { after } = filter
   const where = allOf([
-    runId !== undefined && sql`item.run_id = ${runId}::uuid`,
+    isOfRun(sql`item.run_id`, sql`${runId}::uuid`),
+    // A record is of its item's symbol, of which a run has one item.
+    filter.symbol !== undefined && sql`item.symbol = ${filter.symbol}`,
+    filter.resolved !== undefined && matches({ resolved: filter.resolved }),
+  ])
+  const brought = sql`ingest_items AS item JOIN item_rejected_rows AS brought ON brought.item_id = item.id`
+  // What is counted need not be read, unless something is asked of it.
+  const rejected = sql`JOIN rejected_rows AS rejected ON rejected.id = brought.rejected_row_id`
+  const counted = await countRows(
+    db,
+    filter,
+    sql`FROM ${brought} ${filter.resolved === undefined ? sql`` : rejected} WHERE ${where}`,
+  )
+  const behind =
+    after !== undefined &&
+    sql`item.id <= ${after.itemId}::bigint AND (item.id, brought.rejected_row_id) < (${after.itemId}::bigint, ${after.id}::bigint)`
+  const rows = await db.execute<Record<string, unknown> & QuarantinedRow & PlaceInRun>(sql`
+    SELECT ${columns}, rejected.item_id::float8 AS "itemId"
+      FROM (
+        SELECT rejected.*, item.id AS item_id FROM ${brought} ${rejected} WHERE ${allOf([where, behind])}
+         ORDER BY item.run_id DESC, item.id DESC, brought.rejected_row_id DESC ${boundsOf(filter)}
+      ) AS rejected
+      ${newestRun}
+     ORDER BY rejected.item_id DESC, rejected.id DESC`)
+  return { rows: [...rows], ...counted }
+}
+
+const columns = sql`
+  rejected.id::float8 AS id, newest."runId", rejected.symbol, date, raw, to_jsonb(reasons) AS reasons, times,
+  ${isoInstant(sql`rejected_at`)} AS "rejectedAt", ${isoInstant(sql`last_rejected_at`)} AS "lastRejectedAt",
+  ${isoInstant(sql`resolved_at`)} AS "resolvedAt"`
+
+/** SQL: a join that gives each of the page its newest item's run. */
+const newestRun = sql`
+  LEFT JOIN LATERAL (
+    SELECT item.run_id AS "runId"
+      FROM (SELECT max(item_id) AS id FROM item_rejected_rows WHERE rejected_row_id = rejected.id) AS last
+      JOIN ingest_items AS item ON item.id = last.id
+  ) AS newest ON true`
+
+function matches({ symbol, resolved }: RejectedRowFilter): SQL {
+  return allOf([
     symbol !== undefined && sql`rejected.symbol = ${symbol}`,
     resolved !== undefined && (resolved ? sql`resolved_at IS NOT NULL` : sql`resolved_at IS NULL`),
   ])
-  const counted = await countRows(db, filter, sql`${from} WHERE ${where}`)
-  const behind = olderThan({ at: sql`last_rejected_at`, id: sql`rejected.id` }, filter.after)
-  const rows = await db.execute<Record<string, unknown> & QuarantinedRow & PlaceInTime>(sql`
-    SELECT rejected.id::float8 AS id, newest."runId", rejected.symbol, date, raw, to_jsonb(reasons) AS reasons, times,
-           ${isoInstant(sql`rejected_at`)} AS "rejectedAt", ${isoInstant(sql`last_rejected_at`)} AS "lastRejectedAt",
-           ${isoInstant(sql`resolved_at`)} AS "resolvedAt", ${microseconds(sql`last_rejected_at`)} AS at
-      FROM (
-        SELECT rejected.* ${from} WHERE ${allOf([where, behind])}
-         ORDER BY last_rejected_at DESC, rejected.id DESC LIMIT ${limit} OFFSET ${offset}
-      ) AS rejected
-      LEFT JOIN LATERAL (
-       SELECT item.run_id AS "runId" FROM item_rejected_rows AS brought JOIN ingest_items AS item ON item.id = brought.item_id
-        WHERE brought.rejected_row_id = rejected.id ORDER BY item.id DESC LIMIT 1
-     ) AS newest ON true
-     ORDER BY last_rejected_at DESC, rejected.id DESC`)
-  return { rows: [...rows], ...counted }
 }

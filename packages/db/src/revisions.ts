@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm'
 import type { Database } from './connection.js'
 import type { FinancialDataRow } from './financial-data-query.js'
 import { isoInstant } from './instant.js'
-import { countRows } from './list-part.js'
+import { boundsOf, countRows } from './list-part.js'
 import type { Counted, ListPart } from './list-part.js'
 import { allOf } from './statement.js'
 
@@ -40,6 +40,6 @@ export async function listRevisions(
              'closePrice', new_close_price::text, 'volume', new_volume::text) AS new,
            ${isoInstant(sql`revised_at`)} AS "revisedAt"
       FROM price_revisions WHERE ${allOf([where, behind])}
-     ORDER BY price_revisions.id DESC LIMIT ${part.limit} OFFSET ${part.offset ?? 0}`)
+     ORDER BY price_revisions.id DESC ${boundsOf(part)}`)
   return { revisions: [...revisions], ...counted }
 }

@@ -14,7 +14,7 @@ const WRITES: Record<
   { insertAndUpdate: readonly string[] | 'everything'; remove: readonly string[] }
 > = {
   api: {
-    insertAndUpdate: ['ingest_runs', 'ingest_items', 'ingest_failures', 'idempotency_keys'],
+    insertAndUpdate: ['ingest_runs', 'ingest_items', 'ingest_failures', 'idempotency_keys', 'run_totals'],
     remove: [],
   },
   worker: {
@@ -28,6 +28,7 @@ const WRITES: Record<
       'item_rejected_rows',
       'provider_access',
       'provider_requests',
+      'run_totals',
       'symbol_days',
       'workers',
     ],

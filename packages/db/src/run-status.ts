@@ -5,12 +5,13 @@ import type { Cause } from './causes.js'
 import type { Database } from './connection.js'
 import type { FetchedOutputsize, ItemOutcome, Outputsize, Priority, WaitingFor } from './items.js'
 import { isoInstant } from './instant.js'
-import { countRows, microseconds, olderThan } from './list-part.js'
+import { boundsOf, countRows, microseconds, olderThan } from './list-part.js'
 import type { Counted, ListPart, PlaceInTime } from './list-part.js'
 import type { RunTrigger } from './runs.js'
-import type { ITEM_STATES, RUN_WAITING_FOR } from './schema.js'
-import { isIncomplete, runWarnings, warnedItems, warningCodes } from './run-warnings.js'
-import type { RunWarning, WarnedItem, WarningCode } from './run-warnings.js'
+import type { ITEM_STATES, RUN_WAITING_FOR, WarningCode } from './schema.js'
+import { totalsOfRun } from './run-totals.js'
+import { runWarnings, sampledWarnings } from './run-warnings.js'
+import type { RunWarning, SampledWarning } from './run-warnings.js'
 import { allOf } from './statement.js'
 
 export type ItemState = (typeof ITEM_STATES)[number]
@@ -77,24 +78,24 @@ export interface Run {
 
 /**
  * A run's status, from its items and the first cause that lets nothing be sent.
- * @param waiting.quota how many pending items wait for room in the quota
+ * @param waiting.quota whether a pending item waits for room in the quota
  * @param of.begun whether an item was ever taken
- * @param of.incomplete how many succeeded without the newest row, or without any
+ * @param of.incomplete whether one succeeded without the newest row, or without any
  */
 export function runStatus(
   counts: RunCounts,
-  waiting: { quota: number; cause: RunWaitingFor | null },
-  of: { begun: boolean; incomplete: number },
+  waiting: { quota: boolean; cause: RunWaitingFor | null },
+  of: { begun: boolean; incomplete: boolean },
 ): RunStatus {
   if (counts.pending + counts.running > 0) {
     if (waiting.cause !== null && waiting.cause !== 'quota') return 'blocked'
     if (counts.running > 0) return 'running'
-    if (waiting.quota > 0 || waiting.cause === 'quota') return 'waiting_quota'
+    if (waiting.quota || waiting.cause === 'quota') return 'waiting_quota'
     return of.begun ? 'running' : 'queued'
   }
   // Items are cancelled only with their whole run.
   if (counts.cancelled > 0) return 'cancelled'
-  if (counts.failed === 0) return of.incomplete > 0 ? 'partial' : 'succeeded'
+  if (counts.failed === 0) return of.incomplete ? 'partial' : 'succeeded'
   return counts.succeeded === 0 ? 'failed' : 'partial'
 }
 
@@ -113,7 +114,7 @@ export async function listRuns(
   const behind = olderThan({ at: sql`requested_at`, id: sql`id` }, part.after)
   const runs = await selectRuns(
     db,
-    sql`WHERE ${allOf([behind])} ORDER BY requested_at DESC, id DESC LIMIT ${part.limit} OFFSET ${part.offset ?? 0}`,
+    sql`WHERE ${allOf([behind])} ORDER BY requested_at DESC, id DESC ${boundsOf(part)}`,
   )
   return { runs, ...counted }
 }
@@ -121,51 +122,44 @@ export async function listRuns(
 type RunRow = Record<string, unknown> &
   Omit<Run & PlaceInTime<string>, 'status' | 'failures' | 'warnings' | 'waiting'> & {
     begun: boolean
-    incomplete: number
-    warnedItems: WarnedItem[] | null
-    waitingForQuota: number
+    incomplete: boolean
+    sampled: SampledWarning[] | null
     quotaWait: Pick<RunWait, 'reason' | 'until'> | null
     failures: Run['failures'] | null
   }
 
-/**
- * SQL: whether an item waits for room in a minute. A longer wait for the quota that is one of all workers is a cause; else
- * it was of one worker alone, whose day is spent, and another may take the item at once.
- */
-const waitsBriefly = sql`(waiting_for = 'quota' AND next_attempt_at < now() + interval '2 minutes')`
+const FINISHED_STATES = '{succeeded,failed,cancelled}'
 
+/**
+ * `waiting` is of the item that waits longest for room in a minute. A longer wait for the quota that is one of all workers
+ * is a cause; else it was of one worker alone, whose day is spent, and another may take the item at once.
+ */
 async function selectRuns(db: Database, which: SQL): Promise<(Run & PlaceInTime<string>)[]> {
   const rows = await db.execute<RunRow>(sql`
     SELECT run.id, run.trigger, run.outputsize, run.force, run.priority, ${isoInstant(sql`run.requested_at`)} AS "requestedAt", ${microseconds(sql`run.requested_at`)} AS at,
-           item.*, failure.failures, waiting.wait AS "quotaWait"
+           jsonb_build_object('total', pending + running + succeeded + failed + cancelled, 'pending', pending, 'running', running,
+             'succeeded', succeeded, 'failed', failed, 'cancelled', cancelled) AS counts,
+           jsonb_build_object('fetched', rows_fetched, 'inserted', rows_inserted, 'updated', rows_updated,
+             'unchanged', rows_unchanged, 'rejected', rows_rejected, 'provisional', rows_provisional) AS rows,
+           counted.begun > 0 AS begun, newest_row_rejected + nothing_stored > 0 AS incomplete, counted.failures,
+           ${sampledWarnings} AS sampled, ${isoInstant(sql`ended.at`)} AS "finishedAt", waiting.wait AS "quotaWait"
       FROM (SELECT * FROM ingest_runs ${which}) AS run
-      CROSS JOIN LATERAL (
-        SELECT coalesce(bool_or(claim > 0), false) AS begun, (count(*) FILTER (WHERE ${isIncomplete}))::float8 AS incomplete, ${warnedItems} AS "warnedItems",
-               CASE WHEN count(finished_at) = count(*) THEN ${isoInstant(sql`max(finished_at)`)} END AS "finishedAt",
-               jsonb_build_object('total', count(*),
-                 'pending', count(*) FILTER (WHERE state = 'pending'), 'running', count(*) FILTER (WHERE state = 'running'),
-                 'succeeded', count(*) FILTER (WHERE state = 'succeeded'), 'failed', count(*) FILTER (WHERE state = 'failed'),
-                 'cancelled', count(*) FILTER (WHERE state = 'cancelled')) AS counts,
-               count(*) FILTER (WHERE state = 'pending' AND ${waitsBriefly})::float8 AS "waitingForQuota",
-               jsonb_build_object('fetched', coalesce(sum(rows_fetched), 0), 'inserted', coalesce(sum(rows_inserted), 0),
-                 'updated', coalesce(sum(rows_updated), 0), 'unchanged', coalesce(sum(rows_unchanged), 0),
-                 'rejected', coalesce(sum(rows_rejected), 0), 'provisional', coalesce(sum(rows_provisional), 0)) AS rows
-          FROM ingest_items WHERE run_id = run.id
-      ) AS item
+     CROSS JOIN LATERAL (${totalsOfRun}) AS counted
       LEFT JOIN LATERAL (
-        SELECT jsonb_agg(jsonb_build_object('class', class, 'count', count) ORDER BY count DESC, class) AS failures
-          FROM (
-            SELECT last.class, count(*)
-              FROM ingest_items AS failed
-             CROSS JOIN LATERAL (SELECT class FROM ingest_failures WHERE item_id = failed.id ORDER BY id DESC LIMIT 1) AS last
-             WHERE failed.run_id = run.id AND failed.state = 'failed' GROUP BY last.class
-          ) AS by_class
-      ) AS failure ON true
+        SELECT max(last.finished_at) AS at
+          FROM unnest(${FINISHED_STATES}::text::text[]) AS of(state)
+         CROSS JOIN LATERAL (
+           SELECT finished_at FROM ingest_items
+            WHERE run_id = run.id AND ingest_items.state = of.state ORDER BY finished_at DESC LIMIT 1) AS last
+      ) AS ended ON pending + running = 0
       LEFT JOIN LATERAL (
         SELECT jsonb_build_object('reason', waiting_reason, 'until', ${isoInstant(sql`next_attempt_at`)}) AS wait
-          FROM ingest_items WHERE run_id = run.id AND state = 'pending' AND ${waitsBriefly}
-         ORDER BY next_attempt_at DESC LIMIT 1
-      ) AS waiting ON true
+          FROM (
+            SELECT * FROM ingest_items
+             WHERE state = 'pending' AND waiting_for = 'quota' AND (run_id, next_attempt_at) < (run.id, now() + interval '2 minutes')
+             ORDER BY run_id DESC, next_attempt_at DESC LIMIT 1
+          ) AS longest WHERE longest.run_id = run.id
+      ) AS waiting ON pending > 0
      ORDER BY run.requested_at DESC, run.id DESC`)
   const causes = rows.some((run) => run.finishedAt === null) ? await readCauses(db) : []
   return rows.map((row) => runUnder(row, causes[0] ?? null))
@@ -176,12 +170,12 @@ async function selectRuns(db: Database, which: SQL): Promise<(Run & PlaceInTime<
  * and no longer than it is so. What only some workers wait for, or the running items, is no wait of the run.
  */
 function runUnder(row: RunRow, cause: Cause | null): Run & PlaceInTime<string> {
-  const { begun, incomplete, warnedItems: warned, waitingForQuota, quotaWait, failures, ...run } = row
-  const waiting = { quota: waitingForQuota, cause: cause?.for ?? null }
+  const { begun, incomplete, sampled, quotaWait, failures, ...run } = row
+  const waiting = { quota: quotaWait !== null, cause: cause?.for ?? null }
   return {
     ...run,
     failures: failures ?? [],
-    warnings: runWarnings(warned ?? []),
+    warnings: runWarnings(sampled ?? []),
     status: runStatus(run.counts, waiting, { begun, incomplete }),
     waiting: waitUnder(run, cause, quotaWait),
   }
@@ -236,8 +230,8 @@ export async function listItems(
            ${isoInstant(sql`item.next_attempt_at`)} AS "nextAttemptAt", ${isoInstant(sql`item.started_at`)} AS "startedAt", ${isoInstant(sql`item.finished_at`)} AS "finishedAt",
            jsonb_build_object('fetched', rows_fetched, 'inserted', rows_inserted, 'updated', rows_updated,
              'unchanged', rows_unchanged, 'rejected', rows_rejected, 'provisional', rows_provisional) AS rows,
-           ${warningCodes} AS warnings, failure.error
-      FROM (SELECT * FROM ingest_items WHERE ${allOf([where, behind])} ORDER BY id LIMIT ${part.limit} OFFSET ${part.offset ?? 0}) AS item
+           to_jsonb(warning_codes) AS warnings, failure.error
+      FROM (SELECT * FROM ingest_items WHERE ${allOf([where, behind])} ORDER BY id ${boundsOf(part)}) AS item
       LEFT JOIN LATERAL (
         SELECT jsonb_build_object('class', class, 'detail', detail, 'advice', advice) AS error
           FROM ingest_failures WHERE item_id = item.id ORDER BY id DESC LIMIT 1

@@ -1,14 +1,7 @@
 import { sql } from 'drizzle-orm'
 import type { SQL } from 'drizzle-orm'
-
-/** What a person should know of an item though it did not fail. The codes are stable. */
-export const WARNING_CODES = [
-  'newest_row_rejected',
-  'nothing_stored',
-  'restated',
-  'rejected_rows_not_kept',
-] as const
-export type WarningCode = (typeof WARNING_CODES)[number]
+import { hasWarning, WARNING_CODES } from './schema.js'
+import type { WarningCode } from './schema.js'
 
 export interface RunWarning {
   code: WarningCode
@@ -19,10 +12,8 @@ export interface RunWarning {
 }
 
 /** What a warning is told from: one item of the run. */
-export interface WarnedItem {
-  id: number
+interface WarnedItem {
   symbol: string
-  codes: WarningCode[]
   updated: number
   /** Days that were stored before and came again, the updated ones among them. */
   known: number
@@ -30,49 +21,43 @@ export interface WarnedItem {
   dropped: number
 }
 
-const MAX_SYMBOLS = 100
-
-/** Of what was fetched, by itself or by another run for both. */
-const nothingStored = sql`outcome IS NOT NULL AND rows_fetched > 0 AND rows_inserted + rows_updated + rows_unchanged = 0`
-
-/** SQL, of an item: whether it succeeded and its symbol lacks what the provider has. */
-export const isIncomplete = sql`(newest_rejected OR coalesce(${nothingStored}, false))`
-
-/**
- * When each is said. The newest row or two are settled by the vendor on the next day as a rule: what is restated at once is
- * five days or more, and a tenth of those that came again.
- */
-const CONDITIONS: Record<WarningCode, SQL> = {
-  newest_row_rejected: sql`newest_rejected`,
-  nothing_stored: nothingStored,
-  restated: sql`rows_updated >= 5 AND rows_updated * 10 >= rows_updated + rows_unchanged`,
-  rejected_rows_not_kept: sql`rows_dropped > 0`,
+/** How many items of a run have a warning, and the first of them. */
+export interface SampledWarning {
+  code: WarningCode
+  count: number
+  items: WarnedItem[] | null
 }
 
-/** SQL, of an item: the codes of its warnings as a JSON list. */
-export const warningCodes = sql`to_jsonb(array_remove(ARRAY[${sql.join(
-  WARNING_CODES.map((code) => sql`CASE WHEN ${CONDITIONS[code]} THEN ${sql.raw(`'${code}'`)} END`),
-  sql`, `,
-)}], NULL))`
+const MAX_SYMBOLS = 100
 
-/** SQL, over a run's items: those with a warning as a JSON list of WarnedItem, null when there are none. */
-export const warnedItems = sql`jsonb_agg(jsonb_build_object('id', id, 'symbol', symbol, 'codes', ${warningCodes},
-    'updated', rows_updated, 'known', rows_updated + rows_unchanged, 'rejected', rows_rejected, 'dropped', rows_dropped))
-  FILTER (WHERE ${sql.join(
-    WARNING_CODES.map((code) => sql`(${CONDITIONS[code]})`),
-    sql` OR `,
-  )})`
+/** SQL, of the totals of a run as `counted`: a list of SampledWarning, one a code, in the order of WARNING_CODES; null when there are none. */
+export const sampledWarnings = sql`(
+  SELECT jsonb_agg(jsonb_build_object('code', code, 'count', count, 'items', items) ORDER BY place)
+    FROM (${sql.join(WARNING_CODES.map(samplesOf), sql` UNION ALL `)}) AS sampled)`
+
+/**
+ * Nothing is looked for where nothing was counted. The first from the run's beginning on are read, and other runs' left out
+ * afterwards: told that all are to be of the run, the planner reads and sorts all of its items.
+ */
+function samplesOf(code: WarningCode, place: number): SQL {
+  return sql`
+    SELECT ${sql.raw(String(place))} AS place, ${sql.raw(`'${code}'`)} AS code, counted.${sql.raw(code)} AS count, (
+        SELECT jsonb_agg(jsonb_build_object('symbol', symbol, 'updated', rows_updated, 'known', rows_updated + rows_unchanged,
+                 'rejected', rows_rejected, 'dropped', rows_dropped) ORDER BY id)
+          FROM (SELECT * FROM ingest_items WHERE run_id >= run.id AND ${hasWarning(code)} ORDER BY run_id, id LIMIT ${sql.raw(String(MAX_SYMBOLS))}) AS item
+         WHERE item.run_id = run.id
+      ) AS items
+     WHERE counted.${sql.raw(code)} > 0`
+}
 
 /** One warning a code, in the order of WARNING_CODES. */
-export function runWarnings(items: readonly WarnedItem[]): RunWarning[] {
-  const inOrder = items.toSorted((a, b) => a.id - b.id)
-  return WARNING_CODES.flatMap((code) => {
-    const warned = inOrder.filter((item) => item.codes.includes(code))
-    const [first] = warned
-    if (first === undefined) return []
-    const more = warned.length === 1 ? '' : ` The same of ${warned.length - 1} more.`
-    const symbols = warned.slice(0, MAX_SYMBOLS).map((item) => item.symbol)
-    return [{ code, detail: `${sentenceOf(code, first)}${more}`, symbols }]
+export function runWarnings(sampled: readonly SampledWarning[]): RunWarning[] {
+  return sampled.flatMap(({ code, count, items }) => {
+    const [first] = items ?? []
+    // The last of them went since they were counted.
+    if (items === null || first === undefined) return []
+    const more = count === 1 ? '' : ` The same of ${count - 1} more.`
+    return [{ code, detail: `${sentenceOf(code, first)}${more}`, symbols: items.map((item) => item.symbol) }]
   })
 }
 

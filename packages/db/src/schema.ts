@@ -52,6 +52,30 @@ export const RUN_WAITING_FOR = [...WAITING_FOR, 'worker'] as const
  */
 export const ITEM_OUTCOMES = ['fetched', 'coalesced', 'up_to_date'] as const
 
+/** What a person should know of an item though it did not fail. The codes are stable. */
+export const WARNING_CODES = [
+  'newest_row_rejected',
+  'nothing_stored',
+  'restated',
+  'rejected_rows_not_kept',
+] as const
+export type WarningCode = (typeof WARNING_CODES)[number]
+
+/**
+ * SQL, of an item: when each is said. The newest row or two are settled by the vendor on the next day as a rule: what is
+ * restated at once is five days or more, and a tenth of those that came again.
+ */
+const WARNINGS: Record<WarningCode, string> = {
+  newest_row_rejected: 'newest_rejected',
+  // Of what was fetched, by itself or by another run for both.
+  nothing_stored: `outcome IS NOT NULL AND rows_fetched > 0 AND rows_inserted + rows_updated + rows_unchanged = 0`,
+  restated: 'rows_updated >= 5 AND rows_updated * 10 >= rows_updated + rows_unchanged',
+  rejected_rows_not_kept: 'rows_dropped > 0',
+}
+
+/** SQL: whether an item has the warning, as its index says it. */
+export const hasWarning = (code: WarningCode) => sql.raw(`'${code}' = ANY (warning_codes)`)
+
 /** SQL: a check of one column against its values. */
 export const oneOf = (values: readonly string[]) =>
   sql.raw(`IN (${values.map((value) => `'${value}'`).join(', ')})`)
@@ -228,10 +252,27 @@ export const ingestItems = pgTable(
     rowsDropped: integer('rows_dropped').notNull().default(0),
     /** Whether the newest record of its answer was rejected: what the symbol has is then not all there is. */
     newestRejected: boolean('newest_rejected').notNull().default(false),
+    warningCodes: text('warning_codes')
+      .array()
+      .notNull()
+      .generatedAlwaysAs(
+        sql.raw(
+          `array_remove(ARRAY[${WARNING_CODES.map((code) => `CASE WHEN ${WARNINGS[code]} THEN '${code}' END`).join(', ')}], NULL)`,
+        ),
+      ),
   },
   (table) => [
-    index('ingest_items_run').on(table.runId, table.state),
-    index('ingest_items_symbol').on(table.symbol),
+    // With when each ended, so that the last end of a run is found by a look at each state.
+    index('ingest_items_run').on(table.runId, table.state, table.finishedAt),
+    // What a run's page, warnings and wait are read from: each costs what it shows, not what the run has.
+    index('ingest_items_run_order').on(table.runId, table.id),
+    ...WARNING_CODES.map((code) =>
+      index(`ingest_items_${code}`).on(table.runId, table.id).where(hasWarning(code)),
+    ),
+    index('ingest_items_waiting_quota')
+      .on(table.runId, table.nextAttemptAt)
+      .where(sql`${table.state} = 'pending' AND ${table.waitingFor} = 'quota'`),
+    index('ingest_items_symbol').on(table.symbol, table.runId),
     // What is ahead of a run is counted at every look at it; finished items are nearly all there are.
     index('ingest_items_unfinished')
       .on(table.id, table.runId, table.state)
@@ -293,12 +334,14 @@ export const ingestFailures = pgTable(
     index('ingest_failures_answering')
       .on(table.symbol, table.failedAt)
       .where(sql`${table.answers} IS NOT NULL`),
-    index('ingest_failures_run').on(table.runId, table.id),
+    // In the order of the list, so that a page costs what it shows.
+    index('ingest_failures_run').on(table.runId, table.failedAt, table.id),
     index('ingest_failures_item').on(table.itemId, table.id),
-    index('ingest_failures_symbol').on(table.symbol, table.id),
+    index('ingest_failures_symbol').on(table.symbol, table.failedAt, table.id),
     index('ingest_failures_newest').on(table.failedAt, table.id),
     // All that the groups are counted by, so that the evidence beside it is not read.
     index('ingest_failures_class').on(table.class, table.failedAt, table.id, table.symbol, table.final),
+    index('ingest_failures_class_run').on(table.class, table.runId, table.failedAt, table.id),
   ],
 )
 
@@ -350,7 +393,7 @@ export const itemRejectedRows = pgTable(
   },
   (table) => [
     primaryKey({ name: 'item_rejected_rows_pkey', columns: [table.itemId, table.rejectedRowId] }),
-    index('item_rejected_rows_row').on(table.rejectedRowId),
+    index('item_rejected_rows_row').on(table.rejectedRowId, table.itemId),
   ],
 )
 

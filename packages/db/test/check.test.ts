@@ -83,6 +83,21 @@ describe('what totals and days are wrong is named, and --repair counts them anew
       sql`UPDATE symbol_initials SET row_count = 0 WHERE initial = 'X'`,
       /totals of one character: 1 are not .*: X\./,
     ],
+    [
+      'a total of a run',
+      sql`UPDATE run_totals SET succeeded = 2 WHERE run_id = (SELECT run_id FROM ingest_items WHERE symbol = 'X')`,
+      /totals of runs: 1 are not .*: [\da-f-]{36}\. What to do: run/,
+    ],
+    [
+      'the class of a failure',
+      sql`UPDATE run_totals SET failure_class = 'timeout' WHERE failed > 0`,
+      /totals of runs: 1 are not .*: [\da-f-]{36}\./,
+    ],
+    [
+      'a run whose totals are gone',
+      sql`DELETE FROM run_totals WHERE run_id = (SELECT run_id FROM ingest_items WHERE symbol = 'IBM')`,
+      /totals of runs: 1 are not .*: [\da-f-]{36}\./,
+    ],
   ])('%s', async (_what, statement, line) => {
     await damage([statement])
     expect(await wrongLines()).toEqual([expect.stringMatching(line)])
@@ -243,7 +258,8 @@ describe('what cannot be is named', () => {
     ],
     [
       'a failure without its item',
-      sql`DELETE FROM ingest_items WHERE symbol = 'NONE'`,
+      sql`WITH gone AS (DELETE FROM ingest_items WHERE symbol = 'NONE' RETURNING run_id)
+          DELETE FROM run_totals USING gone WHERE run_totals.run_id = gone.run_id`,
       /failures without their item: 1: \d+\./,
     ],
     [
@@ -253,7 +269,8 @@ describe('what cannot be is named', () => {
     ],
     [
       'a link without its item',
-      sql`DELETE FROM ingest_items WHERE symbol = 'X'`,
+      sql`WITH gone AS (DELETE FROM ingest_items WHERE symbol = 'X' RETURNING run_id)
+          DELETE FROM run_totals USING gone WHERE run_totals.run_id = gone.run_id`,
       /links of rejected rows without an end: 1: \d+\./,
     ],
     [
@@ -292,5 +309,5 @@ test('the check writes nothing', async () => {
   const other = connection.open()
   const lines: string[] = []
   await checkAndReport(other.db, { repair: false, print: (line) => lines.push(line) })
-  expect(lines.at(-1)).toBe('1 of 13 checks found something wrong.')
+  expect(lines.at(-1)).toBe('1 of 14 checks found something wrong.')
 })

@@ -3,7 +3,7 @@ import { packBars } from '../src/bars.js'
 import { groupFailures } from '../src/failures.js'
 import { failAttempt, storeSeries, takeItem } from '../src/items.js'
 import type { FetchedSeries } from '../src/items.js'
-import { listRejectedRows } from '../src/rejected-rows.js'
+import { listRejectedRows, listRejectedRowsOfRun } from '../src/rejected-rows.js'
 import { getRun } from '../src/run-status.js'
 import { createRun } from '../src/runs.js'
 import { bar, failure, runOf, series, takenItem, useConnection } from './database.js'
@@ -27,7 +27,7 @@ describe('a record in quarantine', () => {
     expect(count).toBe(1)
     expect(rows).toMatchObject([{ date: '2024-01-02', times: 2, runId: runs[1], resolvedAt: null }])
     for (const runId of runs)
-      expect((await listRejectedRows(connection.db, { runId, limit: 10, offset: 0 })).count).toBe(1)
+      expect((await listRejectedRowsOfRun(connection.db, runId, { limit: 10, offset: 0 })).count).toBe(1)
     expect(await getRun(connection.db, runs[1] ?? '')).toMatchObject({ rows: { fetched: 3, rejected: 2 } })
   })
 

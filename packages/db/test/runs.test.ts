@@ -93,11 +93,11 @@ describe('a run', () => {
     const cause = fc.constantFrom(null, ...RUN_WAITING_FOR)
     const counts = fc.record({ pending: some, running: some, succeeded: some, failed: some, cancelled: some })
     fc.assert(
-      fc.property(counts, fc.boolean(), some, cause, (states, begun, quota, waitsFor) => {
+      fc.property(counts, fc.boolean(), fc.boolean(), cause, (states, begun, quota, waitsFor) => {
         const total = states.pending + states.running + states.succeeded + states.failed + states.cancelled
         fc.pre(total > 0)
-        const waiting = { quota: Math.min(quota, states.pending), cause: waitsFor }
-        const status = runStatus({ ...states, total }, waiting, { begun, incomplete: 0 })
+        const waiting = { quota: quota && states.pending > 0, cause: waitsFor }
+        const status = runStatus({ ...states, total }, waiting, { begun, incomplete: false })
         expect(RUN_STATUSES).toContain(status)
         const finished = ['succeeded', 'partial', 'failed', 'cancelled'].includes(status)
         expect(finished).toBe(states.pending + states.running === 0)

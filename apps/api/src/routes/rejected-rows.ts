@@ -1,4 +1,5 @@
-import { listRejectedRows } from '@stockpile/db/rejected-rows'
+import { listRejectedRows, listRejectedRowsOfRun } from '@stockpile/db/rejected-rows'
+import type { QuarantinedRow } from '@stockpile/db/rejected-rows'
 import * as z from 'zod'
 import { infoOfList } from '../asked-symbols.js'
 import type { Dependencies } from '../dependencies.js'
@@ -21,6 +22,10 @@ const STANDARD_LIMIT = 20
 const cursors = createListCursor(
   'listRejectedRows',
   z.strictObject({ at: z.int().nonnegative(), id: z.int().nonnegative() }),
+)
+const runCursors = createListCursor(
+  'listRejectedRowsOfRun',
+  z.strictObject({ itemId: z.int().nonnegative(), id: z.int().nonnegative() }),
 )
 const EXAMPLE_CURSOR = cursors.encode({ at: 1_779_095_566_702_000, id: 1 }, ['/api/rejected_rows', {}])
 
@@ -93,7 +98,8 @@ export function rejectedRowRoutes(app: App, { db }: Dependencies): void {
       schema: {
         tags: ['ingest'],
         operationId: 'listRejectedRows',
-        summary: "The provider's rows that did not pass the checks, the last rejected first",
+        summary:
+          "The provider's rows that did not pass the checks, the last rejected first; of a run, its last symbol first",
         querystring: querySchema,
         response: { 200: answerSchema, ...problems(400, 503) },
         'x-response-headers': { 200: LINK_HEADERS },
@@ -101,17 +107,29 @@ export function rejectedRowRoutes(app: App, { db }: Dependencies): void {
     },
     async (request, reply) => {
       const { run_id: runId, symbol, resolved } = request.query
-      const filter = { runId, symbol, resolved: resolved === undefined ? undefined : resolved === 'true' }
-      const list = await readList(request, reply, {
-        standardLimit: STANDARD_LIMIT,
-        cursors,
-        read: async (part) => {
-          const { rows, ...counted } = await listRejectedRows(db, { ...filter, ...part })
-          return { entries: rows, ...counted }
-        },
-        placeOf: ({ at, id }) => ({ at, id }),
-      })
-      const data = list.entries.map((row) => ({
+      const filter = { symbol, resolved: resolved === undefined ? undefined : resolved === 'true' }
+      const list =
+        runId === undefined
+          ? await readList(request, reply, {
+              standardLimit: STANDARD_LIMIT,
+              cursors,
+              read: async (part) => {
+                const { rows, ...counted } = await listRejectedRows(db, { ...filter, ...part })
+                return { entries: rows, ...counted }
+              },
+              placeOf: ({ at, id }) => ({ at, id }),
+            })
+          : await readList(request, reply, {
+              standardLimit: STANDARD_LIMIT,
+              cursors: runCursors,
+              read: async (part) => {
+                const { rows, ...counted } = await listRejectedRowsOfRun(db, runId, { ...filter, ...part })
+                return { entries: rows, ...counted }
+              },
+              placeOf: ({ itemId, id }) => ({ itemId, id }),
+            })
+      const entries: QuarantinedRow[] = list.entries
+      const data = entries.map((row) => ({
         id: row.id,
         run_id: row.runId,
         symbol: row.symbol,

@@ -1,7 +1,6 @@
 import type { Estimate } from '@stockpile/db/run-forecast'
 import { RUN_STATUSES } from '@stockpile/db/run-status'
 import type { Item, ItemState, Run } from '@stockpile/db/run-status'
-import { WARNING_CODES } from '@stockpile/db/run-warnings'
 import {
   FETCHED_OUTPUTSIZES,
   ITEM_OUTCOMES,
@@ -11,6 +10,7 @@ import {
   RUN_TRIGGERS,
   RUN_WAITING_FOR,
   WAITING_FOR,
+  WARNING_CODES,
 } from '@stockpile/db/schema'
 import * as z from 'zod'
 import { instantSchema } from './instant.js'
