@@ -141,7 +141,7 @@ const SLOW_DATABASE: ReadinessCause = {
   class: 'slow',
   since: null,
   detail: 'The database is too slow to say what is known of workers, storage and provider.',
-  advice: 'Look at its load, and for who holds locks: pg_stat_activity says so.',
+  advice: 'Look at its load, and for sessions that hold locks.',
 }
 const QUEUE_DOWN: ReadinessCause = {
   check: 'queue',
