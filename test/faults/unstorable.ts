@@ -31,6 +31,8 @@ export async function outlastStorage(
     mark: StorageClass | null
     /** What the API names; by default that rows cannot be stored. */
     toldAs?: ToldAs
+    /** What takes its time before the fault begins. */
+    prepare?: () => Promise<unknown>
     begin: () => Promise<unknown>
     end: () => Promise<unknown>
   },
@@ -45,6 +47,7 @@ export async function outlastStorage(
       SELECT CASE WHEN storage_failed_at > now() - interval '30 s' THEN storage_class END AS mark FROM provider_state`
     return row?.mark ?? null
   }
+  await fault.prepare?.()
   await http.ingest(symbols, { priority: 'high', ...fault.request })
   await until('the first request', () => simulator.arrivals().length > before)
   telling.began(fault.toldAs ?? 'storage')

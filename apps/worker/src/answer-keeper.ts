@@ -23,6 +23,9 @@ export class StorageTimeoutError extends Error {
   }
 }
 
+/** Told that somebody holds a lock on what is to be stored, while other rows can be: who, in a sentence. */
+type HeldUp = (reason: string) => Promise<void>
+
 /** Waits between tries; the last again and again. Shorter than what a claim or a mark lasts. */
 const WAITS_MS = [500, 2_000, 5_000]
 export interface AnswerKeeperDependencies {
@@ -107,7 +110,10 @@ export class AnswerKeeper {
    * @throws StorageTimeoutError for what can never be written in time; what PostgreSQL refuses of it alone; the
    *   reason of `signal`, when it is in vain until then
    */
-  async keep<T>(write: () => Promise<T>, { signal, log }: { signal: AbortSignal; log: Logger }): Promise<T> {
+  async keep<T>(
+    write: () => Promise<T>,
+    { signal, log, onHeldUp }: { signal: AbortSignal; log: Logger; onHeldUp?: HeldUp },
+  ): Promise<T> {
     const since = performance.now()
     let failures = 0
     /** In a row, while another row could be stored. */
@@ -142,6 +148,7 @@ export class AnswerKeeper {
           // The server is away: then nothing can be reserved either. Another row that failed too is the second failure.
           if (trouble !== null && !isOwn && (failures > 1 || mayBeOwn(trouble)))
             this.#close(await this.#explain(trouble))
+          if (isOwn && trouble.class === 'locked') await this.#tellHeldUp(trouble, onHeldUp)
           await tick(waitMs, signal)
           if (signal.aborted)
             log.warn('what was fetched could not be stored and is given up: its request is lost')
@@ -182,6 +189,17 @@ export class AnswerKeeper {
       // What is known already is said.
       return trouble
     }
+  }
+
+  async #tellHeldUp(trouble: StorageTrouble, onHeldUp: HeldUp | undefined): Promise<void> {
+    const { detail } = await this.#explain(trouble)
+    // Told again at the next try.
+    await onHeldUp?.(detail).catch((error: unknown) =>
+      this.#dependencies.logger.debug(
+        { err: withoutParameters(error) },
+        'cannot note what an item waits for',
+      ),
+    )
   }
 
   #close(trouble: StorageTrouble): void {

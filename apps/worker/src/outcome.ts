@@ -22,6 +22,7 @@ import {
 import type { Asked } from './failure.js'
 import { ShutdownError } from './in-flight.js'
 import type { JobNotes } from './job-notes.js'
+import type { Postponed } from './postponed.js'
 import { QuotaWaitError } from './quota.js'
 import { StorageTimeoutError } from './answer-keeper.js'
 import type { AnswerKeeper } from './answer-keeper.js'
@@ -107,7 +108,10 @@ export async function conclude(
     // The account of the rejected rows took too long: without it the item's end is told.
     if (concluded instanceof StorageTimeoutError)
       return await fail(dependencies, attempt, storageTimeout(concluded))
-    if (isUnavailable(concluded)) return await postpone(logger, attempt.job, attempt.token, concluded)
+    if (isUnavailable(concluded)) {
+      if (attempt.item.alone) dependencies.postponed.note(attempt.item)
+      return await postpone(logger, attempt.job, attempt.token, concluded)
+    }
     // The failure itself could not be recorded: as what it is, the item ends, rather than being fetched for ever.
     return await fail(dependencies, attempt, internalFailure(withoutParameters(concluded)))
   }
@@ -141,6 +145,7 @@ export async function postpone(
 interface Dependencies {
   db: Connection['db']
   storage: AnswerKeeper
+  postponed: Postponed
   outcomes: Outcomes
   /** Whether a proxy is set, for advice. */
   viaProxy: boolean

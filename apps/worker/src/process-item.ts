@@ -1,7 +1,15 @@
 import type { Logger } from 'pino'
 import type { Client } from '@stockpile/alphavantage'
 import type { Connection } from '@stockpile/db/connection'
-import { failAttempt, putOffMs, releaseItem, settleItem, storeSeries, takeItem } from '@stockpile/db/items'
+import {
+  failAttempt,
+  noteHeldUp,
+  putOffMs,
+  releaseItem,
+  settleItem,
+  storeSeries,
+  takeItem,
+} from '@stockpile/db/items'
 import type { ClaimedItem, FetchedSeries, NeedlessOutcome } from '@stockpile/db/items'
 import { noteSyntheticData } from '@stockpile/db/synthetic-data'
 import { InvalidJobError, itemIdOf, parseJobData } from '@stockpile/queue/job'
@@ -15,6 +23,7 @@ import type { Isolation } from './isolation.js'
 import { JobNotes } from './job-notes.js'
 import { conclude, postpone } from './outcome.js'
 import type { Outcomes } from './outcome.js'
+import type { Postponed } from './postponed.js'
 import type { Quota } from './quota.js'
 import type { AnswerKeeper } from './answer-keeper.js'
 
@@ -26,6 +35,7 @@ export interface ItemDependencies {
   storage: AnswerKeeper
   inFlight: InFlight
   isolation: Isolation
+  postponed: Postponed
   outcomes: Outcomes
   /** Whether a proxy is set, for advice. */
   viaProxy: boolean
@@ -99,7 +109,11 @@ async function processTaken(
         if (synthetic) await noteSyntheticData(db)
         return storeSeries(db, item, series)
       }
-      const stored = await dependencies.storage.keep(store, { signal, log })
+      const stored = await dependencies.storage.keep(store, {
+        signal,
+        log,
+        onHeldUp: (reason) => noteHeldUp(db, item, reason),
+      })
       const summary = `${stored.inserted} inserted, ${stored.updated} updated, ${stored.unchanged} unchanged`
       const { outputsize, historyLimited, provisional } = series
       const rejected = series.rejected.length + series.dropped
@@ -172,15 +186,20 @@ const MAX_LONE_LOSSES = 2
 
 /** A payload that cannot be understood ends its item for good, with the reason, and never blocks the queue. */
 async function takeJob(
-  { db, fullHistory, logger }: ItemDependencies,
+  { db, fullHistory, postponed, logger }: ItemDependencies,
   job: IngestJob,
   token: string | undefined,
   alone: boolean,
 ): Promise<ClaimedItem | null> {
   try {
+    await postponed.excuse()
     return await takeItem(db, parseJobData(job.data).itemId, { alone, fullHistory })
   } catch (error) {
-    if (!(error instanceof InvalidJobError)) return postpone(logger, job, token, error)
+    if (!(error instanceof InvalidJobError)) {
+      // The answer alone may be lost, and the item taken.
+      if (alone) postponed.note({ id: itemIdOf(job.id), claim: null })
+      return postpone(logger, job, token, error)
+    }
     logger.error({ job: job.id, class: error.class }, error.message)
     const itemId = itemIdOf(job.id)
     const item = itemId === null ? null : await takeItem(db, itemId)

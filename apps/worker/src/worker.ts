@@ -26,6 +26,7 @@ import { runHousekeeping } from './housekeeping.js'
 import { InFlight, ShutdownError, tick, watchClaims } from './in-flight.js'
 import { Isolation } from './isolation.js'
 import type { ProbeWaits } from './outage.js'
+import { Postponed } from './postponed.js'
 import { keepPresent } from './presence.js'
 import { processItem } from './process-item.js'
 import { createQuota } from './quota.js'
@@ -153,6 +154,7 @@ export async function startWorker(
     onFreed: () => gate.look(),
     logger,
   })
+  const postponed = new Postponed({ db, logger })
   const recoverLost = oneAtATime(() => recoverLostJobs(worker.handle), logger)
   const gate = new Gate({
     ask: () => quota.ask(),
@@ -171,6 +173,7 @@ export async function startWorker(
     storage,
     inFlight,
     isolation: new Isolation(),
+    postponed,
     outcomes: {
       backoffMs: retryAfterMs,
       closeGate: (wait: Wait) => gate.close(wait),
@@ -191,6 +194,7 @@ export async function startWorker(
     worker.handle.run(),
     runDispatcher({ db, queue: queue.handle, doubtful, logger }, stopping.signal),
     watchClaims({ db, inFlight, logger }, stopping.signal),
+    postponed.watch(stopping.signal),
     runHousekeeping(
       { db, watchClock: () => quota.watchClock(), logger, runRetentionDays: config.runRetentionDays },
       stopping.signal,

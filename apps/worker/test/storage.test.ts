@@ -127,6 +127,29 @@ describe.each(queueBackends())('rows that cannot be stored, the queue on $name',
     expect(await attempts(id)).toEqual(Array.from({ length: 12 }, () => 0))
   })
 
+  test('for a lock on one symbol: its item and its run wait for storage, whoever holds it is named, all else goes on', async () => {
+    await worked()
+    let id = ''
+    await system.db.transaction(async (tx) => {
+      await tx.execute(`SELECT FROM symbols WHERE symbol = 'IBM' FOR UPDATE`)
+      id = await system.ingest(['IBM'], { force: true })
+      const both = await system.ingest(['MSFT', 'IBM'], { force: true })
+      const { waiting } = await system.run(id, (run) => run.waiting !== null)
+      expect(waiting).toMatchObject({ for: 'storage', class: 'locked', until: null })
+      expect(waiting?.reason).toMatch(/process \d+ \(test, user \w+(, since .+)?\) holds a lock/)
+      expect(waiting?.advice).toContain('End the transaction')
+      const { items } = await listItems(system.db, id, page)
+      expect(items).toMatchObject([{ state: 'running', waitingFor: 'storage', attempts: 0 }])
+      await system.run(both, (run) => run.counts.succeeded === 1)
+      // Of nothing else: others can be stored.
+      expect(await readStorageState(system.db)).toBeNull()
+    })
+    expect(await system.run(id)).toMatchObject({ status: 'succeeded', waiting: null })
+    expect((await listItems(system.db, id, page)).items).toMatchObject([
+      { waitingFor: null, waitingReason: null, attempts: 0 },
+    ])
+  })
+
   test('are not taken to be storable because something else could be written', async () => {
     await refuse('53100')
     const opened: string[] = []

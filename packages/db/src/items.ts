@@ -36,6 +36,8 @@ export interface ClaimedItem {
   attempts: number
   outputsize: Outputsize
   force: boolean
+  /** Whether it was taken to be worked on alone. */
+  alone: boolean
   /** How often its worker was lost while it worked on nothing else. */
   loneLosses: number
   /** Whether the full history is wanted: asked for, or left to us (`auto`) for a symbol that had no rows. */
@@ -80,7 +82,7 @@ export async function takeItem(
            lone_losses = lone_losses + (item.state = 'running' AND item.alone)::int, alone = ${alone}
       FROM ingest_runs AS run
      WHERE item.id = ${id} AND item.state IN ('pending', 'running') AND NOT ${isPutOff} AND run.id = item.run_id
-    RETURNING item.id::float8 AS id, item.claim, item.run_id AS "runId", item.symbol, item.attempts, item.lone_losses AS "loneLosses", run.outputsize, run.force,
+    RETURNING item.id::float8 AS id, item.claim, item.run_id AS "runId", item.symbol, item.attempts, item.alone, item.lone_losses AS "loneLosses", run.outputsize, run.force,
       ${wantsFull} AS "wantsFull", item.refusals,
       coalesce(extract(epoch FROM now() - item.refused_since) * 1000, 0)::float8 AS "refusedMs",
       EXISTS (SELECT FROM ingest_items AS other
@@ -91,6 +93,32 @@ export async function takeItem(
         THEN ${knownFailure(sql`item.symbol`, sql`CASE WHEN ${asksFull} THEN 'full' ELSE 'compact' END`)}::float8 END AS "knownFailure"`)
   return item ?? null
 }
+
+/**
+ * Says that the worker which took an item alone was not lost, though it did not put it back: PostgreSQL was away. Taken over
+ * since, that is no longer counted against it.
+ * @param taken.claim null where the answer to the taking itself never came
+ */
+export async function excuseItem(db: Database, taken: { id: number; claim: number | null }): Promise<void> {
+  const isOvertaken = taken.claim === null ? sql`false` : sql`claim > ${taken.claim}`
+  await db.execute(sql`
+    UPDATE ingest_items
+       SET alone = alone AND ${isOvertaken}, lone_losses = greatest(0, lone_losses - (${isOvertaken})::int)
+     WHERE id = ${taken.id} AND claim >= ${taken.claim ?? 0} AND state IN ('pending', 'running')`)
+}
+
+/**
+ * Notes of an item in a worker's hands that what was fetched for it cannot be stored, though others' can: a lock on the rows
+ * of its symbol. It says so until it is put back, taken again or ended. Nothing when it is not held any more.
+ */
+export async function noteHeldUp(db: Database, item: ClaimedItem, reason: string): Promise<void> {
+  await db.execute(sql`
+    UPDATE ingest_items SET waiting_for = 'storage', waiting_reason = ${reason}
+     WHERE id = ${item.id} AND claim = ${item.claim} AND state = 'running'`)
+}
+
+/** SQL: the item waits for nothing any more. */
+const waitsNoMore = sql`waiting_for = NULL, waiting_reason = NULL`
 
 /** The queue may hand an item out so much earlier than it is due: less than any backoff, more than clocks that agree differ. */
 const EARLY_MS = 1_000
@@ -199,7 +227,7 @@ export async function storeSeries(
       item,
       sql`
       state = 'succeeded', outcome = 'fetched', finished_at = now(), outputsize = ${series.outputsize},
-      history_limited = ${series.historyLimited}, refused_since = NULL, refusals = 0,
+      history_limited = ${series.historyLimited}, ${waitsNoMore}, refused_since = NULL, refusals = 0,
       rows_fetched = ${series.bars.count + rejected + series.provisional},
       rows_inserted = ${result.inserted}, rows_updated = ${result.updated}, rows_unchanged = ${result.unchanged},
       rows_rejected = ${rejected}, rows_dropped = ${series.dropped}, newest_rejected = ${series.newestRejected},
@@ -312,9 +340,9 @@ export async function failAttempt(
       tx,
       item,
       final
-        ? sql`state = 'failed', refused_since = NULL, refusals = 0, attempts = attempts + 1, finished_at = now(), outputsize = ${outputsize},
+        ? sql`state = 'failed', ${waitsNoMore}, refused_since = NULL, refusals = 0, attempts = attempts + 1, finished_at = now(), outputsize = ${outputsize},
               rows_fetched = ${rows}, rows_rejected = ${rows}, rows_dropped = ${dropped}`
-        : sql`state = 'pending', refused_since = NULL, refusals = 0, attempts = attempts + 1, next_attempt_at = now() + ${next.retryInMs} * interval '1 ms'`,
+        : sql`state = 'pending', ${waitsNoMore}, refused_since = NULL, refusals = 0, attempts = attempts + 1, next_attempt_at = now() + ${next.retryInMs} * interval '1 ms'`,
     )
   })
 }
@@ -338,7 +366,7 @@ export interface Wait {
 export async function releaseItem(db: Database, item: ClaimedItem, wait: Wait | null): Promise<void> {
   const next =
     wait === null
-      ? sql`next_attempt_at = now()`
+      ? sql`${waitsNoMore}, next_attempt_at = now()`
       : sql`waiting_for = ${wait.for}, waiting_reason = ${wait.for === null ? null : wait.reason}, next_attempt_at = now() + ${wait.ms} * interval '1 ms',
             refused_since = CASE WHEN ${wait.refused} THEN coalesce(refused_since, now()) ELSE refused_since END,
             refusals = refusals + ${wait.refused ? 1 : 0}`

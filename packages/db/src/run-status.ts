@@ -12,6 +12,7 @@ import type { ITEM_STATES, RUN_WAITING_FOR, WarningCode } from './schema.js'
 import { totalsOfRun } from './run-totals.js'
 import { runWarnings, sampledWarnings } from './run-warnings.js'
 import type { RunWarning, SampledWarning } from './run-warnings.js'
+import { storageAdvice } from './storage-trouble.js'
 import { allOf } from './statement.js'
 
 export type ItemState = (typeof ITEM_STATES)[number]
@@ -66,8 +67,8 @@ export interface Run {
   counts: RunCounts
   rows: RowCounts
   /**
-   * Why it waits: for what lets nothing at all be sent, or for room in the quota, of its item that waits longest; null
-   * while some of it may go on.
+   * Why it waits: for what lets nothing at all be sent; for a lock on the rows of all that is left of it; or for room in the
+   * quota, of its item that waits longest. Null while some of it may go on.
    */
   waiting: RunWait | null
   /** Why items ended failed: how many of each class. */
@@ -125,6 +126,8 @@ type RunRow = Record<string, unknown> &
     incomplete: boolean
     sampled: SampledWarning[] | null
     quotaWait: Pick<RunWait, 'reason' | 'until'> | null
+    /** Who holds a lock on the rows of all that is left of it; null when something of it may go on. */
+    heldUpBy: string | null
     failures: Run['failures'] | null
   }
 
@@ -142,7 +145,7 @@ async function selectRuns(db: Database, which: SQL): Promise<(Run & PlaceInTime<
            jsonb_build_object('fetched', rows_fetched, 'inserted', rows_inserted, 'updated', rows_updated,
              'unchanged', rows_unchanged, 'rejected', rows_rejected, 'provisional', rows_provisional) AS rows,
            counted.begun > 0 AS begun, newest_row_rejected + nothing_stored > 0 AS incomplete, counted.failures,
-           ${sampledWarnings} AS sampled, ${isoInstant(sql`ended.at`)} AS "finishedAt", waiting.wait AS "quotaWait"
+           ${sampledWarnings} AS sampled, ${isoInstant(sql`ended.at`)} AS "finishedAt", waiting.wait AS "quotaWait", held.by AS "heldUpBy"
       FROM (SELECT * FROM ingest_runs ${which}) AS run
      CROSS JOIN LATERAL (${totalsOfRun}) AS counted
       LEFT JOIN LATERAL (
@@ -160,6 +163,10 @@ async function selectRuns(db: Database, which: SQL): Promise<(Run & PlaceInTime<
              ORDER BY run_id DESC, next_attempt_at DESC LIMIT 1
           ) AS longest WHERE longest.run_id = run.id
       ) AS waiting ON pending > 0
+      LEFT JOIN LATERAL (
+        SELECT CASE WHEN bool_and(waiting_for IS NOT DISTINCT FROM 'storage') THEN min(waiting_reason) END AS by
+          FROM ingest_items WHERE run_id = run.id AND state = 'running'
+      ) AS held ON pending = 0 AND running > 0
      ORDER BY run.requested_at DESC, run.id DESC`)
   const causes = rows.some((run) => run.finishedAt === null) ? await readCauses(db) : []
   return rows.map((row) => runUnder(row, causes[0] ?? null))
@@ -170,27 +177,36 @@ async function selectRuns(db: Database, which: SQL): Promise<(Run & PlaceInTime<
  * and no longer than it is so. What only some workers wait for, or the running items, is no wait of the run.
  */
 function runUnder(row: RunRow, cause: Cause | null): Run & PlaceInTime<string> {
-  const { begun, incomplete, sampled, quotaWait, failures, ...run } = row
+  const { begun, incomplete, sampled, quotaWait, heldUpBy, failures, ...run } = row
   const waiting = { quota: quotaWait !== null, cause: cause?.for ?? null }
   return {
     ...run,
     failures: failures ?? [],
     warnings: runWarnings(sampled ?? []),
     status: runStatus(run.counts, waiting, { begun, incomplete }),
-    waiting: waitUnder(run, cause, quotaWait),
+    waiting: waitUnder(run, cause, { quotaWait, heldUpBy }),
   }
 }
 
 function waitUnder(
   { counts, finishedAt }: Pick<Run, 'counts' | 'finishedAt'>,
   cause: Cause | null,
-  quotaWait: RunRow['quotaWait'],
+  { quotaWait, heldUpBy }: Pick<RunRow, 'quotaWait' | 'heldUpBy'>,
 ): RunWait | null {
   if (finishedAt !== null) return null
   if (cause !== null && (cause.for !== 'quota' || counts.running === 0)) {
     const { detail: reason, ...rest } = cause
     return { reason, ...rest }
   }
+  if (heldUpBy !== null)
+    return {
+      for: 'storage',
+      class: 'locked',
+      reason: heldUpBy,
+      since: null,
+      until: null,
+      advice: storageAdvice('locked'),
+    }
   return quotaWait === null ? null : { for: 'quota', class: null, since: null, advice: null, ...quotaWait }
 }
 

@@ -87,14 +87,14 @@ export async function explainTrouble(db: Database, trouble: StorageTrouble): Pro
 }
 
 /**
- * SQL: whoever can hold up who stores rows: a lock on a whole table first, then those that wrote rows and did not end for
+ * SQL: whoever can hold up who stores rows: a lock on a whole table first, then those that wrote or locked rows and did not end for
  * longer than any transaction of ours. When its transaction began is told to members of its role alone.
  */
 const lockHolder = sql`
   SELECT format('process %s (%s)', pid, concat_ws(', ', nullif(application_name, ''), 'user ' || usename,
            'since ' || ${isoInstant(sql`xact_start`)})) AS holder
     FROM (
-      SELECT pid, min(array_position('{AccessExclusiveLock,ExclusiveLock,ShareRowExclusiveLock,ShareLock,RowExclusiveLock}', mode)) AS strength
+      SELECT pid, min(array_position('{AccessExclusiveLock,ExclusiveLock,ShareRowExclusiveLock,ShareLock,RowExclusiveLock,RowShareLock}', mode)) AS strength
         FROM pg_locks
        WHERE granted AND locktype = 'relation' AND pid <> pg_backend_pid()
          AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
@@ -102,7 +102,7 @@ const lockHolder = sql`
        GROUP BY pid
     ) AS locks
     JOIN pg_stat_activity USING (pid)
-   WHERE strength < 5 OR (strength = 5 AND application_name <> current_setting('application_name'))
+   WHERE strength < 5 OR (strength <= 6 AND application_name <> current_setting('application_name'))
    ORDER BY strength, xact_start
    LIMIT 1`
 

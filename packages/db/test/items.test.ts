@@ -1,9 +1,11 @@
 import { sql } from 'drizzle-orm'
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { listFailures } from '../src/failures.js'
 import { dispatchedItems } from '../src/dispatch.js'
 import {
   ClaimLostError,
+  excuseItem,
   failAttempt,
   lostClaims,
   putOffMs,
@@ -54,6 +56,35 @@ describe('the fence', () => {
     const held = await takeItem(connection.db, item.id)
     expect(held).toMatchObject({ loneLosses: 2 })
     expect(await takeItem(connection.db, item.id, { alone: true })).toMatchObject({ loneLosses: 2 })
+  })
+
+  test('PostgreSQL that was away is no loss, however often, whoever comes first when it is back', async () => {
+    const { db } = connection
+    const moments = ['lost', 'away', 'away, taken over first', 'away, answer to the taking lost'] as const
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.constantFrom(...moments), { maxLength: 8 }), async (happenings) => {
+        const { id, runId } = await takenItem(db, 'IBM')
+        const take = async () => {
+          const item = await takeItem(db, id, { alone: true })
+          if (item === null) throw new Error('the item is gone')
+          return item
+        }
+        let held = await take()
+        for (const happening of happenings) {
+          const before = held
+          if (happening === 'away') await excuseItem(db, before)
+          if (happening === 'away, answer to the taking lost') await excuseItem(db, { id, claim: null })
+          held = await take()
+          if (happening === 'away, taken over first') await excuseItem(db, before)
+        }
+        const [row] = await db.execute<{ losses: number }>(
+          sql`SELECT lone_losses AS losses FROM ingest_items WHERE id = ${id}`,
+        )
+        expect(row?.losses).toBe(happenings.filter((one) => one === 'lost').length)
+        await cancelRun(db, runId)
+      }),
+      { numRuns: 25 },
+    )
   })
 
   test('a released item is no loss', async () => {

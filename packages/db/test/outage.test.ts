@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm'
+import { waitFor } from '@stockpile/test-harness/process'
 import { expect, test } from 'vitest'
-import { concludeRequest, discardRequest, readGate, reserveRequest } from '../src/ledger.js'
+import { concludeRequest, discardRequest, readGate, renewProbe, reserveRequest } from '../src/ledger.js'
 import { noteUnanswered } from '../src/outage.js'
 import type { OutageState } from '../src/outage.js'
 import { acceptKey, granted, noLimits, requestOf } from './book.js'
@@ -104,3 +105,47 @@ test('what was under way when it opened neither hastens nor delays the probe', a
   expect(outage).toMatchObject({ isOpen: true, isNew: false })
   expect(outage.isOpen ? outage.waitMs : Infinity).toBeLessThanOrEqual(5_000)
 })
+
+test.each([
+  ['first', 'second'],
+  ['second', 'first'],
+])(
+  'a probe that is renewed %s and concluded %s, both held up, never wait for each other',
+  async (renewed) => {
+    const { db } = connection
+    await acceptKey(db)
+    await fail('A', { needed: 1 })
+    await pass(20_000)
+    // Of another key, so that it finds out about the key as well as about the provider.
+    const { id, probe } = await granted(db, { limits: noLimits, fingerprint: 'key-2' })
+    expect(probe).toBe(true)
+    const other = connection.open().db
+    const waiting = (sessions: number) =>
+      waitFor(
+        async () =>
+          (
+            await other.execute(sql`
+          SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`)
+          ).length === sessions,
+        { deadlineMs: 10_000, what: 'a session that waits' },
+      )
+    const works = [() => renewProbe(db, id), () => concludeRequest(db, id, accepted)]
+    if (renewed === 'second') works.reverse()
+    let done: Promise<unknown> = Promise.resolve()
+    await other.transaction(async (keeper) => {
+      await keeper.execute(sql`SELECT FROM provider_access WHERE probe_id = ${id} FOR UPDATE`)
+      const begun: Promise<unknown>[] = []
+      for (const work of works) {
+        begun.push(work())
+        await waiting(begun.length)
+      }
+      done = Promise.all(begun)
+      done.catch(() => {})
+    })
+    // A deadlock would be an error of one of them.
+    await done
+    const [state] = await db.execute<{ since: string | null; access: string }>(sql`
+    SELECT outage_since AS since, (SELECT state FROM provider_access WHERE key_fingerprint = 'key-2') AS access FROM provider_state`)
+    expect(state).toEqual({ since: null, access: 'accepted' })
+  },
+)

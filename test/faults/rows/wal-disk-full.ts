@@ -34,10 +34,8 @@ export const walDiskFull: Row = {
         request: { outputsize: 'full' },
         mark: null,
         toldAs: 'database',
-        async begin() {
-          await disk.fill()
-          await until('the end of PostgreSQL', () => usesUpSegment(world))
-        },
+        prepare: () => disk.fill(),
+        begin: () => until('the end of PostgreSQL', () => usesUpSegment(world)),
         async end() {
           // It gives up for good when it cannot write while it recovers: a person starts it again, on a larger disk.
           await crashPostgres()
