@@ -39,6 +39,19 @@ describe('a POST with an Idempotency-Key', () => {
     expect(await runCount()).toBe(2)
   })
 
+  test('is answered with the run as it is now when the first answer is of a version with another shape', async () => {
+    const first = await ingest(['IBM'], 'a')
+    await context.db.execute(
+      `UPDATE idempotency_keys SET answer = answer - 'warnings' - 'no_estimate_because'`,
+    )
+    const second = await ingest(['IBM'], 'a')
+    expect(second.statusCode).toBe(202)
+    expect(second.headers.location).toBe(first.headers.location)
+    expect(runShape.parse(second.json()).data).toMatchObject({ status: 'queued', counts: { pending: 1 } })
+    expect(second.json()).toHaveProperty('data.warnings', [])
+    expect(await runCount()).toBe(1)
+  })
+
   test.each(['', ' ', 'a b', 'ü', 'x'.repeat(256)])('is 400 for the key %j', async (key) => {
     expect(problemOf(await ingest(['IBM'], key), 400).status).toBe(400)
     expect(await runCount()).toBe(0)

@@ -19,22 +19,24 @@ const WAIT_MS = 5_000
  * Does what a request asks for once a key: who repeats it within 24 h is given the first answer, who repeats it at the
  * same time waits for that. All in one transaction with the work, so that an answer is remembered exactly when its run is.
  * @param request what was asked for, after its defaults; its JSON tells a repetition from another request
+ * @param recall makes the answer of a repetition from what was remembered, by an earlier version of this code perhaps
  * @throws IdempotencyMismatchError, IdempotencyBusyError
  */
 export async function oncePerKey<T>(
   db: Database,
   { key, request }: { key: string; request: unknown },
   work: (tx: Transaction) => Promise<{ runId: string; answer: T }>,
+  recall: (tx: Transaction, known: { runId: string; answer: unknown }) => Promise<T>,
 ): Promise<{ answer: T; repeated: boolean }> {
   const requestHash = createHash('sha256').update(JSON.stringify(request)).digest('hex')
   return db.transaction(async (tx) => {
     await lock(tx, key)
-    const [known] = await tx.execute<{ same: boolean; answer: T }>(sql`
-      SELECT request_hash = ${requestHash} AS same, answer FROM idempotency_keys
+    const [known] = await tx.execute<{ same: boolean; runId: string; answer: unknown }>(sql`
+      SELECT request_hash = ${requestHash} AS same, run_id AS "runId", answer FROM idempotency_keys
        WHERE key = ${key} AND created_at > now() - interval '24 hours'`)
     if (known !== undefined) {
       if (!known.same) throw new IdempotencyMismatchError('the key was used for another request')
-      return { answer: known.answer, repeated: true }
+      return { answer: await recall(tx, known), repeated: true }
     }
     const { runId, answer } = await work(tx)
     await tx.execute(sql`

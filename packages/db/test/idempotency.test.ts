@@ -15,6 +15,7 @@ const work = async (tx: Transaction) => {
   const { id } = await createRun(tx, runOf(['IBM']))
   return { runId: id, answer: { id } }
 }
+const recall = async (_tx: Transaction, { runId }: { runId: string }) => ({ id: runId })
 const runs = async () =>
   (await connection.db.execute<{ count: number }>('SELECT count(*)::int AS count FROM ingest_runs'))[0]?.count
 
@@ -23,7 +24,7 @@ describe('a request with a key', () => {
     const other = connection.open()
     const answers = await Promise.all(
       Array.from({ length: 40 }, (_, index) =>
-        oncePerKey(index % 2 === 0 ? connection.db : other.db, { key: 'a', request }, work),
+        oncePerKey(index % 2 === 0 ? connection.db : other.db, { key: 'a', request }, work, recall),
       ),
     )
     expect(await runs()).toBe(1)
@@ -32,30 +33,36 @@ describe('a request with a key', () => {
   })
 
   test('is refused when the key was used for another request, and counts anew after a day', async () => {
-    const first = await oncePerKey(connection.db, { key: 'a', request }, work)
+    const first = await oncePerKey(connection.db, { key: 'a', request }, work, recall)
     const another = { symbols: ['AAPL'] }
-    await expect(oncePerKey(connection.db, { key: 'a', request: another }, work)).rejects.toThrow(
+    await expect(oncePerKey(connection.db, { key: 'a', request: another }, work, recall)).rejects.toThrow(
       IdempotencyMismatchError,
     )
     await connection.db.execute(`UPDATE idempotency_keys SET created_at = now() - interval '25 hours'`)
-    const second = await oncePerKey(connection.db, { key: 'a', request: another }, work)
+    const second = await oncePerKey(connection.db, { key: 'a', request: another }, work, recall)
     expect(second.repeated).toBe(false)
     expect(second.answer.id).not.toBe(first.answer.id)
     await pruneIdempotencyKeys(connection.db)
-    expect((await oncePerKey(connection.db, { key: 'a', request: another }, work)).repeated).toBe(true)
+    expect((await oncePerKey(connection.db, { key: 'a', request: another }, work, recall)).repeated).toBe(
+      true,
+    )
   })
 
   test('leaves nothing of itself when its work fails', async () => {
     const failing = () => Promise.reject(new Error('on purpose'))
-    await expect(oncePerKey(connection.db, { key: 'a', request }, failing)).rejects.toThrow('on purpose')
-    expect((await oncePerKey(connection.db, { key: 'a', request }, work)).repeated).toBe(false)
+    await expect(oncePerKey(connection.db, { key: 'a', request }, failing, recall)).rejects.toThrow(
+      'on purpose',
+    )
+    expect((await oncePerKey(connection.db, { key: 'a', request }, work, recall)).repeated).toBe(false)
   })
 
   test('does not wait for ever for the first', async () => {
     const other = connection.open()
     await connection.db.transaction(async (tx) => {
       await tx.execute(`SELECT pg_advisory_xact_lock(hashtextextended('a', 0))`)
-      await expect(oncePerKey(other.db, { key: 'a', request }, work)).rejects.toThrow(IdempotencyBusyError)
+      await expect(oncePerKey(other.db, { key: 'a', request }, work, recall)).rejects.toThrow(
+        IdempotencyBusyError,
+      )
     })
   })
 })

@@ -25,10 +25,12 @@ describe('a run that finished long ago', () => {
   test('is deleted with its items, its failures and its key, and no other is', async () => {
     const failed = await takenItem(connection.db, 'IBM')
     await failAttempt(connection.db, failed, failure, { final: true })
-    await oncePerKey(connection.db, { key: 'k', request: 1 }, async () => ({
-      runId: failed.runId,
-      answer: {},
-    }))
+    await oncePerKey(
+      connection.db,
+      { key: 'k', request: 1 },
+      async () => ({ runId: failed.runId, answer: {} }),
+      async () => ({}),
+    )
     await age(31)
     const { id: unfinished } = await createRun(connection.db, runOf(['AAPL']))
     await age(31)

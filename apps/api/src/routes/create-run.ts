@@ -100,7 +100,7 @@ export function createRunRoutes(app: App, { db, dispatch }: Dependencies): void 
         }
         const key = headers['idempotency-key']
         const { answer: run } =
-          key === undefined ? await db.transaction(create) : await once(db, { key, request }, create)
+          key === undefined ? await db.transaction(create) : await once(db, { key, request }, create, recall)
         await dispatch.enqueueItems(items, log)
         log.info({ run: run.id, items: items.length }, 'run accepted')
         return reply.code(202).header('location', `/api/ingest/${run.id}`).send({ data: run, info: INFO })
@@ -109,13 +109,19 @@ export function createRunRoutes(app: App, { db, dispatch }: Dependencies): void 
   }
 }
 
+/** What was remembered, or, of a version that answered in another shape, the run as it is now. */
+async function recall(tx: Transaction, { runId, answer }: { runId: string; answer: unknown }) {
+  const remembered = runSchema.safeParse(answer)
+  return remembered.success ? remembered.data : answerRun(tx, await requireRun(tx, runId))
+}
+
 async function once(
-  ...[db, request, create]: Parameters<typeof oncePerKey<z.infer<typeof runSchema>>>
+  ...args: Parameters<typeof oncePerKey<z.infer<typeof runSchema>>>
 ): Promise<{ answer: z.infer<typeof runSchema> }> {
   const refusal = (status: number, code: string, detail: string) =>
     new ProblemError(status, detail, { errors: [{ pointer: '/headers/idempotency-key', code, detail }] })
   try {
-    return await oncePerKey(db, request, create)
+    return await oncePerKey(...args)
   } catch (error) {
     if (error instanceof IdempotencyMismatchError)
       throw refusal(422, 'key_reused', 'This Idempotency-Key was used for another request within a day.')
