@@ -1,8 +1,8 @@
 import { crc32 } from 'node:zlib'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 
-/** To be raised when the same data is answered in another shape: what clients have kept is of the old one. */
-const REPRESENTATION = 1
+/** To be raised when the same data is answered in another shape or rounded otherwise: what clients have kept is of the old one. */
+const REPRESENTATION = 2
 
 /** An answer that a client may keep and ask for again. */
 export interface Revalidation {
