@@ -1,14 +1,40 @@
 import { randomUUID } from 'node:crypto'
 import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
+import { finished } from 'node:stream'
+import type { RequestsUnderWay } from './plugins/requests-under-way.js'
 import { problemBody, ProblemError } from './problem.js'
 
-/** Answers what Node refuses before there is a request: the socket is all there is to answer on. */
-export function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
+/** Those whose refusal waits for the answers before it: what comes behind a refused request is refused with it. */
+const refused = new WeakSet<Socket>()
+
+/**
+ * Answers what Node refuses before there is a request: the socket is all there is to answer on. After the answers to what
+ * came before on the same connection, or it would be taken for one of them.
+ */
+export function answerClientError(
+  error: NodeJS.ErrnoException,
+  socket: Socket,
+  underWay: RequestsUnderWay,
+): void {
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy()
     return
   }
+  if (refused.has(socket)) return
+  const before = underWay.newestOf(socket)
+  if (before === undefined) {
+    refuse(error, socket)
+    return
+  }
+  refused.add(socket)
+  finished(before.raw, () => {
+    if (socket.writable) refuse(error, socket)
+    else socket.destroy()
+  })
+}
+
+function refuse(error: NodeJS.ErrnoException, socket: Socket): void {
   const problem = toProblem(error.code)
   const id = randomUUID()
   const body = JSON.stringify(problemBody(problem, id))

@@ -57,7 +57,7 @@ export function createServer(options: { logger: Logger; timeouts?: Partial<Timeo
       // plugins/requests.ts asks for it: Node's own refusal is an empty 400.
       requireHostHeader: false,
     },
-    clientErrorHandler: answerClientError,
+    clientErrorHandler: (error, socket) => answerClientError(error, socket, underWay),
     // A URL that cannot be decoded, a parameter that is too long: found before there is a route.
     frameworkErrors: (error, request: FastifyRequest, reply: FastifyReply) =>
       answerError(error, request, reply),
@@ -66,7 +66,7 @@ export function createServer(options: { logger: Logger; timeouts?: Partial<Timeo
   app.server.maxHeadersCount = 0
   // The other parser that Fastify comes with; the API takes JSON alone.
   app.removeContentTypeParser('text/plain')
-  registerRequestsUnderWay(app, timeouts)
+  const underWay = registerRequestsUnderWay(app, timeouts)
   registerSlowReaders(app, timeouts)
   app.setErrorHandler(answerError)
   // Described, but never wrong: to look at them would copy all headers of each request.

@@ -80,6 +80,25 @@ describe('a client that is no good one', () => {
     expect((await answerTo(socket)).statusCode).toBe(200)
   })
 
+  test.each([
+    ['no HTTP', 400, 'canary\r\n\r\n'],
+    ['half a request', 408, 'GET /healthz HTTP/1.1\r\n'],
+  ])(
+    'sends %s behind a run: %d after the answer to the run, not instead of it',
+    async (_what, status, bytes) => {
+      const socket = await open()
+      const body = '{"symbols":["IBM"]}'
+      socket.write(
+        `POST /api/ingest HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}${bytes}`,
+      )
+      const answers = (await text(socket)).split(/(?=HTTP\/1\.1 )/)
+      expect(answers.map((answer) => answer.slice(0, 'HTTP/1.1 202'.length))).toStrictEqual([
+        'HTTP/1.1 202',
+        `HTTP/1.1 ${status}`,
+      ])
+    },
+  )
+
   test('does not read its answers: it is disconnected', async () => {
     const socket = await open()
     socket.on('error', () => {})

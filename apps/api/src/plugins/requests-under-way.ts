@@ -3,6 +3,11 @@ import type { Socket } from 'node:net'
 import { unavailable } from '../problem.js'
 import type { App } from '../server.js'
 
+export interface RequestsUnderWay {
+  /** The newest whole request of a connection that is still to be answered, or is being answered. */
+  newestOf(socket: Socket): FastifyReply | undefined
+}
+
 /**
  * Answers every request in time, and ends its connection once the app closes.
  *
@@ -16,7 +21,7 @@ import type { App } from '../server.js'
 export function registerRequestsUnderWay(
   app: App,
   { handlerMs, checkMs }: { handlerMs: number; checkMs: number },
-): void {
+): RequestsUnderWay {
   const connections = new Set<Socket>()
   const replies = new Set<FastifyReply>()
   let closing = false
@@ -60,6 +65,10 @@ export function registerRequestsUnderWay(
     for (const socket of connections) if (!inUse.has(socket)) socket.destroy()
   })
   app.addHook('onClose', async () => clearInterval(timer))
+  return {
+    newestOf: (socket) =>
+      [...replies].findLast(({ request: { raw } }) => raw.socket === socket && raw.complete),
+  }
 }
 
 /** Handed over at least: a body that is being compressed has its headers, but has not sent them. */
