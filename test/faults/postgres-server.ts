@@ -36,9 +36,14 @@ export function limitConnections(connections: number): string {
 const SETTINGS = { fsync: 'off', max_connections: '200', shared_buffers: '128MB' }
 const CRASH_DEADLINE_MS = 15_000
 
-export async function startPostgres(directory: string, watchdog: Watchdog): Promise<PostgresServer> {
+/** @param variables that the server gets */
+export async function startPostgres(
+  directory: string,
+  watchdog: Watchdog,
+  variables: Record<string, string> = {},
+): Promise<PostgresServer> {
   const start = async () => {
-    const started = await startEmbeddedPostgres({ directory, settings: SETTINGS })
+    const started = await startEmbeddedPostgres({ directory, settings: SETTINGS, variables })
     watchdog.guard(started.pid, started.folder)
     return started
   }

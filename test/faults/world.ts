@@ -15,6 +15,8 @@ import postgres from 'postgres'
 import { watchArrivals } from './arrival-bounds.js'
 import type { ArrivalBounds } from './arrival-bounds.js'
 import { API_KEY } from './canary.js'
+import { startSettableClock } from '../servers/settable-clock.js'
+import type { SettableClock } from '../servers/settable-clock.js'
 import { createHttp } from './http.js'
 import type { Http } from './http.js'
 import { startPostgres } from './postgres-server.js'
@@ -45,6 +47,8 @@ export interface WorldOptions {
   /** A server of its own, to be stopped; always behind a proxy. */
   ownPostgres?: boolean
   redisSettings?: Record<string, string>
+  /** PostgreSQL, the API and the workers have one clock of the world's own; with `ownPostgres`. Redis does not start with another. */
+  settableClock?: boolean
   /** The workers read the key from `world.keyFile`, else it is in their environment. */
   keyFile?: boolean
   /** The row makes the database or the queue go away: 503 with Retry-After is a proper answer. */
@@ -69,6 +73,8 @@ export interface World {
   /** Stops PostgreSQL as a crash does, and lets nobody in; only with `ownPostgres`. */
   crashPostgres: () => Promise<void>
   restartPostgres: () => Promise<void>
+  /** Null without `settableClock`, and where there is no libfaketime. */
+  clock: SettableClock | null
   queue: QueueControl
   /** The queue itself, to look into or to put something there. */
   jobs: () => IngestQueue
@@ -116,8 +122,12 @@ export async function createWorld(
     const keyFile = join(servers.folder, `${name}.key`)
     await writeFile(keyFile, API_KEY)
 
+    const clock = options.settableClock
+      ? await startSettableClock(join(servers.folder, `${name}_clock`)).catch(() => null)
+      : null
+    const variables = clock?.variables ?? {}
     const server = options.ownPostgres
-      ? await startPostgres(join(servers.folder, `${name}_postgres`), watchdog)
+      ? await startPostgres(join(servers.folder, `${name}_postgres`), watchdog, variables)
       : servers.postgres
     if (server !== servers.postgres) closers.push(() => server.stop())
     await server.createDatabase(name)
@@ -157,6 +167,7 @@ export async function createWorld(
     closers.push(() => simulator.close())
 
     const common = {
+      ...variables,
       ...(redis === null ? {} : { REDIS_URL: redisProxy?.url ?? redis.url }),
       QUEUE_PREFIX,
       LOG_LEVEL: 'debug',
@@ -216,6 +227,7 @@ export async function createWorld(
         postgresProxy?.retarget(server.appUrlOf(name))
         await postgresProxy?.accept()
       },
+      clock,
       jobs,
       queue: redis === null ? postgresQueue(sql) : redisQueue(redis, redisProxy),
       programs,

@@ -14,6 +14,8 @@ export interface LaunchOptions {
   account: Account
   logFile: string
   settings: Record<string, string>
+  /** Added to `environment`. */
+  variables: Record<string, string>
   urlOf: (port: number) => string
   /** On the clock of performance.now(), in ms. */
   deadline: number
@@ -56,6 +58,7 @@ export async function launch(options: LaunchOptions): Promise<Launched | 'again'
   const args = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
   const child = spawn(options.binaries.postgres, ['-D', options.data, ...args], {
     ...environment,
+    ...('env' in environment ? { env: { ...environment.env, ...options.variables } } : {}),
     ...options.account,
     cwd: dirname(options.data),
     // A session of its own, so that Ctrl-C in a terminal leaves the stop to us.

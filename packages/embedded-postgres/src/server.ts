@@ -34,6 +34,8 @@ export interface EmbeddedServerOptions {
   directory: string
   /** Settings of postgresql.conf. An adopted server keeps those it was started with. Without a `port` it has that of the last start, or when that is taken a free one. */
   settings?: Record<string, string>
+  /** Variables that the server gets beside its own few, those of this process being kept from it. */
+  variables?: Record<string, string>
   /** Told where the data went when that is not `directory`. */
   log?: (line: string) => void
 }
@@ -54,7 +56,7 @@ const MAX_ATTEMPTS = 50
  * Throws EmbeddedPostgresError.
  */
 export async function startEmbeddedPostgres(options: EmbeddedServerOptions): Promise<EmbeddedServer> {
-  const { settings = {}, log = () => undefined } = options
+  const { settings = {}, variables = {}, log = () => undefined } = options
   try {
     const location = await locate(options.directory, log)
     const binaries = await prepareBinaries(location.folder, location.account, log)
@@ -70,6 +72,7 @@ export async function startEmbeddedPostgres(options: EmbeddedServerOptions): Pro
         account: location.account,
         logFile: join(location.folder, 'postgres.log'),
         settings,
+        variables,
         urlOf: (port) => urlOf(cluster, port),
         deadline,
         lastAttempt: attempt === MAX_ATTEMPTS,

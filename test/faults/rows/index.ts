@@ -1,5 +1,6 @@
 import type { Row } from '../row.js'
 import { apiKilledBeforeEnqueue } from './api-killed-before-enqueue.js'
+import { clockJumps } from './clock-jumps.js'
 import { coldStarts } from './cold-starts.js'
 import { connectionsExhausted } from './connections-exhausted.js'
 import { diskFull } from './disk-full.js'
@@ -69,5 +70,6 @@ export const ROWS: readonly Row[] = [
   storingTooSlow,
   rowsLocked,
   walDiskFull,
+  clockJumps,
   coldStarts,
 ].toSorted((a, b) => a.number - b.number)
