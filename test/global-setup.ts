@@ -5,6 +5,7 @@ import { pgOptions } from '@stockpile/db/driver-options'
 import { migrate } from '@stockpile/db/migrate'
 import { startEmbeddedPostgres } from '@stockpile/embedded-postgres'
 import { prepareRoles } from '@stockpile/db/roles'
+import { PROCESS_ROLES } from '@stockpile/test-harness/database'
 import { migrateQueue, QUEUE_SCHEMA } from '@stockpile/queue/backend'
 import postgres from 'postgres'
 import type { TestProject } from 'vitest/node'
@@ -76,7 +77,8 @@ async function startPostgres(
     await migrate(template.href)
     await migrateQueue(pgOptions(template.href))
     await prepareRoles(template.href, {
-      passwords: { api: 'stockpile_api', worker: 'stockpile_worker' },
+      roles: PROCESS_ROLES,
+      passwords: PROCESS_ROLES,
       queueSchema: QUEUE_SCHEMA,
     })
     return { url: server.url, stop }

@@ -16,6 +16,9 @@ export interface TemporaryServer {
   stop(): Promise<void>
 }
 
+/** As in the tests, whose harness needs their runner; their names are their passwords. */
+const ROLES = { api: 'stockpile_api', worker: 'stockpile_worker' }
+
 /** A PostgreSQL for a command of this repository, with production's durability; stopped and removed by `stop`. */
 export async function startTemporaryServer(settings: Record<string, string> = {}): Promise<TemporaryServer> {
   const folder = await mkdtemp(join(tmpdir(), 'stockpile-temporary-'))
@@ -28,7 +31,8 @@ export async function startTemporaryServer(settings: Record<string, string> = {}
   await migrate(urlOf('template_stockpile'))
   await migrateQueue(pgOptions(urlOf('template_stockpile')))
   await prepareRoles(urlOf('template_stockpile'), {
-    passwords: { api: 'stockpile_api', worker: 'stockpile_worker' },
+    roles: ROLES,
+    passwords: ROLES,
     queueSchema: QUEUE_SCHEMA,
   })
   return {

@@ -4,6 +4,7 @@ import { pgOptions } from '@stockpile/db/driver-options'
 import { migrate } from '@stockpile/db/migrate'
 import { startEmbeddedPostgres } from '@stockpile/embedded-postgres'
 import { prepareRoles } from '@stockpile/db/roles'
+import { PROCESS_ROLES } from '@stockpile/test-harness/database'
 import { migrateQueue, QUEUE_SCHEMA } from '@stockpile/queue/backend'
 import { waitFor } from '@stockpile/test-harness/process'
 import postgres from 'postgres'
@@ -74,7 +75,8 @@ export async function startPostgres(
     await migrate(urlOf(TEMPLATE, ROLE))
     await migrateQueue(pgOptions(urlOf(TEMPLATE, ROLE)))
     await prepareRoles(urlOf(TEMPLATE), {
-      passwords: { api: 'stockpile_api', worker: 'stockpile_worker' },
+      roles: PROCESS_ROLES,
+      passwords: PROCESS_ROLES,
       queueSchema: QUEUE_SCHEMA,
     })
   } catch (error) {

@@ -12,8 +12,9 @@ declare module 'vitest' {
   }
 }
 
-/** Of API and worker, as production has them; their names are their passwords here. */
-export type ProcessRole = 'stockpile_api' | 'stockpile_worker'
+/** Of API and worker, the same in all databases of a test's server; their names are their passwords. */
+export const PROCESS_ROLES = { api: 'stockpile_api', worker: 'stockpile_worker' } as const
+export type ProcessRole = (typeof PROCESS_ROLES)[keyof typeof PROCESS_ROLES]
 
 export interface TestDatabase {
   /** Its owner's, who may do everything. */

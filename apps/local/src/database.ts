@@ -6,7 +6,7 @@ import { pgOptions, postgresJsOptions } from '@stockpile/db/driver-options'
 import { errorSentence } from '@stockpile/db/error-sentence'
 import { describeMigrated, migrate } from '@stockpile/db/migrate'
 import { EmbeddedPostgresError, startEmbeddedPostgres } from '@stockpile/embedded-postgres'
-import { PROCESS_ROLES, prepareRoles } from '@stockpile/db/roles'
+import { prepareRoles, processRoles } from '@stockpile/db/roles'
 import type { ProcessName } from '@stockpile/db/roles'
 import { migrateQueue, QUEUE_SCHEMA } from '@stockpile/queue/backend'
 import postgres from 'postgres'
@@ -190,7 +190,10 @@ export function processUrl(
 ): string {
   return rolePasswords === undefined
     ? databaseUrl
-    : withPassword(withUser(databaseUrl, PROCESS_ROLES[name]), rolePasswords[name])
+    : withPassword(
+        withUser(databaseUrl, processRoles(parseDatabaseUrl(databaseUrl).database)[name]),
+        rolePasswords[name],
+      )
 }
 
 async function startServer(

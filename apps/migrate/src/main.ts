@@ -53,8 +53,18 @@ async function main(environment: Record<string, string | undefined>): Promise<nu
     // Wherever the queue is today: without REDIS_URL it is here.
     await migrateQueue(pgOptions(databaseUrl))
     if (api !== '') {
-      await prepareRoles(databaseUrl, { passwords: { api, worker }, queueSchema: QUEUE_SCHEMA })
-      logger.info('The roles of API and worker have what they need.')
+      const { roles, earlier } = await prepareRoles(databaseUrl, {
+        passwords: { api, worker },
+        queueSchema: QUEUE_SCHEMA,
+      })
+      logger.info(
+        `The API connects as ${roles.api}, the worker as ${roles.worker}: both have what they need.`,
+      )
+      if (earlier.length > 0) {
+        logger.warn(
+          `${earlier.join(' and ')}, of an earlier version, keep their rights in this database, but their passwords are not set here any more: let DATABASE_URL of API and worker name the new roles.`,
+        )
+      }
     }
     return 0
   } catch (error) {
