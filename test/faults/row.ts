@@ -13,6 +13,8 @@ export interface Row {
   /** Whether `--quick` runs it: it tells much and takes seconds. */
   quick?: boolean
   world?: WorldOptions
+  /** Of a fault that lasts for minutes: for the row and its invariants, in place of ten minutes. */
+  deadlineMs?: number
   /**
    * Injects the fault and checks what this row alone expects, throwing what does not hold. The invariants are checked
    * by the runner afterwards, once everything that was accepted has ended.

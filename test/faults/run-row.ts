@@ -22,7 +22,7 @@ export interface Result {
   logs?: string | undefined
 }
 
-/** For a row and its invariants, whatever hangs. */
+/** For a row and its invariants, whatever hangs, unless the row says. */
 const DEADLINE_MS = 600_000
 
 let worlds = 0
@@ -44,7 +44,10 @@ export async function runRow(
   try {
     const random = randomFrom(seed * 1_000 + row.number)
     world = await createWorld(servers, row.world ?? {}, { name, backend, random })
-    const { recoveryMs, failures, skipped } = await withinDeadline(judge(row, world))
+    const { recoveryMs, failures, skipped } = await withinDeadline(
+      judge(row, world),
+      row.deadlineMs ?? DEADLINE_MS,
+    )
     const kept = failures.length > 0 || keep ? await keepLogs(name, world) : undefined
     return { ...result(failures, recoveryMs), skipped, logs: kept }
   } catch (error) {
@@ -68,10 +71,10 @@ async function judge(row: Row, world: World): Promise<Pick<Result, 'recoveryMs' 
   return { recoveryMs, failures, skipped }
 }
 
-async function withinDeadline<T>(work: Promise<T>): Promise<T> {
+async function withinDeadline<T>(work: Promise<T>, deadlineMs: number): Promise<T> {
   const deadline = new AbortController()
-  const late = sleep(DEADLINE_MS, undefined, { signal: deadline.signal }).then(() => {
-    throw new Error(`Not decided within ${DEADLINE_MS} ms`)
+  const late = sleep(deadlineMs, undefined, { signal: deadline.signal }).then(() => {
+    throw new Error(`Not decided within ${deadlineMs} ms`)
   })
   try {
     return await Promise.race([work, late])

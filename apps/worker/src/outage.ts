@@ -3,31 +3,41 @@ import type { Connection } from '@stockpile/db/connection'
 import type { Wait } from '@stockpile/db/items'
 import type { Limit } from '@stockpile/db/limits'
 import { noteUnanswered } from '@stockpile/db/outage'
+import type { UnansweredRequest } from '@stockpile/db/outage'
 import type { Logger } from 'pino'
 
-/** What no working provider answers with. */
-const UNANSWERED: ReadonlySet<RefusalClass> = new Set(['network', 'timeout', 'http_error', 'provider_error'])
+/** What no working provider answers with: it refuses in JSON, with status 200. */
+const UNANSWERED: ReadonlySet<RefusalClass> = new Set([
+  'network',
+  'timeout',
+  'http_error',
+  'http_rejected',
+  'provider_error',
+])
+
+/** How a page begins, as of a proxy's login. No series does, in JSON or CSV. */
+const PAGE = /^[\s\uFEFF]*</
 
 /** Of different symbols, in a row: fewer may be the symbols' own doing. Where nothing can be sent, one is proof. */
 const NEEDED = 3
 
-/** How long probes wait: for the first, and at most. Milliseconds. */
-export interface ProbeWaits {
-  firstMs: number
-  longestMs: number
-}
+/**
+ * How long probes wait: for the first, and at most; and of how long a span of an outage one failed probe is an attempt of
+ * its item. Milliseconds.
+ */
+export type ProbeWaits = Pick<UnansweredRequest, 'firstMs' | 'longestMs' | 'attemptMs'>
 
-/** Work goes on within 30 s of an outage's end. */
-const FREQUENT: ProbeWaits = { firstMs: 5_000, longestMs: 20_000 }
-/** Where each probe is one of a few requests a day. */
-const SPARING: ProbeWaits = { firstMs: 30_000, longestMs: 15 * 60_000 }
+/** What is probed may be all that is left, and be itself why nothing answers: it has to end. 60 symbols bear days of it. */
+const ATTEMPT_MS = 3_600_000
 
-/** After so long a failed probe is an attempt of its item: it may be all that is left, and be itself why nothing answers. */
-const PATIENCE_MS = 24 * 3_600_000
+/** Work goes on within 30 s of an outage's end: what is no longer named then is looked for every 25 s. */
+const FREQUENT: ProbeWaits = { firstMs: 5_000, longestMs: 25_000, attemptMs: ATTEMPT_MS }
+/** Where each probe is one of a few requests a day: 9 in the first, 4 in each other. */
+const SPARING: ProbeWaits = { firstMs: 180_000, longestMs: 6 * 3_600_000, attemptMs: ATTEMPT_MS }
 
 /** Whether a request got no answer of the provider itself. */
 export function isUnanswered(error: AlphaVantageError): boolean {
-  return UNANSWERED.has(error.class)
+  return UNANSWERED.has(error.class) || (error.class === 'bad_payload' && PAGE.test(error.evidence ?? ''))
 }
 
 export function probeWaits(limits: readonly Limit[], sent: boolean): ProbeWaits {
@@ -73,7 +83,8 @@ export async function noteFailure(
     needed: error.sent ? NEEDED : 1,
     ...(waits ?? probeWaits(limits, error.sent)),
   })
-  if (!outage.isOpen || outage.lastedMs > PATIENCE_MS) return null
+  // What could not be sent is no symbol's doing, however long it lasts.
+  if (!outage.isOpen || (outage.isAttempt && error.sent)) return null
   const reason = outageReason(detail)
   if (outage.isNew)
     logger.warn(

@@ -13,14 +13,17 @@ const DEADLINE_MS = 60_000
 test('an outage is probed rarely where each request is one of a few a day, and often where it costs nothing', () => {
   const free = limitsFor({ perSecond: 1, perMinute: 0, perDay: 25 })
   const premium = limitsFor({ perSecond: 5, perMinute: 75, perDay: 0 })
-  expect(probeWaits(free, true)).toEqual({ firstMs: 30_000, longestMs: 900_000 })
-  expect(probeWaits(free, false)).toEqual({ firstMs: 5_000, longestMs: 20_000 })
-  expect(probeWaits(premium, true)).toEqual({ firstMs: 5_000, longestMs: 20_000 })
+  expect(probeWaits(free, true)).toMatchObject({ firstMs: 180_000, longestMs: 6 * 3_600_000 })
+  expect(probeWaits(free, false)).toMatchObject({ firstMs: 5_000, longestMs: 25_000 })
+  expect(probeWaits(premium, true)).toMatchObject({ firstMs: 5_000, longestMs: 25_000 })
 })
 
 describe.each(queueBackends())('the queue on $name', ({ redisUrl }) => {
   describe('a provider that answers 503 to everything', () => {
-    const system = useSystem({ redisUrl, probeWaits: { firstMs: 500, longestMs: 2_000 } })
+    const system = useSystem({
+      redisUrl,
+      probeWaits: { firstMs: 500, longestMs: 2_000, attemptMs: 3_600_000 },
+    })
 
     test('costs a few requests and hardly an attempt; the rest waits, and everything is fetched once it is over', async () => {
       system.simulator.rule({ answer: { kind: 'status', status: 503 } })
@@ -48,6 +51,30 @@ describe.each(queueBackends())('the queue on $name', ({ redisUrl }) => {
       expect(logs.match(/the provider answers again/g)).toHaveLength(1)
     })
 
+    test.each([
+      { what: '403', answer: { kind: 'status', status: 403 }, detail: 'HTTP 403' },
+      { what: '407', answer: { kind: 'status', status: 407 }, detail: 'The request failed' },
+      { what: 'a page of HTML', answer: { kind: 'html' }, detail: 'the body is no JSON' },
+    ] as const)(
+      'is told from a failure of symbols also when it is $what, as of a proxy or its login page',
+      async ({ answer, detail }) => {
+        system.simulator.rule({ answer })
+        await system.work({ WORKER_CONCURRENCY: '1' })
+        const id = await system.ingest(symbolNames(20))
+        const blocked = await system.run(id, (run) => run.status === 'blocked')
+        expect(blocked.waiting).toMatchObject({ for: 'provider' })
+        expect(blocked.waiting?.reason).toContain(detail)
+        const before = system.simulator.arrivals().length
+        await waitFor(() => system.simulator.arrivals().length >= before + 4, { deadlineMs: DEADLINE_MS })
+        system.simulator.clearRules()
+        expect(await system.run(id)).toMatchObject({ status: 'succeeded', counts: { succeeded: 20 } })
+        const [charged] = await system.db.execute<{ attempts: number }>(
+          `SELECT sum(attempts)::int AS attempts FROM ingest_items`,
+        )
+        expect(charged?.attempts).toBeLessThanOrEqual(2)
+      },
+    )
+
     test('for one symbol only: it fails after its attempts, and the others do not wait', async () => {
       system.simulator.rule({ symbol: 'S7', answer: { kind: 'status', status: 503 } })
       await system.work({ WORKER_CONCURRENCY: '1' })
@@ -62,8 +89,44 @@ describe.each(queueBackends())('the queue on $name', ({ redisUrl }) => {
     })
   })
 
+  describe('three symbols that always fail, and nothing else to fetch', () => {
+    const system = useSystem({ redisUrl, probeWaits: { firstMs: 100, longestMs: 400, attemptMs: 200 } })
+    const BAD = ['BAD0', 'BAD1', 'BAD2']
+
+    test('end by their attempts, with their reason', async () => {
+      for (const symbol of BAD) system.simulator.rule({ symbol, answer: { kind: 'status', status: 503 } })
+      await system.work()
+      const id = await system.ingest(BAD)
+      expect(await system.run(id)).toMatchObject({
+        status: 'failed',
+        counts: { failed: 3 },
+        failures: [{ class: 'http_error', count: 3 }],
+      })
+      const failures = await system.db.execute<{ symbol: string; attempts: number }>(
+        `SELECT symbol, count(*)::int AS attempts FROM ingest_failures GROUP BY 1 ORDER BY 1`,
+      )
+      expect([...failures]).toEqual(BAD.map((symbol) => ({ symbol, attempts: 5 })))
+      // Those that opened it cost two attempts, and all but the first probes one each.
+      expect(system.simulator.arrivals().length).toBeLessThanOrEqual(25)
+      expect(system.logs.join('\n')).toContain('All workers wait')
+    })
+
+    test('do not hold up another, which is asked for next and is answered', async () => {
+      for (const symbol of BAD) system.simulator.rule({ symbol, answer: { kind: 'status', status: 503 } })
+      await system.work({ WORKER_CONCURRENCY: '1' })
+      const bad = await system.ingest(BAD)
+      await system.run(bad, (run) => run.status === 'blocked')
+      const before = system.simulator.arrivals().length
+      const good = await system.ingest(['GOOD'])
+      expect(await system.run(good)).toMatchObject({ status: 'succeeded' })
+      const until = system.simulator.arrivals().findIndex((one) => one.symbol === 'GOOD')
+      expect(until - before).toBeLessThanOrEqual(BAD.length)
+      expect(system.logs.join('\n')).toContain('the provider answers again')
+    })
+  })
+
   describe('a provider that cannot be reached', () => {
-    const system = useSystem({ redisUrl, probeWaits: { firstMs: 200, longestMs: 800 } })
+    const system = useSystem({ redisUrl, probeWaits: { firstMs: 200, longestMs: 800, attemptMs: 3_600_000 } })
 
     test('costs neither attempts nor quota, also of a single symbol, and work goes on when it is back', async () => {
       const listener = createServer().listen(0, '127.0.0.1')

@@ -31,10 +31,10 @@ CREATE FUNCTION ledger_now() RETURNS timestamptz LANGUAGE sql VOLATILE
 RETURN clock_timestamp();
 
 -- What the ledger has noted can lie so far ahead at most; what lies further was noted by a clock that was ahead. A request is
--- booked 1.25 s ahead; a refusal blocks for an hour, a key for a day; probes are 15 minutes apart, and last 6 s unless they
+-- booked 1.25 s ahead; a refusal blocks for an hour, a key for a day; probes are 6 hours apart, and last 6 s unless they
 -- are renewed. The rest is of the past.
 CREATE FUNCTION ledger_horizon(OUT past interval, OUT probe interval, OUT next_probe interval, OUT blocked interval, OUT retry interval)
-LANGUAGE sql IMMUTABLE RETURN ROW(interval '5 s', interval '11 s', interval '15 minutes', interval '1 hour', interval '1 day');
+LANGUAGE sql IMMUTABLE RETURN ROW(interval '5 s', interval '11 s', interval '6 hours', interval '1 hour', interval '1 day');
 
 -- A reading of the clock, for workers, who see by their own time whether it was set; see DatabaseClock. isBehind: something
 -- lies further ahead than anything can.
@@ -356,14 +356,18 @@ $$;
 
 -- Notes that a request got no answer; see noteUnanswered. So many different symbols in a row open an outage; then only
 -- the failure of its probe counts, and puts the next one off, twice as long each time. Those under way when it opened tell
--- nothing new.
+-- nothing new. Failures are counted no further than the longest wait needs: many that spent nothing would otherwise put off
+-- for hours the first that does. One probe in each span of attempt_ms, the last due in it, is an attempt of its item.
 CREATE FUNCTION note_unanswered_request(
-  failed_id bigint, failed_symbol text, failed_class text, failed_detail text, needed integer, first_ms float8, longest_ms float8
+  failed_id bigint, failed_symbol text, failed_class text, failed_detail text, needed integer,
+  first_ms float8, longest_ms float8, attempt_ms float8
 ) RETURNS jsonb LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   noted_at timestamptz;
   state provider_state;
   symbols text[];
+  was_due_at timestamptz;
+  is_attempt boolean := false;
 BEGIN
   PERFORM lock_provider_quota();
   noted_at := ledger_now();
@@ -380,16 +384,20 @@ BEGIN
     UPDATE provider_state SET outage_since = noted_at, outage_class = failed_class, outage_detail = failed_detail,
       outage_probe_at = noted_at + first_ms * interval '1 ms', outage_probe_id = NULL, outage_probe_until = NULL
     RETURNING * INTO state;
-    RETURN jsonb_build_object('isOpen', true, 'isNew', true, 'lastedMs', 0, 'waitMs', first_ms);
+    RETURN jsonb_build_object('isOpen', true, 'isNew', true, 'isAttempt', false, 'waitMs', first_ms);
   END IF;
   IF state.outage_probe_id = failed_id THEN
-    UPDATE provider_state SET outage_class = failed_class, outage_detail = failed_detail, outage_failures = outage_failures + 1,
+    was_due_at := state.outage_probe_at;
+    UPDATE provider_state SET outage_class = failed_class, outage_detail = failed_detail,
+      outage_failures = least(outage_failures + 1, needed + ceil(log(2, (longest_ms / first_ms)::numeric))),
       outage_probe_at = noted_at
-        + least(longest_ms, first_ms * 2 ^ least(20, greatest(1, outage_failures + 1 - needed))) * interval '1 ms',
+        + least(longest_ms, first_ms * 2 ^ greatest(1, outage_failures + 1 - needed)) * interval '1 ms',
       outage_probe_id = NULL, outage_probe_until = NULL
     RETURNING * INTO state;
+    is_attempt := floor(extract(epoch FROM state.outage_probe_at - state.outage_since) * 1000 / attempt_ms)
+                > floor(extract(epoch FROM was_due_at - state.outage_since) * 1000 / attempt_ms);
   END IF;
-  RETURN jsonb_build_object('isOpen', true, 'isNew', false, 'lastedMs', interval_ms(noted_at - state.outage_since),
+  RETURN jsonb_build_object('isOpen', true, 'isNew', false, 'isAttempt', is_attempt,
     'waitMs', greatest(0, interval_ms(greatest(state.outage_probe_at, state.outage_probe_until) - noted_at)));
 END
 $$;

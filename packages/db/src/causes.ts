@@ -33,6 +33,12 @@ const UNREACHABLE_ADVICE =
 const FAILING_ADVICE =
   'Nothing: the provider fails. One request at a time finds out when it answers again; work then goes on by itself.'
 
+const INTERCEPTED_ADVICE =
+  'Something in between seems to answer in place of the provider: check the proxy and the login page of the network of the workers, and ALPHAVANTAGE_BASE_URL. One request at a time finds out when the provider answers again; work then goes on by itself.'
+
+/** Classes of an outage in which the answers were nothing that the provider answers with. */
+const INTERCEPTED: ReadonlySet<string> = new Set(['http_rejected', 'bad_payload'])
+
 /** Classes of an outage in which the provider was not heard at all. */
 const UNHEARD: ReadonlySet<string> = new Set(['network', 'timeout'])
 
@@ -111,7 +117,7 @@ export function causesOf(situation: Situation): Cause[] {
       for: 'provider',
       ...outage,
       detail: `The provider does not answer: ${outage.detail}`,
-      advice: isUnheard(outage) ? UNREACHABLE_ADVICE : FAILING_ADVICE,
+      advice: adviceOnOutage(outage),
     })
   if (blocked !== null) causes.push({ for: 'quota', ...blocked, advice: QUOTA_ADVICE })
   else if (isStopped && spent !== undefined) causes.push(causeOf(spent, QUOTA_ADVICE))
@@ -121,6 +127,11 @@ export function causesOf(situation: Situation): Cause[] {
 /** Whether the provider was not heard at all, rather than heard to fail. */
 export function isUnheard(cause: { class: string }): boolean {
   return UNHEARD.has(cause.class)
+}
+
+function adviceOnOutage(outage: { class: string }): string {
+  if (isUnheard(outage)) return UNREACHABLE_ADVICE
+  return INTERCEPTED.has(outage.class) ? INTERCEPTED_ADVICE : FAILING_ADVICE
 }
 
 function withoutWorker({ lastSeenAt, stopped }: Situation): Cause {

@@ -16,7 +16,7 @@ const selectDispatchable = sql`
   SELECT item.id::float8 AS id, item.run_id AS "runId", item.symbol, run.priority, item.claim > 0 AS again,
          coalesce(item.next_attempt_at < now() - interval '2 seconds' OR (
            item.next_attempt_at > now() + ${LONGEST_BACKOFF_MS} * interval '1 ms'
-           AND coalesce(item.waiting_for NOT IN ('quota', 'key'), true)), true) AS due
+           AND coalesce(item.waiting_for NOT IN ('quota', 'key', 'provider'), true)), true) AS due
     FROM ingest_items AS item JOIN ingest_runs AS run ON run.id = item.run_id`
 
 /** SQL: whether it was so long ago; also of an instant that a clock wrote which was ahead. */

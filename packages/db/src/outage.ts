@@ -12,6 +12,8 @@ export interface UnansweredRequest {
   /** How long to wait before the first probe; twice as long after each that fails, up to the longest. Milliseconds. */
   firstMs: number
   longestMs: number
+  /** One failed probe in each such span of an outage is an attempt of its item. Milliseconds. */
+  attemptMs: number
 }
 
 export type OutageState =
@@ -20,7 +22,8 @@ export type OutageState =
       isOpen: true
       /** Whether this very request opened it. */
       isNew: boolean
-      lastedMs: number
+      /** Whether the failure is an attempt of its item all the same. */
+      isAttempt: boolean
       /** Until the next probe may be sent. */
       waitMs: number
     }
@@ -32,10 +35,10 @@ export type OutageState =
  * `concludeRequest`, which is called after this.
  */
 export async function noteUnanswered(db: Database, request: UnansweredRequest): Promise<OutageState> {
-  const { id, symbol, detail, needed, firstMs, longestMs } = request
+  const { id, symbol, detail, needed, firstMs, longestMs, attemptMs } = request
   const [row] = await db.execute<{ outage: OutageState }>(sql`
     SELECT note_unanswered_request(${id}::bigint, ${symbol}, ${request.class}, ${detail}, ${needed}::int,
-                                   ${firstMs}::float8, ${longestMs}::float8) AS outage`)
+                                   ${firstMs}::float8, ${longestMs}::float8, ${attemptMs}::float8) AS outage`)
   if (row === undefined) throw new Error('note_unanswered_request answered no row')
   return row.outage
 }

@@ -98,6 +98,7 @@ describe('a provider that answers nobody', () => {
     ['network', 'unreachable'],
     ['timeout', 'unreachable'],
     ['http_error', 'failing'],
+    ['http_rejected', 'failing'],
   ])('with class %s is %s, for as long as a worker looks for its end', async (kind, status) => {
     const { db } = connection
     const worker = await liveWorker(db)

@@ -168,6 +168,15 @@ describe('a failed attempt', () => {
     expect(await takeItem(connection.db, item.id)).toMatchObject({ attempts: 1 })
   })
 
+  test('whose failed probe waits for hours is not to run before the next may be sent', async () => {
+    const item = await takenItem(connection.db, 'IBM')
+    await releaseItem(connection.db, item, { ...wait('provider'), ms: 6 * 3_600_000 })
+    await connection.db.execute(sql`UPDATE ingest_items SET dispatched_at = now() - interval '1 minute'`)
+    expect(
+      await dispatchedItems(connection.db, { afterId: 0, limit: 10, minimumAgeMs: 2_000 }),
+    ).toMatchObject([{ id: item.id, due: false }])
+  })
+
   test('of a body without a sound row keeps the rows and the account', async () => {
     const item = await takenItem(connection.db, 'IBM')
     const rejected = [

@@ -8,7 +8,7 @@ import { acceptKey, granted, noLimits, requestOf } from './book.js'
 import { useConnection } from './database.js'
 
 const connection = useConnection()
-const WAITS = { firstMs: 5_000, longestMs: 20_000 }
+const WAITS = { firstMs: 5_000, longestMs: 20_000, attemptMs: 3_600_000 }
 const failure = { class: 'http_error', detail: 'HTTP 503', needed: 3, ...WAITS }
 const failed = { outcome: 'http_error', answered: false, durationMs: 5, bytes: 0 }
 const accepted = { outcome: 'accepted', answered: true, durationMs: 5, bytes: 100 }
@@ -26,7 +26,8 @@ async function fail(symbol: string, values: Partial<typeof failure> = {}): Promi
 /** As if that much time had passed. */
 async function pass(ms: number): Promise<void> {
   await connection.db.execute(sql`
-    UPDATE provider_state SET outage_probe_at = outage_probe_at - ${ms} * interval '1 ms',
+    UPDATE provider_state SET outage_since = outage_since - ${ms} * interval '1 ms',
+      outage_probe_at = outage_probe_at - ${ms} * interval '1 ms',
       outage_probe_until = outage_probe_until - ${ms} * interval '1 ms'`)
 }
 
@@ -37,7 +38,7 @@ test('three different symbols in a row that nobody answers make an outage; an an
   expect(await concludeRequest(db, (await granted(db, { limits: noLimits })).id, accepted)).toBeNull()
   for (const symbol of ['A', 'B']) expect(await fail(symbol)).toEqual({ isOpen: false })
   expect(await gate()).toBeNull()
-  expect(await fail('C')).toEqual({ isOpen: true, isNew: true, lastedMs: 0, waitMs: 5_000 })
+  expect(await fail('C')).toEqual({ isOpen: true, isNew: true, isAttempt: false, waitMs: 5_000 })
   const closed = await gate()
   expect(closed).toMatchObject({ reason: 'outage', class: 'http_error', detail: 'HTTP 503' })
   expect(closed?.waitMs).toBeGreaterThan(4_000)
@@ -67,6 +68,58 @@ test('one probe at a time finds out over all workers whether it is over, each tw
     if (outage.isOpen) waits.push(outage.waitMs)
   }
   expect(waits).toEqual([10_000, 20_000, 20_000, 20_000])
+})
+
+/** An outage that lasts so long, whose every probe is sent as soon as it may be: how many, and how many are attempts. */
+async function outlast(waits: typeof WAITS, lastingMs: number) {
+  const { db } = connection
+  await acceptKey(db)
+  for (const symbol of ['A', 'B']) await fail(symbol, waits)
+  let outage = await fail('C', waits)
+  const counted = { probes: 0, attempts: 0 }
+  let lastedMs = 0
+  while (outage.isOpen && lastedMs + outage.waitMs <= lastingMs) {
+    lastedMs += outage.waitMs
+    await pass(outage.waitMs)
+    outage = await fail('ABC'.charAt(counted.probes % 3), waits)
+    counted.probes += 1
+    if (outage.isOpen && outage.isAttempt) counted.attempts += 1
+  }
+  return counted
+}
+
+const MINUTE_MS = 60_000
+const HOUR_MS = 60 * MINUTE_MS
+const frequent = { firstMs: 5_000, longestMs: 25_000, attemptMs: HOUR_MS }
+const sparing = { firstMs: 3 * MINUTE_MS, longestMs: 6 * HOUR_MS, attemptMs: HOUR_MS }
+
+test.each([
+  { waits: sparing, lastingMs: 10 * MINUTE_MS, expected: { probes: 2, attempts: 0 } },
+  { waits: sparing, lastingMs: 24 * HOUR_MS, expected: { probes: 9, attempts: 6 } },
+  // Three symbols that alone always fail have 15 attempts, of which two were before it.
+  { waits: sparing, lastingMs: 67 * HOUR_MS, expected: { probes: 17, attempts: 14 } },
+  { waits: frequent, lastingMs: 10 * MINUTE_MS, expected: { probes: 25, attempts: 0 } },
+  { waits: frequent, lastingMs: 2 * HOUR_MS, expected: { probes: 289, attempts: 2 } },
+])(
+  'probes after $waits.firstMs … $waits.longestMs ms cost in an outage of $lastingMs ms $expected.probes requests and $expected.attempts attempts, one an hour at most',
+  async ({ waits, lastingMs, expected }) => {
+    expect(await outlast(waits, lastingMs)).toEqual(expected)
+  },
+  120_000,
+)
+
+test('a long time in which nothing could be sent does not put off for hours the first probe that fails once something can', async () => {
+  const { db } = connection
+  await acceptKey(db)
+  let outage = await fail('A', { ...frequent, needed: 1 })
+  for (let probe = 0; probe < 40 && outage.isOpen; probe += 1) {
+    await pass(outage.waitMs)
+    outage = await fail('A', { ...frequent, needed: 1 })
+  }
+  expect(outage).toMatchObject({ waitMs: 25_000 })
+  await pass(25_000)
+  const sent = await fail('A', sparing)
+  expect(sent.isOpen ? sent.waitMs : Infinity).toBeLessThanOrEqual(12 * MINUTE_MS)
 })
 
 test('any answer ends it for all, and says how long it lasted', async () => {

@@ -10,6 +10,7 @@ import { upstreamGarbled } from './upstream-garbled.js'
 import { upstreamHuge } from './upstream-huge.js'
 import { upstreamLimits } from './upstream-limits.js'
 import { upstreamNonsense } from './upstream-nonsense.js'
+import { upstreamOutage } from './upstream-outage.js'
 import { upstreamRedirects } from './upstream-redirects.js'
 import { upstreamSlow } from './upstream-slow.js'
 import { upstreamThrottled } from './upstream-throttled.js'
@@ -30,6 +31,7 @@ export const UPSTREAM_ROWS: readonly Row[] = [
   upstreamNonsense,
   upstreamRedirects,
   upstreamUnreachable,
+  upstreamOutage,
   clockWrong,
   rowsDefective,
 ]
