@@ -146,7 +146,7 @@ describe.each(queueBackends())('the queue on $name', ({ redisUrl }) => {
         )
         return state?.failures ?? 0
       }
-      await waitFor(async () => (await failures()) >= 4, { deadlineMs: DEADLINE_MS })
+      await waitFor(async () => (await failures()) >= 3, { deadlineMs: DEADLINE_MS })
       expect([
         ...(await system.db.execute(`SELECT id FROM provider_requests WHERE outcome IS NOT NULL`)),
       ]).toEqual([])
