@@ -94,20 +94,20 @@ describe.each(queueBackends())('the queue on $name', ({ redisUrl }) => {
     const BAD = ['BAD0', 'BAD1', 'BAD2']
 
     test('end by their attempts, with their reason', async () => {
-      for (const symbol of BAD) system.simulator.rule({ symbol, answer: { kind: 'status', status: 503 } })
+      for (const symbol of BAD) system.simulator.rule({ symbol, answer: { kind: 'status', status: 403 } })
       await system.work()
       const id = await system.ingest(BAD)
       expect(await system.run(id)).toMatchObject({
         status: 'failed',
         counts: { failed: 3 },
-        failures: [{ class: 'http_error', count: 3 }],
+        failures: [{ class: 'http_rejected', count: 3 }],
       })
       const failures = await system.db.execute<{ symbol: string; attempts: number }>(
         `SELECT symbol, count(*)::int AS attempts FROM ingest_failures GROUP BY 1 ORDER BY 1`,
       )
-      expect([...failures]).toEqual(BAD.map((symbol) => ({ symbol, attempts: 5 })))
+      expect([...failures]).toEqual(BAD.map((symbol) => ({ symbol, attempts: 2 })))
       // Those that opened it cost two attempts, and all but the first probes one each.
-      expect(system.simulator.arrivals().length).toBeLessThanOrEqual(25)
+      expect(system.simulator.arrivals().length).toBeLessThanOrEqual(12)
       expect(system.logs.join('\n')).toContain('All workers wait')
     })
 
