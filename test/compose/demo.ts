@@ -3,12 +3,10 @@ import { assert } from './claims.js'
 import type { Claims } from './claims.js'
 import { loginToAdminer } from './adminer.js'
 import { docker } from './docker.js'
-import { API, finished, get, ingest, midway, requestsOf, symbolsNamed, waitFor } from './stack.js'
+import { API, countOf, finished, get, ingest, midway, requestsOf, symbolsNamed, waitFor } from './stack.js'
 import type { Stack } from './stack.js'
 import * as z from 'zod'
 
-const pageSchema = z.object({ pagination: z.object({ count: z.number() }) })
-const countOf = async (path: string) => pageSchema.parse(await get(path)).pagination.count
 const startRunSchema = z.object({
   data: z.tuple([z.object({ id: z.string(), trigger: z.literal('start') })]),
 })

@@ -1,11 +1,8 @@
 import { assert } from './claims.js'
 import type { Claims } from './claims.js'
 import { docker } from './docker.js'
-import { finished, ingest, midway, PROJECT, requestsOf, symbolsNamed } from './stack.js'
+import { finished, IN_FLIGHT, ingest, midway, PROJECT, requestsOf, symbolsNamed } from './stack.js'
 import type { Stack } from './stack.js'
-
-/** WORKER_CONCURRENCY's default: what a killed worker may have had in flight. */
-const IN_FLIGHT = 4
 
 /** Many workers, one of them killed, and the queue lost. */
 export async function checkInterruptions(stack: Stack, { claim }: Claims): Promise<void> {

@@ -4,12 +4,19 @@ import { checkImage } from './image.js'
 import { checkInterruptions } from './interruptions.js'
 import { checkReal } from './real.js'
 import { createStack } from './stack.js'
+import { checkWithoutRedis } from './without-redis.js'
 
 /**
  * `pnpm compose [PART …]`: brings docker-compose.yml up as a project of its own, on a Docker engine and the ports of the
  * file, and shows what it promises. Everything it made is removed at the end, but for the image.
  */
-const PARTS = { image: checkImage, demo: checkDemo, interruptions: checkInterruptions, real: checkReal }
+const PARTS = {
+  image: checkImage,
+  demo: checkDemo,
+  interruptions: checkInterruptions,
+  real: checkReal,
+  'without-redis': checkWithoutRedis,
+}
 const wanted = process.argv.slice(2)
 if (wanted.some((part) => !(part in PARTS))) {
   console.error(`usage: pnpm compose [${Object.keys(PARTS).join('] [')}]`)

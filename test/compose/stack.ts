@@ -7,6 +7,8 @@ import { docker } from './docker.js'
 
 export const PROJECT = 'stockpile-check'
 export const API = 'http://127.0.0.1:8081'
+/** WORKER_CONCURRENCY's default: what a killed worker may have had in flight. */
+export const IN_FLIGHT = 4
 const DEADLINE_MS = 240_000
 const POLL_MS = 200
 
@@ -38,8 +40,10 @@ export async function createStack() {
   await override({})
   const files = ['-f', 'docker-compose.yml', '-f', overrideFile, '--env-file', join(folder, 'env')]
   let profile: string[] = []
+  let variant: string[] = []
 
-  const compose = (...args: string[]) => docker(['compose', '-p', PROJECT, ...files, ...profile, ...args])
+  const compose = (...args: string[]) =>
+    docker(['compose', '-p', PROJECT, ...files, ...variant, ...profile, ...args])
   const containers = async (service: string) =>
     (await compose('ps', '--all', '--quiet', service)).split('\n').filter((id) => id !== '')
   return {
@@ -50,6 +54,8 @@ export async function createStack() {
     containers,
     /** The demo's profile from now on, or none. */
     demo: (on: boolean) => (profile = on ? ['--profile', 'demo'] : []),
+    /** The variant whose queue is in PostgreSQL from now on, or the one with Redis. */
+    withoutRedis: (on: boolean) => (variant = on ? ['-f', 'docker-compose.without-redis.yml'] : []),
     up: (...args: string[]) => compose('up', '--wait', ...args),
     down: (...args: string[]) => compose('down', ...args),
     /** Compose erases the line of the terminal before each one, even where there is none. */
@@ -121,6 +127,13 @@ export async function get(path: string): Promise<unknown> {
   const response = await fetch(`${API}${path}`)
   if (!response.ok) throw new Error(`GET ${path} answered ${response.status}: ${await response.text()}`)
   return response.json()
+}
+
+const pageSchema = z.object({ pagination: z.object({ count: z.number() }) })
+
+/** @returns how many there are of what the path lists */
+export async function countOf(path: string): Promise<number> {
+  return pageSchema.parse(await get(path)).pagination.count
 }
 
 export async function ingest(symbols: string[]): Promise<string> {

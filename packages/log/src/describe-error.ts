@@ -8,9 +8,9 @@ interface DescribedError {
 /** What the world does to a program: a server that is away, refuses, or is full. Their stacks say nothing but the driver's own. */
 const OF_THE_WORLD =
   /^(?:(?:08|25|28|3D|40|53|57|58)\w{3}|55P03|E(?!RR_)[A-Z_]+|CONNECT\w*|UND_ERR_\w+|TLS_NOT_OFFERED|\w*CERT\w*)$/
-/** The same without a code: of `pg`, of Redis' driver, and deadlines. */
+/** The same without a code: of `pg`, of Redis' driver, deadlines, and jobs whose lock ran out or went to another worker. */
 const SAID_BY_THE_WORLD =
-  /^(?:Connection (?:terminated|is closed|is in closing)|timeout (?:expired|exceeded)|Query read timeout|Command timed out|Reached the max retries|the queue (?:did not|could not)|write CONNECT)/
+  /^(?:Connection (?:terminated|is closed|is in closing)|timeout (?:expired|exceeded)|Query read timeout|Command timed out|Reached the max retries|the queue (?:did not|could not)|write CONNECT|could not renew lock|Missing (?:lock|key) for job|Lock mismatch for job)/
 
 /**
  * An error as a log has it: the deepest cause, in a line, without the statement that failed and its parameters, which

@@ -75,6 +75,15 @@ describe('a line of a log', () => {
     expect(lines[0]?.length).toBeLessThan(250)
   })
 
+  test.each(['could not renew lock for job item-12', 'Missing lock for job item-12. moveToFinished'])(
+    'says no stack of a job that a worker lost: %s',
+    (message) => {
+      const { lines, logger } = writer()
+      logger.warn({ err: new Error(message) }, 'the queue reports an error')
+      expect(fieldOf(lines[0] ?? '', 'err')).toEqual({ type: 'Error', message })
+    },
+  )
+
   test('says the cause of an error, and of several the first', () => {
     const { lines, logger } = writer()
     const cause = Object.assign(new Error('connect ECONNREFUSED 127.0.0.1:9'), { code: 'ECONNREFUSED' })

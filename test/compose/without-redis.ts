@@ -1,0 +1,111 @@
+import { assert } from './claims.js'
+import type { Claims } from './claims.js'
+import { docker } from './docker.js'
+import {
+  API,
+  countOf,
+  finished,
+  IN_FLIGHT,
+  ingest,
+  midway,
+  requestsOf,
+  symbolsNamed,
+  waitFor,
+} from './stack.js'
+import type { Stack } from './stack.js'
+import * as z from 'zod'
+
+/** A line with a stack is longer, and what says one thing needs less. */
+const LINE_LENGTH = 1_000
+/** What a restart of PostgreSQL and a killed worker may make all processes say above `info`. */
+const LINES_OF_TROUBLE = 40
+const lineSchema = z.object({
+  level: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal']),
+  time: z.iso.datetime(),
+  service: z.string(),
+  msg: z.string(),
+})
+
+/** The variant whose queue is in PostgreSQL, from an empty volume. */
+export async function checkWithoutRedis(stack: Stack, { claim }: Claims): Promise<void> {
+  await stack.down('--volumes')
+  stack.withoutRedis(true)
+  stack.demo(true)
+  await stack.environment('')
+  await stack.override({})
+  await claim('without Redis, up brings everything up on empty volumes', async () => {
+    await stack.up('--build')
+    const services = (await stack.compose('ps', '--services')).trim().split('\n')
+    assert(services.includes('worker') && !services.includes('redis'), `there run ${services.join(', ')}`)
+    return `there run ${services.toSorted().join(', ')}`
+  })
+  await claim('without Redis, an ingest finishes; prices and the board are served', async () => {
+    const run = await finished(await ingest(['MSFT', 'NVDA', 'TSLA']))
+    const prices = await countOf('/api/financial_data?symbol=MSFT')
+    const board = await fetch(`${API}/queues`)
+    assert(board.status === 200 && prices > 0, `the board answered ${board.status}, with ${prices} prices`)
+    return `${run.rows.inserted} rows, ${prices} of MSFT, board ${board.status}`
+  })
+  await claim(
+    'without Redis, the only worker killed (SIGKILL) starts again and finishes the run',
+    async () => {
+      await stack.slowDown(500)
+      const symbols = symbolsNamed('KILL', 100)
+      const id = await ingest(symbols)
+      const { counts } = await midway(id, 30)
+      await killAsTheKernelWould(stack)
+      const run = await finished(id)
+      const rows = await stack.psql(
+        'stockpile_demo',
+        "select count(*) from financial_data where symbol like 'KILL%'",
+      )
+      assert(rows === String(run.rows.inserted), `${run.rows.inserted} rows inserted, ${rows} are there`)
+      const requests = requestsOf(symbols, await stack.arrivals(), IN_FLIGHT)
+      return `killed at ${counts.succeeded}; ${requests}; ${rows} rows inserted and there`
+    },
+  )
+  await claim('without Redis, PostgreSQL restarted in the middle of a run costs nothing of it', async () => {
+    const symbols = symbolsNamed('RESTART', 100)
+    const id = await ingest(symbols)
+    const { counts } = await midway(id, 30)
+    await stack.compose('restart', 'postgres')
+    await finished(id)
+    return `restarted at ${counts.succeeded}; ${requestsOf(symbols, await stack.arrivals(), IN_FLIGHT)}`
+  })
+  await claim('all that is in the logs has one shape, says no stack, and little of the trouble', async () => {
+    const logs = await Promise.all(['migrate', 'api', 'worker'].map((service) => stack.logs(service)))
+    // The demo's banner is for people.
+    const lines = logs.flatMap((log) => log.split('\n')).filter((line) => !/^(!!.*)?$/.test(line.trim()))
+    const parsed = lines.map((line) => lineSchema.parse(JSON.parse(line)))
+    const long = lines.filter((line) => line.length > LINE_LENGTH || line.includes('"stack"'))
+    assert(long.length === 0, `${long.length} lines are long, such as ${long[0]}`)
+    const trouble = lines.filter(
+      (_, index) => !['trace', 'debug', 'info'].includes(parsed[index]?.level ?? ''),
+    )
+    assert(trouble.length <= LINES_OF_TROUBLE, `${trouble.length} lines above info:\n${trouble.join('\n')}`)
+    return `${lines.length} lines, ${trouble.length} above info, none longer than ${Math.max(...lines.map(({ length }) => length))} characters`
+  })
+  await claim('without Redis, down and up again keep the data', async () => {
+    const before = [await countOf('/api/financial_data'), await countOf('/api/ingest')]
+    await stack.down()
+    await stack.up()
+    const after = [await countOf('/api/financial_data'), await countOf('/api/ingest')]
+    assert(before.join() === after.join(), `${before.join()} rows and runs before, ${after.join()} after`)
+    return `${after[0]} rows and ${after[1]} runs, as before`
+  })
+  await stack.down('--volumes')
+  stack.withoutRedis(false)
+}
+
+/** Not with `docker kill`, after which Docker's restart policy counts the container as stopped by hand. */
+async function killAsTheKernelWould(stack: Stack): Promise<void> {
+  const [worker = ''] = await stack.containers('worker')
+  const state = (format: string) => docker(['inspect', '--format', format, worker])
+  const pid = (await state('{{.State.Pid}}')).trim()
+  const shell = ['run', '--rm', '--pid=host', '--user=0', '--entrypoint', 'sh', 'stockpile', '-c']
+  await docker([...shell, `kill -KILL ${pid}`])
+  await waitFor(
+    () => 'Docker to start the worker again',
+    async () => Number((await state('{{.RestartCount}}')).trim()) > 0 || undefined,
+  )
+}
