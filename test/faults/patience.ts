@@ -28,5 +28,5 @@ export async function drainWithoutWaits(world: World, deadlineMs = 120_000): Pro
 
 /** As if the provider's day were over: what it said of its limit counts no more. */
 export async function endDay({ sql }: World): Promise<void> {
-  await sql`UPDATE provider_state SET said_at = said_at - interval '25 hours', blocked_until = NULL`
+  await sql`UPDATE provider_keys SET said_at = said_at - interval '25 hours', blocked_until = NULL`
 }

@@ -31,7 +31,7 @@ export async function fill(sql: postgres.Sql, { firstDay, days, symbols }: Filli
       SELECT symbol, date, open_price, high_price, low_price, close_price, volume, open_price, high_price, low_price, close_price, volume
         FROM financial_data WHERE date = ${firstDay}::date + 1`
   }
-  if (has('provider_requests', 'id')) await addBook(sql)
+  if (has('provider_requests', 'id')) await addBook(sql, has)
   if (has('provider_state', 'key_fingerprint'))
     await sql`UPDATE provider_state SET key_fingerprint = 'fingerprint'`
   return days * (symbols.length + 1) - gone.count
@@ -130,7 +130,7 @@ async function addRejected(
   await sql`INSERT INTO item_rejected_rows (item_id, rejected_row_id) VALUES (${itemId}, ${kept?.id ?? '0'})`
 }
 
-async function addBook(sql: postgres.Sql): Promise<void> {
+async function addBook(sql: postgres.Sql, has: (table: string, column: string) => boolean): Promise<void> {
   await sql`
     INSERT INTO provider_requests (slot_at, key_fingerprint, function, outputsize, item_id, outcome, duration_ms, bytes, concluded_at)
     SELECT now() - turn * interval '1 minute', 'fingerprint', 'TIME_SERIES_DAILY', 'compact', turn,
@@ -141,5 +141,7 @@ async function addBook(sql: postgres.Sql): Promise<void> {
     VALUES ('fingerprint', 'TIME_SERIES_DAILY', 'compact', 'accepted', 0, now()) ON CONFLICT DO NOTHING`
   await sql`
     INSERT INTO provider_request_days (day, outcome, requests, bytes) VALUES ('2026-11-20', 'accepted', 24, 98304) ON CONFLICT DO NOTHING`
-  await sql`UPDATE provider_state SET plan = 'free', said_per_day = 25, said_detail = 'The day is spent.'`
+  await sql`UPDATE provider_state SET plan = 'free'`
+  if (has('provider_state', 'said_per_day'))
+    await sql`UPDATE provider_state SET said_per_day = 25, said_at = now(), said_detail = 'The day is spent.'`
 }

@@ -110,7 +110,7 @@ describe('the quota', () => {
 
   test('says what blocks it, until when and why', async () => {
     await startWorker({ plan: 'free', limits: FREE })
-    await blockUntil(context.db, { class: 'burst_limit', detail: 'Too fast.', ms: 60_000 })
+    await blockUntil(context.db, FINGERPRINT, { class: 'burst_limit', detail: 'Too fast.', ms: 60_000 })
     expect(await get('/api/quota')).toMatchObject({
       data: { blocked: { class: 'burst_limit', detail: 'Too fast.' } },
     })
@@ -125,7 +125,11 @@ describe('the quota', () => {
   ])('points out a plan $plan that the provider contradicts', async ({ plan, perDay, says }) => {
     const limits = limitsFor({ perSecond: 0, perMinute: 75, perDay })
     await startWorker({ plan, limits })
-    await recordDailyRefusal(context.db, { limits, saidPerDay: 25, detail: '25 requests per day' })
+    await recordDailyRefusal(context.db, FINGERPRINT, {
+      limits,
+      saidPerDay: 25,
+      detail: '25 requests per day',
+    })
     expect(await get('/api/quota')).toMatchObject({
       data: {
         limits: [{ name: 'minute' }, { name: 'day', max: 25, used: 25, remaining: 0 }],

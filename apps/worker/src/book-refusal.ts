@@ -20,12 +20,12 @@ export function blockDetail(error: AlphaVantageError, symbol: string): string {
 }
 
 /**
- * The provider's word overrules the book: what it refuses is remembered for all workers and through restarts.
- * @param request that was refused: its id in the book
+ * The provider's word overrules the book: what it refuses is remembered for all workers with this key, and through restarts.
+ * @param request that was refused: its id in the book, and the fingerprint of its key
  */
 export async function bookRefusal(
   { db, plan, limits, logger }: Dependencies,
-  { id, symbol }: { id: number; symbol: string },
+  { id, fingerprint, symbol }: { id: number; fingerprint: string; symbol: string },
   error: AlphaVantageError,
 ): Promise<void> {
   const refusal = error.class
@@ -36,11 +36,15 @@ export async function bookRefusal(
       const says = `the provider says ${saidPerDay} requests a day; the plan ${plan} says ${limitsText(limits)}`
       logger.warn({ plan }, `${says}: check ALPHAVANTAGE_PLAN`)
     }
-    await recordDailyRefusal(db, { limits, saidPerDay, detail })
+    await recordDailyRefusal(db, fingerprint, { limits, saidPerDay, detail })
   } else if (refusal === 'invalid_key' || refusal === 'demo_key' || refusal === 'entitlement') {
     await refuseAccess(db, id, { class: refusal, detail })
   } else if (error.disposition.outcome === 'snooze') {
-    await blockUntil(db, { class: refusal, detail, ms: pauseMs(refusal, error.disposition.waitMs, limits) })
+    await blockUntil(db, fingerprint, {
+      class: refusal,
+      detail,
+      ms: pauseMs(refusal, error.disposition.waitMs, limits),
+    })
   }
 }
 

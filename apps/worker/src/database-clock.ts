@@ -1,8 +1,11 @@
 import { uptime } from 'node:os'
+import { withoutParameters } from '@stockpile/db/connection'
 import type { Connection } from '@stockpile/db/connection'
 import { noteClockJump, settleLedger } from '@stockpile/db/ledger'
 import type { ClockReading } from '@stockpile/db/ledger'
+import { warnOfErrors } from '@stockpile/log/repeated-errors'
 import type { Logger } from 'pino'
+import { tick } from './in-flight.js'
 
 /** When something happened, by the machine's time since its start, which no setting of a clock moves, nor a suspension stops. */
 interface Span {
@@ -32,6 +35,7 @@ function uptimeMs(): number {
  */
 export class DatabaseClock {
   #reference: Reference | null = null
+  #evidence = { newestId: 0, afterMs: 0 }
 
   /**
    * @param reading of the clock, taken at some moment of `asked`
@@ -44,15 +48,23 @@ export class DatabaseClock {
     const passedMs = reading.ledgerMs - reference.reading.ledgerMs
     const leastMs = asked.fromMs - reference.toMs
     const mostMs = asked.toMs - reference.fromMs
+    const { ledgerMs, newestId, jumps } = reference.reading
+    this.#evidence = { newestId, afterMs: ledgerMs + passedMs - mostMs }
     if (passedMs > mostMs + TOLERANCE_MS) return passedMs - leastMs
     if (passedMs < leastMs - TOLERANCE_MS) {
       // Another worker has reported a jump since. This one's own reference may have been taken between the two, and what it
       // sees be that same jump; to undo it would let windows end too early.
-      if (reading.jumps !== reference.reading.jumps) return this.#take(reading, asked)
+      if (reading.jumps !== jumps && !isBeforeLastJump(reference.reading, reading))
+        return this.#take(reading, asked)
       return passedMs - leastMs
     }
     if (asked.toMs - asked.fromMs <= VAGUE_MS || leastMs > LASTING_MS) this.#take(reading, asked)
     return 0
+  }
+
+  /** What a jump that was just found is reported with; see `noteClockJump`. */
+  get evidence(): { newestId: number; afterMs: number } {
+    return this.#evidence
   }
 
   #take(reading: ClockReading, asked: Span): 0 {
@@ -61,11 +73,40 @@ export class DatabaseClock {
   }
 }
 
+/**
+ * Whether a reference was taken before the only jump that was reported since: then what is seen is another one. Taken after
+ * a jump forward, it has that in it.
+ */
+function isBeforeLastJump(reference: ClockReading, { jumps, lastJump }: ClockReading): boolean {
+  if (lastJump === null || jumps !== reference.jumps + 1) return false
+  return lastJump.ms < 0 || reference.ledgerMs < lastJump.afterMs
+}
+
 /** Asks the ledger something, and again, what was answered undone, until its clock is the one that the answer is right by. */
 export type ByTheClock = <T extends { clock: ClockReading }>(
   ask: () => Promise<T>,
   undo: (answer: T) => Promise<void>,
 ) => Promise<T>
+
+/** Often enough that of two jumps, some seconds apart, no worker sleeps through both. */
+const LOOK_INTERVAL_MS = 5_000
+
+/** Looks at the clock until `signal` aborts, also while there is nothing to send. */
+export async function keepLooking(
+  look: () => Promise<void>,
+  logger: Logger,
+  signal: AbortSignal,
+): Promise<void> {
+  const warn = warnOfErrors(logger, "cannot read the database's clock")
+  while (await tick(LOOK_INTERVAL_MS, signal)) {
+    try {
+      await look()
+    } catch (error) {
+      const reported = withoutParameters(error)
+      warn(reported instanceof Error ? reported : new Error('an unknown value was thrown'))
+    }
+  }
+}
 
 /** Watches the database's clock at every answer of the ledger, and tells the ledger when it was set. */
 export function watchDatabaseClock(db: Connection['db'], logger: Logger): ByTheClock {
@@ -80,7 +121,7 @@ export function watchDatabaseClock(db: Connection['db'], logger: Logger): ByTheC
       if (jumpMs === 0) {
         await settleLedger(db)
         logger.warn('the database holds instants of the future: its clock was ahead; they count as of now')
-      } else if (await noteClockJump(db, { ms: jumpMs, seen: answer.clock.jumps }))
+      } else if (await noteClockJump(db, { ms: jumpMs, seen: answer.clock.jumps, ...clock.evidence }))
         logger.warn(
           { jumpMs: Math.round(jumpMs) },
           "the database's clock was set: the ledger moves along, and no limit is exceeded",

@@ -248,7 +248,10 @@ export function createQuota(dependencies: QuotaDependencies): Quota {
             )
           : null
         if (error.sent) {
-          await book(() => bookRefusal({ db, plan, limits, logger }, { id, symbol: request.symbol }, error))
+          const { symbol } = request
+          await book(() =>
+            bookRefusal({ db, plan, limits, logger }, { id, fingerprint: fingerprintOf(key), symbol }, error),
+          )
           await book(() => conclude(error.class, !isUnanswered(error)))
         } else await book(() => giveBack(id))
         if (wait !== null) throw new QuotaWaitError(wait, { isBehind: true })

@@ -19,6 +19,7 @@ import type { Logger } from 'pino'
 import { AnswerKeeper } from './answer-keeper.js'
 import { apiKeySource, waitForApiKey } from './api-key.js'
 import type { Config } from './config.js'
+import { keepLooking } from './database-clock.js'
 import { runDispatcher } from './dispatcher.js'
 import { Gate } from './gate.js'
 import { runHeartbeat } from './heartbeat.js'
@@ -195,6 +196,7 @@ export async function startWorker(
     runDispatcher({ db, queue: queue.handle, doubtful, logger }, stopping.signal),
     watchClaims({ db, inFlight, logger }, stopping.signal),
     postponed.watch(stopping.signal),
+    keepLooking(() => quota.watchClock(), logger, stopping.signal),
     runHousekeeping(
       { db, watchClock: () => quota.watchClock(), logger, runRetentionDays: config.runRetentionDays },
       stopping.signal,

@@ -4,7 +4,8 @@ import { slowness } from '@stockpile/test-harness/patience'
 import { waitFor } from '@stockpile/test-harness/process'
 import { queueBackends } from '@stockpile/test-harness/redis'
 import { describe, expect, test } from 'vitest'
-import { symbolNames, useSystem } from './system.js'
+import { fingerprintOf } from '../src/api-key.js'
+import { CANARY_KEY, symbolNames, useSystem } from './system.js'
 
 const DEADLINE_MS = 25_000
 /** Compressed; the workers' are a little longer, since a test's machine is slow in proportion. */
@@ -83,13 +84,14 @@ describe.each(queueBackends())('the quota, the queue on $name', ({ redisUrl }) =
 
     test('ends within seconds of it, however long it was said to be, and whatever an earlier version left in the queue', async () => {
       await system.db.execute(`
-        UPDATE provider_state SET blocked_until = now() + interval '1 day', blocked_class = 'throttled', blocked_detail = 'Wait.'`)
+        INSERT INTO provider_keys (key_fingerprint, blocked_until, blocked_class, blocked_detail)
+        VALUES ('${fingerprintOf(CANARY_KEY)}', now() + interval '1 day', 'throttled', 'Wait.')`)
       await system.work()
       await system.work()
       const id = await system.ingest(symbolNames(20))
       await system.run(id, (run) => run.waiting?.reason === 'Wait.')
       await system.queue.rateLimit(86_400_000)
-      await system.db.execute(`UPDATE provider_state SET blocked_until = NULL`)
+      await system.db.execute(`UPDATE provider_keys SET blocked_until = NULL`)
       const freedAt = performance.now()
       await waitFor(() => system.simulator.arrivals().length > 0, { deadlineMs: DEADLINE_MS })
       expect(performance.now() - freedAt).toBeLessThan(10_000)

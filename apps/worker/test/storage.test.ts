@@ -163,7 +163,7 @@ describe.each(queueBackends())('rows that cannot be stored, the queue on $name',
     const { signal } = new AbortController()
     const kept = keeper.keep(() => tryToStore(system.db), { signal, log: logger })
     await closed()
-    await keeper.keep(() => system.db.execute('UPDATE provider_state SET said_at = said_at'), {
+    await keeper.keep(() => system.db.execute('UPDATE provider_state SET plan = plan'), {
       signal,
       log: logger,
     })

@@ -4,24 +4,30 @@
 CREATE FUNCTION interval_ms(waiting interval) RETURNS float8 LANGUAGE sql IMMUTABLE
 RETURN ceil(extract(epoch FROM waiting) * 1000)::float8;
 
--- The limits in force at an instant: those that a worker names (its JSON is a list of the type Limit), and for the
--- day what the provider itself said, when that is less and not older than a day's window. A maximum of 0 is none.
--- frees_at: when the next request fits. A span (window and margin) after the max-th newest request all that lie
+-- Whether a request of the book counts for a key: all that were sent do, with whichever key, since the provider counts by
+-- address as well; what somebody else has spent counts for the key that was told so.
+CREATE FUNCTION counts_for_key(book provider_requests, fingerprint text) RETURNS boolean LANGUAGE sql IMMUTABLE
+RETURN book.outcome IS DISTINCT FROM 'foreign' OR book.key_fingerprint IS NULL OR book.key_fingerprint IS NOT DISTINCT FROM fingerprint;
+
+-- The limits in force at an instant for a key: those that a worker names (its JSON is a list of the type Limit), and for
+-- the day what the provider itself said to that key, when that is less and not older than a day's window. A maximum of 0
+-- is none. frees_at: when the next request fits. A span (window and margin) after the max-th newest request all that lie
 -- within one span are fewer than max; null when there are fewer already.
-CREATE FUNCTION provider_limits(named jsonb, at timestamptz)
+CREATE FUNCTION provider_limits(named jsonb, fingerprint text, at timestamptz)
 RETURNS TABLE (name text, max integer, window_ms float8, margin_ms float8, span interval, frees_at timestamptz)
 LANGUAGE sql STABLE AS $$
   SELECT in_force.name, in_force.max, in_force.window_ms, in_force.margin_ms, in_force.span,
-         (SELECT slot_at FROM provider_requests ORDER BY slot_at DESC OFFSET in_force.max - 1 LIMIT 1) + in_force.span
+         (SELECT slot_at FROM provider_requests AS book WHERE counts_for_key(book, fingerprint)
+           ORDER BY slot_at DESC OFFSET in_force.max - 1 LIMIT 1) + in_force.span
     FROM (
       SELECT given.name, given."windowMs" AS window_ms, given."marginMs" AS margin_ms, given.span,
-             CASE WHEN given.name = 'day' AND state.said_at + given.span > at
-                   AND (given.max = 0 OR state.said_per_day < given.max) THEN state.said_per_day ELSE given.max END AS max
-        FROM provider_state AS state
-       CROSS JOIN (
+             CASE WHEN given.name = 'day' AND said.said_at + given.span > at
+                   AND (given.max = 0 OR said.said_per_day < given.max) THEN said.said_per_day ELSE given.max END AS max
+        FROM (
          SELECT *, ("windowMs" + "marginMs") * interval '1 ms' AS span
            FROM jsonb_to_recordset(named) AS listed(name text, max integer, "windowMs" float8, "marginMs" float8)
        ) AS given
+        LEFT JOIN provider_keys AS said ON said.key_fingerprint = fingerprint
     ) AS in_force
    WHERE in_force.max > 0
 $$;
@@ -37,13 +43,17 @@ CREATE FUNCTION ledger_horizon(OUT past interval, OUT probe interval, OUT next_p
 LANGUAGE sql IMMUTABLE RETURN ROW(interval '5 s', interval '11 s', interval '6 hours', interval '1 hour', interval '1 day');
 
 -- A reading of the clock, for workers, who see by their own time whether it was set; see DatabaseClock. isBehind: something
--- lies further ahead than anything can.
-CREATE FUNCTION ledger_clock(at timestamptz, offset_ms float8, jumps integer) RETURNS jsonb LANGUAGE sql STABLE AS $$
-  SELECT jsonb_build_object('ledgerMs', (extract(epoch FROM at) * 1000)::float8 - offset_ms, 'jumps', jumps, 'isBehind',
+-- lies further ahead than anything can. newestId: of the book; what has a higher one was written later.
+CREATE FUNCTION ledger_clock(at timestamptz, offset_ms float8, jumps integer, jump_ms float8, jump_after_ms float8)
+RETURNS jsonb LANGUAGE sql STABLE AS $$
+  SELECT jsonb_build_object('ledgerMs', (extract(epoch FROM at) * 1000)::float8 - offset_ms, 'jumps', jumps,
+    'lastJump', CASE WHEN jump_after_ms IS NOT NULL THEN jsonb_build_object('ms', jump_ms, 'afterMs', jump_after_ms) END,
+    'newestId', (SELECT coalesce(max(id), 0) FROM provider_requests), 'isBehind',
     EXISTS (SELECT FROM provider_requests WHERE slot_at > at + past)
     OR EXISTS (SELECT FROM provider_state
-        WHERE greatest(said_at, outage_since, storage_failed_since, storage_failed_at) > at + past
-           OR blocked_until > at + blocked OR outage_probe_at > at + next_probe OR outage_probe_until > at + probe)
+        WHERE greatest(outage_since, storage_failed_since, storage_failed_at) > at + past
+           OR outage_probe_at > at + next_probe OR outage_probe_until > at + probe)
+    OR EXISTS (SELECT FROM provider_keys WHERE said_at > at + past OR blocked_until > at + blocked)
     OR EXISTS (SELECT FROM provider_access WHERE retry_at > at + retry OR probe_until > at + probe))
     FROM ledger_horizon()
 $$;
@@ -59,21 +69,23 @@ BEGIN
   SELECT * INTO horizon FROM ledger_horizon();
   UPDATE provider_requests SET slot_at = at WHERE slot_at > at + horizon.past;
   UPDATE provider_state SET
-    said_at = CASE WHEN said_at > at THEN at ELSE said_at END,
     outage_since = CASE WHEN outage_since > at THEN at ELSE outage_since END,
     storage_failed_since = CASE WHEN storage_failed_since > at THEN at ELSE storage_failed_since END,
     storage_failed_at = CASE WHEN storage_failed_at > at THEN at ELSE storage_failed_at END,
-    blocked_until = CASE WHEN blocked_until > at + horizon.blocked THEN at + horizon.blocked ELSE blocked_until END,
     outage_probe_at = CASE WHEN outage_probe_at > at + horizon.next_probe THEN at + horizon.next_probe ELSE outage_probe_at END,
     outage_probe_until = CASE WHEN outage_probe_until > at + horizon.probe THEN at + horizon.probe ELSE outage_probe_until END;
+  UPDATE provider_keys SET
+    said_at = CASE WHEN said_at > at THEN at ELSE said_at END,
+    blocked_until = CASE WHEN blocked_until > at + horizon.blocked THEN at + horizon.blocked ELSE blocked_until END;
   UPDATE provider_access SET retry_at = at + horizon.retry WHERE retry_at > at + horizon.retry;
   UPDATE provider_access SET probe_until = at + horizon.probe WHERE probe_until > at + horizon.probe;
 END
 $$;
 
--- Moves along with a clock that was set what was noted by it; see noteClockJump. Forward all of it. Back only what cannot
--- have been noted since, which then lies ahead: what it leaves seems newer than it is, and never older.
-CREATE FUNCTION note_clock_jump(jump_ms float8, seen integer) RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$
+-- Moves along with a clock that was set what was noted by it; see noteClockJump. Forward all of it. Back the requests up to
+-- the newest that was booked when the clock was last known to be right, and of everything else what cannot have been noted
+-- since, which then lies ahead: what is left seems newer than it is, and never older.
+CREATE FUNCTION note_clock_jump(jump_ms float8, seen integer, newest_id bigint, after_ms float8) RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   at timestamptz;
   jump interval := jump_ms * interval '1 ms';
@@ -86,18 +98,23 @@ BEGIN
   waits_from := CASE WHEN jump_ms > 0 THEN '-infinity' ELSE at - jump END;
   UPDATE provider_state SET
     clock_offset_ms = clock_offset_ms + jump_ms, clock_jumps = clock_jumps + 1, clock_jumped_at = at, clock_jump_ms = jump_ms,
-    said_at = said_at + CASE WHEN said_at > past_from THEN jump ELSE '0' END,
+    clock_jump_after_ms = after_ms,
     outage_since = outage_since + CASE WHEN outage_since > past_from THEN jump ELSE '0' END,
     storage_failed_since = storage_failed_since + CASE WHEN storage_failed_since > past_from THEN jump ELSE '0' END,
     storage_failed_at = storage_failed_at + CASE WHEN storage_failed_at > past_from THEN jump ELSE '0' END,
-    blocked_until = blocked_until + CASE WHEN blocked_until > waits_from THEN jump ELSE '0' END,
     outage_probe_at = outage_probe_at + CASE WHEN outage_probe_at > waits_from THEN jump ELSE '0' END,
     outage_probe_until = outage_probe_until + CASE WHEN outage_probe_until > waits_from THEN jump ELSE '0' END
    WHERE clock_jumps = seen;
   IF NOT FOUND THEN
     RETURN false;
   END IF;
-  UPDATE provider_requests SET slot_at = slot_at + jump, concluded_at = concluded_at + jump WHERE slot_at > past_from;
+  -- One that was sent before the jump and concluded after it has its conclusion by the clock of now.
+  UPDATE provider_requests SET slot_at = slot_at + jump,
+    concluded_at = concluded_at + CASE WHEN concluded_at > slot_at THEN jump ELSE '0' END
+   WHERE slot_at > past_from OR id <= newest_id;
+  UPDATE provider_keys SET
+    said_at = said_at + CASE WHEN said_at > past_from THEN jump ELSE '0' END,
+    blocked_until = blocked_until + CASE WHEN blocked_until > waits_from THEN jump ELSE '0' END;
   UPDATE provider_access SET retry_at = retry_at + jump WHERE retry_at > waits_from;
   UPDATE provider_access SET probe_until = probe_until + jump WHERE probe_until > waits_from;
   RETURN true;
@@ -121,12 +138,14 @@ $$;
 CREATE FUNCTION provider_barrier(fingerprint text, at timestamptz) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
 DECLARE
   state provider_state;
+  of_key provider_keys;
   known provider_access;
 BEGIN
   SELECT * INTO state FROM provider_state;
-  IF state.blocked_until > at THEN
-    RETURN jsonb_build_object('granted', false, 'reason', 'blocked', 'class', state.blocked_class,
-      'detail', state.blocked_detail, 'waitMs', interval_ms(state.blocked_until - at));
+  SELECT * INTO of_key FROM provider_keys AS keys WHERE keys.key_fingerprint = fingerprint;
+  IF of_key.blocked_until > at THEN
+    RETURN jsonb_build_object('granted', false, 'reason', 'blocked', 'class', of_key.blocked_class,
+      'detail', of_key.blocked_detail, 'waitMs', interval_ms(of_key.blocked_until - at));
   END IF;
   SELECT * INTO known FROM provider_access AS access
    WHERE access.key_fingerprint = fingerprint AND access.class IN ('invalid_key', 'demo_key') AND access.retry_at > at
@@ -149,9 +168,9 @@ END
 $$;
 
 -- The limit that lets the next request wait longest, and when that request fits; null when none of them is full.
-CREATE FUNCTION provider_slot(named_limits jsonb, at timestamptz, OUT name text, OUT frees_at timestamptz)
+CREATE FUNCTION provider_slot(named_limits jsonb, fingerprint text, at timestamptz, OUT name text, OUT frees_at timestamptz)
 LANGUAGE sql STABLE AS $$
-  SELECT in_force.name, in_force.frees_at FROM provider_limits(named_limits, at) AS in_force
+  SELECT in_force.name, in_force.frees_at FROM provider_limits(named_limits, fingerprint, at) AS in_force
    ORDER BY in_force.frees_at DESC NULLS LAST LIMIT 1
 $$;
 
@@ -161,21 +180,21 @@ CREATE FUNCTION provider_gate(named_limits jsonb, fingerprint text, ahead_ms flo
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   at timestamptz;
-  offset_ms float8;
-  jumps integer;
+  clock jsonb;
   closed jsonb;
   binding record;
 BEGIN
   -- In one statement: the offset is that of the clock that was read.
-  SELECT ledger_now(), state.clock_offset_ms, state.clock_jumps INTO at, offset_ms, jumps FROM provider_state AS state;
+  SELECT now.at, ledger_clock(now.at, clock_offset_ms, clock_jumps, clock_jump_ms, clock_jump_after_ms) INTO at, clock
+    FROM provider_state, LATERAL (SELECT ledger_now() AS at) AS now;
   closed := provider_barrier(fingerprint, at);
   IF closed IS NULL THEN
-    SELECT * INTO binding FROM provider_slot(named_limits, at);
+    SELECT * INTO binding FROM provider_slot(named_limits, fingerprint, at);
     IF binding.frees_at > at + ahead_ms * interval '1 ms' THEN
       closed := jsonb_build_object('reason', binding.name, 'waitMs', interval_ms(binding.frees_at - at));
     END IF;
   END IF;
-  RETURN jsonb_build_object('closed', closed, 'clock', ledger_clock(at, offset_ms, jumps));
+  RETURN jsonb_build_object('closed', closed, 'clock', clock);
 END
 $$;
 
@@ -193,7 +212,8 @@ BEGIN
   asked_at := ledger_now();
   turn := clock_timestamp() - statement_timestamp();
   RETURN take_provider_slot(named_limits, fingerprint, asked_function, asked_outputsize, for_item, ahead_ms, asked_at, turn)
-    || (SELECT jsonb_build_object('clock', ledger_clock(asked_at, clock_offset_ms, clock_jumps)) FROM provider_state);
+    || (SELECT jsonb_build_object('clock', ledger_clock(asked_at, clock_offset_ms, clock_jumps, clock_jump_ms, clock_jump_after_ms))
+          FROM provider_state);
 END
 $$;
 
@@ -235,7 +255,7 @@ BEGIN
     END IF;
   END IF;
 
-  SELECT * INTO binding FROM provider_slot(named_limits, asked_at);
+  SELECT * INTO binding FROM provider_slot(named_limits, fingerprint, asked_at);
   slot := greatest(asked_at, binding.frees_at);
   IF slot > asked_at + ahead_ms * interval '1 ms' THEN
     RETURN jsonb_build_object('granted', false, 'reason', binding.name, 'waitMs', interval_ms(slot - asked_at));
@@ -260,25 +280,27 @@ BEGIN
 END
 $$;
 
--- Gives back a slot whose request was never sent; see discardRequest. Not once the provider has said since that the day
--- is spent: the slot was counted when the book was filled up, and without it the book would have room that the provider
+-- Gives back a slot whose request was never sent; see discardRequest. Not once the provider has said since, to its key, that
+-- the day is spent: the slot was counted when the book was filled up, and without it the book would have room that the provider
 -- says there is not. It then stays, as somebody else's. The lock keeps a refusal from being booked in between.
 -- A slot is reserved at most a second ahead; requests are refused within a minute of their slot. The upper bound makes
 -- the planner read the index before it knows the table.
 CREATE FUNCTION discard_provider_request(discarded_id bigint) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   reserved_after timestamptz;
+  fingerprint text;
 BEGIN
   PERFORM lock_provider_quota();
-  SELECT book.slot_at - interval '1 s' INTO reserved_after
+  SELECT book.slot_at - interval '1 s', book.key_fingerprint INTO reserved_after, fingerprint
     FROM provider_requests AS book WHERE book.id = discarded_id AND book.outcome IS NULL;
   IF NOT FOUND THEN RETURN; END IF;
-  IF EXISTS (SELECT FROM provider_state WHERE said_at > reserved_after)
+  IF EXISTS (SELECT FROM provider_keys AS keys WHERE keys.key_fingerprint = fingerprint AND keys.said_at > reserved_after)
     OR EXISTS (SELECT FROM provider_requests AS refused
                 WHERE refused.slot_at BETWEEN reserved_after - interval '1 minute' AND reserved_after + interval '1 day'
-                  AND refused.outcome IN ('daily_limit', 'foreign') AND refused.concluded_at > reserved_after) THEN
+                  AND refused.outcome IN ('daily_limit', 'foreign') AND refused.concluded_at > reserved_after
+                  AND coalesce(refused.key_fingerprint, fingerprint) IS NOT DISTINCT FROM fingerprint) THEN
     UPDATE provider_requests
-       SET outcome = 'foreign', concluded_at = ledger_now(), key_fingerprint = NULL, function = NULL, outputsize = NULL, item_id = NULL
+       SET outcome = 'foreign', concluded_at = ledger_now(), function = NULL, outputsize = NULL, item_id = NULL
      WHERE id = discarded_id;
   ELSE
     DELETE FROM provider_requests WHERE id = discarded_id;
@@ -326,10 +348,10 @@ BEGIN
 END
 $$;
 
--- A daily refusal overrules the book: somebody else spends from the same quota. The hour at which the provider's day
+-- A daily refusal overrules the book for the key it was said to: somebody else spends from the same quota. The hour at which the provider's day
 -- begins is disputed, so its window is taken to roll, and the book is filled up to the limit with requests of now:
 -- from then on it says by itself when to ask again. False when no daily limit is known, neither the plan's nor said.
-CREATE FUNCTION record_daily_refusal(named_limits jsonb, said integer, refused_detail text)
+CREATE FUNCTION record_daily_refusal(named_limits jsonb, fingerprint text, said integer, refused_detail text)
 RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   refused_at timestamptz;
@@ -338,18 +360,21 @@ BEGIN
   PERFORM lock_provider_quota();
   refused_at := ledger_now();
   IF said > 0 THEN
-    UPDATE provider_state SET said_at = refused_at, said_detail = refused_detail,
-      said_per_day = CASE WHEN said < ALL (
+    INSERT INTO provider_keys AS keys (key_fingerprint, said_at, said_detail, said_per_day)
+    VALUES (fingerprint, refused_at, refused_detail, CASE WHEN said < ALL (
         SELECT plan.max FROM jsonb_to_recordset(named_limits) AS plan(name text, max integer)
-         WHERE plan.name = 'day' AND plan.max > 0) THEN said END;
+         WHERE plan.name = 'day' AND plan.max > 0) THEN said END)
+    ON CONFLICT (key_fingerprint) DO UPDATE SET
+      said_at = excluded.said_at, said_detail = excluded.said_detail, said_per_day = excluded.said_per_day;
   END IF;
   SELECT in_force.max, in_force.span INTO day_limit
-    FROM provider_limits(named_limits, refused_at) AS in_force WHERE in_force.name = 'day';
+    FROM provider_limits(named_limits, fingerprint, refused_at) AS in_force WHERE in_force.name = 'day';
   IF NOT FOUND THEN RETURN false; END IF;
-  INSERT INTO provider_requests (slot_at, outcome, concluded_at)
-  SELECT refused_at, 'foreign', refused_at
+  INSERT INTO provider_requests (slot_at, key_fingerprint, outcome, concluded_at)
+  SELECT refused_at, fingerprint, 'foreign', refused_at
     FROM generate_series(1, day_limit.max - (
-      SELECT count(*) FROM provider_requests AS book WHERE book.slot_at > refused_at - day_limit.span));
+      SELECT count(*) FROM provider_requests AS book
+       WHERE book.slot_at > refused_at - day_limit.span AND counts_for_key(book, fingerprint)));
   RETURN true;
 END
 $$;

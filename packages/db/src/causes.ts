@@ -1,10 +1,11 @@
 import { sql } from 'drizzle-orm'
+import type { SQL } from 'drizzle-orm'
 import type { Database } from './connection.js'
 import { isoInstant } from './instant.js'
 import type { RUN_WAITING_FOR } from './schema.js'
 import { readStorageState } from './storage-state.js'
 import type { StorageState } from './storage-state.js'
-import { daySpent, keyRefusal, listWorkers } from './workers.js'
+import { daySpent, keyRefusal, listWorkers, LIVES } from './workers.js'
 import type { Worker, WorkerWait } from './workers.js'
 
 /** Why nothing is sent. Instants are ISO 8601, UTC. */
@@ -70,9 +71,10 @@ export async function readCauses(db: Database): Promise<Cause[]> {
            lost.seen_at IS NULL OR worker_stopped_at > lost.seen_at AS stopped,
            CASE WHEN outage_since IS NOT NULL THEN jsonb_build_object('class', outage_class, 'detail', outage_detail,
              'since', ${isoInstant(sql`outage_since`)}, 'until', ${isoInstant(sql`outage_probe_at`)}) END AS outage,
-           CASE WHEN blocked_until > now() THEN jsonb_build_object('class', blocked_class, 'detail', blocked_detail,
-             'until', ${isoInstant(sql`blocked_until`)}, 'since', ${isoInstant(sql`(
-               SELECT max(slot_at) FROM provider_requests WHERE outcome = blocked_class)`)}) END AS blocked,
+           CASE WHEN blocked.blocked_until IS NOT NULL THEN jsonb_build_object('class', blocked_class, 'detail', blocked_detail,
+             'until', ${isoInstant(sql`blocked.blocked_until`)}, 'since', ${isoInstant(sql`(
+               SELECT max(slot_at) FROM provider_requests AS book
+                WHERE outcome = blocked_class AND book.key_fingerprint = blocked.key_fingerprint)`)}) END AS blocked,
            jsonb_build_object(
              'key', CASE WHEN refusal.class IS NOT NULL THEN jsonb_build_object('for', 'key', 'class', refusal.class,
                'reason', refusal.detail, 'since', ${isoInstant(sql`refusal.since`)}, 'until', ${isoInstant(sql`refusal.retry_at`)}) END,
@@ -82,9 +84,27 @@ export async function readCauses(db: Database): Promise<Cause[]> {
       FROM provider_state AS state
      CROSS JOIN (SELECT max(last_seen_at) AS seen_at FROM workers) AS lost
       LEFT JOIN LATERAL (${keyRefusal(sql`state.key_fingerprint`)}) AS refusal ON true
-      LEFT JOIN LATERAL (${daySpent(sql`state.limits`)}) AS day ON true`)
+      LEFT JOIN LATERAL (${daySpent({ limits: sql`state.limits`, fingerprint: sql`state.key_fingerprint` })}) AS day ON true
+      LEFT JOIN LATERAL (${keyBlock(sql`state.key_fingerprint`)}) AS blocked ON true`)
   if (row === undefined) throw new Error('provider_state has no row: its migration inserts it')
   return causesOf({ ...row, living, storage })
+}
+
+/**
+ * SQL: of the keys that living workers have the one first that may be used again, when none may be used now; while no such
+ * worker lives, of the key that was used last.
+ */
+function keyBlock(last: SQL): SQL {
+  return sql`
+    WITH living AS (
+      SELECT DISTINCT key_fingerprint FROM workers WHERE ${LIVES} AND key_fingerprint IS NOT NULL
+    ), used AS (
+      SELECT key_fingerprint FROM living UNION ALL SELECT ${last} WHERE NOT EXISTS (SELECT FROM living)
+    ), blocked AS (
+      SELECT keys.* FROM used JOIN provider_keys AS keys USING (key_fingerprint) WHERE blocked_until > now()
+    )
+    SELECT * FROM blocked WHERE (SELECT count(*) FROM blocked) = (SELECT count(*) FROM used)
+     ORDER BY blocked_until LIMIT 1`
 }
 
 /** The same from what was read. */

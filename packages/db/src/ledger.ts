@@ -14,8 +14,8 @@ export interface RequestToReserve {
 }
 
 /**
- * A slot, or why there is none and after how many milliseconds to ask again: a refusal of the provider pauses
- * everything (`blocked`) or the key (`key`); it answers nobody (`outage`); what is fetched could not be stored (`storage`);
+ * A slot, or why there is none and after how many milliseconds to ask again: the provider has refused the key for a
+ * while (`blocked`) or the key itself (`key`); it answers nobody (`outage`); what is fetched could not be stored (`storage`);
  * the key may not have this (`entitlement`); another request finds out whether it may (`probing`); or the limit that has
  * no room is named.
  */
@@ -45,6 +45,10 @@ export interface ClockReading {
   ledgerMs: number
   /** How many jumps it knows of. */
   jumps: number
+  /** The last of them: by how much, and what the ledger read right after it, or less; null before any. Milliseconds. */
+  lastJump: { ms: number; afterMs: number } | null
+  /** Of the book's newest request; what has a higher id was booked later. */
+  newestId: number
   /** Whether it was set back: something was noted that lies further ahead than anything can. See `settleLedger`. */
   isBehind: boolean
 }
@@ -94,10 +98,11 @@ export async function moveSlot(db: Database, id: number, ms: number): Promise<vo
 export async function isStillSlot(db: Database, id: number, limits: readonly Limit[]): Promise<boolean> {
   const [row] = await db.execute<{ holds: boolean }>(sql`
     SELECT NOT EXISTS (
-             SELECT FROM provider_limits(${JSON.stringify(limits)}::text::jsonb, clock_timestamp()) AS in_force
+             SELECT FROM provider_limits(${JSON.stringify(limits)}::text::jsonb, mine.key_fingerprint, clock_timestamp()) AS in_force
               WHERE mine.slot_at < in_force.span + (
                 SELECT earlier.slot_at FROM provider_requests AS earlier
-                 WHERE earlier.slot_at <= mine.slot_at AND (earlier.slot_at, earlier.id) < (mine.slot_at, mine.id)
+                 WHERE counts_for_key(earlier, mine.key_fingerprint)
+                   AND earlier.slot_at <= mine.slot_at AND (earlier.slot_at, earlier.id) < (mine.slot_at, mine.id)
                  ORDER BY earlier.slot_at DESC, earlier.id DESC OFFSET in_force.max - 1 LIMIT 1)) AS holds
       FROM provider_requests AS mine WHERE id = ${id}`)
   return row?.holds ?? false
@@ -142,11 +147,16 @@ export async function readGate(
  * when they should. Only once, however many workers report it.
  * @param jump.ms how far it moved; negative: back
  * @param jump.seen how many jumps the reading knew of that shows it
+ * @param jump.newestId of the last reading before it
+ * @param jump.afterMs what the ledger read right after it, or less
  * @returns whether it was not known yet
  */
-export async function noteClockJump(db: Database, jump: { ms: number; seen: number }): Promise<boolean> {
+export async function noteClockJump(
+  db: Database,
+  jump: { ms: number; seen: number; newestId: number; afterMs: number },
+): Promise<boolean> {
   const [row] = await db.execute<{ noted: boolean }>(sql`
-    SELECT note_clock_jump(${jump.ms}::float8, ${jump.seen}::int) AS noted`)
+    SELECT note_clock_jump(${jump.ms}::float8, ${jump.seen}::int, ${jump.newestId}::bigint, ${jump.afterMs}::float8) AS noted`)
   const isNew = row?.noted ?? false
   if (isNew) await moveRetries(db, jump.ms)
   return isNew
@@ -229,7 +239,7 @@ export async function concludeRequest(
 
 /**
  * Notes what a worker starts with; the API forecasts by it. A plan that changed is believed until the provider
- * contradicts it: what it said per day and what it refused for want of entitlement is forgotten, for one request each.
+ * contradicts it: what it said per day and what it refused for want of entitlement is forgotten, for one request a key.
  */
 export async function publishPlan(
   db: Database,
@@ -237,10 +247,10 @@ export async function publishPlan(
 ): Promise<void> {
   await db.execute(sql`
     WITH changed AS (
-      UPDATE provider_state SET plan = ${plan}, limits = ${JSON.stringify(limits)}::text::jsonb, published_at = now(),
-        said_per_day = CASE WHEN (plan, limits) IS NOT DISTINCT FROM (${plan}::text, ${JSON.stringify(limits)}::text::jsonb)
-          THEN said_per_day END
+      UPDATE provider_state SET plan = ${plan}, limits = ${JSON.stringify(limits)}::text::jsonb, published_at = now()
       RETURNING (old.plan, old.limits) IS DISTINCT FROM (new.plan, new.limits) AS changed
+    ), unsaid AS (
+      UPDATE provider_keys SET said_per_day = NULL FROM changed WHERE changed.changed AND said_per_day IS NOT NULL
     )
     DELETE FROM provider_access USING changed WHERE changed.changed AND class = 'entitlement'`)
 }
@@ -258,7 +268,9 @@ export async function pruneRequests(db: Database): Promise<number> {
   const [row] = await db.execute<{ pruned: number }>(sql`
     WITH kept AS (
       SELECT coalesce(max(in_force.span), interval '1 day') + interval '1 hour' AS span
-        FROM provider_state AS state, provider_limits(state.limits, now()) AS in_force
+        FROM provider_state AS state,
+             (SELECT NULL AS key_fingerprint UNION ALL SELECT key_fingerprint FROM provider_keys) AS used,
+             provider_limits(state.limits, used.key_fingerprint, now()) AS in_force
     ), pruned AS (
       DELETE FROM provider_requests WHERE id IN (
         SELECT id FROM provider_requests WHERE slot_at < now() - (SELECT span FROM kept)

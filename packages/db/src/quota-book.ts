@@ -41,13 +41,14 @@ export async function readBook(db: Database): Promise<QuotaBook> {
            WHERE ${LIVES} ORDER BY ${MOST_CAPABLE_FIRST} LIMIT 1
         ) AS worker ON true
     ), in_force AS MATERIALIZED (
-      SELECT in_force.* FROM named, provider_limits(named.limits, now()) AS in_force
+      SELECT in_force.* FROM named, provider_limits(named.limits, named.key_fingerprint, now()) AS in_force
     )
     SELECT ${epochMs(sql`now()`)} AS now, named.plan,
            coalesce((SELECT jsonb_agg(jsonb_build_object('name', name, 'max', max, 'windowMs', window_ms, 'marginMs', margin_ms))
                        FROM in_force), '[]') AS limits,
-           coalesce((SELECT jsonb_agg(${epochMs(sql`slot_at`)} ORDER BY slot_at) FROM provider_requests
-                      WHERE slot_at > now() - (SELECT max(span) FROM in_force)), '[]') AS sent,
+           coalesce((SELECT jsonb_agg(${epochMs(sql`slot_at`)} ORDER BY slot_at) FROM provider_requests AS book
+                      WHERE slot_at > now() - (SELECT max(span) FROM in_force) AND counts_for_key(book, named.key_fingerprint)),
+             '[]') AS sent,
            (SELECT ${epochMs(sql`max(slot_at)`)} FROM provider_requests) AS "lastSentAt",
            CASE WHEN blocked_until > now() THEN ${epochMs(sql`blocked_until`)} END AS "blockedUntil",
            CASE WHEN blocked_until > now() THEN jsonb_build_object('class', blocked_class, 'detail', blocked_detail,
@@ -58,7 +59,7 @@ export async function readBook(db: Database): Promise<QuotaBook> {
            named.key_fingerprint AS "keyFingerprint",
            EXISTS (${keyRefusal(sql`named.key_fingerprint`)}) AS "keyRefused",
            coalesce((SELECT bool_and(key_problem IS NOT NULL) FROM workers WHERE ${LIVES}), false) AS "keyMissing"
-      FROM provider_state AS state CROSS JOIN named`)
+      FROM named LEFT JOIN provider_keys AS keys USING (key_fingerprint)`)
   if (book === undefined) throw new Error('provider_state has no row: its migration inserts it')
   return book
 }

@@ -26,8 +26,9 @@ export const providerRequests = pgTable(
     id: bigint('id', { mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
     /** When it may be sent; in the future for a moment, until it is. */
     slotAt: instant('slot_at').notNull(),
-    /** This and the next three are null for a request that somebody else spent from the same quota. */
+    /** Of the key that it was sent with; for one that somebody else spent, of the key that was refused for it, or null: of all. */
     keyFingerprint: text('key_fingerprint'),
+    /** This and the next two are null for a request that somebody else spent from the same quota. */
     function: text('function'),
     outputsize: text('outputsize'),
     /** No foreign key: the check would lock the item's row, and cancelling a run would wait for the book. */
@@ -67,14 +68,6 @@ export const providerState = pgTable(
     keyFingerprint: text('key_fingerprint'),
     /** When a worker last stopped as it was told to, and so deleted its row. */
     workerStoppedAt: instant('worker_stopped_at'),
-    /** Nothing is sent before: a refusal said so. */
-    blockedUntil: instant('blocked_until'),
-    blockedClass: text('blocked_class'),
-    blockedDetail: text('blocked_detail'),
-    /** What a daily refusal said when it contradicted the plan; in force for one day's window from `said_at`. */
-    saidPerDay: integer('said_per_day'),
-    saidAt: instant('said_at'),
-    saidDetail: text('said_detail'),
     /**
      * The provider answers nobody: failures in a row, of different symbols. Null while it does. One request at a time, the
      * probe, then finds out whether it does again, not before `outage_probe_at`.
@@ -96,15 +89,29 @@ export const providerState = pgTable(
     storageDetail: text('storage_detail'),
     /** How far the database's clock has jumped in all, as workers saw; negative: back. Milliseconds. */
     clockOffsetMs: doublePrecision('clock_offset_ms').notNull().default(0),
-    /** How often, and when last, by how much. */
+    /** How often, and when last, by how much; what the ledger read right after that, or less. Milliseconds. */
     clockJumps: integer('clock_jumps').notNull().default(0),
     clockJumpedAt: instant('clock_jumped_at'),
     clockJumpMs: doublePrecision('clock_jump_ms'),
+    clockJumpAfterMs: doublePrecision('clock_jump_after_ms'),
     /** Whether prices that a simulator made up were ever stored here. */
     syntheticData: boolean('synthetic_data').notNull().default(false),
   },
   (table) => [check('provider_state_one_row', sql`${table.id} = 1`)],
 )
+
+/** What the provider said to a key, by its fingerprint, whatever it was asked for. */
+export const providerKeys = pgTable('provider_keys', {
+  keyFingerprint: text('key_fingerprint').primaryKey(),
+  /** Nothing is sent with it before: a refusal said so. */
+  blockedUntil: instant('blocked_until'),
+  blockedClass: text('blocked_class'),
+  blockedDetail: text('blocked_detail'),
+  /** What a daily refusal said when it contradicted the plan; in force for one day's window from `said_at`. */
+  saidPerDay: integer('said_per_day'),
+  saidAt: instant('said_at'),
+  saidDetail: text('said_detail'),
+})
 
 export const ACCESS_STATES = ['probing', 'accepted', 'refused'] as const
 

@@ -125,7 +125,7 @@ export async function listWorkers(db: Database, only?: 'living'): Promise<Worker
              'until', ${isoInstant(sql`day.frees_at`)}) END AS "daySpent"
       FROM workers
       LEFT JOIN LATERAL (${keyRefusal(sql`workers.key_fingerprint`)}) AS refusal ON true
-      LEFT JOIN LATERAL (${daySpent(sql`workers.limits`)}) AS day ON true
+      LEFT JOIN LATERAL (${daySpent({ limits: sql`workers.limits`, fingerprint: sql`workers.key_fingerprint` })}) AS day ON true
      WHERE ${only === 'living' ? LIVES : sql`true`}
      ORDER BY ${order}`)
   return rows.map(({ said, refused, daySpent: spent, ...worker }) => ({
@@ -135,11 +135,12 @@ export async function listWorkers(db: Database, only?: 'living'): Promise<Worker
   }))
 }
 
-/** SQL: when the requests of a day that these limits allow were spent, and when the next fits. */
-export function daySpent(limits: SQL): SQL {
+/** SQL: when the requests of a day that these limits allow a key were spent, and when the next fits. */
+export function daySpent({ limits, fingerprint }: { limits: SQL; fingerprint: SQL }): SQL {
   return sql`
-    SELECT frees_at, (SELECT max(slot_at) FROM provider_requests WHERE slot_at <= now()) AS spent_at
-      FROM provider_limits(${limits}, now()) WHERE name = 'day'`
+    SELECT frees_at, (SELECT max(slot_at) FROM provider_requests AS book
+                       WHERE slot_at <= now() AND counts_for_key(book, ${fingerprint})) AS spent_at
+      FROM provider_limits(${limits}, ${fingerprint}, now()) WHERE name = 'day'`
 }
 
 /** SQL: an order of `workers` beside their `refusal`: the one first that can send, and whose plan allows most. */

@@ -85,5 +85,5 @@ export async function letPass(db: Db, interval: string): Promise<void> {
     UPDATE provider_access SET retry_at = retry_at - ${interval}::interval,
       probe_until = probe_until - ${interval}::interval, decided_at = decided_at - ${interval}::interval`)
   await db.execute(sql`
-    UPDATE provider_state SET blocked_until = blocked_until - ${interval}::interval, said_at = said_at - ${interval}::interval`)
+    UPDATE provider_keys SET blocked_until = blocked_until - ${interval}::interval, said_at = said_at - ${interval}::interval`)
 }

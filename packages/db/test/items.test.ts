@@ -148,12 +148,21 @@ describe('a failed attempt', () => {
     const item = await takenItem(db, 'IBM')
     await failAttempt(db, item, failure, { retryInMs: 15 * 60_000 + 60_000 })
     const { clock } = await readGate(db, { limits: [], fingerprint: 'key', aheadMs: 0 })
-    expect(await noteClockJump(db, { ms: -15 * 60_000, seen: clock.jumps })).toBe(true)
+    expect(
+      await noteClockJump(db, { ms: -15 * 60_000, seen: clock.jumps, newestId: clock.newestId, afterMs: 0 }),
+    ).toBe(true)
     const waitMs = await putOffMs(db, item.id)
     expect(waitMs).toBeGreaterThan(50_000)
     expect(waitMs).toBeLessThanOrEqual(60_000)
     // Now what it waits for has been noted by the right clock.
-    expect(await noteClockJump(db, { ms: -15 * 60_000, seen: clock.jumps + 1 })).toBe(true)
+    expect(
+      await noteClockJump(db, {
+        ms: -15 * 60_000,
+        seen: clock.jumps + 1,
+        newestId: clock.newestId,
+        afterMs: 0,
+      }),
+    ).toBe(true)
     expect(await putOffMs(db, item.id)).toBeGreaterThan(50_000)
   })
 

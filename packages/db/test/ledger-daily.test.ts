@@ -36,7 +36,7 @@ test('a daily refusal is waited out, whatever becomes of the requests that were 
       const limits = PLANS[plan]
       await connection.db.execute(sql`TRUNCATE provider_requests`)
       await connection.db.execute(sql`
-        UPDATE provider_state SET said_at = NULL, said_per_day = NULL, blocked_until = NULL`)
+        DELETE FROM provider_keys`)
       await connection.db.execute(sql`
         INSERT INTO provider_requests (slot_at, outcome, concluded_at)
         SELECT clock_timestamp() - interval '2 s', 'accepted', clock_timestamp() FROM generate_series(1, ${sent})`)
@@ -52,7 +52,11 @@ test('a daily refusal is waited out, whatever becomes of the requests that were 
           if (fate === 'discarded') return discardRequest(db, id)
           const isRefused = fate !== 'accepted'
           if (isRefused)
-            await recordDailyRefusal(db, { limits, saidPerDay: fate === 'refused' ? 25 : null, detail })
+            await recordDailyRefusal(db, 'key-1', {
+              limits,
+              saidPerDay: fate === 'refused' ? 25 : null,
+              detail,
+            })
           const outcome = isRefused ? 'daily_limit' : 'accepted'
           await concludeRequest(db, id, { outcome, answered: true, durationMs: 1, bytes: 1 })
           if (isRefused) waits.push(await freesInMs(db, limits))
@@ -72,7 +76,7 @@ test('a slot that is given back after a daily refusal makes no room: it was coun
   const { db } = connection
   await acceptKey(db)
   const [slot, refused] = [await granted(db, { itemId: 7 }), await granted(db)]
-  await recordDailyRefusal(db, { limits: PLANS.free, saidPerDay: null, detail })
+  await recordDailyRefusal(db, 'key-1', { limits: PLANS.free, saidPerDay: null, detail })
   await concludeRequest(db, refused.id, { outcome: 'daily_limit', answered: true, durationMs: 1, bytes: 1 })
   await discardRequest(db, slot.id)
   const foreign = (await bookOf(db)).filter((one) => one.outcome === 'foreign')

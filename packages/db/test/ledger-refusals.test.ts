@@ -159,13 +159,13 @@ describe('what the key may not have', () => {
 })
 
 describe('a block', () => {
-  test('stops every key until it ends, with its reason, and is only ever extended', async () => {
-    await blockUntil(connection.db, { class: 'minute_limit', detail: 'Too many.', ms: 60_000 })
-    await blockUntil(connection.db, { class: 'burst_limit', detail: 'Too fast.', ms: 2_500 })
+  test('stops the key it was said to until it ends, with its reason, and is only ever extended', async () => {
+    await blockUntil(connection.db, 'key-1', { class: 'minute_limit', detail: 'Too many.', ms: 60_000 })
+    await blockUntil(connection.db, 'key-1', { class: 'burst_limit', detail: 'Too fast.', ms: 2_500 })
     const blocked = await ask()
     expect(blocked).toMatchObject({ reason: 'blocked', class: 'minute_limit', detail: 'Too many.' })
     expect(blocked.waitMs).toBeGreaterThan(50_000)
-    expect(await ask({ fingerprint: 'key-2' })).toMatchObject({ reason: 'blocked' })
+    expect(await ask({ fingerprint: 'key-2' })).toMatchObject({ granted: true })
     await letPass(connection.db, '1 minute')
     expect(await ask()).toMatchObject({ granted: true })
   })
@@ -173,11 +173,30 @@ describe('a block', () => {
 
 describe('a daily refusal', () => {
   const refused = (limits: readonly Limit[], saidPerDay: number | null) =>
-    recordDailyRefusal(connection.db, { limits, saidPerDay, detail: '25 requests per day' })
+    recordDailyRefusal(connection.db, 'key-1', { limits, saidPerDay, detail: '25 requests per day' })
   const outcomes = async () => {
     const book = await bookOf(connection.db)
     return { all: book.length, foreign: book.filter((one) => one.outcome === 'foreign').length }
   }
+
+  test('spends the day of the key it was said to, and of no other; what is sent counts for all', async () => {
+    await acceptKey(connection.db)
+    await acceptKey(connection.db, 'key-2')
+    const reserved = await granted(connection.db, { limits: premium })
+    await refused(premium, 25)
+    const ofOther = { fingerprint: 'key-2', limits: limitsFor({ perSecond: 0, perMinute: 0, perDay: 3 }) }
+    expect(await ask({ limits: premium })).toMatchObject({ reason: 'day' })
+    expect(await ask({ limits: dailyLimits })).toMatchObject({ reason: 'day' })
+    expect(await ask(ofOther)).toMatchObject({ granted: true })
+    // A slot of the key that was refused stays spent; one of the other is given back.
+    const { id } = await granted(connection.db, ofOther)
+    await discardRequest(connection.db, id)
+    await discardRequest(connection.db, reserved.id)
+    expect(await ask(ofOther)).toMatchObject({ granted: true })
+    expect(await ask(ofOther)).toMatchObject({ granted: true })
+    expect(await ask(ofOther)).toMatchObject({ reason: 'day' })
+    expect(await ask({ limits: dailyLimits })).toMatchObject({ reason: 'day' })
+  })
 
   test('fills the book with what others spent, and asks again when the oldest request leaves the window', async () => {
     await acceptKey(connection.db)
@@ -225,7 +244,7 @@ describe('a daily refusal', () => {
 
   test('that states as much as the plan allows, or more, contradicts nothing', async () => {
     await refused(dailyLimits, 500)
-    const [state] = await connection.db.execute(sql`SELECT said_per_day FROM provider_state`)
+    const [state] = await connection.db.execute(sql`SELECT said_per_day FROM provider_keys`)
     expect(state).toEqual({ said_per_day: null })
     expect(await outcomes()).toEqual({ all: 25, foreign: 25 })
   })

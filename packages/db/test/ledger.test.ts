@@ -190,9 +190,9 @@ describe('pruning', () => {
     await db.execute(sql`
       INSERT INTO provider_requests (slot_at, outcome)
       SELECT now() - n * interval '10 minutes', 'accepted' FROM generate_series(1, 12) AS n`)
-    await recordDailyRefusal(db, { limits: premium, saidPerDay: 25, detail: '25 requests per day' })
+    await recordDailyRefusal(db, 'key-1', { limits: premium, saidPerDay: 25, detail: '25 requests per day' })
     expect(await pruneRequests(db)).toBe(0)
-    await db.execute(sql`UPDATE provider_state SET said_per_day = NULL`)
+    await db.execute(sql`UPDATE provider_keys SET said_per_day = NULL`)
     expect(await pruneRequests(db)).toBe(6)
     await publishPlan(db, { plan: 'free', limits: limitsFor({ perSecond: 1, perMinute: 0, perDay: 25 }) })
     await letPass(db, '20 hours')

@@ -146,7 +146,7 @@ describe('the forecast of a run', () => {
   test('begins when a block ends', async () => {
     const { db } = connection
     await startWorker({ plan: 'free', limits: dailyLimits })
-    await blockUntil(db, { class: 'minute_limit', detail: 'Too many.', ms: 60_000 })
+    await blockUntil(db, 'key-1', { class: 'minute_limit', detail: 'Too many.', ms: 60_000 })
     const { id } = await createRun(db, runOf(['IBM']))
     expect(Math.abs(until(await forecastOf(id)) - 60_000)).toBeLessThan(5_000)
   })
@@ -195,7 +195,10 @@ describe('the report', () => {
 
   test('says what blocks, until when and why, and no longer when it has ended', async () => {
     const { db } = connection
-    await blockUntil(db, { class: 'burst_limit', detail: 'Too fast.', ms: 60_000 })
+    await startWorker({ plan: 'free', limits: dailyLimits })
+    await blockUntil(db, 'key-2', { class: 'minute_limit', detail: 'Too many.', ms: 60_000 })
+    expect((await readQuota(db)).blocked).toBeNull()
+    await blockUntil(db, 'key-1', { class: 'burst_limit', detail: 'Too fast.', ms: 60_000 })
     const { blocked } = await readQuota(db)
     expect(blocked).toMatchObject({ class: 'burst_limit', detail: 'Too fast.' })
     expect(Math.abs(until(blocked?.until) - 60_000)).toBeLessThan(5_000)
@@ -207,7 +210,7 @@ describe('the report', () => {
     const { db } = connection
     const limits = limitsFor({ perSecond: 0, perMinute: 75, perDay: 0 })
     await startWorker({ plan: '75', limits })
-    await recordDailyRefusal(db, { limits, saidPerDay: 25, detail: '25 requests per day' })
+    await recordDailyRefusal(db, 'key-1', { limits, saidPerDay: 25, detail: '25 requests per day' })
     const quota = await readQuota(db)
     expect(quota.contradiction).toMatchObject({ perDay: 25, detail: '25 requests per day', planned: limits })
     expect(quota.limits).toMatchObject([
@@ -275,7 +278,7 @@ describe('the report', () => {
     const { db } = connection
     const { id } = await granted(db)
     await refuseAccess(db, id, { class: 'invalid_key', detail: 'No.' })
-    await blockUntil(db, { class: 'minute_limit', detail: 'Too many.', ms: 60_000 })
+    await blockUntil(db, 'key-2', { class: 'minute_limit', detail: 'Too many.', ms: 60_000 })
     await reserveRequest(db, requestOf({ fingerprint: 'key-2' }))
     expect((await readQuota(db)).key).toEqual({
       fingerprint: 'key-2',
@@ -316,7 +319,7 @@ describe('the status of the provider', () => {
     expect(await readProviderStatus()).toBe('waiting_quota')
     await letPass(db, '1 day 2 s')
     expect(await readProviderStatus()).toBe('up')
-    await blockUntil(db, { class: 'minute_limit', detail: 'Too many.', ms: 60_000 })
+    await blockUntil(db, 'key-1', { class: 'minute_limit', detail: 'Too many.', ms: 60_000 })
     expect(await readProviderStatus()).toBe('waiting_quota')
   })
 

@@ -35,7 +35,7 @@ describe('the role of a process', () => {
     ['api', "INSERT INTO financial_data VALUES ('IBM', '2024-01-03', 1, 1, 1, 1, 1)"],
     ['api', 'UPDATE financial_data SET volume = 2'],
     ['api', 'DELETE FROM financial_data'],
-    ['api', 'UPDATE provider_state SET blocked_until = NULL'],
+    ['api', 'UPDATE provider_keys SET blocked_until = NULL'],
     ['api', 'DELETE FROM ingest_runs'],
     ['api', 'DROP TABLE symbols'],
     ['api', 'CREATE TABLE other ()'],

@@ -171,7 +171,7 @@ describe('the SQL of the ledger', () => {
           SELECT to_timestamp((${now}::float8 + at) / 1000) FROM jsonb_array_elements_text(${JSON.stringify(book)}::text::jsonb) AS t(text), LATERAL (SELECT text::float8 AS at)`)
         const [row] = await db.execute<{ slot: number }>(sql`
           SELECT round(extract(epoch FROM greatest(to_timestamp(${now}::float8 / 1000), max(frees_at))) * 1000)::float8 AS slot
-            FROM provider_limits(${JSON.stringify(all)}::text::jsonb, to_timestamp(${now}::float8 / 1000))`)
+            FROM provider_limits(${JSON.stringify(all)}::text::jsonb, NULL, to_timestamp(${now}::float8 / 1000))`)
         expect(row?.slot).toBe(
           nextSlot(
             ascending(book).map((at) => now + at),
