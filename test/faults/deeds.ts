@@ -26,7 +26,7 @@ function answering(name: string, answerOf: (world: World) => Rule['answer']): De
   }
 }
 
-/** Rows 1 to 19, 45 and 48 of the matrix, as far as they can be survived without a person. */
+/** Rows 1 to 19, 45 and 54 of the matrix, as far as they can be survived without a person. */
 export const DEEDS: readonly Deed[] = [
   {
     name: 'a worker is killed',

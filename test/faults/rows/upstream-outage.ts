@@ -17,7 +17,7 @@ const RECOVERY_LIMIT_MS = 30_000
 const MOST_CHARGED = 4
 
 export const upstreamOutage: Row = {
-  number: 48,
+  number: 54,
   title: 'the upstream answers 503 to everything for ten minutes: told, few requests, nothing fails, goes on',
   backends: BACKENDS,
   deadlineMs: OUTAGE_MS + 600_000,
