@@ -79,6 +79,25 @@ describe.each(queueBackends())('the board of a queue in $name', ({ redisUrl }) =
     expect(page.body).not.toContain('onerror')
   })
 
+  test('names no other host, in its page and what that loads', async () => {
+    const page = await context.app.inject('/queues')
+    expect(page.statusCode).toBe(200)
+    // Fonts among them, which the board as it comes asks Google for.
+    const loaded = [...page.body.matchAll(/<(?:link|script|img)\b[^>]*?\b(?:href|src)="([^"]+)"/g)].flatMap(
+      ([, address]) => address ?? [],
+    )
+    expect(loaded.length).toBeGreaterThanOrEqual(3)
+    for (const address of loaded)
+      expect(new URL(address, 'http://here.test/queues/').host, address).toBe('here.test')
+    expect(page.body).not.toMatch(/googleapis|gstatic/)
+    for (const address of loaded.filter((one) => one.endsWith('.css'))) {
+      const { pathname } = new URL(address, 'http://here.test/queues/')
+      const sheet = await context.app.inject(pathname)
+      expect([pathname, sheet.statusCode]).toEqual([pathname, 200])
+      expect(sheet.body).not.toMatch(/(?:@import|url\()\s*['"]?(?:https?:)?\/\//)
+    }
+  })
+
   test('tells nothing of the server behind the queue', async () => {
     expect((await context.app.inject('/queues/api/redis/stats')).statusCode).toBe(403)
   })

@@ -1,7 +1,11 @@
+import { execFile } from 'node:child_process'
 import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import * as z from 'zod'
 import { prepareHome } from '../src/home.js'
 
 let folder = ''
@@ -46,6 +50,43 @@ test('A file in the place of a folder is named, wherever it is', async () => {
   expect(await refusal(file)).toBe(said)
   expect(await refusal(join(file, 'deep', 'er'))).toBe(said)
   expect(await refusal(folder, ['file'])).toBe(said)
+})
+
+/** What npm start says when `folder` is a read-only file system; null where no such can be mounted. */
+async function saidOnReadOnly(home: string): Promise<string[] | null> {
+  const inItsOwn = (command: string) =>
+    promisify(execFile)(
+      'unshare',
+      ['-rm', 'sh', '-c', `mount -t tmpfs -o ro none "$0" && ${command}`, folder, home],
+      {
+        env: { PATH: process.env['PATH'], STOCKPILE_HOME: home },
+      },
+    )
+  if (
+    !(await inItsOwn('true').then(
+      () => true,
+      () => false,
+    ))
+  )
+    return null
+  const main = fileURLToPath(new URL('../dist/main.js', import.meta.url))
+  const failed: unknown = await inItsOwn(`exec '${process.execPath}' '${main}'`).catch(
+    (error: unknown) => error,
+  )
+  const { stderr } = z.object({ code: z.literal(1), stderr: z.string() }).parse(failed)
+  return stderr.trim().split('\n')
+}
+
+test('A file system that is read-only is named as that, for a folder on it and for one that is to be made', async ({
+  skip,
+}) => {
+  const itself = await saidOnReadOnly(folder)
+  if (itself === null) return skip('no file system can be mounted here')
+  expect(itself).toEqual([`stockpile: ${folder} is on a read-only file system. ${ELSE}`])
+  const inside = join(folder, 'deep', 'er')
+  expect(await saidOnReadOnly(inside)).toEqual([
+    `stockpile: ${inside} cannot be made: ${folder} is on a read-only file system. ${ELSE}`,
+  ])
 })
 
 test('A folder that exists and may not be written says whose it is', async () => {

@@ -39,13 +39,22 @@ describe('the migrate command', () => {
   })
 
   test('takes a password apart from the address, whatever its characters', async () => {
+    const password = String.raw`p@ss/w#rd?:% \'"&=+ä`
     const url = new URL(database.url)
-    const password = decodeURIComponent(url.password)
-    url.password = ''
-    expect(await run({ DATABASE_URL: url.href, DATABASE_PASSWORD: password })).toMatchObject({ code: 0 })
-    const refused = await run({ DATABASE_URL: url.href, DATABASE_PASSWORD: 'p@ss/w#rd? %' })
-    expect(refused.code).toBe(1)
-    expect(refused.said).not.toContain('p@ss')
+    const role = url.pathname.slice(1)
+    const sql = postgres(database.url, { max: 1 })
+    try {
+      await sql.unsafe(`CREATE ROLE ${role} LOGIN SUPERUSER PASSWORD '${password.replaceAll("'", "''")}'`)
+      Object.assign(url, { username: role, password: '' })
+      expect(await run({ DATABASE_URL: url.href, DATABASE_PASSWORD: password })).toMatchObject({ code: 0 })
+      const refused = await run({ DATABASE_URL: url.href, DATABASE_PASSWORD: `${password}!` })
+      expect(refused.code).toBe(1)
+      expect(refused.said).toContain('password authentication failed')
+      expect(refused.said).not.toContain('p@ss')
+    } finally {
+      await sql.unsafe(`REASSIGN OWNED BY ${role} TO CURRENT_USER; DROP OWNED BY ${role}; DROP ROLE ${role}`)
+      await sql.end()
+    }
   })
 
   test('wants the passwords of both roles, or of none', async () => {

@@ -18,6 +18,28 @@ test('an outage is probed rarely where each request is one of a few a day, and o
   expect(probeWaits(premium, true)).toMatchObject({ firstMs: 5_000, longestMs: 25_000 })
 })
 
+describe('a provider whose host is unknown', () => {
+  const system = useSystem({ probeWaits: { firstMs: 200, longestMs: 800, attemptMs: 3_600_000 } })
+
+  test('is an outage that costs neither attempts nor quota, and is said with its code and what to check', async () => {
+    await system.work({ ALPHAVANTAGE_BASE_URL: 'http://nosuch.invalid' })
+    const id = await system.ingest(['IBM'])
+    const { waiting } = await system.run(id, (run) => run.status === 'blocked')
+    expect(waiting).toMatchObject({ for: 'provider' })
+    expect(waiting?.reason).toMatch(/The provider does not answer: .*\((ENOTFOUND|EAI_AGAIN)\)/)
+    expect(waiting?.advice).toContain('ALPHAVANTAGE_BASE_URL')
+    const state = async () => {
+      const [row] = await system.db.execute<{ failures: number; answered: number; attempts: number }>(`
+        SELECT outage_failures AS failures, (SELECT sum(attempts)::int FROM ingest_items) AS attempts,
+               (SELECT count(*)::int FROM provider_requests WHERE outcome IS NOT NULL) AS answered
+          FROM provider_state`)
+      return row
+    }
+    await waitFor(async () => ((await state())?.failures ?? 0) >= 3, { deadlineMs: DEADLINE_MS })
+    expect(await state()).toMatchObject({ answered: 0, attempts: 0 })
+  })
+})
+
 describe.each(queueBackends())('the queue on $name', ({ redisUrl }) => {
   describe('a provider that answers 503 to everything', () => {
     const system = useSystem({

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import {
+  adviceOn,
   AlphaVantageError,
   classifyRefusal,
   DISPOSITIONS,
@@ -159,6 +160,16 @@ describe('the table of dispositions', () => {
       expect(disposition.outcome === 'retry' ? disposition.maxAttempts : 2).toBeGreaterThanOrEqual(2)
       expect(disposition.outcome === 'snooze' ? disposition.waitMs : 2_000).toBeGreaterThanOrEqual(2_000)
     }
+  })
+
+  it('points to compact where the whole history was asked for and is not of the plan, and nowhere else', () => {
+    const { advice } = DISPOSITIONS.entitlement
+    expect(adviceOn('entitlement', { outputsize: 'full', viaProxy: false })).toBe(
+      `${advice} Or ask for compact.`,
+    )
+    for (const outputsize of ['compact', null] as const)
+      expect(adviceOn('entitlement', { outputsize, viaProxy: false })).toBe(advice)
+    expect(adviceOn('no_data', { outputsize: 'full', viaProxy: false })).not.toContain('compact')
   })
 
   it('spends no attempt on a limit or a key', () => {
