@@ -4,8 +4,15 @@ import * as z from 'zod'
 import { liveWorker, useApp } from './app.js'
 
 const FINGERPRINT = 'b5bb9d8014a0f9b1d61e21e796d78dccdf1352f23cd32812f4850b878ae4944c'
+const instant = z.iso.datetime()
 const times = z.object({
-  data: z.tuple([z.looseObject({ started_at: z.iso.datetime(), last_seen_at: z.iso.datetime() })]),
+  data: z.tuple([
+    z.looseObject({
+      started_at: instant,
+      last_seen_at: instant,
+      waiting: z.looseObject({ since: instant, until: instant }),
+    }),
+  ]),
 })
 
 describe('GET /api/workers', () => {
@@ -28,7 +35,7 @@ describe('GET /api/workers', () => {
       waiting: { for: 'storage', reason: 'The disk is full.', ms: 60_000 },
     })
     const answer = await read()
-    const [{ started_at, last_seen_at }] = times.parse(answer).data
+    const [{ started_at, last_seen_at, waiting }] = times.parse(answer).data
     expect(answer).toStrictEqual({
       data: [
         {
@@ -50,14 +57,15 @@ describe('GET /api/workers', () => {
             for: 'storage',
             class: 'storage',
             reason: 'The disk is full.',
-            since: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/),
-            until: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/),
+            since: waiting.since,
+            until: waiting.until,
           },
         },
       ],
       info: { error: '' },
     })
     expect(Date.parse(last_seen_at) - Date.parse(started_at)).toBe(3_600_000)
+    expect(Math.abs(Date.parse(waiting.until) - Date.parse(waiting.since) - 60_000)).toBeLessThan(1_000)
     expect(Math.abs(Date.now() - Date.parse(last_seen_at))).toBeLessThan(10_000)
   })
 })

@@ -55,24 +55,22 @@ test('A file in the place of a folder is named, wherever it is', async () => {
 /** What npm start says when `folder` is a read-only file system; null where no such can be mounted. */
 async function saidOnReadOnly(home: string): Promise<string[] | null> {
   const inItsOwn = (command: string) =>
-    promisify(execFile)(
-      'unshare',
-      ['-rm', 'sh', '-c', `mount -t tmpfs -o ro none "$0" && ${command}`, folder, home],
-      {
-        env: { PATH: process.env['PATH'], STOCKPILE_HOME: home },
-      },
-    )
-  if (
-    !(await inItsOwn('true').then(
-      () => true,
-      () => false,
-    ))
+    promisify(execFile)('unshare', [
+      '-rm',
+      'sh',
+      '-c',
+      `mount -t tmpfs -o ro none "$0" && ${command}`,
+      folder,
+      home,
+    ])
+  const canMount = await inItsOwn('true').then(
+    () => true,
+    () => false,
   )
-    return null
+  if (!canMount) return null
   const main = fileURLToPath(new URL('../dist/main.js', import.meta.url))
-  const failed: unknown = await inItsOwn(`exec '${process.execPath}' '${main}'`).catch(
-    (error: unknown) => error,
-  )
+  const program = `exec env -i PATH="$PATH" STOCKPILE_HOME="$1" '${process.execPath}' '${main}'`
+  const failed: unknown = await inItsOwn(program).catch((error: unknown) => error)
   const { stderr } = z.object({ code: z.literal(1), stderr: z.string() }).parse(failed)
   return stderr.trim().split('\n')
 }
