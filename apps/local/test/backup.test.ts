@@ -1,8 +1,10 @@
-import { chmod, mkdtemp, rm } from 'node:fs/promises'
+import { chmod, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { useProcesses } from '@stockpile/test-harness/process'
+import { createDatabase } from '@stockpile/test-harness/database'
+import { useProcesses, waitFor } from '@stockpile/test-harness/process'
+import postgres from 'postgres'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 
 const MAIN = fileURLToPath(new URL('../dist/main.js', import.meta.url))
@@ -74,3 +76,32 @@ test('What cannot be backed up or restored is one sentence', async () => {
     ],
   })
 }, 120_000)
+
+test.each([
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const)(
+  'A backup that %s interrupts is one sentence, exits with %i and leaves no file',
+  async (signal, code) => {
+    const database = await createDatabase()
+    const holder = postgres(database.url, { max: 1, fetch_types: false })
+    try {
+      await holder`begin`
+      await holder`lock table symbols in access exclusive mode`
+      const args = ['backup', NO_ENV_FILE, join(folder, 'a.backup')]
+      const backup = processes.start(BACKUP, { args, env: { DATABASE_URL: database.url } })
+      const waiting = () => holder`select from pg_locks where relation = 'symbols'::regclass and not granted`
+      await waitFor(async () => (await waiting()).length > 0, { deadlineMs: 30_000, what: 'the backup' })
+      expect(await readdir(folder)).toEqual(['a.backup.partial'])
+      backup.signal(signal)
+      expect(await backup.waitForExit(PATIENT)).toBe(code)
+      expect(backup.lines).toEqual([
+        expect.stringMatching(new RegExp(`^stockpile: Interrupted \\(${signal}\\): .+$`)),
+      ])
+      expect(await readdir(folder)).toEqual([])
+    } finally {
+      await holder.end()
+      await database.drop()
+    }
+  },
+)

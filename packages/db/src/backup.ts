@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
-import { createWriteStream } from 'node:fs'
-import { rename, rm, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { Readable, type Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createGzip } from 'node:zlib'
@@ -19,8 +18,10 @@ import { recount } from './derived-data.js'
 import { SentenceError } from './error-sentence.js'
 import { assertMigrated, migrate } from './migrate.js'
 import { readMigrations } from './migrations.js'
+import { createPartialFile } from './partial-file.js'
 
 const BATCH_BYTES = 64 * 1024
+const NEVER = new AbortController().signal
 /** Tables in which a database that nobody has used has rows: what migrations put there, and workers that ran idle. */
 export const FILLED_FROM_THE_START = ['provider_state', 'workers']
 
@@ -37,14 +38,16 @@ export interface BackedUp {
 
 /**
  * Writes all tables and sequences of the database, as they are at one moment, into a new file. Whoever works meanwhile goes on.
- * @param simulated whether the prices are the simulator's
- * @throws BackupFileError for a file that exists; SchemaVersionError for a database of another version
+ * @param options.simulated whether the prices are the simulator's
+ * @param options.signal ends the work at once; no file is left then
+ * @throws BackupFileError for a file that exists; SchemaVersionError for a database of another version; the signal's reason
  */
 export async function backUp(
   databaseUrl: string,
   path: string,
-  { simulated }: { simulated: boolean },
+  { simulated, signal = NEVER }: { simulated: boolean; signal?: AbortSignal },
 ): Promise<BackedUp> {
+  signal.throwIfAborted()
   if (
     await stat(path).then(
       () => true,
@@ -52,46 +55,87 @@ export async function backUp(
     )
   )
     throw new BackupFileError(`${path} exists already: name a new file.`)
-  const { db, close } = openForBackup(databaseUrl)
-  const partial = `${path}.partial`
-  const counted = { tables: 0, rows: 0 }
+  const connection = openForBackup(databaseUrl)
   try {
-    await assertMigrated(db)
-    // One moment for all tables, without holding up anybody.
-    await db.$client.begin('ISOLATION LEVEL REPEATABLE READ READ ONLY', (sql) =>
-      pipeline(
-        Readable.from(backupText(sql, simulated, counted)),
-        createGzip(),
-        createWriteStream(partial, { mode: 0o600, flush: true }),
-      ),
-    )
-    await rename(partial, path)
-    return counted
-  } catch (error) {
-    await rm(partial, { force: true })
-    throw error
+    await assertMigrated(connection.db)
+    const partial = await createPartialFile(path)
+    try {
+      const counted = { tables: 0, rows: 0 }
+      // One moment for all tables, without holding up anybody.
+      await interruptible(connection, signal, 'ISOLATION LEVEL REPEATABLE READ READ ONLY', (sql) =>
+        pipeline(
+          Readable.from(backupText(sql, simulated, counted)),
+          createGzip(),
+          partial.createWriteStream(),
+        ),
+      )
+      await partial.complete()
+      return counted
+    } catch (error) {
+      await partial.discard()
+      throw error
+    }
   } finally {
-    await close()
+    await connection.close()
   }
 }
 
 /**
  * Restores a backup of this version's schema into a database that nobody has used yet, which is brought to the schema first;
  * all rows in one transaction.
+ * @param options.signal ends the work at once, and nothing is restored; once the rows are there it does no more
  * @throws BackupFileError, before anything is changed, for a file that is damaged or of another version; BackupError for a
  * database that has rows
  */
-export async function restore(databaseUrl: string, path: string): Promise<BackedUp> {
+export async function restore(
+  databaseUrl: string,
+  path: string,
+  { signal = NEVER }: { signal?: AbortSignal } = {},
+): Promise<BackedUp> {
   await readThrough(path)
+  signal.throwIfAborted()
   await migrate(databaseUrl)
-  const { db, close } = openForBackup(databaseUrl)
+  const connection = openForBackup(databaseUrl)
   try {
-    const restored = await db.$client.begin((sql) => restoreInto(sql, path))
+    const restored = await interruptible(connection, signal, '', (sql) => restoreInto(sql, path))
     // They were restored too. A database that had miscounted must not hand that on.
-    await db.transaction(recount)
+    await connection.db.transaction(recount)
     return restored
   } finally {
-    await close()
+    await connection.close()
+  }
+}
+
+/**
+ * A transaction that the signal, or the first failure, ends with its connection: the driver would first wait for the rest of
+ * a COPY, which nobody reads any more.
+ */
+async function interruptible<T>(
+  { db }: Connection,
+  signal: AbortSignal,
+  options: string,
+  work: (sql: postgres.TransactionSql) => Promise<T>,
+): Promise<T> {
+  let failure: { error: unknown } | undefined
+  const cut = () => void db.$client.end({ timeout: 0 })
+  signal.throwIfAborted()
+  signal.addEventListener('abort', cut)
+  try {
+    const begun = db.$client.begin(options, async (sql) => {
+      try {
+        return { result: await work(sql) }
+      } catch (error) {
+        failure = { error }
+        cut()
+        throw error
+      }
+    })
+    return (await begun).result
+  } catch (error) {
+    signal.throwIfAborted()
+    throw failure === undefined ? error : failure.error
+  } finally {
+    signal.removeEventListener('abort', cut)
   }
 }
 

@@ -1,8 +1,9 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { createDatabase } from '@stockpile/test-harness/database'
+import { waitFor } from '@stockpile/test-harness/process'
 import { sql } from 'drizzle-orm'
 import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest'
 import { backUp, FILLED_FROM_THE_START, restore } from '../src/backup.js'
@@ -194,6 +195,90 @@ test('A file that exists is not written over, and a failed backup leaves none', 
     /older than this version/,
   )
   expect(await readdir(folder)).toEqual(['a.backup'])
+})
+
+/** Holds up whoever reads a table that comes late in a backup. */
+async function holdSymbols(): Promise<{
+  waiting: (howMany: number) => Promise<unknown>
+  release: () => Promise<void>
+}> {
+  const holder = connect({
+    databaseUrl: source.url,
+    applicationName: 'db-test',
+    maxConnections: 1,
+    statementTimeoutMs: 10_000,
+  })
+  await holder.db.execute(sql`BEGIN`)
+  await holder.db.execute(sql`LOCK TABLE symbols IN ACCESS EXCLUSIVE MODE`)
+  return {
+    waiting: (howMany) =>
+      waitFor(
+        async () => {
+          const waiters = await holder.db.execute(
+            sql`SELECT FROM pg_locks WHERE relation = 'symbols'::regclass AND NOT granted`,
+          )
+          return waiters.length === howMany
+        },
+        { deadlineMs: 10_000, what: 'backups that wait' },
+      ),
+    release: holder.close,
+  }
+}
+
+test('An interrupted backup ends at once and leaves no file, and the next one goes on as if there had been none', async () => {
+  await fill(source.db)
+  const { waiting, release } = await holdSymbols()
+  const interrupt = new AbortController()
+  const reason = new Error('interrupted')
+  const interrupted = backUp(source.url, file, { simulated: false, signal: interrupt.signal })
+  await waiting(1)
+  expect(await readdir(folder)).toEqual(['a.backup.partial'])
+  interrupt.abort(reason)
+  await expect(interrupted).rejects.toBe(reason)
+  expect(await readdir(folder)).toEqual([])
+  await release()
+  await writeFile(`${file}.partial`, 'of a process that was killed'.repeat(10_000), { mode: 0o644 })
+  await backUp(source.url, file, { simulated: false })
+  expect(await readdir(folder)).toEqual(['a.backup'])
+  expect((await stat(file)).mode & 0o777).toBe(0o600)
+  await restore((await target()).url, file)
+})
+
+test('Of two backups into one file at once the later is kept, and the earlier says so', async () => {
+  await fill(source.db)
+  const { waiting, release } = await holdSymbols()
+  const earlier = backUp(source.url, file, { simulated: false })
+  await waiting(1)
+  const later = backUp(source.url, file, { simulated: false })
+  await waiting(2)
+  const outcomes = Promise.allSettled([earlier, later])
+  await release()
+  expect(await outcomes).toMatchObject([
+    { status: 'rejected', reason: { message: expect.stringContaining('Another backup into') } },
+    { status: 'fulfilled' },
+  ])
+  expect(await readdir(folder)).toEqual(['a.backup'])
+  await restore((await target()).url, file)
+})
+
+test('An interrupted restore leaves the database as it was', async () => {
+  await fill(source.db)
+  await backUp(source.url, file, { simulated: false })
+  const into = await target()
+  const interrupt = new AbortController()
+  const restored = restore(into.url, file, { signal: interrupt.signal })
+  const rows = () =>
+    into.db.execute(
+      sql`SELECT FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND granted AND relation = to_regclass('public.symbols')`,
+    )
+  await waitFor(async () => (await rows()).length > 0, {
+    deadlineMs: 10_000,
+    what: 'a restore that has begun',
+  })
+  interrupt.abort(new Error('interrupted'))
+  await expect(restored).rejects.toThrow('interrupted')
+  expect(await into.db.execute(sql`SELECT FROM symbols`)).toEqual([])
+  await restore(into.url, file)
 })
 
 function again(bytes: Buffer, change: (text: string) => string): Buffer {

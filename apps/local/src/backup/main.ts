@@ -1,3 +1,4 @@
+import { constants } from 'node:os'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { errorSentence } from '@stockpile/db/error-sentence'
@@ -5,6 +6,7 @@ import { ConfigError, parseConfig } from '../config.js'
 import { readSettings } from '../settings.js'
 import { codeOf, messageOf, StartError } from '../start-error.js'
 import { createTerminal } from '../terminal.js'
+import { InterruptedError } from './interrupted-error.js'
 import { backUpTo, restoreFrom } from './maintenance.js'
 
 const PROJECT_ROOT = fileURLToPath(new URL('../../../..', import.meta.url))
@@ -12,9 +14,15 @@ const COMMANDS = { backup: backUpTo, restore: restoreFrom }
 const output = createTerminal(process.stdout, { live: false, colours: false })
 const errors = createTerminal(process.stderr, { live: false, colours: false })
 
-process.exitCode = await main(process.argv.slice(2))
+/** One Ctrl-C can arrive twice, from the terminal and passed on by npm: all after the first change nothing. */
+const interrupt = new AbortController()
+for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+  process.on(name, () => interrupt.abort(new InterruptedError(name)))
 
-/** @returns the exit code: 2 for wrong arguments or variables, 1 for what failed */
+// At once: a server that is busy with our statement leaves its connection open, which would keep this process.
+process.exit(await main(process.argv.slice(2)))
+
+/** @returns the exit code: 2 for wrong arguments or variables, 1 for what failed, 128 and the signal's number when interrupted */
 async function main([command, envFile, file, ...more]: string[]): Promise<number> {
   try {
     if ((command !== 'backup' && command !== 'restore') || file === undefined || more.length > 0) {
@@ -27,12 +35,16 @@ async function main([command, envFile, file, ...more]: string[]): Promise<number
     // npm runs scripts in the project's folder, and says where it was called.
     const path = resolve(process.env['INIT_CWD'] ?? '', file)
     for (const name of Object.keys(process.env)) if (name.startsWith('PG')) delete process.env[name]
-    await COMMANDS[command](path, config, (line) => output.print(line))
+    await COMMANDS[command](path, config, {
+      print: (line) => output.print(line),
+      signal: interrupt.signal,
+    })
     return 0
   } catch (error) {
     const sentence = sentenceFor(error)
     if (sentence === undefined) console.error(error)
     else errors.print(...`stockpile: ${sentence}`.split('\n'))
+    if (error instanceof InterruptedError) return 128 + constants.signals[error.signal]
     return error instanceof ConfigError ? 2 : 1
   }
 }

@@ -8,13 +8,21 @@ import { databaseName } from '../messages.js'
 import { thousands } from '../progress.js'
 import { StartError } from '../start-error.js'
 
-type Print = (line: string) => void
+export interface MaintenanceOptions {
+  print: (line: string) => void
+  /** Ends the work at once: nothing is left of it but a server that is stopped, or an empty database. */
+  signal: AbortSignal
+}
 
 /**
  * Writes the database of `npm start`, or of DATABASE_URL, into a new file, whether or not Stockpile runs on it.
- * @throws StartError, or an error whose sentence `errorSentence` gives
+ * @throws StartError, the signal's reason, or an error whose sentence `errorSentence` gives
  */
-export async function backUpTo(file: string, config: Config, print: Print): Promise<void> {
+export async function backUpTo(
+  file: string,
+  config: Config,
+  { print, signal }: MaintenanceOptions,
+): Promise<void> {
   if (config.databaseUrl === undefined) {
     await access(join(config.home, POSTGRES_FOLDER)).catch(() => {
       throw new StartError(
@@ -28,7 +36,7 @@ export async function backUpTo(file: string, config: Config, print: Print): Prom
     for (const simulated of [false, true]) {
       const url = server.urlOf(simulated)
       if (!(await hasTables(url))) continue
-      const { tables, rows } = await backUp(url, file, { simulated })
+      const { tables, rows } = await backUp(url, file, { simulated, signal })
       print(`Backed up ${named(url, simulated)}: ${thousands(rows)} rows of ${tables} tables, in ${file}.`)
       return
     }
@@ -44,7 +52,11 @@ export async function backUpTo(file: string, config: Config, print: Print): Prom
  * Restores such a file into a database without rows, which is made when it is missing.
  * @throws as `backUpTo`
  */
-export async function restoreFrom(file: string, config: Config, print: Print): Promise<void> {
+export async function restoreFrom(
+  file: string,
+  config: Config,
+  { print, signal }: MaintenanceOptions,
+): Promise<void> {
   const { simulated, createdAt } = await readBackupHeader(file)
   if (config.databaseUrl === undefined) await prepareHome(config.home, [POSTGRES_FOLDER])
   const server = await openForMaintenance(config, print)
@@ -52,7 +64,7 @@ export async function restoreFrom(file: string, config: Config, print: Print): P
     const url = server.urlOf(simulated)
     const repaired = await prepareDatabase({ databaseUrl: url, rolePasswords: undefined })
     if (repaired !== undefined) print(repaired)
-    const { tables, rows } = await restore(url, file)
+    const { tables, rows } = await restore(url, file, { signal })
     print(
       `Restored ${named(url, simulated)} as of ${createdAt}: ${thousands(rows)} rows of ${tables} tables.`,
     )

@@ -1,0 +1,41 @@
+import type { WriteStream } from 'node:fs'
+import { open, rename, rm, stat } from 'node:fs/promises'
+import { BackupFileError } from './backup-file.js'
+
+/** A file that has another name until it is whole. */
+export interface PartialFile {
+  /** Closes the file when it ends or fails; what it wrote is then on the disk. */
+  createWriteStream(): WriteStream
+  /** Gives it its name. @throws BackupFileError when another backup into the same file began meanwhile */
+  complete(): Promise<void>
+  /** Removes it. */
+  discard(): Promise<void>
+}
+
+/** In the place of what a process that was killed left: `path` with `.partial`, for this user alone. */
+export async function createPartialFile(path: string): Promise<PartialFile> {
+  const partial = `${path}.partial`
+  await rm(partial, { force: true })
+  const file = await open(partial, 'wx', 0o600)
+  const { ino } = await file.stat()
+  // Another backup takes ours for left over, and puts its own in the place.
+  const isOurs = async () =>
+    stat(partial).then(
+      (found) => found.ino === ino,
+      () => false,
+    )
+  return {
+    createWriteStream: () => file.createWriteStream({ flush: true }),
+    async complete() {
+      if (!(await isOurs()))
+        throw new BackupFileError(
+          `Another backup into ${path} began before this one was whole: this one is lost. Give each a file of its own.`,
+        )
+      await rename(partial, path)
+    },
+    async discard() {
+      await file.close()
+      if (await isOurs()) await rm(partial, { force: true })
+    },
+  }
+}
