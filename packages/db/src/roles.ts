@@ -40,19 +40,55 @@ export interface PreparedRoles {
   earlier: string[]
 }
 
-/** What each writes; both read everything. */
-const WRITES: Record<
-  ProcessName,
-  { insertAndUpdate: readonly string[] | 'everything'; remove: readonly string[] }
-> = {
+type Right = 'INSERT' | 'UPDATE' | 'DELETE'
+
+/** What each writes; both read everything. A row is also locked (FOR UPDATE) by the right to update it. */
+const WRITES: Record<ProcessName, Partial<Record<Right, readonly string[]>>> = {
   api: {
-    insertAndUpdate: ['ingest_runs', 'ingest_items', 'ingest_failures', 'idempotency_keys', 'run_totals'],
-    remove: [],
+    INSERT: ['idempotency_keys', 'ingest_failures', 'ingest_items', 'ingest_runs', 'run_totals'],
+    UPDATE: ['idempotency_keys', 'ingest_items', 'ingest_runs', 'run_totals'],
   },
   worker: {
-    insertAndUpdate: 'everything',
+    INSERT: [
+      'asked_symbols',
+      'financial_data',
+      'ingest_failures',
+      'ingest_items',
+      'ingest_runs',
+      'item_rejected_rows',
+      'price_revisions',
+      'provider_access',
+      'provider_keys',
+      'provider_request_days',
+      'provider_requests',
+      'rejected_rows',
+      'run_totals',
+      'symbol_days',
+      'symbol_initials',
+      'symbol_prefixes',
+      'symbols',
+      'workers',
+    ],
+    // What was stored before a change, and what failed, is never changed itself.
+    UPDATE: [
+      'financial_data',
+      'ingest_items',
+      'ingest_runs',
+      'provider_access',
+      'provider_keys',
+      'provider_request_days',
+      'provider_requests',
+      'provider_state',
+      'rejected_rows',
+      'run_totals',
+      'symbol_days',
+      'symbol_initials',
+      'symbol_prefixes',
+      'symbols',
+      'workers',
+    ],
     // Neither prices nor what they were before, nor what was rejected: these are never deleted.
-    remove: [
+    DELETE: [
       'idempotency_keys',
       'ingest_failures',
       'ingest_items',
@@ -61,7 +97,6 @@ const WRITES: Record<
       'provider_access',
       'provider_requests',
       'run_totals',
-      'symbol_days',
       'workers',
     ],
   },
@@ -167,7 +202,6 @@ async function makeRole(db: Database, role: string, password: string): Promise<v
 
 async function grant(db: Database, name: ProcessName, roleName: string): Promise<void> {
   const role = sql.identifier(roleName)
-  const { insertAndUpdate, remove } = WRITES[name]
   for (const schema of ['public', 'drizzle']) {
     await db.execute(sql`REVOKE ALL ON ALL TABLES IN SCHEMA ${sql.identifier(schema)} FROM ${role}`)
     await db.execute(sql`GRANT USAGE ON SCHEMA ${sql.identifier(schema)} TO ${role}`)
@@ -178,10 +212,10 @@ async function grant(db: Database, name: ProcessName, roleName: string): Promise
       tables.map((table) => sql`public.${sql.identifier(table)}`),
       sql`, `,
     )
-  const written =
-    insertAndUpdate === 'everything' ? sql`ALL TABLES IN SCHEMA public` : sql`${listed(insertAndUpdate)}`
-  await db.execute(sql`GRANT INSERT, UPDATE ON ${written} TO ${role}`)
-  if (remove.length > 0) await db.execute(sql`GRANT DELETE ON ${listed(remove)} TO ${role}`)
+  for (const right of ['INSERT', 'UPDATE', 'DELETE'] as const) {
+    const tables = WRITES[name][right]
+    if (tables !== undefined) await db.execute(sql`GRANT ${sql.raw(right)} ON ${listed(tables)} TO ${role}`)
+  }
 }
 
 /** BullMQ makes a sequence in its schema for each queue, whichever of the two comes first: the other uses it as well. */

@@ -251,9 +251,7 @@ test('Of two backups into one file at once the later is kept, and the earlier sa
   await waiting(1)
   const later = backUp(source.url, file, { simulated: false })
   await waiting(2)
-  const refused = expect(earlier).rejects.toThrow('Another backup into')
-  await release()
-  await refused
+  await Promise.all([expect(earlier).rejects.toThrow('Another backup into'), release()])
   await later
   expect(await readdir(folder)).toEqual(['a.backup'])
   await restore((await target()).url, file)
