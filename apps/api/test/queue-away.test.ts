@@ -1,7 +1,8 @@
 import { undispatchedItems } from '@stockpile/db/dispatch'
 import { waitFor } from '@stockpile/test-harness/process'
 import { redisUrl } from '@stockpile/test-harness/redis'
-import { describe, expect, test, vi } from 'vitest'
+import { ownRedis } from '@stockpile/test-harness/redis-server'
+import { beforeEach, describe, expect, test, vi } from 'vitest'
 import { slowness } from '@stockpile/test-harness/patience'
 import { problemOf, runShape, useApp } from './app.js'
 import type { TestApp } from './app.js'
@@ -82,6 +83,33 @@ describe.each([
     expect(problemOf(answer, 503).detail).toContain('The queue')
     expect(answer.body).not.toMatch(/ECONN|127\.0\.0\.1/)
     expect((await context.app.inject('/queues')).statusCode).toBe(200)
+  })
+})
+
+describe.skipIf(redisUrl() === null)('a Redis that is full', () => {
+  let ownUrl: string | undefined
+  beforeEach(async () => {
+    ownUrl = (await ownRedis({ maxmemory: '1' }))?.url
+  })
+  const context = useApp({
+    get redisUrl() {
+      return ownUrl
+    },
+  })
+
+  test('is told by readiness in its own words, and runs are accepted', async ({ skip }) => {
+    if (ownUrl === undefined) return skip('there is no redis-server of our own here')
+    const answer = await context.app.inject('/readyz')
+    expect(answer.body).toContain('Redis says: OOM')
+    expect(answer.json()).toMatchObject({
+      data: {
+        status: 'degraded',
+        checks: { database: 'up', queue: 'down', workers: 'up' },
+        causes: [{ check: 'queue', class: 'queue_refuses_jobs' }],
+      },
+    })
+    await post(context, ['IBM'])
+    expect(await undispatched(context)).toMatchObject([{ symbol: 'IBM' }])
   })
 })
 

@@ -3256,7 +3256,10 @@ export interface operations {
                                  * @enum {string}
                                  */
                                 database: "up" | "read_only";
-                                /** @enum {string} */
+                                /**
+                                 * @description down: it does not answer, or takes no jobs.
+                                 * @enum {string}
+                                 */
                                 queue: "up" | "down";
                                 /**
                                  * @description none: the last stopped as it was told to, or none ever started. lost: the last says no more that it lives. unknown: the database takes no rows, or was too slow to say.

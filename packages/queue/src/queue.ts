@@ -63,6 +63,7 @@ export function openQueue(options: OpenOptions & { onConnect?: () => void }): Op
       prefix,
       defaultJobOptions: JOB_OPTIONS,
     })
+    onRedis.add(queue)
     connection.on('close', () => disconnected.add(queue))
     connection.on('ready', () => disconnected.delete(queue))
     queue.on('error', onError)
@@ -240,11 +241,31 @@ export async function pingQueue(queue: IngestQueue, deadlineMs: number): Promise
   await answer(queue, () => queue.getWaitingCount(), deadlineMs, 'answer')
 }
 
+/**
+ * Whether the queue would take a job. A Redis that is full, cannot write to its disk or is a replica answers all questions
+ * and takes nothing: it is given what it has already. Of a PostgreSQL its own checks tell as much.
+ * @returns null, or why not in the words of Redis
+ * @throws as `pingQueue`
+ */
+export async function jobRefusal(queue: IngestQueue, deadlineMs: number): Promise<string | null> {
+  await pingQueue(queue, deadlineMs)
+  if (!onRedis.has(queue)) return null
+  try {
+    await answer(queue, () => queue.backend.setQueueMeta(queue.metaValues), deadlineMs, 'take a write')
+    return null
+  } catch (error) {
+    // An answer of Redis: anything else is none.
+    if (error instanceof Error && error.name === 'ReplyError') return error.message
+    throw error
+  }
+}
+
 /** The queue's backend gave no answer in time. */
 export class QueueTimeoutError extends Error {
   override readonly name = 'QueueTimeoutError'
 }
 
+const onRedis = new WeakSet<IngestQueue>()
 /** Queues that still owe an answer whose deadline has passed. */
 const overdue = new WeakSet<IngestQueue>()
 /** Queues whose connection was lost or refused, and not made again since. */

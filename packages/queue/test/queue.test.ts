@@ -5,13 +5,16 @@ import { useDatabase } from '@stockpile/test-harness/database'
 import { waitFor } from '@stockpile/test-harness/process'
 import { startProxy } from '@stockpile/test-harness/proxy'
 import { queueBackends, uniquePrefix } from '@stockpile/test-harness/redis'
-import { afterEach, describe, expect, test } from 'vitest'
+import { ownRedis } from '@stockpile/test-harness/redis-server'
+import { Redis } from 'ioredis'
+import { afterEach, describe, expect, onTestFinished, test } from 'vitest'
 import { chooseBackend } from '../src/backend.js'
 import type { Backend } from '../src/backend.js'
 import { jobIdOf } from '../src/job.js'
 import {
   endLeftPause,
   enqueue,
+  jobRefusal,
   openQueue,
   openWorker,
   pingQueue,
@@ -213,9 +216,32 @@ describe.each(queueBackends())('the queue on $name', ({ redisUrl }) => {
     expect(await queue.getRateLimitTtl()).toBeGreaterThan(1_000)
   })
 
-  test('answers a ping', async () => {
+  test('answers a ping, and takes jobs', async () => {
     const { queue } = setUp()
     await expect(pingQueue(queue, DEADLINE_MS)).resolves.toBeUndefined()
+    await expect(jobRefusal(queue, DEADLINE_MS)).resolves.toBeNull()
+  })
+})
+
+describe('a Redis that is full', () => {
+  test('answers, and is known to take no jobs until it has room', async ({ skip }) => {
+    const redis = await ownRedis()
+    if (redis === null) return skip('there is no redis-server here')
+    const { handle: queue, close } = openQueue({
+      backend: { kind: 'redis', url: redis.url },
+      onError: () => {},
+    })
+    onTestFinished(close)
+    await expect(jobRefusal(queue, DEADLINE_MS)).resolves.toBeNull()
+    const admin = new Redis(redis.url)
+    onTestFinished(() => admin.disconnect())
+    await admin.config('SET', 'maxmemory', '1')
+    await expect(enqueue(queue, [item(1)], DEADLINE_MS)).rejects.toThrow('OOM')
+    await expect(pingQueue(queue, DEADLINE_MS)).resolves.toBeUndefined()
+    await expect(jobRefusal(queue, DEADLINE_MS)).resolves.toContain('OOM')
+    await admin.config('SET', 'maxmemory', '0')
+    await expect(jobRefusal(queue, DEADLINE_MS)).resolves.toBeNull()
+    await enqueue(queue, [item(1)], DEADLINE_MS)
   })
 })
 
@@ -237,6 +263,7 @@ describe('a queue that is away', () => {
       const startedAt = performance.now()
       await expect(enqueue(queue.handle, [item(1)], 300)).rejects.toThrow(QueueTimeoutError)
       await expect(pingQueue(queue.handle, 300)).rejects.toThrow(/./)
+      await expect(jobRefusal(queue.handle, 300)).rejects.toThrow(/./)
       expect(performance.now() - startedAt).toBeLessThan(1_500)
     } finally {
       await queue.close()

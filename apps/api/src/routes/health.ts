@@ -2,7 +2,7 @@ import { readCauses } from '@stockpile/db/causes'
 import type { Cause } from '@stockpile/db/causes'
 import { ping } from '@stockpile/db/connection'
 import { PROVIDER_STATUSES, providerStatus } from '@stockpile/db/provider-status'
-import { pingQueue } from '@stockpile/queue/queue'
+import { jobRefusal } from '@stockpile/queue/queue'
 import * as z from 'zod'
 import type { Dependencies } from '../dependencies.js'
 import { createProbe } from '../probe.js'
@@ -18,7 +18,7 @@ const checksSchema = z.object({
   database: z.enum(['up', 'read_only']).meta({
     description: 'read_only: it serves data, and takes no rows and no runs. Down: 503.',
   }),
-  queue: z.enum(['up', 'down']),
+  queue: z.enum(['up', 'down']).meta({ description: 'down: it does not answer, or takes no jobs.' }),
   workers: z.enum(['up', 'none', 'lost', 'unknown']).meta({
     description:
       'none: the last stopped as it was told to, or none ever started. lost: the last says no more that it lives. unknown: the database takes no rows, or was too slow to say.',
@@ -46,8 +46,8 @@ export function healthRoutes(app: App, { db, dataDb, queue }: Dependencies): voi
     return 'up' as const
   }, DATABASE_DEADLINE_MS)
   const lookAtQueue = createProbe(async () => {
-    await pingQueue(queue, QUEUE_DEADLINE_MS)
-    return 'up' as const
+    const refusal = await jobRefusal(queue, QUEUE_DEADLINE_MS)
+    return refusal === null ? [] : [queueRefuses(refusal)]
   }, QUEUE_DEADLINE_MS)
   const lookForCauses = createProbe(() => readCauses(db), DATABASE_DEADLINE_MS)
   const seen = new FirstSeen()
@@ -111,22 +111,19 @@ export function healthRoutes(app: App, { db, dataDb, queue }: Dependencies): voi
       },
     },
     async () => {
-      const [database, jobs = 'down', found] = await Promise.all([
+      const [database, trouble = [QUEUE_DOWN], found] = await Promise.all([
         lookAtDatabase(),
         lookAtQueue(),
         lookForCauses(),
       ])
       if (database === undefined) throw unavailable('The database')
-      const causes = [
-        ...(jobs === 'down' ? [QUEUE_DOWN] : []),
-        ...(found === undefined ? [SLOW_DATABASE] : found.map(readinessCause)),
-      ]
+      const causes = [...trouble, ...(found === undefined ? [SLOW_DATABASE] : found.map(readinessCause))]
       const isDegraded =
-        found === undefined || jobs === 'down' || found.some(({ for: what }) => what !== 'quota')
+        found === undefined || trouble.length > 0 || found.some(({ for: what }) => what !== 'quota')
       return {
         data: {
           status: isDegraded ? 'degraded' : 'ready',
-          checks: { ...checksOf(found), queue: jobs },
+          checks: { ...checksOf(found), queue: trouble.length > 0 ? 'down' : 'up' },
           causes: seen.stamp(causes),
         },
         info: INFO,
@@ -150,6 +147,17 @@ const QUEUE_DOWN: ReadinessCause = {
   detail: 'The queue does not answer: runs are accepted, and begin once it does.',
   advice:
     'Look whether the Redis of REDIS_URL, or without one the database, is up and not full; work then goes on by itself.',
+}
+
+function queueRefuses(refusal: string): ReadinessCause {
+  return {
+    check: 'queue',
+    class: 'queue_refuses_jobs',
+    since: null,
+    detail: `The queue answers, but takes no jobs: runs are accepted, and begin once it does. Redis says: ${refusal}`,
+    advice:
+      'Make room in the memory or on the disk of the Redis of REDIS_URL, or point it to one that takes writes; work then goes on by itself.',
+  }
 }
 
 function checksOf(causes: readonly Cause[] | undefined): Omit<Checks, 'queue'> {
