@@ -8,6 +8,8 @@ import type { Watchdog } from '../servers/watchdog.js'
 /** A Redis of one world's own, to be killed, frozen, emptied and filled. */
 export interface RedisControl {
   url: string
+  /** Where it keeps its files. */
+  folder: string
   kill: () => Promise<void>
   /** After a kill, on the same port and folder. */
   start: () => Promise<void>
@@ -51,6 +53,7 @@ export async function startRedisControl(
   }
   return {
     url,
+    folder,
     kill,
     async start() {
       server = await startRedis(program, folder, { ...all, port: new URL(url).port })

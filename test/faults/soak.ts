@@ -24,6 +24,8 @@ const LIMITS = { perSecond: 10, perMinute: 300, perDay: 50_000 }
 const DRAIN_DEADLINE_MS = 900_000
 /** Of items: five sound tries in vain, one after the other, are rare when every fault ends within seconds. */
 const MOST_FAILED = 0.01
+/** After its end a cause may be told for so long. */
+const STILL_TOLD_MS = 30_000
 /** Requests sent ÷ requests needed. */
 const MOST_WASTE = 1.05
 
@@ -93,7 +95,7 @@ async function soak(
   world: World,
   { seed, durationMs, signal }: { seed: number; durationMs: number; signal: AbortSignal },
 ): Promise<string[]> {
-  const { backend, simulator, sql, http, drained } = world
+  const { backend, simulator, sql, http, telling, drained } = world
   const possible = DEEDS.filter((deed) => backend === 'redis' || deed.redisOnly !== true)
   const startedAt = performance.now()
   const elapsedMs = () => performance.now() - startedAt
@@ -126,7 +128,12 @@ async function soak(
   }
   simulator.clearRules()
   say('nothing more; waiting for the end of everything accepted')
+  const quiet = sleep(STILL_TOLD_MS)
   await drained(DRAIN_DEADLINE_MS)
+  await quiet
+  // None of these faults lasts for as long as it may go untold: that none is still told is what I7 asks here.
+  telling.watch()
+  await telling.judgeable()
   const [items] = await sql<{ items: number; failed: number }[]>`
     SELECT count(*)::int AS items, (count(*) FILTER (WHERE state = 'failed'))::int AS failed FROM ingest_items`
   say(

@@ -32,7 +32,13 @@ const readiness = z.object({
     causes: z.array(cause.extend({ check: z.string(), class: z.string() })),
   }),
 })
-const quota = z.object({ data: z.object({ causes: z.array(cause.extend({ for: z.string() })) }) })
+const quota = z.object({
+  data: z.object({
+    items_waiting: z.number(),
+    backlog_done_at: z.string().nullable(),
+    causes: z.array(cause.extend({ for: z.string() })),
+  }),
+})
 const runs = z.object({
   data: z.array(
     z.object({
@@ -46,12 +52,15 @@ const runs = z.object({
 
 type Place = 'readiness' | 'quota' | 'run'
 
-/** What one place told at one look. `atMs` is when it was asked. */
+/** What one place told at one look. */
 interface Look {
+  /** When it was asked. */
   atMs: number
+  /** When it had answered. */
+  answeredMs: number
   place: Place
   told: { as: string; since: string | null }[]
-  /** Of a run. */
+  /** Of a run, and of all that is unfinished. */
   hasEstimate?: boolean
 }
 
@@ -83,29 +92,33 @@ export function createTelling(http: Pick<Http, 'request'>): Telling {
   async function ask<Answer>(path: string, shape: z.ZodType<Answer>) {
     const atMs = Date.now()
     const { status, text } = await http.request(path)
-    return { atMs, answer: status === 503 ? null : shape.parse(JSON.parse(text)) }
+    return {
+      at: { atMs, answeredMs: Date.now() },
+      answer: status === 503 ? null : shape.parse(JSON.parse(text)),
+    }
   }
   const away = [{ as: 'database', since: null }]
 
   async function look(): Promise<void> {
     const ready = await ask('/readyz', readiness)
     looks.push({
-      atMs: ready.atMs,
+      ...ready.at,
       place: 'readiness',
       told: ready.answer?.data.causes.map(({ check, since }) => ({ as: check, since })) ?? away,
     })
     const spent = await ask('/api/quota', quota)
     looks.push({
-      atMs: spent.atMs,
+      ...spent.at,
       place: 'quota',
       told: spent.answer?.data.causes.map((one) => ({ as: one.for, since: one.since })) ?? away,
+      hasEstimate: (spent.answer?.data.items_waiting ?? 0) > 0 && spent.answer?.data.backlog_done_at !== null,
     })
     const listed = await ask('/api/ingest?limit=5', runs)
     const unfinished = listed.answer?.data.find((run) => run.finished_at === null)
     if (unfinished === undefined) return
     const { waiting, estimated_completion_at: estimate } = unfinished
     looks.push({
-      atMs: listed.atMs,
+      ...listed.at,
       place: 'run',
       told: waiting === null ? [] : [{ as: waiting.for, since: waiting.since }],
       hasEstimate: estimate !== null,
@@ -136,10 +149,10 @@ export function createTelling(http: Pick<Http, 'request'>): Telling {
         : toldAs === 'database'
           ? ['readiness', 'quota']
           : ['readiness', 'quota', 'run']
+    // A look that the end of the fault overtook may tell either.
+    const lasting = looks.filter((one) => one.atMs >= beganMs + LIMIT_MS && one.answeredMs < endedMs)
     for (const place of places) {
-      const during = looks.filter(
-        (one) => one.place === place && one.atMs >= beganMs + LIMIT_MS && one.atMs < endedMs,
-      )
+      const during = lasting.filter((one) => one.place === place)
       if (during.length === 0) found.push(`I7: nobody looked at ${place} while ${toldAs} was to be told`)
       const silent = during.filter((one) => isToldAs(one, toldAs) === undefined)
       if (silent.length > 0)
@@ -149,9 +162,10 @@ export function createTelling(http: Pick<Http, 'request'>): Telling {
       const since = during.map((one) => isToldAs(one, toldAs)?.since).find((one) => one !== undefined)
       if (toldAs !== 'database' && since !== undefined && !isNear(since, beganMs))
         found.push(`I7: ${place} says that ${toldAs} is so since ${since}, not since ${instant(beganMs)}`)
-      const guessed = during.filter((one) => one.hasEstimate === true && toldAs !== 'quota')
-      if (guessed.length > 0) found.push(`I7: a run has an estimate while ${toldAs} holds it up`)
     }
+    const guessed = lasting.filter((one) => one.hasEstimate === true && toldAs !== 'quota')
+    if (guessed.length > 0)
+      found.push(`I7: ${guessed[0]?.place} has an estimate while ${toldAs} holds work up`)
     const told = looks.filter(
       (one) => one.atMs >= endedMs + LIMIT_MS && one.atMs < nextMs && isToldAs(one, toldAs) !== undefined,
     )
@@ -165,7 +179,9 @@ export function createTelling(http: Pick<Http, 'request'>): Telling {
   /** Outside of every fault, and of the 30 s after it, nothing is to be told. */
   function invented(): string[] {
     const quiet = looks.filter((one) =>
-      faults.every(({ beganMs, endedMs = Infinity }) => one.atMs < beganMs || one.atMs >= endedMs + LIMIT_MS),
+      faults.every(
+        ({ beganMs, endedMs = Infinity }) => one.answeredMs < beganMs || one.atMs >= endedMs + LIMIT_MS,
+      ),
     )
     const told = quiet.filter((one) => one.atMs >= watchedMs && one.told.length > 0)
     return [

@@ -1,5 +1,6 @@
 import { equal } from 'node:assert/strict'
 import { chargedAttempts } from '../attempts.js'
+import { BACKENDS } from '../row.js'
 import type { Row } from '../row.js'
 import { symbols } from '../symbols.js'
 
@@ -12,7 +13,7 @@ export const coldStarts: Row = {
   number: 51,
   title:
     'a worker starts cold 20 times with work waiting, and the upstream answers after 3 s: no window is exceeded',
-  backends: ['redis'],
+  backends: BACKENDS,
   world: { workers: 0, concurrency: 8, latencyMs: 3_000, limits: { perSecond: 5, perMinute: 0, perDay: 0 } },
   async run({ http, programs, simulator, sql, until, drained }) {
     // Until a key was accepted one request at a time goes out.

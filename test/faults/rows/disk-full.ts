@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { BACKENDS } from '../row.js'
 import type { Row } from '../row.js'
 import { mountSmallDisk } from '../small-disk.js'
 import { symbols } from '../symbols.js'
@@ -10,7 +11,7 @@ export const diskFull: Row = {
   number: 38,
   title:
     "the disk of PostgreSQL's prices is full: what was fetched is kept, nothing more is asked for, all is stored when it is free",
-  backends: ['redis'],
+  backends: BACKENDS,
   world: { ...UNSTORABLE_WORLD, ownPostgres: true, allows503: true },
   async run(world) {
     const { servers, sql } = world

@@ -1,14 +1,12 @@
 import { equal, ok } from 'node:assert/strict'
-import { rename, writeFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { chargedAttempts } from '../attempts.js'
 import { NEXT_API_KEY } from '../canary.js'
+import { INVALID_KEY, replaceKey } from '../key-file.js'
 import { BACKENDS } from '../row.js'
 import type { Row } from '../row.js'
 import { symbols } from '../symbols.js'
 
-/** What the simulator does not accept. */
-const INVALID_KEY = 'invalid'
 /** The key is looked at every 5 s: three times. */
 const WATCHED_MS = 12_000
 const RECOVERY_LIMIT_MS = 15_000
@@ -20,11 +18,7 @@ export const keyInvalid: Row = {
   quick: true,
   world: { workers: 2, keyFile: true },
   async run({ http, simulator, sql, programs, keyFile, until, drained }) {
-    const replaceKey = async (key: string) => {
-      await writeFile(`${keyFile}.new`, `${key}\n`)
-      await rename(`${keyFile}.new`, keyFile)
-    }
-    await replaceKey(INVALID_KEY)
+    await replaceKey(keyFile, INVALID_KEY)
     const { id } = await http.ingest(symbols(30))
     await until('blocked', async () => (await http.run(id)).status === 'blocked')
     await sleep(WATCHED_MS)
@@ -36,7 +30,7 @@ export const keyInvalid: Row = {
       .some((output) => /"level":"error",.*does not accept the API key/.test(output))
     ok(isLoud, 'No worker says by an error that the key is not accepted')
 
-    await replaceKey(NEXT_API_KEY)
+    await replaceKey(keyFile, NEXT_API_KEY)
     const replacedAt = performance.now()
     await until('a request', () => simulator.arrivals().length > 1)
     const recoveryMs = Math.round(performance.now() - replacedAt)

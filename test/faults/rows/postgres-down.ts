@@ -6,7 +6,6 @@ import { BACKENDS } from '../row.js'
 import type { Row } from '../row.js'
 import { symbols } from '../symbols.js'
 
-const DOWN_MS = 30_000
 /** What was on its way to the provider when the database went. */
 const SETTLE_MS = 2_000
 const CONCURRENCY = 4
@@ -14,13 +13,15 @@ const SYMBOLS = 30
 
 export const postgresDown: Row = {
   number: 13,
-  title: 'PostgreSQL is down for 30 s in the middle of a run: 503, no attempt and no quota is spent',
+  title: 'PostgreSQL is down for 36 s in the middle of a run: 503, no attempt and no quota is spent',
   backends: BACKENDS,
   world: { ownPostgres: true, concurrency: CONCURRENCY, latencyMs: 200, allows503: true },
   async run(world) {
-    const { http, sql, simulator, drained, crashPostgres, restartPostgres } = world
+    const { http, sql, simulator, telling, drained, crashPostgres, restartPostgres } = world
+    telling.watch()
     await http.ingest(symbols(SYMBOLS))
     await midway(world, SYMBOLS / 2)
+    telling.began('database')
     await crashPostgres()
     await sleep(SETTLE_MS)
     const requestsAtCrash = simulator.arrivals().length
@@ -33,16 +34,18 @@ export const postgresDown: Row = {
       if (answer.status !== 503 || answer.retryAfter === null)
         throw new Error(`${method} ${path} answered ${answer.status} without its database`)
     }
-    await sleep(DOWN_MS - SETTLE_MS)
+    await telling.judgeable()
     const spent = simulator.arrivals().length - requestsAtCrash
     if (spent > 0) throw new Error(`${spent} requests were sent without the database`)
     await restartPostgres()
+    telling.ended()
     const backAt = performance.now()
     await drained(120_000)
     const recoveryMs = Math.round(performance.now() - backAt)
     equal(await chargedAttempts(sql), 0, 'attempts charged')
     const repeated = simulator.arrivals().length - SYMBOLS
     if (repeated > CONCURRENCY) throw new Error(`${repeated} requests more than symbols`)
+    await telling.judgeable()
     return { recoveryMs }
   },
 }

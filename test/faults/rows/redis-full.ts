@@ -2,9 +2,11 @@ import type { Row } from '../row.js'
 
 export const redisFull: Row = {
   number: 12,
-  title: 'Redis is full (noeviction): what was not sent stays pending and visible, and is sent later',
+  title: 'Redis is full (noeviction): told, what was not sent stays pending and visible, and is sent later',
   backends: ['redis'],
-  async run({ http, redis, sql, until, drained }) {
+  async run({ http, redis, sql, telling, until, drained }) {
+    telling.watch()
+    telling.began('queue')
     await redis?.ask((client) => client.config('SET', 'maxmemory', '1mb'))
     const { id } = await http.ingest(['IBM', 'AAPL', 'MSFT'])
     const { counts } = await http.run(id)
@@ -13,9 +15,13 @@ export const redisFull: Row = {
       const unsent = await sql`SELECT FROM ingest_items WHERE dispatched_at IS NULL AND state = 'pending'`
       return unsent.length === 3
     })
+    await telling.judgeable()
     await redis?.ask((client) => client.config('SET', 'maxmemory', '0'))
+    telling.ended()
     const roomAt = performance.now()
     await drained()
-    return { recoveryMs: Math.round(performance.now() - roomAt) }
+    const recoveryMs = Math.round(performance.now() - roomAt)
+    await telling.judgeable()
+    return { recoveryMs }
   },
 }

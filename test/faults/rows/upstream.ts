@@ -3,6 +3,7 @@ import { clockWrong } from './clock-wrong.js'
 import { keyInvalid } from './key-invalid.js'
 import { rowsDefective } from './rows-defective.js'
 import { symbolUnknown } from './symbol-unknown.js'
+import { daySpentTold, keyInvalidTold } from './told.js'
 import { upstreamCut } from './upstream-cut.js'
 import { upstreamDaySpent } from './upstream-day-spent.js'
 import { upstreamFailing } from './upstream-failing.js'
@@ -26,7 +27,9 @@ export const UPSTREAM_ROWS: readonly Row[] = [
   upstreamThrottled,
   upstreamLimits,
   upstreamDaySpent,
+  daySpentTold,
   keyInvalid,
+  keyInvalidTold,
   symbolUnknown,
   upstreamNonsense,
   upstreamRedirects,
