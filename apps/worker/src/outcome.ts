@@ -3,6 +3,7 @@ import { isUnavailable, withoutParameters } from '@stockpile/db/connection'
 import type { Connection } from '@stockpile/db/connection'
 import { ClaimLostError, failAttempt, failKnown, releaseItem } from '@stockpile/db/items'
 import type { ClaimedItem, Failure, Final, Wait } from '@stockpile/db/items'
+import { priorityBehind } from '@stockpile/queue/job'
 import { MAX_ATTEMPTS } from '@stockpile/queue/retry-policy'
 import { RetryLaterError } from '@stockpile/queue/queue'
 import type { IngestJob } from '@stockpile/queue/queue'
@@ -243,6 +244,7 @@ async function snooze(
     )
   notes.add(`waits ${Math.ceil(wait.ms / 1000)} s: ${wait.reason} No attempt is spent.`)
   if (isBehind) {
+    await attempt.job.changePriority({ priority: priorityBehind(attempt.job.priority) })
     await attempt.job.moveToDelayed(Date.now() + wait.ms + BEHIND_MS, attempt.token)
     throw new DelayedError()
   }

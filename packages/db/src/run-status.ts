@@ -165,8 +165,8 @@ async function selectRuns(db: Database, which: SQL): Promise<(Run & PlaceInTime<
       ) AS waiting ON pending > 0
       LEFT JOIN LATERAL (
         SELECT CASE WHEN bool_and(waiting_for IS NOT DISTINCT FROM 'storage') THEN min(waiting_reason) END AS by
-          FROM ingest_items WHERE run_id = run.id AND state = 'running'
-      ) AS held ON pending = 0 AND running > 0
+          FROM ingest_items WHERE run_id = run.id AND state = 'running' AND pending = 0 AND running > 0
+      ) AS held ON true
      ORDER BY run.requested_at DESC, run.id DESC`)
   const causes = rows.some((run) => run.finishedAt === null) ? await readCauses(db) : []
   return rows.map((row) => runUnder(row, causes[0] ?? null))

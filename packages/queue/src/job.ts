@@ -18,8 +18,20 @@ const jobDataSchema = z.strictObject({
 /** A job's payload. No key, no price: an item to take, and what a person wants to see of it. */
 export type JobData = z.infer<typeof jobDataSchema>
 
-export const PRIORITIES = { high: 1, normal: 2, low: 3 } as const
+/** BullMQ's: the smaller go first. Between two of them there is room for what goes behind the others of its own. */
+export const PRIORITIES = { high: 1, normal: 1_000, low: 1_000_000 } as const
+/** How often a job goes behind the others of its priority. */
+const MOST_BEHIND = 900
 export type Priority = keyof typeof PRIORITIES
+
+/**
+ * The priority of a job that goes behind the others of its own, and behind those that went there less often. A later turn
+ * alone is not enough: in PostgreSQL a job that was put off keeps its place.
+ */
+export function priorityBehind(priority: number): number {
+  const steps = priority % PRIORITIES.normal
+  return steps < MOST_BEHIND ? priority + 1 : priority
+}
 
 /** A job that this version of the worker cannot run, now or later. */
 export class InvalidJobError extends Error {

@@ -1,6 +1,14 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { InvalidJobError, itemIdOf, jobData, jobIdOf, parseJobData } from '../src/job.js'
+import {
+  InvalidJobError,
+  itemIdOf,
+  jobData,
+  jobIdOf,
+  parseJobData,
+  PRIORITIES,
+  priorityBehind,
+} from '../src/job.js'
 import { backoffMs, MAX_ATTEMPTS } from '../src/retry-policy.js'
 
 const runId = '019a0000-0000-7000-8000-000000000000'
@@ -67,4 +75,22 @@ describe('the retry policy', () => {
     )
     expect(MAX_ATTEMPTS).toBe(5)
   })
+})
+
+test('a job that goes behind the others of its priority, however often, stays before those of the next', () => {
+  const { high, normal, low } = PRIORITIES
+  for (const [own, next] of [
+    [high, normal],
+    [normal, low],
+    [low, 2 ** 21],
+  ] as const) {
+    let priority: number = own
+    for (let times = 0; times < 2_000; times++) {
+      const behind = priorityBehind(priority)
+      expect(behind).toBeGreaterThanOrEqual(Math.min(priority + 1, behind))
+      expect(behind).toBeLessThan(next)
+      priority = behind
+    }
+    expect(priority).toBeGreaterThan(own + 800)
+  }
 })
