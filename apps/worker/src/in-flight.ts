@@ -39,6 +39,10 @@ export class InFlight {
     return id !== null && this.#held.has(id)
   }
 
+  hasSymbol(symbol: string): boolean {
+    return [...this.#held.values()].some(({ item }) => item.symbol === symbol)
+  }
+
   claims(): { id: number; claim: number }[] {
     return [...this.#held.values()].map(({ item }) => ({ id: item.id, claim: item.claim }))
   }

@@ -84,6 +84,8 @@ async function processTaken(
   })
   const notes = new JobNotes(job, log)
   const asked: Asked = { outputsize: null }
+  // Taken at the same moment as another of its symbol: neither saw the other in the database.
+  const isBeside = item.isBeside || inFlight.hasSymbol(item.symbol)
   return inFlight.hold(item, async (signal) => {
     try {
       signal.throwIfAborted()
@@ -94,7 +96,7 @@ async function processTaken(
         return settled
       }
       if (item.knownFailure !== null) throw new KnownFailureError(item.knownFailure)
-      if (item.isBeside && !item.force) return await yieldToOther(db, item, job, token)
+      if (isBeside && !item.force) return await yieldToOther(db, item, job, token)
       const { series, synthetic, bytes, fetchMs } = await fetchSeries(dependencies, item, {
         notes,
         asked,
