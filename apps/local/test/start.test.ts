@@ -10,6 +10,7 @@ import { startSimulator } from '@stockpile/alphavantage/simulator'
 import { freePort } from '@stockpile/embedded-postgres/free-port'
 import { ownRedis } from '@stockpile/test-harness/redis-server'
 import { type TestProcess, useProcesses, waitFor } from '@stockpile/test-harness/process'
+import postgres from 'postgres'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 
 const MAIN = fileURLToPath(new URL('../dist/main.js', import.meta.url))
@@ -90,6 +91,21 @@ test('From an empty folder IBM and AAPL come in, every printed address answers, 
   const newest = /end_date=([\d-]+)/.exec(first.lines.join('\n'))?.[1]
   // The page that is printed begins with the newest row.
   expect(/"date":"([\d-]+)"/.exec(prices)?.[1]).toBe(newest)
+
+  const [, at] = / -p (\d+) /.exec(first.lines.join('\n')) ?? []
+  const password = (await readFile(join(home, 'postgres', 'password'), 'utf8')).trim()
+  const sql = postgres(`postgres://stockpile@127.0.0.1:${at}/stockpile_simulated`, { password, max: 1 })
+  try {
+    const sessions = await sql<{ usename: string; rolsuper: boolean }[]>`
+      SELECT DISTINCT usename, rolsuper FROM pg_stat_activity JOIN pg_roles ON rolname = usename
+       WHERE application_name ~ 'api|worker' ORDER BY usename`
+    expect([...sessions]).toEqual([
+      { usename: 'stockpile_simulated_api', rolsuper: false },
+      { usename: 'stockpile_simulated_worker', rolsuper: false },
+    ])
+  } finally {
+    await sql.end()
+  }
 
   const second = start({ PORT: String(await freePort()) })
   expect(await second.waitForExit(START)).toBe(1)

@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm'
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { Database } from '../src/connection.js'
-import { listFailures } from '../src/failures.js'
+import { groupFailures, listFailures } from '../src/failures.js'
 import { listRejectedRows, listRejectedRowsOfRun } from '../src/rejected-rows.js'
 import { getRun, listItems, listRuns } from '../src/run-status.js'
 import { useConnection } from './database.js'
@@ -14,6 +14,9 @@ const FAILURES = 10_000
 const BOUND = 1_000
 /** Behind nothing: later than all. */
 const FAR = { at: 4e15, id: 1 }
+/** Before all, and after all. */
+const LONG_AGO = '2000-01-01T00:00:00Z'
+const SOME_DAY = '2100-01-01T00:00:00Z'
 
 /** How many entries of tables and indexes it takes. */
 async function entriesRead(work: (db: Database) => Promise<unknown>): Promise<number> {
@@ -77,7 +80,36 @@ describe('a look costs what it shows, and not what there is', () => {
       (db) => listFailures(db, { class: 'none', limit: 20, offset: 0 }),
     ],
     ['at failures of a symbol', (db) => listFailures(db, { symbol: 'S7', limit: 20, offset: 0 })],
+    ['at failures since an instant', (db) => listFailures(db, { from: LONG_AGO, limit: 20, after: FAR })],
+    [
+      'at failures since an instant with none',
+      (db) => listFailures(db, { from: SOME_DAY, limit: 20, offset: 0 }),
+    ],
+    [
+      'at failures until an instant with none',
+      (db) => listFailures(db, { until: LONG_AGO, limit: 20, offset: 0 }),
+    ],
+    [
+      'at failures of a run and a class since an instant',
+      (db) => listFailures(db, { runId: RUN, class: 'timeout', from: LONG_AGO, limit: 20, after: FAR }),
+    ],
+    // Of anything but a symbol, by design, all of the table may be read to group what matches.
+    ['at classes of failures of a symbol', (db) => groupFailures(db, { symbol: 'S7' })],
     ['at rejected rows', (db) => listRejectedRows(db, { limit: 20, after: FAR })],
+    ['at rejected rows that wait', (db) => listRejectedRows(db, { resolved: false, limit: 20, after: FAR })],
+    [
+      'at rejected rows that do not, of which there are none',
+      (db) => listRejectedRows(db, { resolved: true, limit: 20, offset: 0 }),
+    ],
+    [
+      'at rejected rows of a symbol that do not wait',
+      (db) => listRejectedRows(db, { symbol: 'S7', resolved: true, limit: 20, offset: 0 }),
+    ],
+    [
+      'at rejected rows of a run that wait',
+      (db) => listRejectedRowsOfRun(db, RUN, { resolved: false, limit: 20, after: { itemId: 900, id: 900 } }),
+    ],
+    // resolved=true of a run whose rows all wait looks at each of them: it is not in the order of the run's items.
     [
       'at rejected rows of a run',
       (db) => listRejectedRowsOfRun(db, RUN, { limit: 20, after: { itemId: 900, id: 900 } }),
