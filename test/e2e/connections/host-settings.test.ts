@@ -119,8 +119,11 @@ async function answers(env: Record<string, string>): Promise<Record<string, unkn
   const { data: run } = runSchema.parse(await ask.json())
   const ended = await waitFor(
     async () => {
-      const { data } = runSchema.parse(await (await fetch(`${api.url}/api/ingest/${run.id}`)).json())
-      return ['succeeded', 'partial', 'failed'].includes(data.status) ? data : undefined
+      const text = await (await fetch(`${api.url}/api/ingest/${run.id}`)).text()
+      const { data } = runSchema.parse(JSON.parse(text))
+      // That prices are made up is said within a second of the first: from then on in every answer.
+      const isSaid = text.includes('"synthetic_data":true')
+      return isSaid && ['succeeded', 'partial', 'failed'].includes(data.status) ? data : undefined
     },
     { deadlineMs: DEADLINE_MS, what: 'the run' },
   )
