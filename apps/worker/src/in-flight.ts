@@ -39,8 +39,11 @@ export class InFlight {
     return id !== null && this.#held.has(id)
   }
 
+  /** Whether a request for the symbol is in flight here, or about to be: what gives way to another does not count. */
   hasSymbol(symbol: string): boolean {
-    return [...this.#held.values()].some(({ item }) => item.symbol === symbol)
+    return [...this.#held.values()].some(
+      ({ item }) => item.symbol === symbol && (item.force || !item.isBeside),
+    )
   }
 
   claims(): { id: number; claim: number }[] {
