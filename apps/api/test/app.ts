@@ -136,6 +136,7 @@ export async function liveWorker(db: Database, values: Partial<WorkerSelf> = {})
     keyProblem: null,
     concurrency: 4,
     queue: 'redis',
+    queueProblem: null,
     startedMsAgo: 60_000,
     waiting: null,
     ...values,

@@ -4,7 +4,7 @@ import { redisUrl } from '@stockpile/test-harness/redis'
 import { ownRedis } from '@stockpile/test-harness/redis-server'
 import { beforeEach, describe, expect, test, vi } from 'vitest'
 import { slowness } from '@stockpile/test-harness/patience'
-import { problemOf, runShape, useApp } from './app.js'
+import { liveWorker, problemOf, runShape, useApp } from './app.js'
 import type { TestApp } from './app.js'
 import { useProxy } from './proxy.js'
 
@@ -83,6 +83,22 @@ describe.each([
     expect(problemOf(answer, 503).detail).toContain('The queue')
     expect(answer.body).not.toMatch(/ECONN|127\.0\.0\.1/)
     expect((await context.app.inject('/queues')).statusCode).toBe(200)
+  })
+})
+
+describe('a queue that the workers cannot use', () => {
+  const context = useApp({ worker: false })
+
+  test('is told though this API can use it', async () => {
+    const queueProblem = { class: 'queue_down', detail: 'The queue does not answer.' }
+    await liveWorker(context.db, { queueProblem })
+    const answer = await context.app.inject('/readyz')
+    expect(answer.json()).toMatchObject({
+      data: { status: 'degraded', checks: { queue: 'down' }, causes: [{ check: 'queue', ...queueProblem }] },
+    })
+    expect((await context.app.inject('/api/quota')).json()).toMatchObject({
+      data: { causes: [{ for: 'queue', ...queueProblem }] },
+    })
   })
 })
 

@@ -60,6 +60,15 @@ const WAITS = new Map<string, Wait>([
       advice: 'It goes on by itself once one works.',
     },
   ],
+  [
+    'queue',
+    {
+      item: 'waiting for the queue',
+      run: 'waits for the queue to give and take jobs',
+      runUntil: (time) => `waits for the queue to give and take jobs until ${time}`,
+      advice: 'It goes on by itself.',
+    },
+  ],
 ])
 
 function unknownWait(what: string): Wait {

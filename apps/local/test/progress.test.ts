@@ -190,6 +190,11 @@ test.each([
     text: 'waits for PostgreSQL to take rows, tries it again at 12:05: Why. It goes on by itself.',
   },
   { what: 'worker', until: null, text: 'waits for a worker: Why. It goes on by itself once one works.' },
+  {
+    what: 'queue',
+    until: null,
+    text: 'waits for the queue to give and take jobs: Why. It goes on by itself.',
+  },
   { what: 'quota', until: null, text: "waits for room in the provider's limit: Why." },
   { what: 'moonlight', until: onThe(18, 12, 5), text: 'waits until 12:05 (moonlight): Why.' },
   { what: 'moonlight', until: null, text: 'waits (moonlight): Why.' },

@@ -115,6 +115,7 @@ export async function startWorker(
       {
         db,
         self: { plan, limits, concurrency, queue: backend.kind },
+        queue: queue.handle,
         apiKey,
         waiting: () => waiting.now(),
         logger,

@@ -54,6 +54,7 @@ test('runs are kept for ever with 0 days, while lost workers are forgotten after
       keyProblem: null,
       concurrency: 1,
       queue: 'postgres',
+      queueProblem: null,
       startedMsAgo: 0,
       waiting: null,
     })

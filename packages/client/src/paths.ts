@@ -400,10 +400,10 @@ export interface components {
             /** @description Why nothing of it is sent; null while some of it may go on. */
             waiting: {
                 /**
-                 * @description Room in the quota, a key that works, a provider that answers, a database that takes rows, or a worker, while none lives. Of several what a person has to do something about first.
+                 * @description Room in the quota, a key that works, a provider that answers, a queue that gives and takes jobs, a database that takes rows, or a worker, while none lives. Of several what a person has to do something about first.
                  * @enum {string}
                  */
-                for: "quota" | "key" | "provider" | "storage" | "worker";
+                for: "quota" | "key" | "provider" | "storage" | "worker" | "queue";
                 /** @description Of the cause, as under causes of /readyz; null for the short limits of the quota, within which work goes on. */
                 class: string | null;
                 /** @description A sentence. */
@@ -437,11 +437,11 @@ export interface components {
         };
         Cause: {
             /**
-             * @description What all runs wait for: a worker, while none lives; a database that takes rows; a key that works; a provider that answers; room in the quota.
+             * @description What all runs wait for: a worker, while none lives; a database that takes rows; a queue that gives and takes jobs; a key that works; a provider that answers; room in the quota.
              * @enum {string}
              */
-            for: "quota" | "key" | "provider" | "storage" | "worker";
-            /** @description Of the cause, for programs: no_worker, worker_lost, missing_key, the class of a failure or refusal. */
+            for: "quota" | "key" | "provider" | "storage" | "worker" | "queue";
+            /** @description Of the cause, for programs: no_worker, worker_lost, queue_down, missing_key, the class of a failure or refusal. */
             class: string;
             /** @description null where nobody can say. */
             since: string | null;
@@ -3116,7 +3116,7 @@ export interface operations {
                             /** @description What keeps this one from taking items; null unless it waits. */
                             waiting: {
                                 /** @enum {string} */
-                                for: "quota" | "key" | "provider" | "storage";
+                                for: "quota" | "key" | "provider" | "storage" | "queue";
                                 class: string;
                                 /** @description A sentence. */
                                 reason: string;
@@ -3281,7 +3281,7 @@ export interface operations {
                             causes: {
                                 /** @enum {string} */
                                 check: "database" | "queue" | "workers" | "storage" | "provider";
-                                /** @description Of the cause, for programs: no_worker, worker_lost, missing_key, the class of a failure or refusal. */
+                                /** @description Of the cause, for programs: no_worker, worker_lost, queue_down, missing_key, the class of a failure or refusal. */
                                 class: string;
                                 /** @description null where nobody can say. */
                                 since: string | null;

@@ -28,6 +28,10 @@ const NO_WORKER_ADVICE =
   'Start a worker; one that should be there says at the end of its log why it is not. Work goes on by itself once one lives.'
 const LOST_WORKER_ADVICE =
   'It was killed, is frozen or cannot reach the database: look at the end of its log, and start it again. Work goes on by itself once a worker lives.'
+const QUEUE_DOWN_ADVICE =
+  'Look whether the Redis of REDIS_URL, or without one the database, is up and not full; work then goes on by itself.'
+const QUEUE_FULL_ADVICE =
+  'Make room in the memory or on the disk of the Redis of REDIS_URL, or point it to one that takes writes; work then goes on by itself.'
 const QUOTA_ADVICE = 'Nothing: work goes on by itself. A larger plan, set as ALPHAVANTAGE_PLAN, waits less.'
 const UNREACHABLE_ADVICE =
   'Check the network, the names and the proxy of the machine of the workers, and ALPHAVANTAGE_BASE_URL. One request at a time finds out when the provider answers again; work then goes on by itself.'
@@ -46,7 +50,7 @@ const UNHEARD: ReadonlySet<string> = new Set(['network', 'timeout'])
 /** What `causesOf` goes by: workers that live, and what PostgreSQL knows of the rest. */
 export interface Situation {
   /** The most capable first. */
-  living: readonly Pick<Worker, 'waiting'>[]
+  living: readonly Pick<Worker, 'waiting' | 'queueWait'>[]
   /** When a worker that lives no more was last there; null when none ever was. */
   lastSeenAt: string | null
   /** Whether that one stopped as it was told to. */
@@ -60,8 +64,8 @@ export interface Situation {
 
 /**
  * Everything that lets nothing be sent at the moment, first what a person has to do something about first: without a
- * worker nothing else is looked at; what cannot be stored is not to be asked for; then the key, without which nothing is;
- * then the provider, and the quota, which goes on by itself. What holds up some workers while others go on is no cause.
+ * worker nothing else is looked at; what cannot be stored is not to be asked for; without the queue no worker takes an
+ * item; then the key, without which nothing is sent; then the provider, and the quota, which goes on by itself. What holds up some workers while others go on is no cause.
  */
 export async function readCauses(db: Database): Promise<Cause[]> {
   const storage = await readStorageState(db)
@@ -124,6 +128,10 @@ export function causesOf(situation: Situation): Cause[] {
       advice: storage.advice,
       until: null,
     })
+  const queueWaits = living.map(({ queueWait }) => queueWait).filter((wait) => wait !== null)
+  const [first] = queueWaits
+  if (first !== undefined && queueWaits.length === living.length)
+    causes.push(causeOf(first, queueAdvice(first)))
   const waits = living.length === 0 ? [situation.last.key ?? situation.last.quota] : living.map(stopOf)
   const stops = waits.filter((wait) => wait !== null)
   const isStopped = stops.length === waits.length
@@ -142,6 +150,11 @@ export function causesOf(situation: Situation): Cause[] {
   if (blocked !== null) causes.push({ for: 'quota', ...blocked, advice: QUOTA_ADVICE })
   else if (isStopped && spent !== undefined) causes.push(causeOf(spent, QUOTA_ADVICE))
   return causes
+}
+
+/** What to do about a queue that gives or takes no jobs. */
+export function queueAdvice(problem: { class: string }): string {
+  return problem.class === 'queue_refuses_jobs' ? QUEUE_FULL_ADVICE : QUEUE_DOWN_ADVICE
 }
 
 /** Whether the provider was not heard at all, rather than heard to fail. */

@@ -45,7 +45,7 @@ export const ITEM_STATES = ['pending', 'running', 'succeeded', 'failed', 'cancel
  */
 export const WAITING_FOR = ['quota', 'key', 'provider', 'storage'] as const
 /** What a run waits for; for a worker while none lives. */
-export const RUN_WAITING_FOR = [...WAITING_FOR, 'worker'] as const
+export const RUN_WAITING_FOR = [...WAITING_FOR, 'worker', 'queue'] as const
 /**
  * How an item succeeded: by a request of its own; because another run had fetched the symbol since the item was
  * accepted; or because no request could have brought anything new.

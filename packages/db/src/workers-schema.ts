@@ -23,6 +23,10 @@ export const workers = pgTable(
     concurrency: integer('concurrency').notNull(),
     /** Where its queue is: `redis` or `postgres`. */
     queue: text('queue').notNull(),
+    /** Why its queue gives or takes no jobs: a class and a sentence, and since when; null while it does both. */
+    queueProblemClass: text('queue_problem_class'),
+    queueProblem: text('queue_problem'),
+    queueProblemSince: instant('queue_problem_since'),
     startedAt: instant('started_at').notNull().defaultNow(),
     lastSeenAt: instant('last_seen_at').notNull().defaultNow(),
     /** What keeps it from sending anything, since when, and until when it is looked at again; null while nothing does. */

@@ -21,6 +21,8 @@ export interface WorkerSelf {
   keyProblem: string | null
   concurrency: number
   queue: 'redis' | 'postgres'
+  /** Why its queue gives or takes no jobs, `detail` in a sentence; null while it does both. */
+  queueProblem: { class: string; detail: string } | null
   /** How long ago it started: told as a duration, since clocks of machines differ. */
   startedMsAgo: number
   /** What keeps it from taking items, and for how long at most; null while nothing does. */
@@ -29,19 +31,23 @@ export interface WorkerSelf {
 
 /** Writes the worker's row, by the database's clock. One that was deleted, by hand or by a restore, is there again. */
 export async function noteWorker(db: Database, self: WorkerSelf): Promise<void> {
-  const { waiting } = self
+  const { waiting, queueProblem } = self
   const until = waiting === null ? null : sql`clock_timestamp() + ${waiting.ms}::float8 * interval '1 ms'`
   await db.execute(sql`
     INSERT INTO workers AS known
-      (id, name, version, plan, limits, key_fingerprint, key_problem, concurrency, queue, started_at, last_seen_at,
-       waiting_for, waiting_reason, waiting_since, waiting_until)
+      (id, name, version, plan, limits, key_fingerprint, key_problem, concurrency, queue, queue_problem_class, queue_problem, queue_problem_since,
+       started_at, last_seen_at, waiting_for, waiting_reason, waiting_since, waiting_until)
     VALUES (${self.id}::uuid, ${self.name}, ${self.version}, ${self.plan}, ${JSON.stringify(self.limits)}::text::jsonb,
             ${self.keyFingerprint}, ${self.keyProblem}, ${self.concurrency}::int, ${self.queue},
+            ${queueProblem?.class ?? null}, ${queueProblem?.detail ?? null}, CASE WHEN ${queueProblem !== null} THEN clock_timestamp() END,
             clock_timestamp() - ${self.startedMsAgo}::float8 * interval '1 ms', clock_timestamp(),
             ${waiting?.for ?? null}, ${waiting?.reason ?? null},
             CASE WHEN ${waiting !== null} THEN clock_timestamp() END, ${until})
     ON CONFLICT (id) DO UPDATE SET
-      key_fingerprint = excluded.key_fingerprint, key_problem = excluded.key_problem, last_seen_at = excluded.last_seen_at,
+      key_fingerprint = excluded.key_fingerprint, key_problem = excluded.key_problem, queue_problem_class = excluded.queue_problem_class, queue_problem = excluded.queue_problem,
+      queue_problem_since = CASE WHEN excluded.queue_problem IS NOT NULL
+        THEN coalesce(known.queue_problem_since, excluded.queue_problem_since) END,
+      last_seen_at = excluded.last_seen_at,
       waiting_for = excluded.waiting_for, waiting_reason = excluded.waiting_reason, waiting_until = excluded.waiting_until,
       waiting_since = CASE WHEN known.waiting_for = excluded.waiting_for THEN known.waiting_since ELSE excluded.waiting_since END`)
 }
@@ -84,7 +90,7 @@ export function keyRefusal(fingerprint: SQL): SQL {
 
 /** Why a worker takes no items. Instants are ISO 8601, UTC, here and below. */
 export interface WorkerWait {
-  for: WaitingFor
+  for: WaitingFor | 'queue'
   /** Of the refusal; of a limit its name. */
   class: string
   reason: string
@@ -93,16 +99,19 @@ export interface WorkerWait {
 }
 
 /** With its key's fingerprint shortened. */
-export interface Worker extends Omit<WorkerSelf, 'startedMsAgo' | 'waiting'> {
+export interface Worker extends Omit<WorkerSelf, 'startedMsAgo' | 'queueProblem' | 'waiting'> {
   startedAt: string
   lastSeenAt: string
   lives: boolean
-  /** Of its own key and plan first, then what it last said itself; null unless it lives. */
+  /** Of its own key and plan first, then of its queue, then what it last said itself; null unless it lives. */
   waiting: WorkerWait | null
+  /** For its queue, whatever else it waits for; null while that gives and takes jobs. */
+  queueWait: WorkerWait | null
 }
 
 type WorkerRow = Record<string, unknown> &
-  Omit<Worker, 'waiting'> & {
+  Omit<Worker, 'waiting' | 'queueWait'> & {
+    queueProblem: Pick<WorkerWait, 'class' | 'reason' | 'since'> | null
     said: { for: WaitingFor; reason: string; since: string | null; until: string | null } | null
     refused: { class: string; detail: string; since: string | null; until: string | null } | null
     daySpent: { since: string | null; until: string } | null
@@ -116,6 +125,8 @@ export async function listWorkers(db: Database, only?: 'living'): Promise<Worker
   const order = only === 'living' ? MOST_CAPABLE_FIRST : sql`started_at, id`
   const rows = await db.execute<WorkerRow>(sql`
     SELECT id, name, version, plan, limits, key_fingerprint AS "keyFingerprint", key_problem AS "keyProblem", concurrency, queue,
+           CASE WHEN queue_problem IS NOT NULL THEN jsonb_build_object('class', queue_problem_class,
+             'reason', queue_problem, 'since', ${isoInstant(sql`queue_problem_since`)}) END AS "queueProblem",
            ${isoInstant(sql`started_at`)} AS "startedAt", ${isoInstant(sql`last_seen_at`)} AS "lastSeenAt", ${LIVES} AS lives,
            CASE WHEN waiting_for IS NOT NULL THEN jsonb_build_object('for', waiting_for, 'reason', waiting_reason,
              'since', ${isoInstant(sql`waiting_since`)}, 'until', ${isoInstant(sql`waiting_until`)}) END AS said,
@@ -128,11 +139,15 @@ export async function listWorkers(db: Database, only?: 'living'): Promise<Worker
       LEFT JOIN LATERAL (${daySpent({ limits: sql`workers.limits`, fingerprint: sql`workers.key_fingerprint` })}) AS day ON true
      WHERE ${only === 'living' ? LIVES : sql`true`}
      ORDER BY ${order}`)
-  return rows.map(({ said, refused, daySpent: spent, ...worker }) => ({
-    ...worker,
-    keyFingerprint: worker.keyFingerprint === null ? null : shortFingerprint(worker.keyFingerprint),
-    waiting: worker.lives ? waitOf(worker, { said, refused, daySpent: spent }) : null,
-  }))
+  return rows.map(({ said, refused, daySpent: spent, queueProblem, ...row }) => {
+    const queueWait = queueProblem === null ? null : ({ for: 'queue', until: null, ...queueProblem } as const)
+    const worker = { ...row, queueWait }
+    return {
+      ...worker,
+      keyFingerprint: row.keyFingerprint === null ? null : shortFingerprint(row.keyFingerprint),
+      waiting: row.lives ? waitOf(worker, { said, refused, daySpent: spent }) : null,
+    }
+  })
 }
 
 /** SQL: when the requests of a day that these limits allow a key were spent, and when the next fits. */
@@ -153,7 +168,7 @@ function most(limit: Limit['name']): SQL {
 }
 
 function waitOf(
-  { keyProblem }: Pick<Worker, 'keyProblem'>,
+  { keyProblem, queueWait }: Pick<Worker, 'keyProblem' | 'queueWait'>,
   { said, refused, daySpent: spent }: Pick<WorkerRow, 'said' | 'refused' | 'daySpent'>,
 ): WorkerWait | null {
   if (keyProblem !== null)
@@ -164,5 +179,5 @@ function waitOf(
   }
   if (spent !== null)
     return { for: 'quota', class: 'daily_limit', reason: 'The requests of this day are spent.', ...spent }
-  return said === null ? null : { class: said.for, ...said }
+  return queueWait ?? (said === null ? null : { class: said.for, ...said })
 }

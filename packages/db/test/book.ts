@@ -21,6 +21,7 @@ export async function liveWorker(db: Db, values: Partial<WorkerSelf> = {}): Prom
     keyProblem: null,
     concurrency: 4,
     queue: 'redis',
+    queueProblem: null,
     startedMsAgo: 60_000,
     waiting: null,
     ...values,

@@ -93,6 +93,34 @@ describe('a worker', () => {
   })
 })
 
+describe('a queue that gives or takes no jobs', () => {
+  const down = { class: 'queue_down', detail: 'The queue does not answer.' }
+
+  test('holds runs up while all workers say so, since the first said it, whatever else they wait for', async () => {
+    const { db } = connection
+    await acceptKey(db)
+    const first = await liveWorker(db, { queueProblem: down })
+    const { id } = await createRun(db, runOf(['IBM']))
+    const [cause] = await readCauses(db)
+    expect(cause).toMatchObject({ for: 'queue', class: 'queue_down', detail: down.detail, until: null })
+    const run = await getRun(db, id)
+    expect(run).toMatchObject({ status: 'blocked', waiting: { for: 'queue', since: cause?.since } })
+    expect(run && (await forecastRuns(db, [run])).get(id)).toEqual({ at: null, unknownBecause: down.detail })
+    expect(await readQuota(db)).toMatchObject({ causes: [{ for: 'queue' }] })
+    expect(await listWorkers(db)).toMatchObject([{ waiting: { for: 'queue', reason: down.detail } }])
+    await noteWorker(db, { ...first, queueProblem: { ...down, class: 'queue_refuses_jobs' } })
+    expect(await readCauses(db)).toMatchObject([{ class: 'queue_refuses_jobs', since: cause?.since }])
+    const other = await liveWorker(db)
+    expect(await readCauses(db)).toEqual([])
+    await removeWorker(db, other.id)
+    expect(await kinds()).toEqual(['queue_refuses_jobs'])
+    await noteWorker(db, first)
+    await noteWorker(db, { ...first, queueProblem: null })
+    expect(await readCauses(db)).toEqual([])
+    expect(await getRun(db, id)).toMatchObject({ status: 'queued', waiting: null })
+  })
+})
+
 describe('a provider that answers nobody', () => {
   test.each([
     ['network', 'unreachable'],
@@ -145,8 +173,16 @@ describe('of several causes', () => {
     since: null,
     until,
   })
+  const worker = (waiting: WorkerWait | null, queueWait: WorkerWait | null = null) => ({ waiting, queueWait })
+  const queueWait: WorkerWait = {
+    for: 'queue',
+    class: 'queue_down',
+    reason: 'Away.',
+    since: '2026-01-01T00:00:00.000Z',
+    until: null,
+  }
   const nothing: Situation = {
-    living: [{ waiting: null }],
+    living: [worker(null)],
     lastSeenAt: '2026-01-01T00:00:00.000Z',
     stopped: false,
     storage: null,
@@ -162,8 +198,9 @@ describe('of several causes', () => {
   test('what a person has to do something about first comes first', () => {
     expect(causes({})).toEqual([])
     expect(causes({ living: [], storage })).toEqual(['worker', 'storage'])
-    expect(causes({ living: [{ waiting: wait('key', null) }], storage, outage, blocked })).toEqual([
+    expect(causes({ living: [worker(wait('key', null), queueWait)], storage, outage, blocked })).toEqual([
       'storage',
+      'queue',
       'key',
       'provider',
       'quota',
@@ -171,10 +208,10 @@ describe('of several causes', () => {
   })
 
   test('what holds up some workers is none; with a spent day and a missing key, the day ends the wait', () => {
-    expect(causes({ living: [{ waiting: wait('key', null) }, { waiting: null }] })).toEqual([])
+    expect(causes({ living: [worker(wait('key', null)), worker(null)] })).toEqual([])
     const [cause] = causesOf({
       ...nothing,
-      living: [{ waiting: wait('key', null) }, { waiting: wait('quota', '2026-01-03T00:00:00.000Z') }],
+      living: [worker(wait('key', null)), worker(wait('quota', '2026-01-03T00:00:00.000Z'))],
     })
     expect(cause).toMatchObject({ for: 'quota', until: '2026-01-03T00:00:00.000Z' })
   })

@@ -235,6 +235,7 @@ const worker = (id: string) => ({
   keyProblem: null,
   concurrency: 1,
   queue: 'postgres' as const,
+  queueProblem: null,
   startedMsAgo: 0,
   waiting: null,
 })

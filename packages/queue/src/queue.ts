@@ -241,13 +241,38 @@ export async function pingQueue(queue: IngestQueue, deadlineMs: number): Promise
   await answer(queue, () => queue.getWaitingCount(), deadlineMs, 'answer')
 }
 
+/** Why the queue gives or takes no jobs: a class for programs, and a sentence. */
+export interface QueueProblem {
+  class: 'queue_down' | 'queue_refuses_jobs'
+  detail: string
+}
+
+export const QUEUE_DOWN: QueueProblem = {
+  class: 'queue_down',
+  detail: 'The queue does not answer: runs are accepted, and begin once it does.',
+}
+
+/** @returns null while the queue gives and takes jobs; what it throws is for whoever opened it to log */
+export async function queueProblem(queue: IngestQueue, deadlineMs: number): Promise<QueueProblem | null> {
+  try {
+    const refusal = await jobRefusal(queue, deadlineMs)
+    if (refusal === null) return null
+    return {
+      class: 'queue_refuses_jobs',
+      detail: `The queue answers, but takes no jobs: runs are accepted, and begin once it does. Redis says: ${refusal}`,
+    }
+  } catch {
+    return QUEUE_DOWN
+  }
+}
+
 /**
  * Whether the queue would take a job. A Redis that is full, cannot write to its disk or is a replica answers all questions
  * and takes nothing: it is given what it has already. Of a PostgreSQL its own checks tell as much.
  * @returns null, or why not in the words of Redis
  * @throws as `pingQueue`
  */
-export async function jobRefusal(queue: IngestQueue, deadlineMs: number): Promise<string | null> {
+async function jobRefusal(queue: IngestQueue, deadlineMs: number): Promise<string | null> {
   await pingQueue(queue, deadlineMs)
   if (!onRedis.has(queue)) return null
   try {

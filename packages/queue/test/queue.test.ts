@@ -14,7 +14,8 @@ import { jobIdOf } from '../src/job.js'
 import {
   endLeftPause,
   enqueue,
-  jobRefusal,
+  QUEUE_DOWN,
+  queueProblem,
   openQueue,
   openWorker,
   pingQueue,
@@ -219,7 +220,7 @@ describe.each(queueBackends())('the queue on $name', ({ redisUrl }) => {
   test('answers a ping, and takes jobs', async () => {
     const { queue } = setUp()
     await expect(pingQueue(queue, DEADLINE_MS)).resolves.toBeUndefined()
-    await expect(jobRefusal(queue, DEADLINE_MS)).resolves.toBeNull()
+    await expect(queueProblem(queue, DEADLINE_MS)).resolves.toBeNull()
   })
 })
 
@@ -232,15 +233,18 @@ describe('a Redis that is full', () => {
       onError: () => {},
     })
     onTestFinished(close)
-    await expect(jobRefusal(queue, DEADLINE_MS)).resolves.toBeNull()
+    await expect(queueProblem(queue, DEADLINE_MS)).resolves.toBeNull()
     const admin = new Redis(redis.url)
     onTestFinished(() => admin.disconnect())
     await admin.config('SET', 'maxmemory', '1')
     await expect(enqueue(queue, [item(1)], DEADLINE_MS)).rejects.toThrow('OOM')
     await expect(pingQueue(queue, DEADLINE_MS)).resolves.toBeUndefined()
-    await expect(jobRefusal(queue, DEADLINE_MS)).resolves.toContain('OOM')
+    await expect(queueProblem(queue, DEADLINE_MS)).resolves.toMatchObject({
+      class: 'queue_refuses_jobs',
+      detail: expect.stringContaining('OOM') as unknown,
+    })
     await admin.config('SET', 'maxmemory', '0')
-    await expect(jobRefusal(queue, DEADLINE_MS)).resolves.toBeNull()
+    await expect(queueProblem(queue, DEADLINE_MS)).resolves.toBeNull()
     await enqueue(queue, [item(1)], DEADLINE_MS)
   })
 })
@@ -263,7 +267,7 @@ describe('a queue that is away', () => {
       const startedAt = performance.now()
       await expect(enqueue(queue.handle, [item(1)], 300)).rejects.toThrow(QueueTimeoutError)
       await expect(pingQueue(queue.handle, 300)).rejects.toThrow(/./)
-      await expect(jobRefusal(queue.handle, 300)).rejects.toThrow(/./)
+      await expect(queueProblem(queue.handle, 300)).resolves.toBe(QUEUE_DOWN)
       expect(performance.now() - startedAt).toBeLessThan(1_500)
     } finally {
       await queue.close()

@@ -1,8 +1,9 @@
-import { readCauses } from '@stockpile/db/causes'
+import { queueAdvice, readCauses } from '@stockpile/db/causes'
 import type { Cause } from '@stockpile/db/causes'
 import { ping } from '@stockpile/db/connection'
 import { PROVIDER_STATUSES, providerStatus } from '@stockpile/db/provider-status'
-import { jobRefusal } from '@stockpile/queue/queue'
+import { QUEUE_DOWN, queueProblem } from '@stockpile/queue/queue'
+import type { QueueProblem } from '@stockpile/queue/queue'
 import * as z from 'zod'
 import type { Dependencies } from '../dependencies.js'
 import { createProbe } from '../probe.js'
@@ -45,10 +46,7 @@ export function healthRoutes(app: App, { db, dataDb, queue }: Dependencies): voi
     await Promise.all([ping(db), ping(dataDb)])
     return 'up' as const
   }, DATABASE_DEADLINE_MS)
-  const lookAtQueue = createProbe(async () => {
-    const refusal = await jobRefusal(queue, QUEUE_DEADLINE_MS)
-    return refusal === null ? [] : [queueRefuses(refusal)]
-  }, QUEUE_DEADLINE_MS)
+  const lookAtQueue = createProbe(() => queueProblem(queue, QUEUE_DEADLINE_MS), QUEUE_DEADLINE_MS)
   const lookForCauses = createProbe(() => readCauses(db), DATABASE_DEADLINE_MS)
   const seen = new FirstSeen()
 
@@ -111,19 +109,22 @@ export function healthRoutes(app: App, { db, dataDb, queue }: Dependencies): voi
       },
     },
     async () => {
-      const [database, trouble = [QUEUE_DOWN], found] = await Promise.all([
+      const [database, problem = QUEUE_DOWN, found] = await Promise.all([
         lookAtDatabase(),
         lookAtQueue(),
         lookForCauses(),
       ])
       if (database === undefined) throw unavailable('The database')
-      const causes = [...trouble, ...(found === undefined ? [SLOW_DATABASE] : found.map(readinessCause))]
+      const known = found === undefined ? [SLOW_DATABASE] : found.map(readinessCause)
+      // The workers may find more than this process does, or be gone.
+      const isKnown = known.some(({ check }) => check === 'queue')
+      const causes = problem === null || isKnown ? known : [queueCause(problem), ...known]
       const isDegraded =
-        found === undefined || trouble.length > 0 || found.some(({ for: what }) => what !== 'quota')
+        found === undefined || problem !== null || found.some(({ for: what }) => what !== 'quota')
       return {
         data: {
           status: isDegraded ? 'degraded' : 'ready',
-          checks: { ...checksOf(found), queue: trouble.length > 0 ? 'down' : 'up' },
+          checks: { ...checksOf(found), queue: problem !== null || isKnown ? 'down' : 'up' },
           causes: seen.stamp(causes),
         },
         info: INFO,
@@ -140,24 +141,9 @@ const SLOW_DATABASE: ReadinessCause = {
   detail: 'The database is too slow to say what is known of workers, storage and provider.',
   advice: 'Look at its load, and for sessions that hold locks.',
 }
-const QUEUE_DOWN: ReadinessCause = {
-  check: 'queue',
-  class: 'queue_down',
-  since: null,
-  detail: 'The queue does not answer: runs are accepted, and begin once it does.',
-  advice:
-    'Look whether the Redis of REDIS_URL, or without one the database, is up and not full; work then goes on by itself.',
-}
 
-function queueRefuses(refusal: string): ReadinessCause {
-  return {
-    check: 'queue',
-    class: 'queue_refuses_jobs',
-    since: null,
-    detail: `The queue answers, but takes no jobs: runs are accepted, and begin once it does. Redis says: ${refusal}`,
-    advice:
-      'Make room in the memory or on the disk of the Redis of REDIS_URL, or point it to one that takes writes; work then goes on by itself.',
-  }
+function queueCause(problem: QueueProblem): ReadinessCause {
+  return { check: 'queue', since: null, ...problem, advice: queueAdvice(problem) }
 }
 
 function checksOf(causes: readonly Cause[] | undefined): Omit<Checks, 'queue'> {
@@ -183,6 +169,7 @@ function checksOf(causes: readonly Cause[] | undefined): Omit<Checks, 'queue'> {
 
 const CHECKS = {
   worker: 'workers',
+  queue: 'queue',
   storage: 'storage',
   key: 'provider',
   provider: 'provider',

@@ -7,7 +7,7 @@ import { instantSchema } from './instant.js'
 export const causeMembers = {
   class: z.string().meta({
     description:
-      'Of the cause, for programs: no_worker, worker_lost, missing_key, the class of a failure or refusal.',
+      'Of the cause, for programs: no_worker, worker_lost, queue_down, missing_key, the class of a failure or refusal.',
   }),
   since: instantSchema.nullable().meta({ description: 'null where nobody can say.' }),
   detail: z.string().meta({ description: 'A sentence.' }),
@@ -18,7 +18,7 @@ export const causeSchema = z
   .object({
     for: z.enum(RUN_WAITING_FOR).meta({
       description:
-        'What all runs wait for: a worker, while none lives; a database that takes rows; a key that works; a provider that answers; room in the quota.',
+        'What all runs wait for: a worker, while none lives; a database that takes rows; a queue that gives and takes jobs; a key that works; a provider that answers; room in the quota.',
     }),
     ...causeMembers,
     until: instantSchema

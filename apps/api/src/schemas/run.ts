@@ -56,7 +56,7 @@ export const runSchema = z
       .object({
         for: z.enum(RUN_WAITING_FOR).meta({
           description:
-            'Room in the quota, a key that works, a provider that answers, a database that takes rows, or a worker, while none lives. Of several what a person has to do something about first.',
+            'Room in the quota, a key that works, a provider that answers, a queue that gives and takes jobs, a database that takes rows, or a worker, while none lives. Of several what a person has to do something about first.',
         }),
         class: z.string().nullable().meta({
           description:

@@ -34,7 +34,7 @@ export const workerSchema = z.object({
   }),
   waiting: z
     .object({
-      for: z.enum(WAITING_FOR),
+      for: z.enum([...WAITING_FOR, 'queue']),
       class: z.string(),
       reason: z.string().meta({ description: 'A sentence.' }),
       since: instantSchema.nullable(),
