@@ -90,6 +90,8 @@ export interface World {
   /** Until everything that was accepted has ended. */
   drained: (deadlineMs?: number) => Promise<void>
   arrivalBounds: ArrivalBounds
+  /** When days of the limit began, after the first: epoch milliseconds. See `passDays`. */
+  dayBegins: number[]
   close: () => Promise<void>
 }
 
@@ -239,6 +241,7 @@ export async function createWorld(
       until,
       drained: (deadlineMs) => until('the end of everything accepted', () => isDrained(sql), deadlineMs),
       arrivalBounds,
+      dayBegins: [],
       close,
     }
     await Promise.all([
