@@ -1,10 +1,11 @@
 interface Waiting {
   client: string
+  takes: number
   begin: () => void
 }
 
 export interface TurnLimits {
-  /** How many have their turn at once. */
+  /** How many have their turn at once; work that takes several counts as so many. */
   atOnce: number
   /** How many may wait, of all and of one client. */
   waiting: number
@@ -25,7 +26,7 @@ export class NoTurnError extends Error {
 
 /**
  * Lets work be done a few at once. Who waits has the next turn before a client that has more of them already, so that one
- * client has all turns only while nobody else waits; among equals the first.
+ * client has all turns only while nobody else waits; among equals the first. Nobody overtakes work that waits for several.
  */
 export function createTurns({ atOnce, waiting: mostWaiting, waitingOfAClient, waitMs }: TurnLimits) {
   /** By client, while it has a turn. */
@@ -33,20 +34,26 @@ export function createTurns({ atOnce, waiting: mostWaiting, waitingOfAClient, wa
   const queue: Waiting[] = []
   let free = atOnce
 
-  const begin = (client: string) => {
-    free -= 1
-    running.set(client, (running.get(client) ?? 0) + 1)
+  const begin = (client: string, takes: number) => {
+    free -= takes
+    running.set(client, (running.get(client) ?? 0) + takes)
   }
-  const end = (client: string) => {
-    free += 1
-    const left = (running.get(client) ?? 1) - 1
+  const end = (client: string, takes: number) => {
+    free += takes
+    const left = (running.get(client) ?? takes) - takes
     if (left === 0) running.delete(client)
     else running.set(client, left)
-    const turnsOf = (one: Waiting) => running.get(one.client) ?? 0
-    const [next] = queue.toSorted((one, other) => turnsOf(one) - turnsOf(other))
-    next?.begin()
+    beginNext()
   }
-  const wait = (client: string) =>
+  const beginNext = () => {
+    const turnsOf = (one: Waiting) => running.get(one.client) ?? 0
+    for (;;) {
+      const [next] = queue.toSorted((one, other) => turnsOf(one) - turnsOf(other))
+      if (next === undefined || next.takes > free) return
+      next.begin()
+    }
+  }
+  const wait = (client: string, takes: number) =>
     new Promise<void>((resolve, reject) => {
       const leave = () => {
         queue.splice(queue.indexOf(one), 1)
@@ -54,33 +61,39 @@ export function createTurns({ atOnce, waiting: mostWaiting, waitingOfAClient, wa
       }
       const one: Waiting = {
         client,
+        takes,
         begin: () => {
           leave()
-          begin(client)
+          begin(client, takes)
           resolve()
         },
       }
       const timer = setTimeout(() => {
         leave()
         reject(new NoTurnError('late'))
+        // It may have been what the others waited behind.
+        beginNext()
       }, waitMs)
       queue.push(one)
     })
 
   return {
-    /** @throws NoTurnError */
-    async run<T>(client: string, work: () => Promise<T>): Promise<T> {
-      if (free > 0) begin(client)
+    /**
+     * @param takes how many turns the work takes, at most as many as there are
+     * @throws NoTurnError
+     */
+    async run<T>(client: string, work: () => Promise<T>, takes = 1): Promise<T> {
+      if (free >= takes && queue.length === 0) begin(client, takes)
       else {
         if (queue.filter((one) => one.client === client).length >= waitingOfAClient)
           throw new NoTurnError('client')
         if (queue.length >= mostWaiting) throw new NoTurnError('all')
-        await wait(client)
+        await wait(client, takes)
       }
       try {
         return await work()
       } finally {
-        end(client)
+        end(client, takes)
       }
     },
   }

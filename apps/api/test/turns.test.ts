@@ -9,12 +9,16 @@ function workshop(limits: Partial<typeof LIMITS> = {}) {
   const turns = createTurns({ ...LIMITS, ...limits })
   const begun: string[] = []
   const ends = new Map<string, () => void>()
-  const ask = (client: string, name: string) =>
-    turns.run(client, async () => {
-      begun.push(name)
-      await new Promise<void>((resolve) => ends.set(name, resolve))
-      return name
-    })
+  const ask = (client: string, name: string, takes?: number) =>
+    turns.run(
+      client,
+      async () => {
+        begun.push(name)
+        await new Promise<void>((resolve) => ends.set(name, resolve))
+        return name
+      },
+      takes,
+    )
   const end = async (name: string) => {
     ends.get(name)?.()
     await sleep(0)
@@ -67,6 +71,31 @@ describe('turns', () => {
     expect(begun).toStrictEqual(['a1', 'a2', 'b2'])
     await end('b2')
     await last
+  })
+
+  test('of which work takes several are had by it alone, and nobody overtakes it meanwhile', async () => {
+    const { begun, ask, end } = workshop()
+    const work = [ask('a', 'a1'), ask('b', 'b-long', 2), ask('c', 'c1')]
+    expect(begun).toStrictEqual(['a1'])
+    await end('a1')
+    expect(begun).toStrictEqual(['a1', 'b-long'])
+    await end('b-long')
+    expect(begun).toStrictEqual(['a1', 'b-long', 'c1'])
+    await end('c1')
+    await Promise.all(work)
+  })
+
+  test('are had by the others once work that waited for several has given up', async () => {
+    const { begun, ask, end } = workshop({ waitMs: 20 })
+    const first = ask('a', 'a1')
+    const long = reasonOf(ask('b', 'b-long', 2))
+    await sleep(5)
+    const other = ask('c', 'c1')
+    await expect(long).resolves.toBe('late')
+    expect(begun).toStrictEqual(['a1', 'c1'])
+    await end('a1')
+    await end('c1')
+    await Promise.all([first, other])
   })
 
   test('end with their work, whether it succeeds or not', async () => {

@@ -107,7 +107,7 @@ export function statisticsRoutes(app: App, { dataDb, heavy }: Dependencies): voi
           limit: MAX_ENTRIES + symbols.length + 1,
         }
         const { entries, unknown, empty, version } = isHeavy(range)
-          ? await heavy.run(request, (db) => readStatistics(db, asked))
+          ? await heavy.run(request, (db) => readStatistics(db, asked), range)
           : await readStatistics(dataDb, asked)
         if (unknown.length > 0) throw unknownSymbols(unknown)
         if (entries.length > MAX_ENTRIES) throw tooManyEntries()
