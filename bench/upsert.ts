@@ -5,6 +5,7 @@ import { packBars } from '@stockpile/db/bars'
 import type { Bar } from '@stockpile/db/bars'
 import { connect } from '@stockpile/db/connection'
 import type { Connection } from '@stockpile/db/connection'
+import { AVERAGES, readStatistics } from '@stockpile/db/statistics'
 import { upsertBars } from '@stockpile/db/upsert'
 import { startTemporaryServer } from '@stockpile/test/temporary-server'
 import postgres from 'postgres'
@@ -15,6 +16,8 @@ const SYMBOLS = 20
 const DAYS = 5_000
 /** After the first upsert of a symbol, a day each. */
 const APPENDS = 10
+/** Of each symbol, after all that was written. */
+const READS = 5
 const AS_IT_IS = 'as it is'
 const VARIANTS: Record<string, string> = {
   [AS_IT_IS]: '',
@@ -22,6 +25,8 @@ const VARIANTS: Record<string, string> = {
   'no triggers': 'ALTER TABLE financial_data DISABLE TRIGGER USER',
   'primary key without INCLUDE':
     'ALTER TABLE financial_data DROP CONSTRAINT financial_data_pkey, ADD PRIMARY KEY (symbol, date)',
+  'volume as bigint':
+    'ALTER TABLE financial_data DROP CONSTRAINT financial_data_volume, ALTER COLUMN volume TYPE bigint, ADD CONSTRAINT financial_data_volume CHECK (volume >= 0)',
 }
 
 interface Contestant {
@@ -31,12 +36,15 @@ interface Contestant {
   /** Milliseconds in all of the round under way. */
   first: number
   appends: number
+  reads: number
 }
-type Times = Pick<Contestant, 'first' | 'appends'>
+type Part = 'first' | 'appends' | 'reads'
+type Times = Pick<Contestant, Part>
 
 /**
  * What reads cost writes: the upsert as it is, without the days of symbols, without all triggers that count, and without the
- * columns in the primary key.
+ * columns in the primary key. And what it costs that volumes are kept as written, with fractions: the same with whole
+ * numbers, and the statistics of all rows of a symbol with each.
  */
 export async function benchUpsert({ rounds }: { rounds: number }): Promise<void> {
   const server = await startTemporaryServer({ shared_buffers: '1GB', max_wal_size: '8GB', autovacuum: 'off' })
@@ -60,9 +68,14 @@ export async function benchUpsert({ rounds }: { rounds: number }): Promise<void>
           contestants.push(...contestants.splice(0, 1))
         }
       }
-      for (const { name, first, appends, connection, sql } of contestants) {
+      for (const { sql } of contestants) await sql`VACUUM ANALYZE financial_data`
+      for (const symbol of series.keys()) {
+        for (const contestant of contestants) await read(contestant, symbol)
+        contestants.push(...contestants.splice(0, 1))
+      }
+      for (const { name, first, appends, reads, connection, sql } of contestants) {
         // Before the first round that counts, everything is compiled.
-        if (round > 0) totals.set(name, [...(totals.get(name) ?? []), { first, appends }])
+        if (round > 0) totals.set(name, [...(totals.get(name) ?? []), { first, appends, reads }])
         await connection.close()
         await sql.end()
       }
@@ -91,7 +104,7 @@ async function connectTo(name: string, databaseUrl: string, change: string): Pro
     maxConnections: 1,
     statementTimeoutMs: 60_000,
   })
-  return { name, connection, sql, first: 0, appends: 0 }
+  return { name, connection, sql, first: 0, appends: 0, reads: 0 }
 }
 
 async function writeFirst(contestant: Contestant, symbol: string, bars: Bar[]): Promise<void> {
@@ -107,6 +120,15 @@ async function append(contestant: Contestant, symbol: string, bars: Bar[]): Prom
   for (const bar of bars.slice(DAYS)) contestant.appends += await timeOf(contestant, symbol, [bar])
 }
 
+/** The three averages over everything, as the API does. */
+async function read(contestant: Contestant, symbol: string): Promise<void> {
+  const { db } = contestant.connection
+  const all = { startDate: '1900-01-01', endDate: '2099-12-31', names: AVERAGES, limit: 1 }
+  const startedAt = performance.now()
+  for (let count = 0; count < READS; count += 1) await readStatistics(db, { symbols: [symbol], ...all })
+  contestant.reads += performance.now() - startedAt
+}
+
 /** As the worker does, from packed bars to the commit. */
 async function timeOf({ connection }: Contestant, symbol: string, bars: Bar[]): Promise<number> {
   const packed = packBars(bars)
@@ -117,7 +139,7 @@ async function timeOf({ connection }: Contestant, symbol: string, bars: Bar[]): 
 
 function report(totals: Map<string, Times[]>): void {
   const base = totals.get(AS_IT_IS) ?? []
-  const cellsOf = (rounds: Times[], part: 'first' | 'appends', writes: number) => {
+  const cellsOf = (rounds: Times[], part: Part, writes: number) => {
     const ms = summarize(rounds.map((round) => round[part] / writes)).median
     const ratio = summarize(base.map((round, index) => round[part] / (rounds[index]?.[part] ?? NaN)))
     return [`${ms.toFixed(2)} ms`, `${ratio.median.toFixed(3)} (±${((ratio.spread * 100) / 2).toFixed(0)} %)`]
@@ -126,8 +148,17 @@ function report(totals: Map<string, Times[]>): void {
     name,
     ...cellsOf(totals.get(name) ?? [], 'first', SYMBOLS),
     ...cellsOf(totals.get(name) ?? [], 'appends', SYMBOLS * APPENDS),
+    ...cellsOf(totals.get(name) ?? [], 'reads', SYMBOLS * READS),
   ])
-  const head = ['', `first ${DAYS} rows`, `${AS_IT_IS} ÷ it`, '1 row more', `${AS_IT_IS} ÷ it`]
+  const head = [
+    '',
+    `first ${DAYS} rows`,
+    `${AS_IT_IS} ÷ it`,
+    '1 row more',
+    `${AS_IT_IS} ÷ it`,
+    'averages of all',
+    `${AS_IT_IS} ÷ it`,
+  ]
   console.log(`\n<!-- bench:upsert -->\n${markdownTable([head, ...lines])}`)
 }
 
