@@ -52,6 +52,7 @@ else if (
   const interrupted = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => interrupted.abort())
   let world: World | undefined
+  let days: ReturnType<typeof passDays> | undefined
   try {
     world = await createWorld(
       servers,
@@ -65,7 +66,8 @@ else if (
       },
       { name: 'soak', backend: given.backend, random: randomFrom(Number(given.seed)) },
     )
-    const failures = await soak(world, {
+    days = passDays(world)
+    const failures = await soak(world, days, {
       seed: Number(given.seed),
       durationMs: Number(given.minutes) * 60_000,
       signal: interrupted.signal,
@@ -78,6 +80,7 @@ else if (
     if (world !== undefined) console.error(await keepLogs('soak', world))
     process.exitCode = 1
   } finally {
+    await days?.close()
     await world?.close()
     await servers.close()
   }
@@ -94,6 +97,7 @@ function readOptions() {
 
 async function soak(
   world: World,
+  days: ReturnType<typeof passDays>,
   { seed, durationMs, signal }: { seed: number; durationMs: number; signal: AbortSignal },
 ): Promise<string[]> {
   const { backend, simulator, sql, http, telling, drained } = world
@@ -103,7 +107,6 @@ async function soak(
   const say = (what: string) => console.log(`${(elapsedMs() / 1_000).toFixed(1).padStart(7)} s  ${what}`)
   say(`seed ${seed}, queue on ${backend}, ${durationMs / 60_000} minutes`)
   const complaints: string[] = []
-  const days = passDays(world)
   let refused = 0
   const done = new Map<string, number>()
   for (let turn = 1; elapsedMs() < durationMs && !signal.aborted; turn += 1) {
@@ -132,8 +135,8 @@ async function soak(
   say('nothing more; waiting for the end of everything accepted')
   const quiet = sleep(STILL_TOLD_MS)
   await drained(DRAIN_DEADLINE_MS)
+  await days.unspent()
   await quiet
-  await days.close()
   // None of these faults lasts for as long as it may go untold: that none is still told is what I7 asks here.
   telling.watch()
   await telling.judgeable()
@@ -154,7 +157,7 @@ async function soak(
   if (waste > MOST_WASTE)
     complaints.push(`I8: requests sent ÷ needed is ${waste.toFixed(3)}, over ${MOST_WASTE}`)
   if (http.accepted.length === 0) complaints.push('No run was accepted: nothing was shown')
-  return [...complaints, ...(await brokenInvariants(world, {}))]
+  return [...complaints, ...days.complaints, ...(await brokenInvariants(world, {}))]
 }
 
 /** One for each turn and each of its deeds: how long one of them takes must not change what another chooses. */
