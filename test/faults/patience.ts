@@ -2,17 +2,21 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { World } from './world.js'
 
 const INTERVAL_MS = 500
+/** Between the last two attempts. What is put off for longer waits for something else, perhaps for ever: it is not cut short. */
+const LONGEST_BACKOFF_MS = 320_000
 
 /**
- * Until everything that was accepted has ended, without sitting the waits between attempts out: what is put off is due
- * at once. What the waits are like is for a row to see before it calls this.
+ * Until everything that was accepted has ended, without sitting the waits between attempts out: what is put off by
+ * one is due at once. What the waits are like is for a row to see before it calls this.
  */
 export async function drainWithoutWaits(world: World, deadlineMs = 120_000): Promise<void> {
   const ended = new AbortController()
   const hurrying = (async () => {
     while (!ended.signal.aborted) {
-      await world.sql`UPDATE ingest_items SET next_attempt_at = now() WHERE next_attempt_at > now()`
-      const delayed = await world.jobs().getDelayed()
+      await world.sql`
+        UPDATE ingest_items SET next_attempt_at = now()
+         WHERE next_attempt_at BETWEEN now() AND now() + ${LONGEST_BACKOFF_MS}::float8 * interval '1 ms'`
+      const delayed = (await world.jobs().getDelayed()).filter((job) => job.delay <= LONGEST_BACKOFF_MS)
       // One that became due by itself meanwhile cannot be promoted any more.
       await Promise.all(delayed.map((job) => job.promote().catch(() => {})))
       await sleep(INTERVAL_MS, undefined, { signal: ended.signal }).catch(() => {})
