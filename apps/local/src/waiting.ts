@@ -65,7 +65,7 @@ const WAITS = new Map<string, Wait>([
     {
       item: 'waiting for the queue',
       run: 'waits for the queue to give and take jobs',
-      runUntil: (time) => `waits for the queue to give and take jobs until ${time}`,
+      runUntil: () => 'waits for the queue to give and take jobs',
       advice: 'It goes on by itself.',
     },
   ],

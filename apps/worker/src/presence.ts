@@ -6,8 +6,7 @@ import type { Connection } from '@stockpile/db/connection'
 import type { Wait } from '@stockpile/db/items'
 import { noteWorker, removeWorker } from '@stockpile/db/workers'
 import type { WorkerSelf } from '@stockpile/db/workers'
-import { queueProblem } from '@stockpile/queue/queue'
-import type { IngestQueue } from '@stockpile/queue/queue'
+import type { QueueProblem } from '@stockpile/queue/queue'
 import type { Logger } from 'pino'
 import * as z from 'zod'
 import { fingerprintOf, MissingKeyError } from './api-key.js'
@@ -16,13 +15,12 @@ import { tick } from './in-flight.js'
 const INTERVAL_MS = 5_000
 /** After a failure: PostgreSQL back, nobody should be taken for lost longer than need be. */
 const RETRY_MS = 1_000
-/** Together with the interval well below what a living worker may be silent for. */
-const QUEUE_DEADLINE_MS = 5_000
 
 export interface PresenceDependencies {
   db: Connection['db']
   self: Pick<WorkerSelf, 'plan' | 'limits' | 'concurrency' | 'queue'>
-  queue: IngestQueue
+  /** Why its queue gives or takes no jobs; null while it does both. */
+  queueProblem: () => QueueProblem | null
   apiKey: () => Promise<string>
   /** What keeps this worker from taking items; null while nothing does. */
   waiting: () => Wait | null
@@ -35,7 +33,7 @@ export interface PresenceDependencies {
  * @returns once the row was tried to be written, `present`: settles once it is deleted
  */
 export async function keepPresent(
-  { db, self, queue, apiKey, waiting, logger }: PresenceDependencies,
+  { db, self, queueProblem, apiKey, waiting, logger }: PresenceDependencies,
   signal: AbortSignal,
 ): Promise<{ present: Promise<void> }> {
   const id = randomUUID()
@@ -45,7 +43,7 @@ export async function keepPresent(
   let isWritten = true
 
   async function write(): Promise<void> {
-    const [key, problem] = await Promise.all([keyState(apiKey), queueProblem(queue, QUEUE_DEADLINE_MS)])
+    const key = await keyState(apiKey)
     const wait = key.keyProblem === null ? waiting() : { for: 'key' as const, reason: key.keyProblem, ms: 0 }
     const startedMsAgo = performance.now() - startedAt
     try {
@@ -55,7 +53,7 @@ export async function keepPresent(
         version,
         ...self,
         ...key,
-        queueProblem: problem,
+        queueProblem: queueProblem(),
         startedMsAgo,
         waiting: named(wait),
       })

@@ -30,6 +30,7 @@ import type { ProbeWaits } from './outage.js'
 import { Postponed } from './postponed.js'
 import { keepPresent } from './presence.js'
 import { processItem } from './process-item.js'
+import { QueueProbe } from './queue-probe.js'
 import { createQuota } from './quota.js'
 import { gapMs } from './spacing.js'
 
@@ -111,11 +112,13 @@ export async function startWorker(
     starting = false
     await assertSafe(backend, (doubt) => logger.warn(doubt))
     const { concurrency, plan } = config
+    const queueProbe = new QueueProbe()
+    background.push(queueProbe.watch(queue.handle, stopping.signal))
     const { present } = await keepPresent(
       {
         db,
         self: { plan, limits, concurrency, queue: backend.kind },
-        queue: queue.handle,
+        queueProblem: () => queueProbe.problem,
         apiKey,
         waiting: () => waiting.now(),
         logger,

@@ -1,6 +1,8 @@
+import { listWorkers } from '@stockpile/db/workers'
 import { waitFor } from '@stockpile/test-harness/process'
+import { startProxy } from '@stockpile/test-harness/proxy'
 import { ownRedis } from '@stockpile/test-harness/redis-server'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { useSystem } from './system.js'
 
 const system = useSystem()
@@ -27,4 +29,23 @@ test('a worker says so when Redis comes back with a policy that loses jobs', asy
   const said = () => system.logs.filter((line) => line.includes('its maxmemory-policy is allkeys-lru'))
   await waitFor(() => said().length > 0, { deadlineMs: 15_000 })
   expect(said()).toHaveLength(1)
+})
+
+test('a worker says that it lives, and that its queue does not answer, until it does', async ({ skip }) => {
+  const redis = await ownRedis()
+  if (redis === null) return skip('there is no redis-server here')
+  const proxy = await startProxy(redis.url)
+  onTestFinished(() => proxy.close())
+  await system.work({ REDIS_URL: proxy.url })
+  proxy.freeze()
+  const id = await system.ingest(['IBM'], { dispatch: false })
+  expect(await system.run(id, ({ status }) => status === 'blocked')).toMatchObject({
+    waiting: { for: 'queue', class: 'queue_down' },
+  })
+  expect(await listWorkers(system.db)).toMatchObject([{ lives: true, waiting: { for: 'queue' } }])
+  proxy.thaw()
+  expect(await system.run(id)).toMatchObject({ status: 'succeeded' })
+  await waitFor(async () => (await listWorkers(system.db)).every(({ waiting }) => waiting === null), {
+    deadlineMs: 30_000,
+  })
 })

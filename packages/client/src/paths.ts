@@ -403,7 +403,7 @@ export interface components {
                  * @description Room in the quota, a key that works, a provider that answers, a queue that gives and takes jobs, a database that takes rows, or a worker, while none lives. Of several what a person has to do something about first.
                  * @enum {string}
                  */
-                for: "quota" | "key" | "provider" | "storage" | "worker" | "queue";
+                for: "quota" | "key" | "provider" | "storage" | "queue" | "worker";
                 /** @description Of the cause, as under causes of /readyz; null for the short limits of the quota, within which work goes on. */
                 class: string | null;
                 /** @description A sentence. */
@@ -440,7 +440,7 @@ export interface components {
              * @description What all runs wait for: a worker, while none lives; a database that takes rows; a queue that gives and takes jobs; a key that works; a provider that answers; room in the quota.
              * @enum {string}
              */
-            for: "quota" | "key" | "provider" | "storage" | "worker" | "queue";
+            for: "quota" | "key" | "provider" | "storage" | "queue" | "worker";
             /** @description Of the cause, for programs: no_worker, worker_lost, queue_down, missing_key, the class of a failure or refusal. */
             class: string;
             /** @description null where nobody can say. */

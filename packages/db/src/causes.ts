@@ -128,13 +128,12 @@ export function causesOf(situation: Situation): Cause[] {
       advice: storage.advice,
       until: null,
     })
-  const queueWaits = living.map(({ queueWait }) => queueWait).filter((wait) => wait !== null)
-  const [first] = queueWaits
-  if (first !== undefined && queueWaits.length === living.length)
-    causes.push(causeOf(first, queueAdvice(first)))
   const waits = living.length === 0 ? [situation.last.key ?? situation.last.quota] : living.map(stopOf)
   const stops = waits.filter((wait) => wait !== null)
-  const isStopped = stops.length === waits.length
+  const [queue] = living.flatMap(({ queueWait }) => queueWait ?? []).toSorted(byBegin)
+  const isStopped = waits.every((wait, index) => wait !== null || (living[index]?.queueWait ?? null) !== null)
+  const goesOn = living.some((worker) => worker.queueWait === null && stopOf(worker)?.for === 'quota')
+  if (isStopped && !goesOn && queue !== undefined) causes.push(causeOf(queue, queueAdvice(queue)))
   const [spent] = stops.filter((wait) => wait.for === 'quota').toSorted(byEnd)
   const [key] = stops.filter((wait) => wait.for === 'key').toSorted(byEnd)
   // Who waits for the quota goes on by itself, even where the others have no key.
@@ -200,6 +199,10 @@ function stopOf({ waiting }: Pick<Worker, 'waiting'>): WorkerWait | null {
 /** The first to end first; one whose end nobody can say last. */
 function byEnd(one: WorkerWait, other: WorkerWait): number {
   return endOf(one) - endOf(other)
+}
+
+function byBegin(one: WorkerWait, other: WorkerWait): number {
+  return Date.parse(one.since ?? '') - Date.parse(other.since ?? '')
 }
 
 function endOf({ until }: WorkerWait): number {

@@ -44,8 +44,10 @@ export const ITEM_STATES = ['pending', 'running', 'succeeded', 'failed', 'cancel
  * database that takes rows.
  */
 export const WAITING_FOR = ['quota', 'key', 'provider', 'storage'] as const
-/** What a run waits for; for a worker while none lives. */
-export const RUN_WAITING_FOR = [...WAITING_FOR, 'worker', 'queue'] as const
+/** What a worker waits for: the same, or a queue that gives and takes jobs. */
+export const WORKER_WAITING_FOR = [...WAITING_FOR, 'queue'] as const
+/** What a run waits for: the same, or a worker, while none lives. */
+export const RUN_WAITING_FOR = [...WORKER_WAITING_FOR, 'worker'] as const
 /**
  * How an item succeeded: by a request of its own; because another run had fetched the symbol since the item was
  * accepted; or because no request could have brought anything new.

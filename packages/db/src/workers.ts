@@ -4,6 +4,7 @@ import type { Database } from './connection.js'
 import { isoInstant } from './instant.js'
 import type { WaitingFor } from './items.js'
 import type { Limit } from './limits.js'
+import type { WORKER_WAITING_FOR } from './schema.js'
 
 /** A worker lives while its row is younger: it writes it every 5 s, and one that is lost is named within 30 s. */
 export const WORKER_LIVES_MS = 20_000
@@ -44,7 +45,8 @@ export async function noteWorker(db: Database, self: WorkerSelf): Promise<void> 
             ${waiting?.for ?? null}, ${waiting?.reason ?? null},
             CASE WHEN ${waiting !== null} THEN clock_timestamp() END, ${until})
     ON CONFLICT (id) DO UPDATE SET
-      key_fingerprint = excluded.key_fingerprint, key_problem = excluded.key_problem, queue_problem_class = excluded.queue_problem_class, queue_problem = excluded.queue_problem,
+      key_fingerprint = excluded.key_fingerprint, key_problem = excluded.key_problem,
+      queue_problem_class = excluded.queue_problem_class, queue_problem = excluded.queue_problem,
       queue_problem_since = CASE WHEN excluded.queue_problem IS NOT NULL
         THEN coalesce(known.queue_problem_since, excluded.queue_problem_since) END,
       last_seen_at = excluded.last_seen_at,
@@ -90,7 +92,7 @@ export function keyRefusal(fingerprint: SQL): SQL {
 
 /** Why a worker takes no items. Instants are ISO 8601, UTC, here and below. */
 export interface WorkerWait {
-  for: WaitingFor | 'queue'
+  for: (typeof WORKER_WAITING_FOR)[number]
   /** Of the refusal; of a limit its name. */
   class: string
   reason: string

@@ -96,7 +96,7 @@ describe('a worker', () => {
 describe('a queue that gives or takes no jobs', () => {
   const down = { class: 'queue_down', detail: 'The queue does not answer.' }
 
-  test('holds runs up while all workers say so, since the first said it, whatever else they wait for', async () => {
+  test('holds runs up while all workers say so, and since when', async () => {
     const { db } = connection
     await acceptKey(db)
     const first = await liveWorker(db, { queueProblem: down })
@@ -205,6 +205,28 @@ describe('of several causes', () => {
       'provider',
       'quota',
     ])
+  })
+
+  test('workers that are stopped by different things are all stopped, unless one goes on by itself', () => {
+    const queueless = worker(null, queueWait)
+    expect(causes({ living: [queueless, worker(null)] })).toEqual([])
+    expect(causes({ living: [queueless, worker(wait('key', null))] })).toEqual(['queue', 'key'])
+    expect(causes({ living: [queueless, worker(wait('quota', '2026-01-03T00:00:00.000Z'))] })).toEqual([
+      'quota',
+    ])
+    expect(causes({ living: [worker(wait('quota', '2026-01-03T00:00:00.000Z'), queueWait)] })).toEqual([
+      'queue',
+      'quota',
+    ])
+  })
+
+  test('of the same the one that began first is told', () => {
+    const later = { ...queueWait, since: '2026-01-02T00:00:00.000Z' }
+    for (const living of [
+      [worker(null, later), worker(null, queueWait)],
+      [worker(null, queueWait), worker(null, later)],
+    ])
+      expect(causesOf({ ...nothing, living })).toMatchObject([{ for: 'queue', since: queueWait.since }])
   })
 
   test('what holds up some workers is none; with a spent day and a missing key, the day ends the wait', () => {

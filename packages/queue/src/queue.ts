@@ -252,36 +252,26 @@ export const QUEUE_DOWN: QueueProblem = {
   detail: 'The queue does not answer: runs are accepted, and begin once it does.',
 }
 
-/** @returns null while the queue gives and takes jobs; what it throws is for whoever opened it to log */
-export async function queueProblem(queue: IngestQueue, deadlineMs: number): Promise<QueueProblem | null> {
-  try {
-    const refusal = await jobRefusal(queue, deadlineMs)
-    if (refusal === null) return null
-    return {
-      class: 'queue_refuses_jobs',
-      detail: `The queue answers, but takes no jobs: runs are accepted, and begin once it does. Redis says: ${refusal}`,
-    }
-  } catch {
-    return QUEUE_DOWN
-  }
-}
-
 /**
- * Whether the queue would take a job. A Redis that is full, cannot write to its disk or is a replica answers all questions
- * and takes nothing: it is given what it has already. Of a PostgreSQL its own checks tell as much.
- * @returns null, or why not in the words of Redis
- * @throws as `pingQueue`
+ * Whether the queue gives and takes jobs. A Redis that is full, cannot write to its disk or is a replica answers all
+ * questions and takes nothing: it is given what it has already. Of a PostgreSQL its own checks tell as much.
+ * @returns null while it does; never throws
  */
-async function jobRefusal(queue: IngestQueue, deadlineMs: number): Promise<string | null> {
-  await pingQueue(queue, deadlineMs)
-  if (!onRedis.has(queue)) return null
+export async function queueProblem(queue: IngestQueue, deadlineMs: number): Promise<QueueProblem | null> {
+  const use = async () => {
+    await queue.getWaitingCount()
+    if (onRedis.has(queue)) await queue.backend.setQueueMeta(queue.metaValues)
+  }
   try {
-    await answer(queue, () => queue.backend.setQueueMeta(queue.metaValues), deadlineMs, 'take a write')
+    await answer(queue, use, deadlineMs, 'give and take jobs')
     return null
   } catch (error) {
     // An answer of Redis: anything else is none.
-    if (error instanceof Error && error.name === 'ReplyError') return error.message
-    throw error
+    if (!(error instanceof Error) || error.name !== 'ReplyError') return QUEUE_DOWN
+    return {
+      class: 'queue_refuses_jobs',
+      detail: `The queue answers, but takes no jobs: runs are accepted, and begin once it does. Redis says: ${error.message}`,
+    }
   }
 }
 

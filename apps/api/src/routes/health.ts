@@ -118,7 +118,7 @@ export function healthRoutes(app: App, { db, dataDb, queue }: Dependencies): voi
       const known = found === undefined ? [SLOW_DATABASE] : found.map(readinessCause)
       // The workers may find more than this process does, or be gone.
       const isKnown = known.some(({ check }) => check === 'queue')
-      const causes = problem === null || isKnown ? known : [queueCause(problem), ...known]
+      const causes = problem === null || isKnown ? known : withQueue(known, problem)
       const isDegraded =
         found === undefined || problem !== null || found.some(({ for: what }) => what !== 'quota')
       return {
@@ -142,8 +142,11 @@ const SLOW_DATABASE: ReadinessCause = {
   advice: 'Look at its load, and for sessions that hold locks.',
 }
 
-function queueCause(problem: QueueProblem): ReadinessCause {
-  return { check: 'queue', since: null, ...problem, advice: queueAdvice(problem) }
+/** Where the workers' would stand: before what is known of the provider. */
+function withQueue(known: readonly ReadinessCause[], problem: QueueProblem): ReadinessCause[] {
+  const queue: ReadinessCause = { check: 'queue', since: null, ...problem, advice: queueAdvice(problem) }
+  const isOfProvider = ({ check }: ReadinessCause) => check === 'provider'
+  return [...known.filter((one) => !isOfProvider(one)), queue, ...known.filter(isOfProvider)]
 }
 
 function checksOf(causes: readonly Cause[] | undefined): Omit<Checks, 'queue'> {

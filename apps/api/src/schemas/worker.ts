@@ -1,5 +1,5 @@
 import { LIMIT_NAMES } from '@stockpile/db/limits'
-import { WAITING_FOR } from '@stockpile/db/schema'
+import { WORKER_WAITING_FOR } from '@stockpile/db/schema'
 import type { Worker } from '@stockpile/db/workers'
 import * as z from 'zod'
 import { instantSchema } from './instant.js'
@@ -34,7 +34,7 @@ export const workerSchema = z.object({
   }),
   waiting: z
     .object({
-      for: z.enum([...WAITING_FOR, 'queue']),
+      for: z.enum(WORKER_WAITING_FOR),
       class: z.string(),
       reason: z.string().meta({ description: 'A sentence.' }),
       since: instantSchema.nullable(),
