@@ -1,11 +1,14 @@
 import type { Row } from '../row.js'
+import { symbols } from '../symbols.js'
 
 export const redisFull: Row = {
   number: 12,
   title: 'Redis is full (noeviction): told, what was not sent stays pending and visible, and is sent later',
   backends: ['redis'],
-  async run({ http, redis, sql, telling, until, drained }) {
+  async run({ http, redis, simulator, sql, telling, until, drained }) {
     telling.watch()
+    await http.ingest(symbols(30, 'BEFORE'))
+    await until('the first requests', () => simulator.arrivals().length >= 5)
     telling.began('queue')
     await redis?.ask((client) => client.config('SET', 'maxmemory', '1mb'))
     const { id } = await http.ingest(['IBM', 'AAPL', 'MSFT'])
