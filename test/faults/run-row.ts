@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { busyness } from '@stockpile/test-harness/patience'
 import { brokenInvariants } from './invariants.js'
 import { randomFrom } from './random.js'
 import type { Backend, Row } from './row.js'
@@ -65,7 +66,8 @@ async function judge(row: Row, world: World): Promise<Pick<Result, 'recoveryMs' 
     return { recoveryMs: undefined, failures: process.env['CI'] === 'true' ? [skipped] : [], skipped }
   await world.drained()
   const failures = await brokenInvariants(world, survival)
-  const { recoveryMs, recoveryLimitMs = Infinity } = survival
+  const { recoveryMs } = survival
+  const recoveryLimitMs = Math.round((survival.recoveryLimitMs ?? Infinity) * busyness())
   if (recoveryMs !== undefined && recoveryMs > recoveryLimitMs)
     failures.push(`recovered after ${recoveryMs} ms, later than ${recoveryLimitMs} ms`)
   return { recoveryMs, failures, skipped }

@@ -1,4 +1,5 @@
 import { equal, ok } from 'node:assert/strict'
+import { busyness } from '@stockpile/test-harness/patience'
 import type { Row } from '../row.js'
 import { symbols } from '../symbols.js'
 
@@ -28,7 +29,7 @@ export const tenThousandWithoutRedis: Row = {
     equal(new Set(requested.map((arrival) => arrival.symbol)).size, SYMBOLS, 'symbols requested')
     equal((await http.run(id)).status, 'succeeded')
     // Last, since on a busy machine it alone may fail.
-    ok(ms <= POST_LIMIT_MS, `POST took ${ms} ms while Redis was down`)
+    ok(ms <= POST_LIMIT_MS * busyness(), `POST took ${ms} ms while Redis was down`)
     return { recoveryMs }
   },
 }
