@@ -12,6 +12,7 @@ const UNANSWERED: ReadonlySet<RefusalClass> = new Set([
   'timeout',
   'http_error',
   'http_rejected',
+  'redirect',
   'provider_error',
 ])
 

@@ -44,6 +44,7 @@ describe('a provider whose host is unknown', () => {
 test.each([
   ['http_error', null],
   ['http_rejected', 'Access denied.'],
+  ['redirect', 'http://portal.invalid/login'],
   ['provider_error', null],
   ['bad_payload', '\uFEFF <!doctype html><title>Sign in</title>'],
 ] as const)('%s with the body %j is no answer of the provider', (refusal, evidence) => {
@@ -114,7 +115,14 @@ describe.each(queueBackends())('the queue on $name', ({ redisUrl }) => {
     })
   })
 
-  describe('a proxy that answers its own page to everything', () => {
+  describe.each([
+    { what: 'answers its own page', answer: { kind: 'html' }, reason: 'the body is no JSON' },
+    {
+      what: 'redirects to its own page',
+      answer: { kind: 'redirect', location: 'http://portal.invalid/login' },
+      reason: 'redirects elsewhere',
+    },
+  ] as const)('a proxy that $what, whatever it is asked', ({ answer, reason }) => {
     const system = useSystem({
       redisUrl,
       // Longer than it takes to find out: an item must not be tried again before.
@@ -123,12 +131,12 @@ describe.each(queueBackends())('the queue on $name', ({ redisUrl }) => {
     })
 
     test('is told from a failure of symbols: hardly an attempt is spent, and everything is fetched once it is over', async () => {
-      system.simulator.rule({ answer: { kind: 'html' } })
+      system.simulator.rule({ answer })
       await system.work({ WORKER_CONCURRENCY: '1' })
       const id = await system.ingest(symbolNames(20))
       const blocked = await system.run(id, (run) => run.status === 'blocked')
       expect(blocked.waiting).toMatchObject({ for: 'provider' })
-      expect(blocked.waiting?.reason).toContain('the body is no JSON')
+      expect(blocked.waiting?.reason).toContain(reason)
       system.simulator.clearRules()
       expect(await system.run(id)).toMatchObject({ status: 'succeeded', counts: { succeeded: 20 } })
       const [charged] = await system.db.execute<{ attempts: number }>(

@@ -49,8 +49,8 @@ export type Remembered = 'symbol' | 'outputsize' | null
  *   when it has room.
  * - No data is asked for once more, since a series can be missing for a moment; a symbol without history stays
  *   without, and each try costs one of 25 requests on the free plan.
- * - A 4xx, or a 2xx that is not 200, means that our request is wrong, or that a proxy in between was for a moment: one
- *   more try tells which.
+ * - A redirect, a 4xx, or a 2xx that is not 200, means that our request is wrong, or that a proxy in between was for a
+ *   moment: one more try tells which.
  * - A body over the cap (a full history is under 2 MB) would only be downloaded in vain again.
  * - A symbol that was renamed is answered with the other's data again and again; once more tells a mix-up of the
  *   provider's cache from that.
@@ -128,9 +128,10 @@ export const DISPOSITIONS: Record<
     'Check ALPHAVANTAGE_BASE_URL.',
     'outputsize',
   ),
-  redirect: fail(
+  redirect: retry(
+    2,
     'The server redirects elsewhere, where the key is not sent.',
-    'Check ALPHAVANTAGE_BASE_URL.',
+    'Check ALPHAVANTAGE_BASE_URL and what stands between.',
   ),
 }
 

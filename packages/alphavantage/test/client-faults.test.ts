@@ -109,7 +109,11 @@ describe('a status', () => {
       response.writeHead(status, { location: `${elsewhere.baseUrl}${request.url}` }).end()
     })
     const error = await failureOf(fetchFrom(baseUrl))
-    expect(error).toMatchObject({ class: 'redirect', httpStatus: status, disposition: { outcome: 'fail' } })
+    expect(error).toMatchObject({
+      class: 'redirect',
+      httpStatus: status,
+      disposition: { outcome: 'retry', maxAttempts: 2 },
+    })
     expect(error.evidence).toContain('apikey=[redacted]')
     expect(elsewhere.requests).toEqual([])
   })

@@ -42,7 +42,7 @@ const INTERCEPTED_ADVICE =
   'Something in between seems to answer in place of the provider: check the proxy and the login page of the network of the workers, and ALPHAVANTAGE_BASE_URL. One request at a time finds out when the provider answers again; work then goes on by itself.'
 
 /** Classes of an outage in which the answers were nothing that the provider answers with. */
-const INTERCEPTED: ReadonlySet<string> = new Set(['http_rejected', 'bad_payload'])
+const INTERCEPTED: ReadonlySet<string> = new Set(['http_rejected', 'redirect', 'bad_payload'])
 
 /** Classes of an outage in which the provider was not heard at all. */
 const UNHEARD: ReadonlySet<string> = new Set(['network', 'timeout'])
