@@ -2,6 +2,7 @@ import { assert, createClaims } from './claims.js'
 import { checkDemo } from './demo.js'
 import { checkImage } from './image.js'
 import { checkInterruptions } from './interruptions.js'
+import { checkPasswords } from './passwords.js'
 import { checkReal } from './real.js'
 import { createStack } from './stack.js'
 import { checkWithoutRedis } from './without-redis.js'
@@ -15,6 +16,7 @@ const PARTS = {
   demo: checkDemo,
   interruptions: checkInterruptions,
   real: checkReal,
+  passwords: checkPasswords,
   'without-redis': checkWithoutRedis,
 }
 const wanted = process.argv.slice(2)

@@ -1,7 +1,7 @@
 import { assert } from './claims.js'
 import type { Claims } from './claims.js'
 import { docker } from './docker.js'
-import { finished, get, PROJECT, waitFor } from './stack.js'
+import { finished, get, lineWith, PROJECT, waitFor } from './stack.js'
 import type { Stack } from './stack.js'
 import * as z from 'zod'
 
@@ -81,10 +81,5 @@ function logUntil(stack: Stack, service: string, words: string): Promise<string>
       const log = await stack.logs(service)
       return log.includes(words) ? log : undefined
     },
-    60_000,
   )
-}
-
-function lineWith(log: string, words: string): string {
-  return log.split('\n').find((line) => line.includes(words)) ?? ''
 }

@@ -9,7 +9,8 @@ export const PROJECT = 'stockpile-check'
 export const API = 'http://127.0.0.1:8081'
 /** WORKER_CONCURRENCY's default: what a killed worker may have had in flight. */
 export const IN_FLIGHT = 4
-const DEADLINE_MS = 240_000
+/** Reached where something is broken, not where a machine is busy. */
+const DEADLINE_MS = 10 * 60_000
 const POLL_MS = 200
 
 const runSchema = z.object({
@@ -109,16 +110,12 @@ export async function createStack() {
 export type Stack = Awaited<ReturnType<typeof createStack>>
 
 /** Asks again until there is an answer; rejects at the deadline, saying what it waited for. */
-export async function waitFor<T>(
-  what: () => string,
-  ask: () => Promise<T | undefined>,
-  deadlineMs = DEADLINE_MS,
-): Promise<T> {
-  const deadline = performance.now() + deadlineMs
+export async function waitFor<T>(what: () => string, ask: () => Promise<T | undefined>): Promise<T> {
+  const deadline = performance.now() + DEADLINE_MS
   for (;;) {
     const answer = await ask()
     if (answer !== undefined) return answer
-    if (performance.now() > deadline) throw new Error(`waited ${deadlineMs / 1_000} s in vain for ${what()}`)
+    if (performance.now() > deadline) throw new Error(`waited ${DEADLINE_MS / 1_000} s in vain for ${what()}`)
     await sleep(POLL_MS)
   }
 }
@@ -183,4 +180,9 @@ export function requestsOf(symbols: string[], arrivals: Arrival[], mayRepeat = 0
   if (never > 0 || again > mayRepeat || times.some((count) => count > 2))
     throw new Error(`${text}, ${never} never`)
   return text
+}
+
+/** @returns the first line of a log with the words; '' when there is none */
+export function lineWith(log: string, words: string): string {
+  return log.split('\n').find((line) => line.includes(words)) ?? ''
 }
