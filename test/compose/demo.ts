@@ -32,17 +32,10 @@ export async function checkDemo(stack: Stack, { claim }: Claims): Promise<void> 
     const run = await finished(answer.data[0].id)
     return `${run.counts.succeeded} symbols, ${run.rows.inserted} rows`
   })
-  await claim('an ingest is accepted and finishes; prices, statistics and the board are served', async () => {
-    const run = await finished(await ingest(['MSFT', 'NVDA', 'TSLA']))
-    const prices = await countOf('/api/financial_data?symbol=MSFT')
-    const range = 'start_date=2020-01-01&end_date=2100-01-01'
-    const statistics = z
-      .object({ data: z.object({ average_daily_volume: z.number() }) })
-      .parse(await get(`/api/statistics?symbol=MSFT&${range}`))
-    const board = await fetch(`${API}/queues`)
-    assert(board.status === 200 && prices > 0, `the board answered ${board.status}, with ${prices} prices`)
-    return `${run.rows.inserted} rows, ${prices} of MSFT, average volume ${statistics.data.average_daily_volume}, board ${board.status}`
-  })
+  await claim(
+    'an ingest is accepted and finishes; prices, statistics and the board are served',
+    ingestAndServe,
+  )
   await claim('adminer logs in to the database', async () => {
     const page = await loginToAdminer('stockpile_demo')
     assert(
@@ -105,14 +98,7 @@ export async function checkDemo(stack: Stack, { claim }: Claims): Promise<void> 
     await stack.up()
     return 'it says so again'
   })
-  await claim('down and up again keep the data', async () => {
-    const before = [await countOf('/api/financial_data'), await countOf('/api/ingest')]
-    await stack.down()
-    await stack.up()
-    const after = [await countOf('/api/financial_data'), await countOf('/api/ingest')]
-    assert(before.join() === after.join(), `${before.join()} rows and runs before, ${after.join()} after`)
-    return `${after[0]} rows and ${after[1]} runs, as before`
-  })
+  await claim('down and up again keep the data', () => keepData(stack))
   await claim('down in the middle of a run and up again finish it, each symbol requested once', async () => {
     const symbols = symbolsNamed('DOWN', 100)
     const id = await ingest(symbols)
@@ -123,4 +109,28 @@ export async function checkDemo(stack: Stack, { claim }: Claims): Promise<void> 
     await finished(id)
     return `down at ${counts.succeeded}; ${requestsOf(symbols, [...(await first), ...(await stack.arrivals())])}`
   })
+}
+
+/** @returns what was inserted and what the API and the board answer, as a sentence */
+export async function ingestAndServe(): Promise<string> {
+  const run = await finished(await ingest(['MSFT', 'NVDA', 'TSLA']))
+  const prices = await countOf('/api/financial_data?symbol=MSFT')
+  const range = 'start_date=2020-01-01&end_date=2100-01-01'
+  const statistics = z
+    .object({ data: z.object({ average_daily_volume: z.number() }) })
+    .parse(await get(`/api/statistics?symbol=MSFT&${range}`))
+  const board = await fetch(`${API}/queues`)
+  assert(board.status === 200 && prices > 0, `the board answered ${board.status}, with ${prices} prices`)
+  return `${run.rows.inserted} rows, ${prices} of MSFT, average volume ${statistics.data.average_daily_volume}, board ${board.status}`
+}
+
+/** Goes down and up again. @returns what is there, as a sentence */
+export async function keepData(stack: Stack): Promise<string> {
+  const counts = async () => [await countOf('/api/financial_data'), await countOf('/api/ingest')]
+  const before = await counts()
+  await stack.down()
+  await stack.up()
+  const after = await counts()
+  assert(before.join() === after.join(), `${before.join()} rows and runs before, ${after.join()} after`)
+  return `${after[0]} rows and ${after[1]} runs, as before`
 }

@@ -25,32 +25,45 @@ export async function checkInterruptions(stack: Stack, { claim }: Claims): Promi
     async () => {
       // So slow that the killed worker has symbols in flight.
       await stack.slowDown(500)
-      const symbols = symbolsNamed('KILL', 300)
-      const id = await ingest(symbols)
-      const { counts } = await midway(id, 100)
-      const [victim = ''] = await stack.containers('worker')
-      await docker(['kill', '--signal', 'KILL', victim])
-      const run = await finished(id)
-      const rows = await stack.psql(
-        'stockpile_demo',
-        "select count(*) from financial_data where symbol like 'KILL%'",
-      )
-      assert(rows === String(run.rows.inserted), `${run.rows.inserted} rows inserted, ${rows} are there`)
-      // What it had asked for and not stored is lost with it.
-      const requests = requestsOf(symbols, await stack.arrivals(), IN_FLIGHT)
-      return `killed at ${counts.succeeded}; ${requests}; ${rows} rows inserted and there`
+      return interrupt(stack, 'KILL', { symbols: 300, after: 100 }, async () => {
+        const [victim = ''] = await stack.containers('worker')
+        await docker(['kill', '--signal', 'KILL', victim])
+      })
     },
   )
   await claim("with Redis's container and volume removed in the middle, the run finishes", async () => {
     await stack.up('--scale', 'worker=1')
     await stack.slowDown(200)
-    const symbols = symbolsNamed('REDIS', 100)
-    const id = await ingest(symbols)
-    const { counts } = await midway(id, 30)
-    await stack.compose('rm', '--stop', '--force', 'redis')
-    await docker(['volume', 'rm', `${PROJECT}_redis`])
-    await stack.up()
-    await finished(id)
-    return `removed at ${counts.succeeded}; ${requestsOf(symbols, await stack.arrivals(), IN_FLIGHT)}`
+    return interrupt(stack, 'REDIS', { symbols: 100, after: 30 }, async () => {
+      await stack.compose('rm', '--stop', '--force', 'redis')
+      await docker(['volume', 'rm', `${PROJECT}_redis`])
+      await stack.up()
+    })
   })
+}
+
+/**
+ * Breaks something once so many symbols of a run have succeeded. The run finishes all the same, and what it says that it
+ * inserted is there.
+ * @returns when that was, how often each symbol was asked for, and the rows, as a sentence
+ */
+export async function interrupt(
+  stack: Stack,
+  prefix: string,
+  { symbols: count, after }: { symbols: number; after: number },
+  breakIt: () => Promise<unknown>,
+): Promise<string> {
+  const symbols = symbolsNamed(prefix, count)
+  const id = await ingest(symbols)
+  const { counts } = await midway(id, after)
+  await breakIt()
+  const run = await finished(id)
+  const rows = await stack.psql(
+    'stockpile_demo',
+    `select count(*) from financial_data where symbol like '${prefix}%'`,
+  )
+  assert(rows === String(run.rows.inserted), `${run.rows.inserted} rows inserted, ${rows} are there`)
+  // What a worker had asked for and not stored is asked for again.
+  const requests = requestsOf(symbols, await stack.arrivals(), IN_FLIGHT)
+  return `broken at ${counts.succeeded}; ${requests}; ${rows} rows inserted and there`
 }

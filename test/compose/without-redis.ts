@@ -1,17 +1,9 @@
 import { assert } from './claims.js'
 import type { Claims } from './claims.js'
+import { ingestAndServe, keepData } from './demo.js'
 import { docker } from './docker.js'
-import {
-  API,
-  countOf,
-  finished,
-  IN_FLIGHT,
-  ingest,
-  midway,
-  requestsOf,
-  symbolsNamed,
-  waitFor,
-} from './stack.js'
+import { interrupt } from './interruptions.js'
+import { waitFor } from './stack.js'
 import type { Stack } from './stack.js'
 import * as z from 'zod'
 
@@ -39,39 +31,20 @@ export async function checkWithoutRedis(stack: Stack, { claim }: Claims): Promis
     assert(services.includes('worker') && !services.includes('redis'), `there run ${services.join(', ')}`)
     return `there run ${services.toSorted().join(', ')}`
   })
-  await claim('without Redis, an ingest finishes; prices and the board are served', async () => {
-    const run = await finished(await ingest(['MSFT', 'NVDA', 'TSLA']))
-    const prices = await countOf('/api/financial_data?symbol=MSFT')
-    const board = await fetch(`${API}/queues`)
-    assert(board.status === 200 && prices > 0, `the board answered ${board.status}, with ${prices} prices`)
-    return `${run.rows.inserted} rows, ${prices} of MSFT, board ${board.status}`
-  })
+  await claim(
+    'without Redis, an ingest finishes; prices, statistics and the board are served',
+    ingestAndServe,
+  )
   await claim(
     'without Redis, the only worker killed (SIGKILL) starts again and finishes the run',
     async () => {
       await stack.slowDown(500)
-      const symbols = symbolsNamed('KILL', 100)
-      const id = await ingest(symbols)
-      const { counts } = await midway(id, 30)
-      await killAsTheKernelWould(stack)
-      const run = await finished(id)
-      const rows = await stack.psql(
-        'stockpile_demo',
-        "select count(*) from financial_data where symbol like 'KILL%'",
-      )
-      assert(rows === String(run.rows.inserted), `${run.rows.inserted} rows inserted, ${rows} are there`)
-      const requests = requestsOf(symbols, await stack.arrivals(), IN_FLIGHT)
-      return `killed at ${counts.succeeded}; ${requests}; ${rows} rows inserted and there`
+      return interrupt(stack, 'KILL', { symbols: 100, after: 30 }, () => killAsTheKernelWould(stack))
     },
   )
-  await claim('without Redis, PostgreSQL restarted in the middle of a run costs nothing of it', async () => {
-    const symbols = symbolsNamed('RESTART', 100)
-    const id = await ingest(symbols)
-    const { counts } = await midway(id, 30)
-    await stack.compose('restart', 'postgres')
-    await finished(id)
-    return `restarted at ${counts.succeeded}; ${requestsOf(symbols, await stack.arrivals(), IN_FLIGHT)}`
-  })
+  await claim('without Redis, PostgreSQL restarted in the middle of a run costs nothing of it', () =>
+    interrupt(stack, 'RESTART', { symbols: 100, after: 30 }, () => stack.compose('restart', 'postgres')),
+  )
   await claim('all that is in the logs has one shape, says no stack, and little of the trouble', async () => {
     const logs = await Promise.all(['migrate', 'api', 'worker'].map((service) => stack.logs(service)))
     // The demo's banner is for people.
@@ -85,14 +58,7 @@ export async function checkWithoutRedis(stack: Stack, { claim }: Claims): Promis
     assert(trouble.length <= LINES_OF_TROUBLE, `${trouble.length} lines above info:\n${trouble.join('\n')}`)
     return `${lines.length} lines, ${trouble.length} above info, none longer than ${Math.max(...lines.map(({ length }) => length))} characters`
   })
-  await claim('without Redis, down and up again keep the data', async () => {
-    const before = [await countOf('/api/financial_data'), await countOf('/api/ingest')]
-    await stack.down()
-    await stack.up()
-    const after = [await countOf('/api/financial_data'), await countOf('/api/ingest')]
-    assert(before.join() === after.join(), `${before.join()} rows and runs before, ${after.join()} after`)
-    return `${after[0]} rows and ${after[1]} runs, as before`
-  })
+  await claim('without Redis, down and up again keep the data', () => keepData(stack))
   await stack.down('--volumes')
   stack.withoutRedis(false)
 }
