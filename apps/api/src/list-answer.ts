@@ -4,7 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { ListCursor } from './list-cursor.js'
 import { ProblemError } from './problem.js'
 import { CURSOR_MESSAGE, pageOf, pagination } from './schemas/pagination.js'
-import type { ListPagination, PageQuery } from './schemas/pagination.js'
+import type { ListPagination, Page, PageQuery } from './schemas/pagination.js'
 
 interface ListQuery extends PageQuery {
   cursor?: string | undefined
@@ -47,14 +47,25 @@ export async function readList<Place, Entry extends Place>(
     return { entries, pagination: { limit: page.limit, next_cursor: next } }
   }
   const isBeyond = page.offset >= COUNTED
-  const { entries, count, isEstimate } = await list.read({
+  const { entries: found, ...counted } = await list.read({
     // Past the end, or refused, whatever is there: only the count is of use.
-    limit: isBeyond ? 0 : page.limit,
+    limit: isBeyond ? 0 : page.limit + 1,
     offset: isBeyond ? 0 : page.offset,
   })
-  if (isBeyond && isEstimate) throw queryProblem('page', TOO_FAR)
-  link(page.offset + entries.length < (count ?? 0) ? cursorOf(entries.at(-1)) : null)
-  return { entries, pagination: pagination(page, count ?? 0, isEstimate) }
+  if (isBeyond && counted.isEstimate) throw queryProblem('page', TOO_FAR)
+  const entries = found.slice(0, page.limit)
+  link(found.length > page.limit ? cursorOf(entries.at(-1)) : null)
+  const count = isBeyond ? (counted.count ?? 0) : countBeside(found.length, page, counted.count ?? 0)
+  return { entries, pagination: pagination(page, count, counted.isEstimate) }
+}
+
+/**
+ * The count that goes with what was found at a page, of up to one entry more than its limit. It was counted a statement
+ * earlier: entries may have come and gone since, and a walk that ended by it would miss those behind them.
+ */
+function countBeside(found: number, { offset, limit }: Page, counted: number): number {
+  if (found > limit) return Math.max(counted, offset + found)
+  return found > 0 ? offset + found : Math.min(counted, offset)
 }
 
 const TOO_FAR = `Pages reach the first ${COUNTED} entries: go on with the cursor in the header Link of a page before, or ask for less.`

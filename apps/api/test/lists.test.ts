@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { waitFor } from '@stockpile/test-harness/process'
 import * as z from 'zod'
 import { problemOf, useApp } from './app.js'
 
@@ -105,5 +106,30 @@ describe('a list of more than 10,000 entries', () => {
       data: [],
       pagination: { count: 0 },
     })
+  })
+})
+
+describe('a list that grows between its count and its entries', () => {
+  const context = useApp()
+  const RUNS =
+    "INSERT INTO ingest_runs (trigger, outputsize, force, priority) SELECT 'api', 'auto', false, 'normal' FROM generate_series(1, 2)"
+  const WAITING =
+    "SELECT FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'api-test' AND wait_event_type = 'Lock'"
+
+  test('goes on to what was there before: the count does not end it, nor say less than it shows', async () => {
+    await context.db.execute(RUNS)
+    const before = answerShape.parse((await context.app.inject('/api/ingest')).json()).data
+    // Entries are read with their totals, the count without.
+    const answering = await context.db.transaction(async (tx) => {
+      await tx.execute('LOCK TABLE run_totals IN ACCESS EXCLUSIVE MODE')
+      const asked = context.app.inject('/api/ingest?limit=2')
+      await waitFor(async () => (await context.db.execute(WAITING)).length > 0, { what: 'the entries' })
+      await tx.execute(RUNS)
+      return { asked }
+    })
+    const answer = await answering.asked
+    expect(answerShape.parse(answer.json())).toMatchObject({ pagination: { count: 3, pages: 2 } })
+    const next = /^<([^>]+)>/.exec(String(answer.headers['link']))?.[1] ?? ''
+    expect(answerShape.parse((await context.app.inject(next)).json()).data).toStrictEqual(before)
   })
 })
