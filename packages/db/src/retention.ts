@@ -34,6 +34,8 @@ export async function pruneRun(
     const ids = sql`ANY (${`{${batch.map(({ id }) => id).join(',')}}`}::text::bigint[])`
     await tx.execute(sql`
       INSERT INTO asked_symbols SELECT symbol FROM ingest_items WHERE id = ${ids} ORDER BY symbol ON CONFLICT DO NOTHING`)
+    // Failed items are counted by the class of their failures, and only as long as these are there.
+    await tx.execute(sql`UPDATE ingest_items SET state = 'cancelled' WHERE id = ${ids} AND state = 'failed'`)
     await tx.execute(sql`DELETE FROM item_rejected_rows WHERE item_id = ${ids}`)
     await tx.execute(sql`DELETE FROM ingest_failures WHERE item_id = ${ids}`)
     await tx.execute(sql`DELETE FROM ingest_items WHERE id = ${ids}`)

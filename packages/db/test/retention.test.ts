@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm'
 import { describe, expect, test } from 'vitest'
 import { packBars } from '../src/bars.js'
+import { findWrongEntries } from '../src/derived-data.js'
 import { listFailures } from '../src/failures.js'
 import { oncePerKey } from '../src/idempotency.js'
 import { failAttempt, storeSeries, takeItem } from '../src/items.js'
@@ -52,6 +53,27 @@ describe('a run that finished long ago', () => {
     if (again === null) throw new Error('the item is gone')
     await failAttempt(connection.db, again, failure, { final: true })
     expect(await pruneRun(connection.db, OLD)).toBe('nothing')
+  })
+
+  test('of many items says until its end how many of each class are left, also when it is retried meanwhile', async () => {
+    const symbols = Array.from({ length: 150 }, (_, index) => `S${index}`)
+    const { id } = await createRun(connection.db, runOf(symbols))
+    await connection.db.execute(sql`
+      INSERT INTO ingest_failures (item_id, run_id, symbol, attempt, final, class, detail, advice)
+      SELECT id, run_id, symbol, 1, true, 'timeout', '', '' FROM ingest_items`)
+    await connection.db.execute(sql`UPDATE ingest_items SET state = 'failed', finished_at = now()`)
+    await age(31)
+    expect(await pruneRun(connection.db, OLD)).toBe('items')
+    expect(await getRun(connection.db, id)).toMatchObject({
+      counts: { total: 50, failed: 50 },
+      failures: [{ class: 'timeout', count: 50 }],
+    })
+    expect(await retryRun(connection.db, id)).toBe('retried')
+    expect(await getRun(connection.db, id)).toMatchObject({
+      counts: { total: 50, pending: 50, failed: 0 },
+      failures: [],
+    })
+    expect((await findWrongEntries(connection.db)).run_totals.entries).toBe(0)
   })
 
   test('leaves what it rejected in quarantine, and how often that came', async () => {
