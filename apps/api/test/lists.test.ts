@@ -123,7 +123,10 @@ describe('a list that grows between its count and its entries', () => {
     const answering = await context.db.transaction(async (tx) => {
       await tx.execute('LOCK TABLE run_totals IN ACCESS EXCLUSIVE MODE')
       const asked = context.app.inject('/api/ingest?limit=2')
-      await waitFor(async () => (await context.db.execute(WAITING)).length > 0, { what: 'the entries' })
+      await waitFor(async () => (await context.db.execute(WAITING)).length > 0, {
+        deadlineMs: 4_000,
+        what: 'the entries',
+      })
       await tx.execute(RUNS)
       return { asked }
     })

@@ -4,7 +4,7 @@ import type { Database } from './connection.js'
 
 /**
  * A line for each check, with what to do about what is wrong.
- * @param options repair: count anew first, where the migrations are this version's
+ * @param options repair: make functions and triggers, and count, anew first, unless something else is to be done before
  * @returns whether all is as it should be
  */
 export async function checkAndReport(
@@ -12,8 +12,9 @@ export async function checkAndReport(
   { repair, print }: { repair: boolean; print: (line: string) => void },
 ): Promise<boolean> {
   let checks = await checkDatabase(db)
-  // Alone when the database is another version's.
-  if (repair && checks.length > 1) {
+  const first = checks.find((check) => isWrong(check) && check.first === true)
+  if (repair && first !== undefined) print(`Nothing was repaired: first do what is said of ${first.name}.`)
+  else if (repair) {
     await repairDatabase(db)
     const before = checks.filter(isWrong)
     checks = await checkDatabase(db)

@@ -14,6 +14,8 @@ export interface Check {
   found: string
   /** What to do; null: nothing, all is as it should be. */
   advice: string | null
+  /** Whether nothing can be repaired before that was done. */
+  first?: boolean
 }
 
 const REPAIR = 'run `node apps/migrate/dist/main.js --check --repair`'
@@ -29,15 +31,12 @@ export async function checkDatabase(db: Database): Promise<Check[]> {
       // Of another version's tables nothing below can be asked.
       if (migrations.advice !== null) return [migrations]
       const { structure, functions } = await compareCatalog(tx)
+      const schema = [migrations, structureCheck(structure), functionsCheck(functions)]
+      // What is asked below reads them.
+      if (structure.some(isColumn)) return schema
       // Days are counted by a function.
       const derived = functions.length === 0 ? await checkDerivedData(tx) : []
-      return [
-        migrations,
-        structureCheck(structure),
-        functionsCheck(functions),
-        ...derived,
-        ...(await checkHistory(tx)),
-      ]
+      return [...schema, ...derived, ...(await checkHistory(tx))]
     },
     { isolationLevel: 'repeatable read', accessMode: 'read only' },
   )
@@ -45,7 +44,8 @@ export async function checkDatabase(db: Database): Promise<Check[]> {
 
 /**
  * Makes functions and triggers anew when they are not this version's, and counts totals and days anew. Writers of prices wait
- * meanwhile. For a database whose migrations are this version's.
+ * meanwhile. For a database of which no check says that something is to be done first.
+ * @throws TablesBusyError when others keep the tables in use for a minute
  */
 export async function repairDatabase(db: Database): Promise<void> {
   await whenTablesAreFree(db, async (tx) => {
@@ -70,6 +70,8 @@ async function checkMigrations(tx: Transaction): Promise<Check> {
       ? []
       : ["the functions and triggers are another version's"]),
   ]
+  // As after the restore of a dump of the schema public alone.
+  const isNoteLost = missing.length > 0 && !(await compareCatalog(tx)).structure.some(isOfPublic)
   return {
     name: 'migrations',
     found: wrong.length === 0 ? `all ${migrations.length} are this version's` : listed(wrong),
@@ -78,24 +80,52 @@ async function checkMigrations(tx: Transaction): Promise<Check> {
         ? null
         : unknown.length > 0
           ? 'run the version that made them'
-          : 'run the migrations: `node apps/migrate/dist/main.js`',
+          : isNoteLost
+            ? 'the tables are there, and what notes the migrations is lost: restore the schema drizzle from a backup, or from a new database that this version migrated (`pg_dump -n drizzle`)'
+            : 'run the migrations: `node apps/migrate/dist/main.js`',
+    first: true,
   }
 }
 
 async function compareCatalog(tx: Transaction): Promise<{ structure: string[]; functions: string[] }> {
   const differences = catalogDifferences(expectedCatalog(), await readCatalog(tx))
-  const isFunction = (line: string) => /^(lacks|has instead) (function|trigger) /.test(line)
   return {
-    structure: differences.filter((line) => !isFunction(line)),
-    functions: differences.filter(isFunction),
+    // A table that is gone is said before its columns, which are many.
+    structure: differences.filter((line) => !isRepairable(line)).toSorted(tablesFirst),
+    functions: differences.filter(isRepairable),
   }
 }
 
+const isTable = (line: string) => Number(/^(lacks|has instead) table /.test(line))
+const tablesFirst = (one: string, other: string) => isTable(other) - isTable(one)
+
+/** Of a difference: whether functions and triggers that are made anew are all it takes. A trigger that runs another's function stays. */
+function isRepairable(line: string): boolean {
+  const [, runs] = /^has instead trigger .* EXECUTE FUNCTION (?:public\.)?(\w+)\(/.exec(line) ?? []
+  if (runs !== undefined) return readSqlFunctions().names.includes(runs)
+  return /^(lacks|has instead) (function|trigger|constraint \S+ TRIGGER) /.test(line)
+}
+
+const isOfPublic = (line: string) => !line.includes(' drizzle.')
+const isColumn = (line: string) => line.startsWith('lacks column ')
+
+/** By these it is found which entries are to be corrected. */
+const isKeyOfDerived = (line: string) =>
+  DERIVED_DATA.some((table) => line.includes(`lacks index CREATE UNIQUE INDEX ${table}_pkey `))
+
 function structureCheck(differences: string[]): Check {
+  const byHand = 'undo by hand what was changed, or restore a backup'
+  const isMissing = differences.some(isColumn)
   return {
     name: 'tables and indexes',
     found: differences.length === 0 ? "this version's" : listed(differences),
-    advice: differences.length === 0 ? null : 'undo by hand what was changed, or restore a backup',
+    advice:
+      differences.length === 0
+        ? null
+        : isMissing
+          ? `${byHand}, and check again: totals and history cannot be looked at before`
+          : byHand,
+    first: isMissing || differences.some(isKeyOfDerived),
   }
 }
 

@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm'
 import type { SQL } from 'drizzle-orm'
 import type { Database, Transaction } from './connection.js'
 import { recountRuns, WRONG_RUNS } from './run-totals.js'
+import { lockTables } from './table-locks.js'
 
 /** What is kept beside the rows and can be counted from them, each in a table of its own. */
 export const DERIVED_DATA = [
@@ -12,6 +13,17 @@ export const DERIVED_DATA = [
   'run_totals',
 ] as const
 type DerivedData = (typeof DERIVED_DATA)[number]
+
+/** Writers lock the symbol's row before the rows: in this order nobody waits for a recount while that waits for them. */
+const LOCKED = [
+  'symbols',
+  'financial_data',
+  'symbol_days',
+  'symbol_prefixes',
+  'symbol_initials',
+  'ingest_items',
+  'run_totals',
+]
 
 /** Whose rows have a version. */
 const VERSIONED = ['symbols', 'symbol_prefixes', 'symbol_initials']
@@ -76,14 +88,11 @@ export async function findWrongEntries(db: Database): Promise<WrongEntries> {
 
 /**
  * Counts all rows and corrects what differs; entries that are right are not touched. Writers wait until the transaction ends,
- * readers do not.
+ * readers do not. To be tried again, by `whenTablesAreFree`, when others have the tables.
  * @returns how many entries were corrected
  */
 export async function recount(tx: Transaction): Promise<number> {
-  // Writers lock the symbol's row before the rows: in that order nobody waits for this while this waits for them.
-  await tx.execute(
-    sql`LOCK TABLE symbols, financial_data, symbol_days, symbol_prefixes, symbol_initials, ingest_items, run_totals IN EXCLUSIVE MODE`,
-  )
+  await lockTables(tx, LOCKED, 'EXCLUSIVE')
   await tx.execute(sql`SET CONSTRAINTS ALL IMMEDIATE`)
   await setTriggers(tx, sql`DISABLE`)
   const [corrected] = await tx.execute<{ entries: number }>(sql`

@@ -4,6 +4,8 @@ export class SentenceError extends Error {}
 /** What PostgreSQL, its driver or the way to it says, in the words of whoever said it. */
 interface Reported {
   message: string
+  /** What PostgreSQL adds to it; '' when that is nothing. */
+  detail: string
   code: string
   /** Where was asked; '' when that is not known. */
   place: string
@@ -55,6 +57,11 @@ const SENTENCES: readonly (readonly [code: string, sentence: Sentence])[] = [
     '42P07',
     ({ message }) =>
       `The database already has a table that Stockpile did not make (${message}): give Stockpile a database of its own.`,
+  ],
+  [
+    '2BP01',
+    ({ message, detail }) =>
+      `Something that was made beside Stockpile's schema uses part of it (${detail.replaceAll('\n', '; ') || message}): drop that, and make it anew afterwards.`,
   ],
   ['53200', ({ message }) => `PostgreSQL is out of memory (${message}).`],
   ['25006', () => 'PostgreSQL is read-only: it is a standby, or somebody set default_transaction_read_only.'],
@@ -165,6 +172,7 @@ function report(error: Error): Reported {
   const [, code] = BY_MESSAGE.find(([message]) => message.test(error.message)) ?? []
   return {
     message: error.message,
+    detail: text('detail'),
     code: text('code') || (code ?? ''),
     place: port === '' ? address : `${bracketed}:${port}`,
     host: text('hostname'),

@@ -6,6 +6,8 @@ import { deepestCause, SentenceError } from './error-sentence.js'
 
 /** Less than PostgreSQL waits before it looks for a deadlock (1 s) and ends somebody's statement for it. */
 const TRY_MS = 500
+/** More than that second: then PostgreSQL ends an autovacuum that is in the way. */
+const AUTOVACUUM_MS = 5_000
 /** Then what waits behind the next try goes on. */
 const PAUSE_MS = 200
 /** An export or a backup may hold a table for longer: then somebody has to decide. */
@@ -27,9 +29,25 @@ export async function takeTables(tx: Transaction): Promise<void> {
     SELECT coalesce(json_agg(name), '[]') AS tables FROM json_array_elements_text(${JSON.stringify(names)}::text::json) AS name
      WHERE to_regclass(name) IS NOT NULL`)
   if (known === undefined || known.tables.length === 0) return
-  await tx.execute(sql`SELECT set_config('statement_timeout', ${String(TRY_MS)}, true)`)
-  await tx.execute(sql`LOCK TABLE ${sql.raw(known.tables.join(', '))} IN ACCESS EXCLUSIVE MODE`)
-  await tx.execute(sql`SELECT set_config('statement_timeout', '0', true)`)
+  await lockTables(tx, known.tables, 'ACCESS EXCLUSIVE')
+}
+
+/**
+ * Locks tables for this transaction, or fails soon: whoever writes them waits behind a lock that is waited for. Before that,
+ * in a mode that no writer waits behind, for an autovacuum of them to give way.
+ */
+export async function lockTables(
+  tx: Transaction,
+  tables: readonly string[],
+  mode: 'EXCLUSIVE' | 'ACCESS EXCLUSIVE',
+): Promise<void> {
+  const within = (ms: number) => tx.execute(sql`SELECT set_config('statement_timeout', ${String(ms)}, true)`)
+  const lock = (as: string) => tx.execute(sql.raw(`LOCK TABLE ${tables.join(', ')} IN ${as} MODE`))
+  await within(AUTOVACUUM_MS)
+  await lock('SHARE UPDATE EXCLUSIVE')
+  await within(TRY_MS)
+  await lock(mode)
+  await within(0)
 }
 
 /**
@@ -50,7 +68,7 @@ export async function whenTablesAreFree<T>(
       if (cause === undefined || !('code' in cause) || !CONFLICTS.has(String(cause.code))) throw error
       if (performance.now() > endsAt) {
         throw new TablesBusyError(
-          `Other programs kept Stockpile's tables in use for ${patienceMs / 1_000} s, and nothing was changed: end what runs long on this database (a backup, an export, an open transaction; pg_stat_activity lists them) and run the migrations again.`,
+          `Other programs kept Stockpile's tables in use for ${patienceMs / 1_000} s, and nothing was changed: end what runs long on this database (a backup, an export, an open transaction; pg_stat_activity lists them) and try again.`,
           { cause: error },
         )
       }

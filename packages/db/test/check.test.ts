@@ -1,7 +1,9 @@
+import { waitFor } from '@stockpile/test-harness/process'
 import { sql } from 'drizzle-orm'
 import type { SQL } from 'drizzle-orm'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { checkAndReport } from '../src/check-report.js'
+import { errorSentence } from '../src/error-sentence.js'
 import { failAttempt, storeSeries } from '../src/items.js'
 import { failure, series, takenItem, useConnection } from './database.js'
 
@@ -173,7 +175,7 @@ describe('what is not as this version made it is named', () => {
     [
       'a table that is gone',
       sql`DROP TABLE price_revisions`,
-      /tables and indexes: lacks column public.price_revisions/,
+      /tables and indexes: lacks table public.price_revisions;/,
     ],
     [
       'a column beside',
@@ -183,7 +185,7 @@ describe('what is not as this version made it is named', () => {
     [
       'a trigger beside',
       sql`CREATE TRIGGER mine BEFORE UPDATE ON symbols FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()`,
-      /functions and triggers: has instead trigger CREATE TRIGGER mine/,
+      /tables and indexes: has instead trigger CREATE TRIGGER mine .* What to do: undo by hand/,
     ],
   ])('%s', async (_what, statement, line) => {
     await connection.db.execute(statement)
@@ -242,12 +244,94 @@ describe('what is not as this version made it is named', () => {
     expect(await wrongLines()).toEqual([expect.stringMatching(/migrations: \d{4}_\w+ is missing; /)])
     await db.execute(sql`UPDATE drizzle.__drizzle_migrations SET hash = 'of-another-history' WHERE id = 2`)
     const { sound, lines } = await report({ repair: true })
-    expect(lines[0]).toMatch(
+    expect(lines[1]).toMatch(
       /^WRONG {5}migrations: of-another-h is not one of this version; .* What to do: run the version that made them/,
     )
     expect(sound).toBe(false)
   })
 })
+
+describe('what --repair cannot do is said, and it changes nothing', () => {
+  test.each<[string, SQL, RegExp]>([
+    [
+      'a table that is counted is gone',
+      sql`DROP TABLE run_totals`,
+      /lacks table public.run_totals; .* check again/,
+    ],
+    [
+      'a table that is counted from is gone',
+      sql`DROP TABLE ingest_failures`,
+      /lacks table public.ingest_failures;/,
+    ],
+    [
+      'a column has another name',
+      sql`ALTER TABLE run_totals RENAME COLUMN pending TO left_over`,
+      /lacks column public.run_totals.pending integer not null; .* check again/,
+    ],
+    [
+      'entries have no key any more',
+      sql`ALTER TABLE symbol_days DROP CONSTRAINT symbol_days_pkey`,
+      /tables and indexes: lacks constraint public.symbol_days.symbol_days_pkey PRIMARY KEY/,
+    ],
+    [
+      'what notes the migrations is gone',
+      sql`DROP SCHEMA drizzle CASCADE`,
+      /migrations: 0000_foundation is missing; .* restore the schema drizzle from a backup/,
+    ],
+    [
+      'one migration is not noted',
+      sql`DELETE FROM drizzle.__drizzle_migrations WHERE id = 3`,
+      /migrations: 0002_items_outcome is missing\. What to do: .* restore the schema drizzle/,
+    ],
+  ])('%s', async (_what, statement, line) => {
+    await damage([sql`UPDATE symbols SET row_count = 7 WHERE symbol = 'IBM'`, statement])
+    expect(await wrongLines()).toContainEqual(expect.stringMatching(line))
+    const { sound, lines } = await report({ repair: true })
+    expect(sound).toBe(false)
+    expect(lines[0]).toMatch(
+      /^Nothing was repaired: first do what is said of (migrations|tables and indexes)\.$/,
+    )
+    const [kept] = await connection.db.execute(sql`SELECT row_count FROM symbols WHERE symbol = 'IBM'`)
+    expect(kept).toEqual({ row_count: 7 })
+  })
+
+  test('a view of somebody that uses a function of ours is named', async () => {
+    const { db } = connection
+    await db.execute(
+      sql`CREATE VIEW mine AS SELECT days_between(first_day, days, '-infinity', 'infinity') FROM symbol_days`,
+    )
+    await db.execute(sql`ALTER TABLE financial_data DISABLE TRIGGER financial_data_inserted`)
+    const error: unknown = await report({ repair: true }).catch((thrown: unknown) => thrown)
+    expect(errorSentence(error)).toMatch(
+      /view mine depends on function days_between\(.*\): drop that, and make it anew afterwards\.$/,
+    )
+  })
+})
+
+test('functions and constraint triggers that are gone together are made anew together', async () => {
+  await connection.db.execute(sql`DROP FUNCTION count_symbol CASCADE`)
+  expect(await wrongLines()).toEqual([expect.stringMatching(/functions and triggers: lacks constraint/)])
+  expect((await report({ repair: true })).sound).toBe(true)
+})
+
+test('--repair holds up nobody for long beside an open transaction, and ends once that has', async () => {
+  const { db } = connection
+  await damage([sql`UPDATE symbols SET row_count = 7 WHERE symbol = 'IBM'`])
+  let repaired = Promise.resolve({ sound: false })
+  await db.transaction(async (open) => {
+    await open.execute(sql`UPDATE symbols SET last_fetched_at = now() WHERE symbol = 'X'`)
+    repaired = report({ repair: true })
+    repaired.catch(() => {})
+    await waitFor(async () => (await open.execute(WAITS_FOR_SYMBOLS)).length > 0, { deadlineMs: 30_000 })
+    // It would wait for the open transaction, this for it.
+    await storeSeries(db, await takenItem(db, 'IBM'), series())
+  })
+  expect((await repaired).sound).toBe(true)
+  expect(await wrongLines()).toEqual([])
+})
+const WAITS_FOR_SYMBOLS = sql`
+  SELECT FROM pg_locks WHERE database = (SELECT oid FROM pg_database WHERE datname = current_database())
+     AND relation = 'symbols'::regclass AND mode = 'ExclusiveLock' AND NOT granted`
 
 describe('what cannot be is named', () => {
   test.each<[string, SQL, RegExp]>([
