@@ -3,7 +3,8 @@ import { sql } from 'drizzle-orm'
 import { expect, test } from 'vitest'
 import { migrate } from '../src/migrate.js'
 import { takeTables, TablesBusyError, whenTablesAreFree } from '../src/table-locks.js'
-import { useConnection } from './database.js'
+import { storeSeries } from '../src/items.js'
+import { series, takenItem, useConnection } from './database.js'
 
 const connection = useConnection()
 const DEADLINE = { deadlineMs: 30_000 }
@@ -34,6 +35,30 @@ test('a migration beside a transaction that takes the tables in another order en
   expect(await migrated).toMatchObject({ functions: true })
   const [kept] = await db.execute(sql`SELECT row_count FROM symbols WHERE symbol = 'IBM'`)
   expect(kept).toEqual({ row_count: 1 })
+})
+
+test('a migration waits for a vacuum for longer than it takes PostgreSQL to end an automatic one, and holds up no writer', async () => {
+  const { db } = connection
+  await db.execute(sql`UPDATE drizzle.sql_functions SET hash = 'of-the-version-before'`)
+  let migrated: Promise<unknown> = Promise.resolve()
+  await db.transaction(async (vacuum) => {
+    await vacuum.execute(sql`LOCK TABLE financial_data IN SHARE UPDATE EXCLUSIVE MODE`)
+    migrated = migrate(connection.url)
+    migrated.catch(() => {})
+    // PostgreSQL looks at who is in the way after deadlock_timeout.
+    await waitFor(
+      async () =>
+        (
+          await db.execute(sql`
+          SELECT FROM pg_locks WHERE database = (SELECT oid FROM pg_database WHERE datname = current_database())
+             AND relation = 'financial_data'::regclass AND NOT granted
+             AND clock_timestamp() - waitstart > current_setting('deadlock_timeout')::interval`)
+        ).length > 0,
+      DEADLINE,
+    )
+    await storeSeries(db, await takenItem(db, 'IBM'), series())
+  })
+  expect(await migrated).toMatchObject({ functions: true })
 })
 
 test('a migration gives up when others keep a table, with what to do, and has changed nothing', async () => {
