@@ -48,14 +48,21 @@ export async function checkDatabase(db: Database): Promise<Check[]> {
  * @throws TablesBusyError when others keep the tables in use for a minute
  */
 export async function repairDatabase(db: Database): Promise<void> {
-  await whenTablesAreFree(db, async (tx) => {
-    await tx.execute(sql`SELECT pg_advisory_xact_lock(${MIGRATION_LOCK}::bigint)`)
+  await inTurn(db, async (tx) => {
     const { functions } = await compareCatalog(tx)
-    if (functions.length > 0) {
-      await takeTables(tx)
-      await replaceSqlFunctions(tx, { always: true })
-    }
-    await recount(tx)
+    if (functions.length === 0) return
+    await takeTables(tx)
+    await replaceSqlFunctions(tx, { always: true })
+  })
+  // By itself: readers would wait for the tables as well, for as long as all rows are counted.
+  await inTurn(db, recount)
+}
+
+/** Works when nobody migrates or repairs, and the tables are free. */
+async function inTurn<T>(db: Database, work: (tx: Transaction) => Promise<T>): Promise<T> {
+  return await whenTablesAreFree(db, async (tx) => {
+    await tx.execute(sql`SELECT pg_advisory_xact_lock(${MIGRATION_LOCK}::bigint)`)
+    return await work(tx)
   })
 }
 

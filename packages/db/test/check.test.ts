@@ -333,6 +333,30 @@ const WAITS_FOR_SYMBOLS = sql`
   SELECT FROM pg_locks WHERE database = (SELECT oid FROM pg_database WHERE datname = current_database())
      AND relation = 'symbols'::regclass AND mode = 'ExclusiveLock' AND NOT granted`
 
+test('readers go on while --repair counts all rows, also when it made functions anew before', async () => {
+  const { db } = connection
+  await damage([
+    sql`UPDATE symbol_days SET days = B'1'`,
+    sql`ALTER TABLE financial_data DISABLE TRIGGER financial_data_inserted`,
+    // Stands for rows that take long to count.
+    sql`CREATE FUNCTION wait_for_test() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_advisory_xact_lock(42); RETURN NULL; END'`,
+    sql`CREATE TRIGGER slow BEFORE UPDATE ON symbol_days EXECUTE FUNCTION wait_for_test()`,
+  ])
+  let repaired = Promise.resolve<string[]>([])
+  await db.transaction(async (tx) => {
+    await tx.execute(sql`SELECT pg_advisory_xact_lock(42)`)
+    repaired = report({ repair: true }).then(({ lines }) => lines)
+    repaired.catch(() => {})
+    await waitFor(async () => (await tx.execute(WAITS_FOR_TEST)).length > 0, { deadlineMs: 30_000 })
+    expect(await db.execute(sql`SELECT FROM financial_data JOIN symbols USING (symbol)`)).toHaveLength(6)
+  })
+  expect((await repaired).filter((line) => line.startsWith('repaired'))).toHaveLength(1)
+  expect(await wrongLines()).toEqual([expect.stringMatching(/has instead trigger CREATE TRIGGER slow/)])
+})
+const WAITS_FOR_TEST = sql`
+  SELECT FROM pg_locks WHERE database = (SELECT oid FROM pg_database WHERE datname = current_database())
+     AND locktype = 'advisory' AND objid = 42 AND NOT granted`
+
 describe('what cannot be is named', () => {
   test.each<[string, SQL, RegExp]>([
     [
