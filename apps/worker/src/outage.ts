@@ -33,8 +33,8 @@ const ATTEMPT_MS = 3_600_000
 
 /** Work goes on within 30 s of an outage's end: what is no longer named then is looked for every 25 s. */
 const FREQUENT: ProbeWaits = { firstMs: 5_000, longestMs: 25_000, attemptMs: ATTEMPT_MS }
-/** Where each probe is one of a few requests a day: 9 in the first, 4 in each other. */
-const SPARING: ProbeWaits = { firstMs: 180_000, longestMs: 6 * 3_600_000, attemptMs: ATTEMPT_MS }
+/** Where each probe is one of a few requests a day: of 25 it takes 9 in the first, 4 in each other; of more as many times more. */
+const SPARING = { perDay: 25, firstMs: 180_000, longestMs: 6 * 3_600_000 }
 
 /** Whether a request got no answer of the provider itself. */
 export function isUnanswered(error: AlphaVantageError): boolean {
@@ -42,8 +42,14 @@ export function isUnanswered(error: AlphaVantageError): boolean {
 }
 
 export function probeWaits(limits: readonly Limit[], sent: boolean): ProbeWaits {
-  const isDaily = limits.some(({ name, max }) => name === 'day' && max > 0)
-  return sent && isDaily ? SPARING : FREQUENT
+  const perDay = limits.find(({ name }) => name === 'day')?.max ?? 0
+  if (!sent || perDay === 0) return FREQUENT
+  const share = Math.min(1, SPARING.perDay / perDay)
+  return {
+    firstMs: Math.max(FREQUENT.firstMs, share * SPARING.firstMs),
+    longestMs: Math.max(FREQUENT.longestMs, share * SPARING.longestMs),
+    attemptMs: ATTEMPT_MS,
+  }
 }
 
 /** What happened, for what it means for all symbols. */
