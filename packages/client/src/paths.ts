@@ -223,7 +223,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The provider's rows that did not pass the checks, the last rejected first; of a run, its last symbol first */
+        /**
+         * The provider's rows that did not pass the checks, the last rejected first; of a run, its last symbol first
+         * @description A row that is rejected again goes to the front, also while somebody walks by cursor: one that this walk had not reached is in the next.
+         */
         get: operations["listRejectedRows"];
         put?: never;
         post?: never;

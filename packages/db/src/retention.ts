@@ -39,7 +39,13 @@ export async function pruneRun(
     await tx.execute(sql`DELETE FROM item_rejected_rows WHERE item_id = ${ids}`)
     await tx.execute(sql`DELETE FROM ingest_failures WHERE item_id = ${ids}`)
     await tx.execute(sql`DELETE FROM ingest_items WHERE id = ${ids}`)
-    if (items.length > batch.length) return 'items'
+    if (items.length > batch.length) {
+      // So that nobody retries half of it.
+      await tx.execute(
+        sql`UPDATE ingest_runs SET cancelled_at = coalesce(cancelled_at, now()) WHERE id = ${run.id}::uuid`,
+      )
+      return 'items'
+    }
     await tx.execute(sql`DELETE FROM idempotency_keys WHERE ${ofRun}`)
     await tx.execute(sql`DELETE FROM run_totals WHERE ${ofRun}`)
     await tx.execute(sql`DELETE FROM ingest_runs WHERE id = ${run.id}::uuid`)

@@ -100,6 +100,8 @@ export function rejectedRowRoutes(app: App, { db }: Dependencies): void {
         operationId: 'listRejectedRows',
         summary:
           "The provider's rows that did not pass the checks, the last rejected first; of a run, its last symbol first",
+        description:
+          'A row that is rejected again goes to the front, also while somebody walks by cursor: one that this walk had not reached is in the next.',
         querystring: querySchema,
         response: { 200: answerSchema, ...problems(400, 503) },
         'x-response-headers': { 200: LINK_HEADERS },
