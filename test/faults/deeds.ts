@@ -15,6 +15,16 @@ function seconds({ random }: World, least: number, most: number): Promise<void> 
   return sleep(random.between(least * 1_000, most * 1_000))
 }
 
+/** Does it as soon as it can be done: PostgreSQL or Redis itself may be down. */
+function inTime({ until }: World, what: string, work: () => Promise<unknown>): Promise<void> {
+  return until(what, () =>
+    work().then(
+      () => true,
+      () => false,
+    ),
+  )
+}
+
 function answering(name: string, answerOf: (world: World) => Rule['answer']): Deed {
   return {
     name: `the upstream ${name}`,
@@ -84,12 +94,15 @@ export const DEEDS: readonly Deed[] = [
   {
     name: 'the queue is frozen',
     async work(world) {
-      await world.queue.freeze()
+      await inTime(world, 'a frozen queue', () => world.queue.freeze())
       await seconds(world, 1, 8)
       await world.queue.thaw()
     },
   },
-  { name: 'the queue is emptied', work: ({ queue }) => queue.empty() },
+  {
+    name: 'the queue is emptied',
+    work: (world) => inTime(world, 'an emptied queue', () => world.queue.empty()),
+  },
   {
     name: 'Redis is full',
     redisOnly: true,
@@ -126,14 +139,9 @@ export const DEEDS: readonly Deed[] = [
   {
     name: "PostgreSQL's connections are exhausted",
     async work(world) {
-      const { sql, until } = world
-      // PostgreSQL itself may be down.
       const limit = (connections: number) =>
-        until(`a limit of ${connections} connections`, () =>
-          sql.unsafe(limitConnections(connections)).then(
-            () => true,
-            () => false,
-          ),
+        inTime(world, `a limit of ${connections} connections`, () =>
+          world.sql.unsafe(limitConnections(connections)),
         )
       await limit(2)
       world.postgresProxy?.cut()
@@ -155,16 +163,12 @@ export const DEEDS: readonly Deed[] = [
   {
     name: 'PostgreSQL takes no writes',
     async work(world) {
-      const { sql, until } = world
-      // PostgreSQL itself may be down.
+      const { sql } = world
       const alter = (
         setting: 'SET default_transaction_read_only = on' | 'RESET default_transaction_read_only',
       ) =>
-        until(setting, () =>
-          sql.unsafe(`ALTER SYSTEM ${setting}`).then(
-            () => sql`SELECT pg_reload_conf()`.then(() => true),
-            () => false,
-          ),
+        inTime(world, setting, () =>
+          sql.unsafe(`ALTER SYSTEM ${setting}`).then(() => sql`SELECT pg_reload_conf()`),
         )
       await alter('SET default_transaction_read_only = on')
       await seconds(world, 1, 15)

@@ -33,9 +33,15 @@ export function postgresQueue(sql: postgres.Sql): QueueControl {
   let lock: postgres.ReservedSql | undefined
   return {
     async freeze() {
-      lock = await sql.reserve()
-      await lock`BEGIN`
-      await lock`LOCK TABLE bullmq.job IN ACCESS EXCLUSIVE MODE`
+      const reserved = await sql.reserve()
+      try {
+        await reserved`BEGIN`
+        await reserved`LOCK TABLE bullmq.job IN ACCESS EXCLUSIVE MODE`
+        lock = reserved
+      } catch (error) {
+        reserved.release()
+        throw error
+      }
     },
     async thaw({ forget } = { forget: false }) {
       if (forget) {
@@ -43,12 +49,13 @@ export function postgresQueue(sql: postgres.Sql): QueueControl {
           SELECT pg_terminate_backend(pid) FROM pg_stat_activity
            WHERE datname = current_database() AND application_name = 'stockpile-queue' AND wait_event_type = 'Lock'`
       }
-      if (lock !== undefined) await lock`ROLLBACK`
+      // Who takes PostgreSQL down meanwhile takes the lock away.
+      if (lock !== undefined) await lock`ROLLBACK`.catch(() => {})
       lock?.release()
       lock = undefined
     },
     empty: async () => {
-      await sql`DELETE FROM bullmq.job`
+      await sql.begin('READ WRITE', (tx) => tx`DELETE FROM bullmq.job`)
     },
   }
 }

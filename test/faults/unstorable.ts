@@ -61,6 +61,7 @@ export async function outlastStorage(
   if (fault.mark !== null) equal(await marks(), fault.mark, 'the mark')
   await sleep(LASTS_MS)
   equal(simulator.arrivals().length - begunAt, spent, 'requests after the workers knew')
+  await telling.judgeable()
 
   await fault.end()
   telling.ended()

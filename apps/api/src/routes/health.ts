@@ -13,7 +13,7 @@ import { causeMembers } from '../schemas/cause.js'
 import type { App } from '../server.js'
 
 const DATABASE_DEADLINE_MS = 2_000
-const QUEUE_DEADLINE_MS = 1_000
+const QUEUE_DEADLINE_MS = 2_000
 
 const checksSchema = z.object({
   database: z.enum(['up', 'read_only']).meta({
