@@ -17,7 +17,7 @@ const WAITING_OF_A_CLIENT = 8
 const DAYS_OF_A_SYMBOL = 10_000
 /** What is read within some 10 ms: one symbol's whole history, or a hundred days of a hundred symbols. */
 const LIGHT_DAYS = 10_000
-/** What is read within some 30 ms. */
+/** What statistics read within some 30 ms. */
 const SHORT_DAYS = 100_000
 
 /** What statistics add up: days of the calendar from the first to the last, of so many symbols. */
@@ -30,7 +30,7 @@ interface Range {
 export interface HeavyStatements {
   /**
    * Does work that may take a second, on connections that nothing else uses, a few at once, after those that wait.
-   * @param range that it adds up; without one it may take long
+   * @param range that statistics add up; without one it may take long
    * @throws ProblemError 429 when too much of the client's waits already, 503 when too much of all does or the wait was too long
    */
   run<T>(request: FastifyRequest, work: (db: Pool) => Promise<T>, range?: Range): Promise<T>

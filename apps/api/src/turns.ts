@@ -25,17 +25,22 @@ export class NoTurnError extends Error {
 }
 
 /**
- * Lets work be done a few at once. Who waits has the next turn before a client that has more of them already, so that one
- * client has all turns only while nobody else waits; among equals the first. Nobody overtakes work that waits for several.
+ * Lets work be done a few at once. Who waits has the next turn before a client that has more of them already, or had one
+ * later, so that one client has all turns only while nobody else waits; among equals the first. Nobody who comes behind work
+ * that waits for several begins before it.
  */
 export function createTurns({ atOnce, waiting: mostWaiting, waitingOfAClient, waitMs }: TurnLimits) {
   /** By client, while it has a turn. */
   const running = new Map<string, number>()
+  /** By client, while it has a turn or waits: which of all turns its last was. */
+  const served = new Map<string, number>()
+  let turn = 0
   const queue: Waiting[] = []
   let free = atOnce
 
   const begin = (client: string, takes: number) => {
     free -= takes
+    served.set(client, (turn += 1))
     running.set(client, (running.get(client) ?? 0) + takes)
   }
   const end = (client: string, takes: number) => {
@@ -44,11 +49,15 @@ export function createTurns({ atOnce, waiting: mostWaiting, waitingOfAClient, wa
     if (left === 0) running.delete(client)
     else running.set(client, left)
     beginNext()
+    if (!running.has(client) && queue.every((one) => one.client !== client)) served.delete(client)
   }
   const beginNext = () => {
     const turnsOf = (one: Waiting) => running.get(one.client) ?? 0
+    const servedAt = (one: Waiting) => served.get(one.client) ?? 0
     for (;;) {
-      const [next] = queue.toSorted((one, other) => turnsOf(one) - turnsOf(other))
+      const [next] = queue.toSorted(
+        (one, other) => turnsOf(one) - turnsOf(other) || servedAt(one) - servedAt(other),
+      )
       if (next === undefined || next.takes > free) return
       next.begin()
     }
@@ -75,6 +84,8 @@ export function createTurns({ atOnce, waiting: mostWaiting, waitingOfAClient, wa
         beginNext()
       }, waitMs)
       queue.push(one)
+      // It may go before what waits for more turns than there are.
+      beginNext()
     })
 
   return {

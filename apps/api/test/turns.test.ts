@@ -85,6 +85,24 @@ describe('turns', () => {
     await Promise.all(work)
   })
 
+  test('are had by each client in turn, however much one asks for', async () => {
+    const { begun, ask, end } = workshop({ waiting: 8 })
+    const work = ['a1', 'a2', 'a3', 'a4'].map((name) => ask('a', name, 2))
+    work.push(ask('b', 'b1'), ask('c', 'c1', 2))
+    for (const name of ['a1', 'b1', 'c1', 'a2', 'a3', 'a4']) await end(name)
+    await Promise.all(work)
+    expect(begun).toStrictEqual(['a1', 'b1', 'c1', 'a2', 'a3', 'a4'])
+  })
+
+  test('are not kept free for work that has to wait, when another client is the next', async () => {
+    const { begun, ask, end } = workshop()
+    const work = [ask('a', 'a1'), ask('a', 'a-long', 2), ask('c', 'c1')]
+    await sleep(0)
+    expect(begun).toStrictEqual(['a1', 'c1'])
+    for (const name of ['a1', 'c1', 'a-long']) await end(name)
+    await Promise.all(work)
+  })
+
   test('are had by the others once work that waited for several has given up', async () => {
     const { begun, ask, end } = workshop({ waitMs: 20 })
     const first = ask('a', 'a1')

@@ -150,7 +150,7 @@ export function financialDataRoutes(
         }
         const page =
           asked.asOf !== undefined && isHeavy(range)
-            ? await heavy.run(request, (heavyDb) => readPage(heavyDb, query, asked, after), range)
+            ? await heavy.run(request, (heavyDb) => readPage(heavyDb, query, asked, after))
             : await readPage(dataDb, query, asked, after)
         const headers = cacheHeaders(revalidation, page.version)
         if (page.cursor !== null) headers['link'] = nextLink(url, page.cursor)
