@@ -33,7 +33,7 @@ export async function checkDatabase(db: Database): Promise<Check[]> {
       const { structure, functions } = await compareCatalog(tx)
       const schema = [migrations, structureCheck(structure), functionsCheck(functions)]
       // What is asked below reads them.
-      if (structure.some(isColumn)) return schema
+      if (lacksColumn(structure)) return schema
       // Days are counted by a function.
       const derived = functions.length === 0 ? await checkDerivedData(tx) : []
       return [...schema, ...derived, ...(await checkHistory(tx))]
@@ -114,7 +114,17 @@ function isRepairable(line: string): boolean {
 }
 
 const isOfPublic = (line: string) => !line.includes(' drizzle.')
-const isColumn = (line: string) => line.startsWith('lacks column ')
+
+/** Of a column that is gone or has another type; not of one with another default alone, which can be read as well. */
+function lacksColumn(differences: readonly string[]): boolean {
+  const typed = (kind: string) =>
+    differences
+      .filter((line) => line.startsWith(`${kind} column `))
+      .map((line) => line.slice(`${kind} column `.length).split(AFTER_TYPE)[0])
+  const there = new Set(typed('has instead'))
+  return typed('lacks').some((column) => !there.has(column))
+}
+const AFTER_TYPE = / (?:collate|not null|generated|default|storage|compression)\b/
 
 /** By these it is found which entries are to be corrected. */
 const isKeyOfDerived = (line: string) =>
@@ -122,7 +132,7 @@ const isKeyOfDerived = (line: string) =>
 
 function structureCheck(differences: string[]): Check {
   const byHand = 'undo by hand what was changed, or restore a backup'
-  const isMissing = differences.some(isColumn)
+  const isMissing = lacksColumn(differences)
   return {
     name: 'tables and indexes',
     found: differences.length === 0 ? "this version's" : listed(differences),

@@ -68,7 +68,7 @@ export async function whenTablesAreFree<T>(
       if (cause === undefined || !('code' in cause) || !CONFLICTS.has(String(cause.code))) throw error
       if (performance.now() > endsAt) {
         throw new TablesBusyError(
-          `Other programs kept Stockpile's tables in use for ${patienceMs / 1_000} s, and nothing was changed: end what runs long on this database (a backup, an export, an open transaction; pg_stat_activity lists them) and try again.`,
+          `Other programs kept Stockpile's tables in use for ${patienceMs / 1_000} s, and what takes them was not done: end what runs long on this database (a backup, an export, an open transaction; pg_stat_activity lists them) and try again.`,
           { cause: error },
         )
       }

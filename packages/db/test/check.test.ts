@@ -308,6 +308,17 @@ describe('what --repair cannot do is said, and it changes nothing', () => {
   })
 })
 
+test('a column with another default is named, and what is counted is looked at and repaired all the same', async () => {
+  await connection.db.execute(sql`ALTER TABLE ingest_failures ALTER COLUMN detail SET DEFAULT ''`)
+  await damage([sql`UPDATE symbols SET row_count = 7 WHERE symbol = 'IBM'`])
+  expect(await wrongLines()).toHaveLength(2)
+  const { sound, lines } = await report({ repair: true })
+  expect(sound).toBe(false)
+  expect(lines.filter((line) => line.startsWith('WRONG'))).toEqual([
+    expect.stringMatching(/lacks column public.ingest_failures.detail text not null; has instead/),
+  ])
+})
+
 test('functions and constraint triggers that are gone together are made anew together', async () => {
   await connection.db.execute(sql`DROP FUNCTION count_symbol CASCADE`)
   expect(await wrongLines()).toEqual([expect.stringMatching(/functions and triggers: lacks constraint/)])

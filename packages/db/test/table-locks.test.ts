@@ -76,7 +76,7 @@ test('a migration gives up when others keep a table, with what to do, and has ch
     )
     await expect(work).rejects.toThrow(TablesBusyError)
     await expect(work).rejects.toThrow(
-      /kept Stockpile's tables in use for 0.5 s, and nothing was changed: end what runs long/,
+      /kept Stockpile's tables in use for 0.5 s, and what takes them was not done: end what runs long/,
     )
   })
   const [made] = await db.execute(sql`SELECT to_regclass('half_done') AS name`)

@@ -29,7 +29,8 @@ export function retryRoutes(app: App, { db }: Dependencies): void {
     },
     async ({ params }, reply) => {
       if ((await retryRun(db, params.id)) === 'nothing') {
-        const detail = 'Nothing of the run has failed, or it was cancelled: there is nothing to try again.'
+        const detail =
+          'Nothing of the run has failed, it was cancelled, or it is being deleted for its age: there is nothing to try again.'
         throw new ProblemError(409, detail, {
           errors: [{ pointer: '/path/id', code: 'nothing_failed', detail }],
         })
