@@ -24,6 +24,7 @@ export function passDays(world: Pick<World, 'sql' | 'http' | 'limits' | 'dayBegi
   const closing = new AbortController()
   const complaints: string[] = []
   let spentAt: number | undefined
+  let isTold = false
 
   async function look(): Promise<void> {
     // What was moved further out than an hour would be pruned, and is counted at the end.
@@ -37,9 +38,12 @@ export function passDays(world: Pick<World, 'sql' | 'http' | 'limits' | 'dayBegi
     }
     spentAt ??= performance.now()
     if (performance.now() - spentAt < SPENT_MS) return
-    await assertTold()
-    // Before it is so: nothing is sent meanwhile.
-    dayBegins.push(Date.now())
+    if (!isTold) {
+      await assertTold()
+      isTold = true
+      // Before it is so: nothing is sent meanwhile.
+      dayBegins.push(Date.now())
+    }
     await sql.begin(async (tx) => {
       await tx`
         UPDATE ingest_items SET next_attempt_at = next_attempt_at - interval '1 day 1 minute'
@@ -48,11 +52,12 @@ export function passDays(world: Pick<World, 'sql' | 'http' | 'limits' | 'dayBegi
         UPDATE provider_requests SET slot_at = now() - interval '1 day 1 minute' WHERE slot_at > now() - interval '1 day'`
     })
     spentAt = undefined
+    isTold = false
   }
 
   async function assertTold(): Promise<void> {
     const { status, text } = await http.request('/api/quota')
-    if (status !== 200) return
+    if (status !== 200) throw new Error(`quota answers ${status}`)
     const { causes } = quota.parse(JSON.parse(text)).data
     if (causes.every((cause) => cause.for !== 'quota'))
       complaints.push(`A day is spent, and quota names ${JSON.stringify(causes)}`)

@@ -39,20 +39,24 @@ export function postgresQueue(sql: postgres.Sql): QueueControl {
         await reserved`LOCK TABLE bullmq.job IN ACCESS EXCLUSIVE MODE`
         lock = reserved
       } catch (error) {
+        await reserved`ROLLBACK`.catch(() => {})
         reserved.release()
         throw error
       }
     },
     async thaw({ forget } = { forget: false }) {
-      if (forget) {
-        await sql`
-          SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-           WHERE datname = current_database() AND application_name = 'stockpile-queue' AND wait_event_type = 'Lock'`
+      try {
+        if (forget) {
+          await sql`
+            SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+             WHERE datname = current_database() AND application_name = 'stockpile-queue' AND wait_event_type = 'Lock'`
+        }
+      } finally {
+        // Who takes PostgreSQL down meanwhile takes the lock away.
+        if (lock !== undefined) await lock`ROLLBACK`.catch(() => {})
+        lock?.release()
+        lock = undefined
       }
-      // Who takes PostgreSQL down meanwhile takes the lock away.
-      if (lock !== undefined) await lock`ROLLBACK`.catch(() => {})
-      lock?.release()
-      lock = undefined
     },
     empty: async () => {
       await sql.begin('READ WRITE', (tx) => tx`DELETE FROM bullmq.job`)

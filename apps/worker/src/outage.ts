@@ -33,7 +33,7 @@ const ATTEMPT_MS = 3_600_000
 
 /** Work goes on within 30 s of an outage's end: what is no longer named then is looked for every 25 s. */
 const FREQUENT: ProbeWaits = { firstMs: 5_000, longestMs: 25_000, attemptMs: ATTEMPT_MS }
-/** Where each probe is one of a few requests a day: of 25 it takes 9 in the first, 4 in each other; of more as many times more. */
+/** Where each probe is one of a few requests a day: of 25 it takes 9 in the first, 4 in each other; of more or fewer as many times more or fewer. */
 const SPARING = { perDay: 25, firstMs: 180_000, longestMs: 6 * 3_600_000 }
 
 /** Whether a request got no answer of the provider itself. */
@@ -44,10 +44,10 @@ export function isUnanswered(error: AlphaVantageError): boolean {
 export function probeWaits(limits: readonly Limit[], sent: boolean): ProbeWaits {
   const perDay = limits.find(({ name }) => name === 'day')?.max ?? 0
   if (!sent || perDay === 0) return FREQUENT
-  const share = Math.min(1, SPARING.perDay / perDay)
+  const share = SPARING.perDay / perDay
   return {
     firstMs: Math.max(FREQUENT.firstMs, share * SPARING.firstMs),
-    longestMs: Math.max(FREQUENT.longestMs, share * SPARING.longestMs),
+    longestMs: Math.min(SPARING.longestMs, Math.max(FREQUENT.longestMs, share * SPARING.longestMs)),
     attemptMs: ATTEMPT_MS,
   }
 }

@@ -3,7 +3,8 @@ import type { IngestQueue, QueueProblem } from '@stockpile/queue/queue'
 import { tick } from './in-flight.js'
 
 const INTERVAL_MS = 3_000
-const DEADLINE_MS = 3_000
+/** As long as the heartbeat waits: whose answer is overdue is asked nothing more. */
+const DEADLINE_MS = 5_000
 
 /** Looks whether the queue gives and takes jobs, apart from what says that this worker lives: that must not wait for it. */
 export class QueueProbe {

@@ -17,7 +17,7 @@ test('an outage is probed rarely where each request is one of a few a day, and o
   expect(probeWaits(free, true)).toMatchObject({ firstMs: 180_000, longestMs: 6 * 3_600_000 })
   expect(probeWaits(free, false)).toMatchObject({ firstMs: 5_000, longestMs: 25_000 })
   const perDay = (max: number) => limitsFor({ perSecond: 1, perMinute: 0, perDay: max })
-  expect(probeWaits(perDay(5), true)).toMatchObject({ firstMs: 180_000, longestMs: 6 * 3_600_000 })
+  expect(probeWaits(perDay(5), true)).toMatchObject({ firstMs: 900_000, longestMs: 6 * 3_600_000 })
   expect(probeWaits(perDay(500), true)).toMatchObject({ firstMs: 9_000, longestMs: 1_080_000 })
   expect(probeWaits(perDay(50_000), true)).toMatchObject({ firstMs: 5_000, longestMs: 25_000 })
   expect(probeWaits(premium, true)).toMatchObject({ firstMs: 5_000, longestMs: 25_000 })

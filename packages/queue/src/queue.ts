@@ -252,6 +252,9 @@ export const QUEUE_DOWN: QueueProblem = {
   detail: 'The queue does not answer: runs are accepted, and begin once it does.',
 }
 
+/** Of a Redis that is full, whose disk is, that is a replica, or that has too few of its own. */
+const REFUSES_WRITES = /^(OOM|MISCONF|READONLY|NOREPLICAS)\b/
+
 /**
  * Whether the queue gives and takes jobs. A Redis that is full, cannot write to its disk or is a replica answers all
  * questions and takes nothing: it is given what it has already. Of a PostgreSQL its own checks tell as much.
@@ -266,8 +269,10 @@ export async function queueProblem(queue: IngestQueue, deadlineMs: number): Prom
     await answer(queue, use, deadlineMs, 'give and take jobs')
     return null
   } catch (error) {
-    // An answer of Redis: anything else is none.
     if (!(error instanceof Error) || error.name !== 'ReplyError') return QUEUE_DOWN
+    // Any other answer of Redis, as to a password that was changed, is no use either.
+    if (!REFUSES_WRITES.test(error.message))
+      return { ...QUEUE_DOWN, detail: `${QUEUE_DOWN.detail} Redis says: ${error.message}` }
     return {
       class: 'queue_refuses_jobs',
       detail: `The queue answers, but takes no jobs: runs are accepted, and begin once it does. Redis says: ${error.message}`,

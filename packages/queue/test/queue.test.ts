@@ -249,6 +249,21 @@ describe('a Redis that is full', () => {
   })
 })
 
+describe('a Redis that allows less than it takes', () => {
+  test('is down, and what it says is said', async ({ skip }) => {
+    const redis = await ownRedis()
+    if (redis === null) return skip('there is no redis-server here')
+    const admin = new Redis(redis.url)
+    onTestFinished(() => admin.disconnect())
+    await admin.acl('SETUSER', 'default', '-hset')
+    const queue = openQueue({ backend: { kind: 'redis', url: redis.url }, onError: () => {} })
+    onTestFinished(queue.close)
+    const problem = await queueProblem(queue.handle, DEADLINE_MS)
+    expect(problem?.class).toBe('queue_down')
+    expect(problem?.detail).toContain('Redis says: NOPERM')
+  })
+})
+
 describe('a queue that is away', () => {
   test.each([
     ['refuses connections', 0],
