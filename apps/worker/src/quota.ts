@@ -70,11 +70,16 @@ const LOOK_AHEAD_MS = 150
 /** A third of what a probe lasts without. */
 const PROBE_RENEWAL_MS = 2_000
 
+/** In an absence of PostgreSQL no worker sends so many. */
+const MOST_UNBOOKED = 1_000
+
 export interface Quota {
   /** Why no request of this worker may be sent now, whatever it asks for; null when one may. Takes nothing. */
   ask: () => Promise<Wait | null>
   /** Looks whether the database's clock was set, and tells the ledger: for a worker that has nothing to send. */
   watchClock: () => Promise<void>
+  /** Books what became of requests while PostgreSQL could not be told. */
+  bookLeft: () => Promise<void>
   /**
    * Sends one request in a slot of the ledger and books what became of it.
    * @param send is given the key that the slot was taken for, and tells when the request has left
@@ -92,6 +97,7 @@ export function createQuota(dependencies: QuotaDependencies): Quota {
   const { db, apiKey, plan, limits, storage, probeWaits, onFreed, logger } = dependencies
   const lateness = new Lateness(limits)
   const slowdown = new Slowdown()
+  const unbooked: (() => Promise<true>)[] = []
   const byTheClock = watchDatabaseClock(db, logger)
 
   /** @returns the key, or why the worker waits for one */
@@ -199,10 +205,24 @@ export function createQuota(dependencies: QuotaDependencies): Quota {
     }
   }
 
+  /** What requests were spent on is told for ever: what cannot be booked now is once PostgreSQL answers. */
+  async function bookConclusion(what: () => Promise<true>): Promise<void> {
+    if ((await book(what)) === null && unbooked.length < MOST_UNBOOKED) unbooked.push(what)
+  }
+
   return {
     ask,
     async watchClock() {
       await readGateOf('')
+    },
+    async bookLeft() {
+      for (const conclusion of unbooked.splice(0, MOST_UNBOOKED)) {
+        try {
+          await conclusion()
+        } catch {
+          unbooked.push(conclusion)
+        }
+      }
     },
     async send(request, send, signal) {
       const key = await readKey()
@@ -220,17 +240,20 @@ export function createQuota(dependencies: QuotaDependencies): Quota {
         departedLateMs = asked.lateMs(slotMs)
         if (departedLateMs > 0) moving = book(() => moveSlot(db, id, departedLateMs))
       })
-      const conclude = async (outcome: string, answered: boolean, bytes = 0, durationMs = elapsedMs()) => {
+      const conclude = (outcome: string, answered: boolean, bytes = 0, durationMs = elapsedMs()) => {
         const movedMs = Math.max(0, asked.arrivedLateMs(slotMs, durationMs) - departedLateMs)
-        await moving
-        const lastedMs = await concludeRequest(db, id, { outcome, answered, durationMs, bytes, movedMs })
-        if (lastedMs !== null) logger.info({ lastedMs }, 'the provider answers again')
+        return bookConclusion(async () => {
+          await moving
+          const lastedMs = await concludeRequest(db, id, { outcome, answered, durationMs, bytes, movedMs })
+          if (lastedMs !== null) logger.info({ lastedMs }, 'the provider answers again')
+          return true
+        })
       }
       try {
         const answer = await answering.finally(endProbing)
         const durationMs = elapsedMs()
         slowdown.answered()
-        await book(() => conclude('accepted', true, answer.bytes, durationMs))
+        await conclude('accepted', true, answer.bytes, durationMs)
         return { requestId: id, answer, durationMs }
       } catch (thrown) {
         const error = thrown instanceof AlphaVantageError ? slowdown.judge(thrown, sentAt) : thrown
@@ -239,7 +262,7 @@ export function createQuota(dependencies: QuotaDependencies): Quota {
           slowdown.answered()
         if (!(error instanceof AlphaVantageError)) {
           // Given up in the middle, when it may have reached the provider.
-          await book(() => conclude('aborted', false))
+          await conclude('aborted', false)
           throw error
         }
         const wait = isUnanswered(error)
@@ -252,7 +275,7 @@ export function createQuota(dependencies: QuotaDependencies): Quota {
           await book(() =>
             bookRefusal({ db, plan, limits, logger }, { id, fingerprint: fingerprintOf(key), symbol }, error),
           )
-          await book(() => conclude(error.class, !isUnanswered(error)))
+          await conclude(error.class, !isUnanswered(error))
         } else await book(() => giveBack(id))
         if (wait !== null) throw new QuotaWaitError(wait, { isBehind: true })
         throw error.sent && error.disposition.outcome === 'snooze'

@@ -200,7 +200,14 @@ export async function startWorker(
     runDispatcher({ db, queue: queue.handle, doubtful, logger }, stopping.signal),
     watchClaims({ db, inFlight, logger }, stopping.signal),
     postponed.watch(stopping.signal),
-    keepLooking(() => quota.watchClock(), logger, stopping.signal),
+    keepLooking(
+      async () => {
+        await quota.watchClock()
+        await quota.bookLeft()
+      },
+      logger,
+      stopping.signal,
+    ),
     runHousekeeping(
       { db, watchClock: () => quota.watchClock(), logger, runRetentionDays: config.runRetentionDays },
       stopping.signal,

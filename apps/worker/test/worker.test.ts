@@ -238,6 +238,20 @@ describe.each(queueBackends())('a worker, the queue on $name', ({ redisUrl }) =>
     expect(await failures(id)).toEqual([])
   })
 
+  test('books what became of a request once the database is back', async () => {
+    await system.db.execute(`
+      CREATE SEQUENCE tries;
+      CREATE FUNCTION away() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+        BEGIN IF nextval('tries') = 1 THEN RAISE EXCEPTION 'away' USING errcode = '57P01'; END IF; RETURN new; END $$;
+      CREATE TRIGGER away BEFORE UPDATE OF outcome ON provider_requests FOR EACH ROW EXECUTE FUNCTION away()`)
+    await system.work()
+    expect(await system.run(await system.ingest(['IBM']))).toMatchObject({ status: 'succeeded' })
+    expect(system.logs.join('')).toContain('cannot book what became of a request')
+    const outcomes = async () => [...(await system.db.execute('SELECT outcome FROM provider_requests'))]
+    await waitFor(async () => (await outcomes())[0]?.['outcome'] === 'accepted', { deadlineMs: 30_000 })
+    expect(await outcomes()).toEqual([{ outcome: 'accepted' }])
+  })
+
   test('fails an item for good whose payload is of another version, and says so', async () => {
     const id = await system.ingest(['IBM'], { dispatch: false })
     const item = (await items(id))[0]
