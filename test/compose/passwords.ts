@@ -42,7 +42,11 @@ export async function checkPasswords(stack: Stack, { claim }: Claims): Promise<v
     const logs = await Promise.all(services.map((service) => stack.logs(service)))
     // In JSON a quote and a backslash look otherwise: what stands before them is enough.
     const [telling = ''] = ODD.split(' \\')
-    const saying = services.filter((_, index) => logs[index]?.includes(telling))
+    // In an address they are percent-encoded.
+    const spellings = [telling, encodeURIComponent(telling)]
+    const saying = services.filter((_, index) =>
+      spellings.some((spelling) => logs[index]?.includes(spelling)),
+    )
     assert(saying.length === 0, `it is in the log of ${saying.join(', ')}`)
     return services.join(', ')
   })

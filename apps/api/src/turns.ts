@@ -49,6 +49,9 @@ export function createTurns({ atOnce, waiting: mostWaiting, waitingOfAClient, wa
     if (left === 0) running.delete(client)
     else running.set(client, left)
     beginNext()
+    forget(client)
+  }
+  const forget = (client: string) => {
     if (!running.has(client) && queue.every((one) => one.client !== client)) served.delete(client)
   }
   const beginNext = () => {
@@ -82,6 +85,7 @@ export function createTurns({ atOnce, waiting: mostWaiting, waitingOfAClient, wa
         reject(new NoTurnError('late'))
         // It may have been what the others waited behind.
         beginNext()
+        forget(client)
       }, waitMs)
       queue.push(one)
       // It may go before what waits for more turns than there are.

@@ -33,7 +33,10 @@ const ATTEMPT_MS = 3_600_000
 
 /** Work goes on within 30 s of an outage's end: what is no longer named then is looked for every 25 s. */
 const FREQUENT: ProbeWaits = { firstMs: 5_000, longestMs: 25_000, attemptMs: ATTEMPT_MS }
-/** Where each probe is one of a few requests a day: of 25 it takes 9 in the first, 4 in each other; of more or fewer as many times more or fewer. */
+/**
+ * Where each probe is one of a few requests a day: of 25 they take 9 in the first, 4 in each other; of more or fewer as many
+ * times more or fewer.
+ */
 const SPARING = { perDay: 25, firstMs: 180_000, longestMs: 6 * 3_600_000 }
 
 /** Whether a request got no answer of the provider itself. */

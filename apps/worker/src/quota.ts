@@ -11,7 +11,7 @@ import {
   renewProbe,
   reserveRequest,
 } from '@stockpile/db/ledger'
-import type { ClosedGate } from '@stockpile/db/ledger'
+import type { ClosedGate, Conclusion } from '@stockpile/db/ledger'
 import type { Limit } from '@stockpile/db/limits'
 import type { Logger } from 'pino'
 import { fingerprintOf, MissingKeyError } from './api-key.js'
@@ -97,7 +97,7 @@ export function createQuota(dependencies: QuotaDependencies): Quota {
   const { db, apiKey, plan, limits, storage, probeWaits, onFreed, logger } = dependencies
   const lateness = new Lateness(limits)
   const slowdown = new Slowdown()
-  const unbooked: (() => Promise<true>)[] = []
+  const unbooked: (Omit<Conclusion, 'answered'> & { id: number })[] = []
   const byTheClock = watchDatabaseClock(db, logger)
 
   /** @returns the key, or why the worker waits for one */
@@ -205,21 +205,18 @@ export function createQuota(dependencies: QuotaDependencies): Quota {
     }
   }
 
-  /** What requests were spent on is told for ever: what cannot be booked now is once PostgreSQL answers. */
-  async function bookConclusion(what: () => Promise<true>): Promise<void> {
-    if ((await book(what)) === null && unbooked.length < MOST_UNBOOKED) unbooked.push(what)
-  }
-
   return {
     ask,
     async watchClock() {
       await readGateOf('')
     },
     async bookLeft() {
-      for (const conclusion of unbooked.splice(0, MOST_UNBOOKED)) {
+      for (const conclusion of unbooked.splice(0)) {
         try {
-          await conclusion()
+          // So late it says nothing of whether the provider answers now.
+          await concludeRequest(db, conclusion.id, { ...conclusion, answered: false })
         } catch {
+          // PostgreSQL is away again, which others say.
           unbooked.push(conclusion)
         }
       }
@@ -240,14 +237,17 @@ export function createQuota(dependencies: QuotaDependencies): Quota {
         departedLateMs = asked.lateMs(slotMs)
         if (departedLateMs > 0) moving = book(() => moveSlot(db, id, departedLateMs))
       })
-      const conclude = (outcome: string, answered: boolean, bytes = 0, durationMs = elapsedMs()) => {
+      // What requests were spent on is told for ever: what cannot be booked now is once PostgreSQL answers.
+      const conclude = async (outcome: string, answered: boolean, bytes = 0, durationMs = elapsedMs()) => {
         const movedMs = Math.max(0, asked.arrivedLateMs(slotMs, durationMs) - departedLateMs)
-        return bookConclusion(async () => {
+        const conclusion = { outcome, durationMs, bytes, movedMs }
+        const isBooked = await book(async () => {
           await moving
-          const lastedMs = await concludeRequest(db, id, { outcome, answered, durationMs, bytes, movedMs })
+          const lastedMs = await concludeRequest(db, id, { ...conclusion, answered })
           if (lastedMs !== null) logger.info({ lastedMs }, 'the provider answers again')
           return true
         })
+        if (isBooked === null && unbooked.length < MOST_UNBOOKED) unbooked.push({ id, ...conclusion })
       }
       try {
         const answer = await answering.finally(endProbing)

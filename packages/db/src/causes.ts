@@ -65,7 +65,8 @@ export interface Situation {
 /**
  * Everything that lets nothing be sent at the moment, first what a person has to do something about first: without a
  * worker nothing else is looked at; what cannot be stored is not to be asked for; without the queue no worker takes an
- * item; then the key, without which nothing is sent; then the provider, and the quota, which goes on by itself. What holds up some workers while others go on is no cause.
+ * item; then the key, without which nothing is sent; then the provider, and the quota, which goes on by itself. What holds
+ * up some workers while others go on is no cause.
  */
 export async function readCauses(db: Database): Promise<Cause[]> {
   const storage = await readStorageState(db)
@@ -131,7 +132,10 @@ export function causesOf(situation: Situation): Cause[] {
   const waits = living.length === 0 ? [situation.last.key ?? situation.last.quota] : living.map(stopOf)
   const stops = waits.filter((wait) => wait !== null)
   const [queue] = living.flatMap(({ queueWait }) => queueWait ?? []).toSorted(byBegin)
-  const isStopped = waits.every((wait, index) => wait !== null || (living[index]?.queueWait ?? null) !== null)
+  const isStopped =
+    living.length === 0
+      ? stops.length > 0
+      : living.every((worker) => worker.queueWait !== null || stopOf(worker) !== null)
   const goesOn = living.some((worker) => worker.queueWait === null && stopOf(worker)?.for === 'quota')
   if (isStopped && !goesOn && queue !== undefined) causes.push(causeOf(queue, queueAdvice(queue)))
   const [spent] = stops.filter((wait) => wait.for === 'quota').toSorted(byEnd)
@@ -202,7 +206,7 @@ function byEnd(one: WorkerWait, other: WorkerWait): number {
 }
 
 function byBegin(one: WorkerWait, other: WorkerWait): number {
-  return Date.parse(one.since ?? '') - Date.parse(other.since ?? '')
+  return (one.since ?? '').localeCompare(other.since ?? '')
 }
 
 function endOf({ until }: WorkerWait): number {

@@ -1,4 +1,4 @@
-import { equal, ok } from 'node:assert/strict'
+import { deepEqual, equal, ok } from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { chargedAttempts, failedAttempts } from '../attempts.js'
 import { endDay } from '../patience.js'
@@ -31,6 +31,8 @@ export const upstreamDaySpent: Row = {
     equal((await http.run(id)).status, 'waiting_quota')
     equal(await chargedAttempts(sql), 0, 'attempts charged')
     const { text } = await http.request(`/api/ingest/${id}/items?limit=100`)
+    const said = await sql<{ detail: string | null }[]>`SELECT said_detail AS detail FROM provider_keys`
+    deepEqual([...said], [{ detail: 'The daily quota is spent.' }])
     // In the provider's words, or in those of the other worker, which looked whether its own day has room.
     ok(
       /The (daily quota is|requests of this day are) spent\./.test(text),
