@@ -4,7 +4,7 @@ import type { IncomingMessage } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** Another client than the one that is measured: see apps/api/src/client-address.ts. */
+/** Another client than the one that is measured: see apps/api/src/http/client-address.ts. */
 const ADDRESS = '127.0.0.2'
 const UNREAD_EXPORTS = 4
 const STATISTICS = 8

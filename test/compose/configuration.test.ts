@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import * as z from 'zod'
 import { parseConfig as parseApiConfig } from '../../apps/api/src/config.js'
-import { VARIABLES as LOCAL_VARIABLES } from '../../apps/local/src/config.js'
+import { VARIABLES as LOCAL_VARIABLES } from '../../apps/local/src/settings/config.js'
 import { parseConfig as parseWorkerConfig } from '../../apps/worker/src/config.js'
 
 const read = (path: string) => readFileSync(fileURLToPath(new URL(`../../${path}`, import.meta.url)), 'utf8')

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { parseAs } from '../fuzz/formats.js'
 import { readDocument } from '../fuzz/document.js'
 import { createJudge } from '../fuzz/judge.js'
-import type { FuzzRequest } from '../fuzz/requests.js'
+import type { FuzzRequest } from '../fuzz/fuzz-request.js'
 
 const judge = createJudge(await readDocument())
 const ID = '7b71a705-f5ba-4396-8589-bcf119244c11'

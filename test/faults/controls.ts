@@ -4,7 +4,7 @@ import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { Backend } from './row.js'
+import type { Backend } from './backends.js'
 
 /** A guarantee's keeper taken out of the built programs, and the row that must notice. */
 interface Control {
@@ -25,12 +25,12 @@ interface Cut {
 }
 
 const NO_REDACTION: Cut = {
-  file: 'packages/alphavantage/dist/redact.js',
+  file: 'packages/alphavantage/dist/text/redact.js',
   text: 'return (text) => patterns.reduce((rest, pattern) => rest.replace(pattern, PLACEHOLDER), text);',
   replacement: 'return (text) => text;',
 }
 const EVIDENCE_EVERYWHERE: Cut = {
-  file: 'apps/worker/dist/failure.js',
+  file: 'apps/worker/dist/item/failures.js',
   text: 'detail: error.message,',
   replacement: 'detail: error.message + error.evidence,',
 }
@@ -40,7 +40,7 @@ const CONTROLS: Control[] = [
     removed: 'the dispatcher (outbox)',
     cuts: [
       {
-        file: 'apps/worker/dist/dispatcher.js',
+        file: 'apps/worker/dist/background/dispatcher.js',
         text: 'export async function runDispatcher(dependencies, signal) {',
         replacement: 'export async function runDispatcher(dependencies, signal) { return;',
       },
@@ -53,7 +53,7 @@ const CONTROLS: Control[] = [
     removed: 'the fence',
     cuts: [
       {
-        file: 'packages/db/dist/items.js',
+        file: 'packages/db/dist/runs/items.js',
         text: "AND claim = ${item.claim} AND state = 'running' RETURNING id",
         replacement: 'RETURNING id',
       },
@@ -66,7 +66,7 @@ const CONTROLS: Control[] = [
     removed: 'the migration lock',
     cuts: [
       {
-        file: 'packages/db/dist/migrate.js',
+        file: 'packages/db/dist/migrate/migrate.js',
         text: 'await db.execute(sql `SELECT pg_advisory_lock(${MIGRATION_LOCK}::bigint)`);',
         replacement: '',
       },
@@ -79,7 +79,7 @@ const CONTROLS: Control[] = [
     removed: 'every fifth request',
     cuts: [
       {
-        file: 'apps/worker/dist/process-item.js',
+        file: 'apps/worker/dist/item/process-item.js',
         text: 'if (item.needless !== null)',
         replacement:
           "if (item.id % 5 === 0) return await settle(db, item, 'up_to_date', log);\n            if (item.needless !== null)",

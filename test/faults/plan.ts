@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
-import { BACKENDS } from './row.js'
-import type { Backend, Row } from './row.js'
+import { BACKENDS } from './backends.js'
+import type { Row } from './row.js'
+import type { Backend } from './backends.js'
 import { ROWS } from './rows/index.js'
 
 const USAGE = `usage: pnpm faults [--row 1,4,7] [--seed 1] [--seeds 1] [--backend redis|postgres|both] [--quick] [--jobs 2] [--keep]

@@ -1,8 +1,6 @@
 import { busyness } from '@stockpile/test-harness/patience'
+import type { Backend } from './backends.js'
 import type { World, WorldOptions } from './world.js'
-
-export const BACKENDS = ['redis', 'postgres'] as const
-export type Backend = (typeof BACKENDS)[number]
 
 /** One fault of the matrix. */
 export interface Row {

@@ -1,11 +1,12 @@
 import { writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { LATE, within } from '@stockpile/time/wait'
 import { busyness } from '@stockpile/test-harness/patience'
 import { brokenInvariants } from './invariants.js'
 import { randomFrom } from './random.js'
-import type { Backend, Row } from './row.js'
+import type { Row } from './row.js'
+import type { Backend } from './backends.js'
 import type { Servers } from './servers.js'
 import { createWorld } from './world.js'
 import type { World } from './world.js'
@@ -45,10 +46,7 @@ export async function runRow(
   try {
     const random = randomFrom(seed * 1_000 + row.number)
     world = await createWorld(servers, row.world ?? {}, { name, backend, random })
-    const { recoveryMs, failures, skipped } = await withinDeadline(
-      judge(row, world),
-      row.deadlineMs ?? DEADLINE_MS,
-    )
+    const { recoveryMs, failures, skipped } = await inTime(judge(row, world), row.deadlineMs ?? DEADLINE_MS)
     const kept = failures.length > 0 || keep ? await keepLogs(name, world) : undefined
     return { ...result(failures, recoveryMs), skipped, logs: kept }
   } catch (error) {
@@ -73,17 +71,10 @@ async function judge(row: Row, world: World): Promise<Pick<Result, 'recoveryMs' 
   return { recoveryMs, failures, skipped }
 }
 
-async function withinDeadline<T>(work: Promise<T>, deadlineMs: number): Promise<T> {
-  const deadline = new AbortController()
-  const late = sleep(deadlineMs, undefined, { signal: deadline.signal }).then(() => {
-    throw new Error(`Not decided within ${deadlineMs} ms`)
-  })
-  try {
-    return await Promise.race([work, late])
-  } finally {
-    deadline.abort()
-    late.catch(() => {})
-  }
+async function inTime<T>(work: Promise<T>, deadlineMs: number): Promise<T> {
+  const given = await within(work, deadlineMs)
+  if (given === LATE) throw new Error(`Not decided within ${deadlineMs} ms`)
+  return given
 }
 
 /** @returns the file */

@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Limits } from '@stockpile/alphavantage/plan'
+import type { PlanLimits } from '@stockpile/domain/limit'
 import { startSimulator } from '@stockpile/alphavantage/simulator'
 import type { Arrival, Simulator } from '@stockpile/alphavantage/simulator'
 import { urlAs } from '@stockpile/test-harness/database'
@@ -28,7 +28,7 @@ import type { QueueControl } from './queue-control.js'
 import type { Random } from './random.js'
 import { startRedisControl } from './redis-control.js'
 import type { RedisControl } from './redis-control.js'
-import type { Backend } from './row.js'
+import type { Backend } from './backends.js'
 import type { Servers } from './servers.js'
 import { createTelling } from './telling.js'
 import type { Telling } from './telling.js'
@@ -39,7 +39,7 @@ export interface WorldOptions {
   api?: boolean
   concurrency?: number
   /** Of the workers, and what I4 judges by; 10 a second by default. */
-  limits?: Limits
+  limits?: PlanLimits
   /** Of the simulator. */
   latencyMs?: number
   /** A TCP proxy between the programs and the server. */
@@ -59,7 +59,7 @@ export interface WorldOptions {
 export interface World {
   backend: Backend
   random: Random
-  limits: Limits
+  limits: PlanLimits
   options: WorldOptions
   servers: Servers
   /** A superuser's connections to the database, past the proxy. */
@@ -95,7 +95,7 @@ export interface World {
   close: () => Promise<void>
 }
 
-const DEFAULT_LIMITS: Limits = { perSecond: 10, perMinute: 0, perDay: 0 }
+const DEFAULT_LIMITS: PlanLimits = { perSecond: 10, perMinute: 0, perDay: 0 }
 const DEADLINE_MS = 60_000
 /** All those of `World.sql`. */
 export const ADMIN_CONNECTIONS = 8

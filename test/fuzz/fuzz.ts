@@ -2,7 +2,7 @@ import * as fc from 'fast-check'
 import { createJudge } from './judge.js'
 import { readDocument } from './document.js'
 import { requestArbitrary } from './requests.js'
-import type { FuzzRequest, Kind } from './requests.js'
+import type { FuzzRequest, Kind } from './fuzz-request.js'
 import { createSender } from './send.js'
 import type { Known } from './values.js'
 

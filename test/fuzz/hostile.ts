@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import type { Operation } from './document.js'
-import type { FuzzRequest } from './requests.js'
+import type { FuzzRequest } from './fuzz-request.js'
 
 /** In every hostile text that is no good value: no answer may hold it. */
 export const CANARY = 'zqcanary'

@@ -5,7 +5,7 @@ import * as z from 'zod'
 import type { Answer, ApiDocument, Operation } from './document.js'
 import { parseAs } from './formats.js'
 import { CANARY } from './hostile.js'
-import type { FuzzRequest } from './requests.js'
+import type { FuzzRequest } from './fuzz-request.js'
 import type { FuzzAnswer } from './send.js'
 
 /** What a request can get that never reaches an operation. */

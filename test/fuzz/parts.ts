@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import type { Operation, Parameter } from './document.js'
-import type { FuzzRequest } from './requests.js'
+import type { FuzzRequest } from './fuzz-request.js'
 import { validValue } from './values.js'
 import type { Known } from './values.js'
 

@@ -1,29 +1,11 @@
 import * as fc from 'fast-check'
 import type { ApiDocument, Operation, Parameter } from './document.js'
+import type { FuzzRequest } from './fuzz-request.js'
 import { hostileBody, hostileHeaders, HOSTILE_TEXTS, malformed } from './hostile.js'
 import { compose, validParts, without } from './parts.js'
 import type { Parts } from './parts.js'
 import { brokenJson, brokenTexts } from './values.js'
 import type { Known } from './values.js'
-
-export type Kind = 'valid' | 'almost valid' | 'hostile' | 'malformed'
-
-export interface FuzzRequest {
-  kind: Kind
-  /** What is wrong with it, or nothing. */
-  what: string
-  /**
-   * accepted: not refused for its form; refused: a status from 400 to 499; wrong method: 405 with Allow;
-   * documented: whatever the document has.
-   */
-  expect: 'accepted' | 'refused' | 'wrong method' | 'documented'
-  method: string
-  /** With the query. */
-  target: string
-  headers: Record<string, string>
-  /** For a malformed request: all bytes of it, instead of the rest. One character a byte. */
-  body: string | undefined
-}
 
 /** Requests as the document describes them, as it almost does, and as no client of good will sends them. */
 export function requestArbitrary(document: ApiDocument, known: Known): fc.Arbitrary<FuzzRequest> {

@@ -1,7 +1,7 @@
 import { Agent, request as httpRequest } from 'node:http'
 import { connect } from 'node:net'
 import { buffer } from 'node:stream/consumers'
-import type { FuzzRequest } from './requests.js'
+import type { FuzzRequest } from './fuzz-request.js'
 
 export interface FuzzAnswer {
   /** 0: the connection was closed without an answer. */

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { VARIABLES } from '../../apps/local/src/config.js'
+import { VARIABLES } from '../../apps/local/src/settings/config.js'
 
 const PROJECT = fileURLToPath(new URL('../..', import.meta.url))
 const TOOLS = ['npx', 'pnpm', 'turbo']

@@ -1,7 +1,6 @@
 import type { Pool } from '@stockpile/db/connection'
 import type { IngestQueue } from '@stockpile/queue/queue'
-import type { Dispatch } from './dispatch.js'
-import type { HeavyStatements } from './heavy-statements.js'
+import type { HeavyStatements } from './http/heavy-statements.js'
 
 /** What routes work with. Whoever opened the pools and `queue` closes them, after the app. */
 export interface Dependencies {
@@ -10,5 +9,4 @@ export interface Dependencies {
   dataDb: Pool
   heavy: HeavyStatements
   queue: IngestQueue
-  dispatch: Dispatch
 }

@@ -9,8 +9,8 @@ import type { Logger } from '@stockpile/log/logger'
 import { warnOfErrors } from '@stockpile/log/repeated-errors'
 import { buildApp } from './app.js'
 import type { Config } from './config.js'
-import { HEAVY_AT_ONCE } from './heavy-statements.js'
-import type { App } from './server.js'
+import { HEAVY_AT_ONCE } from './http/heavy-statements.js'
+import type { App } from './types.js'
 import { StartError } from './start-error.js'
 
 /** For pages and statistics: a small server's cores are then busy, and more statements at once would only take turns. */

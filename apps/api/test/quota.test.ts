@@ -3,11 +3,11 @@ import { releaseItem, takeItem } from '@stockpile/db/items'
 import { concludeRequest, publishPlan, reserveRequest } from '@stockpile/db/ledger'
 import { blockUntil, recordDailyRefusal, refuseAccess } from '@stockpile/db/ledger-refusals'
 import { limitsFor } from '@stockpile/db/limits'
-import type { Limit } from '@stockpile/db/limits'
 import { createRun } from '@stockpile/db/runs'
 import { noteWorker } from '@stockpile/db/workers'
 import { describe, expect, test } from 'vitest'
 import * as z from 'zod'
+import type { Limit } from '@stockpile/domain/limit'
 import { fail, liveWorker, problemOf, useApp } from './app.js'
 
 const FREE = limitsFor({ perSecond: 1, perMinute: 0, perDay: 25 })

@@ -1,10 +1,10 @@
 import { fileURLToPath } from 'node:url'
 import { errorSentence } from '@stockpile/db/error-sentence'
-import { ConfigError, parseConfig } from './config.js'
-import { readSettings } from './settings.js'
+import { ConfigError, parseConfig } from './settings/config.js'
+import { readSettings } from './settings/settings.js'
 import { StartError } from './start-error.js'
 import { start } from './start.js'
-import { createTerminal } from './terminal.js'
+import { createTerminal } from './terminal/terminal.js'
 
 const PROJECT_ROOT = fileURLToPath(new URL('../../..', import.meta.url))
 /** A file with variables, which may be missing; npm start names `.env`. */

@@ -1,8 +1,8 @@
 import { access, constants } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Api, createApi, type Stored } from './api.js'
-import { type Bell, createBell } from './bell.js'
-import type { Config } from './config.js'
+import { type Api, createApi, type Stored } from './progress/api.js'
+import { type Bell, createBell } from './progress/bell.js'
+import type { Config } from './settings/config.js'
 import {
   type DatabaseServer,
   hasTables,
@@ -11,17 +11,17 @@ import {
   prepareDatabase,
   processUrl,
   waitForOldPrograms,
-} from './database.js'
-import { countLeft, recallEarlier } from './earlier.js'
-import { prepareHome } from './home.js'
-import { isShown, type LogLine, readableLine } from './log-line.js'
+} from './database/database.js'
+import { countLeft, recallEarlier } from './database/earlier.js'
+import { prepareHome } from './database/home.js'
+import { isShown, type LogLine, readableLine } from './programs/log-line.js'
 import { addressLines, goingOnText, leftText, partsLines, simulatedBanner, storedText } from './messages.js'
-import { isReachable, localAddress, lookAtPort, type PortState, waitForPort } from './port.js'
-import { busyLine } from './progress.js'
-import { createPrograms, LOG_FOLDER, type Programs } from './programs.js'
+import { isReachable, localAddress, lookAtPort, type PortState, waitForPort } from './programs/port.js'
+import { busyLine } from './progress/progress.js'
+import { createPrograms, LOG_FOLDER, type Programs } from './programs/programs.js'
 import { messageOf, StartError } from './start-error.js'
-import type { Terminal } from './terminal.js'
-import { watchRuns } from './watch.js'
+import type { Terminal } from './terminal/terminal.js'
+import { watchRuns } from './progress/watch.js'
 
 export interface StartOptions {
   config: Config

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import * as z from 'zod'
-import { prepareHome } from '../src/home.js'
+import { prepareHome } from '../src/database/home.js'
 
 let folder = ''
 beforeEach(async () => {

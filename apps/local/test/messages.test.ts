@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { parseConfig } from '../src/config.js'
+import { parseConfig } from '../src/settings/config.js'
 import {
   addressLines,
   goingOnText,
@@ -8,8 +8,8 @@ import {
   simulatedBanner,
   storedText,
 } from '../src/messages.js'
-import type { Line } from '../src/paint.js'
-import { createTerminal } from '../src/terminal.js'
+import type { Line } from '../src/terminal/paint.js'
+import { createTerminal } from '../src/terminal/terminal.js'
 
 const config = parseConfig({ PORT: '65535' }, process.cwd())
 const databaseUrl = 'postgres://stockpile:SECRET@127.0.0.1:65535/stockpile_simulated'

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
-import type { Item, Run } from '../src/api.js'
-import { paint } from '../src/paint.js'
-import { changes, duration, runBlock, type Snapshot } from '../src/progress.js'
-import { wrap } from '../src/wrap.js'
+import type { Item, Run } from '../src/progress/api.js'
+import { paint } from '../src/terminal/paint.js'
+import { changes, duration, runBlock, type Snapshot } from '../src/progress/progress.js'
+import { wrap } from '../src/terminal/wrap.js'
 
 const REQUESTED = new Date('2026-05-18T09:00:00Z')
 const NOW = new Date('2026-05-18T09:00:03Z')

@@ -7,7 +7,6 @@ import { pgOptions } from '@stockpile/db/driver-options'
 import type { Wait } from '@stockpile/db/items'
 import { publishPlan } from '@stockpile/db/ledger'
 import { limitsFor, WINDOWS_MS } from '@stockpile/db/limits'
-import type { LimitName } from '@stockpile/db/limits'
 import { onceAnswered, waitForSchema } from '@stockpile/db/ready'
 import { createStartRun } from '@stockpile/db/runs'
 import { warnOfErrors } from '@stockpile/log/repeated-errors'
@@ -16,23 +15,25 @@ import { openQueue, openWorker, recoverLostJobs } from '@stockpile/queue/queue'
 import { assertSafe, watchSafety } from '@stockpile/queue/redis-safety'
 import { backoffMs } from '@stockpile/queue/retry-policy'
 import type { Logger } from 'pino'
-import { AnswerKeeper } from './answer-keeper.js'
-import { apiKeySource, waitForApiKey } from './api-key.js'
+import type { LimitName } from '@stockpile/domain/limit'
+import { within } from '@stockpile/time/wait'
+import { AnswerKeeper } from './item/answer-keeper.js'
+import { apiKeySource, waitForApiKey } from './quota/api-key.js'
 import type { Config } from './config.js'
-import { keepLooking } from './database-clock.js'
-import { runDispatcher } from './dispatcher.js'
-import { Gate } from './gate.js'
-import { runHeartbeat } from './heartbeat.js'
-import { runHousekeeping } from './housekeeping.js'
-import { InFlight, ShutdownError, tick, watchClaims } from './in-flight.js'
-import { Isolation } from './isolation.js'
-import type { ProbeWaits } from './outage.js'
-import { Postponed } from './postponed.js'
-import { keepPresent } from './presence.js'
-import { processItem } from './process-item.js'
-import { QueueProbe } from './queue-probe.js'
-import { createQuota } from './quota.js'
-import { gapMs } from './spacing.js'
+import { keepLooking } from './quota/database-clock.js'
+import { runDispatcher } from './background/dispatcher.js'
+import { Gate } from './quota/gate.js'
+import { runHeartbeat } from './background/heartbeat.js'
+import { runHousekeeping } from './background/housekeeping.js'
+import { InFlight, ShutdownError, watchClaims } from './item/in-flight.js'
+import { Isolation } from './item/isolation.js'
+import type { ProbeWaits } from './quota/outage.js'
+import { Postponed } from './item/postponed.js'
+import { keepPresent } from './background/presence.js'
+import { processItem } from './item/process-item.js'
+import { QueueProbe } from './background/queue-probe.js'
+import { createQuota } from './quota/quota.js'
+import { gapMs } from './quota/job-spacing.js'
 
 export interface RunningWorker {
   /**
@@ -249,13 +250,6 @@ function oneAtATime(work: () => Promise<void>, logger: Logger): () => void {
       .catch((err: unknown) => logger.debug({ err }, 'cannot hand out the jobs of lost workers'))
       .finally(() => (isUnderWay = false))
   }
-}
-
-/** Waits for the work or the deadline, whichever is first. */
-async function within(work: Promise<unknown>, deadlineMs: number): Promise<void> {
-  const deadline = new AbortController()
-  await Promise.race([work, tick(deadlineMs, deadline.signal)])
-  deadline.abort()
 }
 
 /** What the queue reports, each kind once a minute. */

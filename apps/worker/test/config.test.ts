@@ -4,9 +4,9 @@ import { join } from 'node:path'
 import { limitsOf, PLANS } from '@stockpile/alphavantage/plan'
 import { limitsFor } from '@stockpile/db/limits'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { apiKeySource, MissingKeyError } from '../src/api-key.js'
+import { apiKeySource, MissingKeyError } from '../src/quota/api-key.js'
 import { parseConfig, withProxies } from '../src/config.js'
-import { gapMs } from '../src/spacing.js'
+import { gapMs } from '../src/quota/job-spacing.js'
 
 const minimal = { DATABASE_URL: 'postgres://user:password@127.0.0.1/stockpile', ALPHAVANTAGE_API_KEY: 'key' }
 

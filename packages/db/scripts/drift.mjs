@@ -15,7 +15,7 @@ try {
   cpSync('migrations', copy, { recursive: true })
   const generated = spawnSync(
     'drizzle-kit',
-    ['generate', '--dialect', 'postgresql', '--schema', './src/*schema.ts', '--out', copy],
+    ['generate', '--dialect', 'postgresql', '--schema', './src/*/*schema.ts', '--out', copy],
     {
       encoding: 'utf8',
       shell: process.platform === 'win32',

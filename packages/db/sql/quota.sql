@@ -1,4 +1,4 @@
--- The ledger: how a request is reserved, given back and refused, each in one statement. See src/ledger.ts.
+-- The ledger: how a request is reserved, given back and refused, each in one statement. See src/quota/ledger.ts.
 
 -- Whole milliseconds, rounded up: who waits so long is never early.
 CREATE FUNCTION interval_ms(waiting interval) RETURNS float8 LANGUAGE sql IMMUTABLE

@@ -1,4 +1,4 @@
--- What the items of a run come to, kept by the items themselves whoever writes them. See src/run-totals-schema.ts.
+-- What the items of a run come to, kept by the items themselves whoever writes them. See src/runs/run-totals-schema.ts.
 
 -- Once a statement, a change for each run and each class of failures. A row that another transaction holds is passed over,
 -- and one added where all are held: who finishes items of a run never waits for another who does, and none can wait in a

@@ -1,4 +1,4 @@
--- Which sessions are over, and whether an item needs a request. See src/items.ts.
+-- Which sessions are over, and whether an item needs a request. See src/runs/items.ts.
 
 -- The close of the last weekday session that is over: 16:00 in the provider's time zone, which it names for every
 -- exchange. Holidays count as sessions here: whoever knows better than the provider asks with force.

@@ -1,5 +1,5 @@
 -- What answers are counted by: totals and days of symbols, kept by the tables themselves whoever writes them. See
--- src/page-of-rows.ts.
+-- src/prices/page-of-rows.ts.
 
 -- A bit for each day from the first of these to their last, in any order. In half the time of a statement that puts the bits
 -- together from the gaps between sorted days.

@@ -1,13 +1,14 @@
 import { afterEach } from 'vitest'
 import { useDatabase } from '@stockpile/test-harness/database'
-import { connect } from '../src/connection.js'
-import type { Connection } from '../src/connection.js'
-import { takeItem } from '../src/items.js'
-import { packBars } from '../src/bars.js'
-import type { Bar } from '../src/bars.js'
-import type { ClaimedItem, FetchedSeries, WaitingFor } from '../src/items.js'
-import { createRun } from '../src/runs.js'
-import type { RunRequest } from '../src/runs.js'
+import type { Bar } from '@stockpile/domain/bar'
+import type { WaitingFor } from '@stockpile/domain/run'
+import { connect } from '../src/database/connection.js'
+import type { Connection } from '../src/database/connection.js'
+import { takeItem } from '../src/runs/items.js'
+import { packBars } from '../src/prices/bars.js'
+import type { ClaimedItem, FetchedSeries } from '../src/runs/items.js'
+import { createRun } from '../src/runs/runs.js'
+import type { RunRequest } from '../src/runs/runs.js'
 
 /** A migrated database for each test, and the connections to it that the test opened. */
 export function useConnection(): {

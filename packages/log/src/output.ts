@@ -1,5 +1,5 @@
 import type { Writable } from 'node:stream'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { within } from '@stockpile/time/wait'
 
 /** A destination of pino's that never holds up who writes. */
 export interface LogOutput {
@@ -55,11 +55,9 @@ export function createLogOutput(
     async flush(deadlineMs) {
       send()
       if (stream.writableLength === 0) return
-      const late = new AbortController()
       // Called once all that was written before it is out, or cannot be.
       const written = new Promise<void>((resolve) => stream.write('', () => resolve()))
-      await Promise.race([written, sleep(deadlineMs, undefined, { signal: late.signal }).catch(() => {})])
-      late.abort()
+      await within(written, deadlineMs)
     },
   }
 }

@@ -1,3 +1,4 @@
+import type { Priority } from '@stockpile/domain/run'
 import * as z from 'zod'
 
 /** The queue's name, part of its keys in Redis and of the board's addresses. */
@@ -19,17 +20,19 @@ const jobDataSchema = z.strictObject({
 export type JobData = z.infer<typeof jobDataSchema>
 
 /** BullMQ's: the smaller go first. Between two of them there is room for what goes behind the others of its own. */
-export const PRIORITIES = { high: 1, normal: 1_000, low: 1_000_000 } as const
+export const JOB_PRIORITIES = { high: 1, normal: 1_000, low: 1_000_000 } as const satisfies Record<
+  Priority,
+  number
+>
 /** How often a job goes behind the others of its priority. */
 const MOST_BEHIND = 900
-export type Priority = keyof typeof PRIORITIES
 
 /**
  * The priority of a job that goes behind the others of its own, and behind those that went there less often. A later turn
  * alone is not enough: in PostgreSQL a job that was put off keeps its place.
  */
 export function priorityBehind(priority: number): number {
-  const steps = priority % PRIORITIES.normal
+  const steps = priority % JOB_PRIORITIES.normal
   return steps < MOST_BEHIND ? priority + 1 : priority
 }
 

@@ -1,9 +1,11 @@
+import type { Priority } from '@stockpile/domain/run'
+import { LATE, within } from '@stockpile/time/wait'
 import { createPostgresBackend, Queue, withBackend, Worker } from 'bullmq'
 import type { Job, JobsOptions, Processor, WorkerOptions } from 'bullmq'
 import { connectRedis, poolOptions } from './backend.js'
 import type { Backend } from './backend.js'
-import { JOB_KIND, jobData, jobIdOf, PRIORITIES, QUEUE_NAME } from './job.js'
-import type { JobData, Priority } from './job.js'
+import { JOB_KIND, jobData, jobIdOf, JOB_PRIORITIES, QUEUE_NAME } from './job.js'
+import type { JobData } from './job.js'
 import { MAX_ATTEMPTS, backoffMs } from './retry-policy.js'
 
 const onPostgres = withBackend(createPostgresBackend)
@@ -159,7 +161,7 @@ export async function enqueue(
   const jobs = items.map((item) => ({
     name: JOB_KIND,
     data: jobData({ itemId: item.id, runId: item.runId, symbol: item.symbol }),
-    opts: { jobId: jobIdOf(item.id), priority: PRIORITIES[item.priority] },
+    opts: { jobId: jobIdOf(item.id), priority: JOB_PRIORITIES[item.priority] },
   }))
   await answer(queue, () => queue.addBulk(jobs), deadlineMs, 'add jobs')
 }
@@ -306,7 +308,7 @@ async function answer<T>(
   if (disconnected.has(queue)) throw new QueueTimeoutError(`the queue could not ${what}: it is not connected`)
   const work = ask()
   try {
-    return await within(work, deadlineMs, what)
+    return await inTime(work, deadlineMs, what)
   } catch (error) {
     if (error instanceof QueueTimeoutError) {
       overdue.add(queue)
@@ -317,17 +319,10 @@ async function answer<T>(
   }
 }
 
-async function within<T>(work: Promise<T>, deadlineMs: number, what: string): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_resolve, reject) => {
-    const error = new QueueTimeoutError(`the queue did not ${what} within ${deadlineMs} ms`)
-    timer = setTimeout(() => reject(error), deadlineMs)
-  })
-  try {
-    return await Promise.race([work, late])
-  } finally {
-    clearTimeout(timer)
-  }
+async function inTime<T>(work: Promise<T>, deadlineMs: number, what: string): Promise<T> {
+  const given = await within(work, deadlineMs)
+  if (given === LATE) throw new QueueTimeoutError(`the queue did not ${what} within ${deadlineMs} ms`)
+  return given
 }
 
 /** BullMQ's close waits for ever for a backend that is away; the connection is then cut under it. */
@@ -337,9 +332,7 @@ async function closeWithin(
   disconnect?: () => void,
 ): Promise<void> {
   try {
-    await within(closing, deadlineMs, 'close')
-  } catch (error) {
-    if (!(error instanceof QueueTimeoutError)) throw error
+    await within(closing, deadlineMs)
   } finally {
     disconnect?.()
   }

@@ -6,7 +6,7 @@ import {
   jobData,
   jobIdOf,
   parseJobData,
-  PRIORITIES,
+  JOB_PRIORITIES,
   priorityBehind,
 } from '../src/job.js'
 import { backoffMs, MAX_ATTEMPTS } from '../src/retry-policy.js'
@@ -78,7 +78,7 @@ describe('the retry policy', () => {
 })
 
 test('a job that goes behind the others of its priority, however often, stays before those of the next', () => {
-  const { high, normal, low } = PRIORITIES
+  const { high, normal, low } = JOB_PRIORITIES
   for (const [own, next] of [
     [high, normal],
     [normal, low],

@@ -1,4 +1,5 @@
-import { BACKENDS, RECOVERY_LIMIT_MS } from '../row.js'
+import { RECOVERY_LIMIT_MS } from '../row.js'
+import { BACKENDS } from '../backends.js'
 import type { Row } from '../row.js'
 
 export const apiKilledBeforeEnqueue: Row = {

@@ -1,7 +1,7 @@
 import { deepEqual, equal, ok } from 'node:assert/strict'
 import { z } from 'zod'
 import { faketimeLibrary } from '../../servers/faketime.js'
-import { BACKENDS } from '../row.js'
+import { BACKENDS } from '../backends.js'
 import type { Row } from '../row.js'
 import { symbols } from '../symbols.js'
 import { servedRows, storedRows } from '../upstream-rows.js'

@@ -1,6 +1,6 @@
 import { equal } from 'node:assert/strict'
 import { chargedAttempts } from '../attempts.js'
-import { BACKENDS } from '../row.js'
+import { BACKENDS } from '../backends.js'
 import type { Row } from '../row.js'
 import { symbols } from '../symbols.js'
 

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { BACKENDS } from '../row.js'
+import { BACKENDS } from '../backends.js'
 import type { Row } from '../row.js'
 import { mountSmallDisk } from '../small-disk.js'
 import { symbols } from '../symbols.js'

@@ -1,6 +1,6 @@
 import { JOB_KIND, jobIdOf } from '@stockpile/queue/job'
 import type { JobData } from '@stockpile/queue/job'
-import { BACKENDS } from '../row.js'
+import { BACKENDS } from '../backends.js'
 import type { Row } from '../row.js'
 
 export const jobOfOtherVersion: Row = {

@@ -1,5 +1,5 @@
 import { peakResidentBytes } from '../memory.js'
-import { BACKENDS } from '../row.js'
+import { BACKENDS } from '../backends.js'
 import type { Row } from '../row.js'
 import { symbols } from '../symbols.js'
 

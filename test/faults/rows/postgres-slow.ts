@@ -1,4 +1,4 @@
-import { BACKENDS } from '../row.js'
+import { BACKENDS } from '../backends.js'
 import type { Row } from '../row.js'
 
 /** A statement is ended after 10 s, a handler given up after 15. */

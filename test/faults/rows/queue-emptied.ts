@@ -1,4 +1,4 @@
-import { BACKENDS } from '../row.js'
+import { BACKENDS } from '../backends.js'
 import { midway } from '../midway.js'
 import type { Row } from '../row.js'
 import { symbols } from '../symbols.js'

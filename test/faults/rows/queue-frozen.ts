@@ -1,6 +1,7 @@
 import { residentBytes } from '../memory.js'
 import { midway } from '../midway.js'
-import { BACKENDS, postLimitMs } from '../row.js'
+import { postLimitMs } from '../row.js'
+import { BACKENDS } from '../backends.js'
 import type { Row } from '../row.js'
 import { symbols } from '../symbols.js'
 

@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { BACKENDS } from '../row.js'
+import { BACKENDS } from '../backends.js'
 import type { Row } from '../row.js'
 import { symbols } from '../symbols.js'
 import { outlastStorage, UNSTORABLE_WORLD } from '../unstorable.js'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { BACKENDS } from '../row.js'
+import { BACKENDS } from '../backends.js'
 import type { Row } from '../row.js'
 
 const POSTS = 100

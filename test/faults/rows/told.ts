@@ -3,7 +3,7 @@ import { NEXT_API_KEY } from '../canary.js'
 import { INVALID_KEY, replaceKey } from '../key-file.js'
 import { endDay } from '../patience.js'
 import { TWO_WORKERS } from '../pause.js'
-import { BACKENDS } from '../row.js'
+import { BACKENDS } from '../backends.js'
 import type { Row } from '../row.js'
 import { symbols } from '../symbols.js'
 

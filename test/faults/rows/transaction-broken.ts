@@ -1,5 +1,5 @@
 import { closeGate } from '../gate.js'
-import { BACKENDS } from '../row.js'
+import { BACKENDS } from '../backends.js'
 import type { Row } from '../row.js'
 
 export const transactionBroken: Row = {

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { chargedAttempts, failedAttempts } from '../attempts.js'
 import { endDay } from '../patience.js'
 import { MOST_UNDER_WAY, TWO_WORKERS } from '../pause.js'
-import { BACKENDS } from '../row.js'
+import { BACKENDS } from '../backends.js'
 import type { Row } from '../row.js'
 
 const SETTLED_MS = 3_000

@@ -1,4 +1,4 @@
-import { BACKENDS } from '../row.js'
+import { BACKENDS } from '../backends.js'
 import type { Row } from '../row.js'
 import { outlastRefusal, TWO_WORKERS } from '../pause.js'
 

@@ -1,7 +1,7 @@
 import { deepEqual, equal, ok } from 'node:assert/strict'
 import { failedAttempts } from '../attempts.js'
 import { drainWithoutWaits } from '../patience.js'
-import { BACKENDS } from '../row.js'
+import { BACKENDS } from '../backends.js'
 import type { Row } from '../row.js'
 import { storedRows } from '../upstream-rows.js'
 

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { failedAttempts } from '../attempts.js'
 import { API_KEY } from '../canary.js'
-import { BACKENDS } from '../row.js'
+import { BACKENDS } from '../backends.js'
 import type { Row } from '../row.js'
 
 export const upstreamRedirects: Row = {

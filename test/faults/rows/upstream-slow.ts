@@ -1,7 +1,7 @@
 import { deepEqual, equal, ok } from 'node:assert/strict'
 import { failedAttempts } from '../attempts.js'
 import { startDeafServer } from '../deaf-server.js'
-import { BACKENDS } from '../row.js'
+import { BACKENDS } from '../backends.js'
 import type { Row } from '../row.js'
 import { storedRows } from '../upstream-rows.js'
 

@@ -1,5 +1,5 @@
 import { equal } from 'node:assert/strict'
-import { BACKENDS } from '../row.js'
+import { BACKENDS } from '../backends.js'
 import type { Row } from '../row.js'
 import { symbols } from '../symbols.js'
 

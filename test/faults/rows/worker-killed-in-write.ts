@@ -1,5 +1,6 @@
 import { closeGate } from '../gate.js'
-import { BACKENDS, RECOVERY_LIMIT_MS } from '../row.js'
+import { RECOVERY_LIMIT_MS } from '../row.js'
+import { BACKENDS } from '../backends.js'
 import type { Row } from '../row.js'
 
 export const workerKilledInWrite: Row = {

@@ -1,7 +1,7 @@
 import { equal } from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { chargedAttempts } from '../attempts.js'
-import { BACKENDS } from '../row.js'
+import { BACKENDS } from '../backends.js'
 import type { Row } from '../row.js'
 import { symbols } from '../symbols.js'
 

@@ -1,11 +1,11 @@
 import { access } from 'node:fs/promises'
 import { join } from 'node:path'
 import { backUp, readBackupHeader, restore } from '@stockpile/db/backup'
-import type { Config } from '../config.js'
-import { hasTables, openForMaintenance, POSTGRES_FOLDER, prepareDatabase } from '../database.js'
-import { prepareHome } from '../home.js'
+import type { Config } from '../settings/config.js'
+import { hasTables, openForMaintenance, POSTGRES_FOLDER, prepareDatabase } from '../database/database.js'
+import { prepareHome } from '../database/home.js'
 import { databaseName } from '../messages.js'
-import { thousands } from '../progress.js'
+import { thousands } from '../progress/progress.js'
 import { StartError } from '../start-error.js'
 
 export interface MaintenanceOptions {

@@ -1,4 +1,4 @@
-import { newYorkTime } from '../calendar.js'
+import { newYorkTime } from '../exchanges/calendar.js'
 
 /**
  * The trading days of the US market: weekdays less the regular holidays of the NYSE. One-off closings (2001-09-11,

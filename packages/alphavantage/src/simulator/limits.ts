@@ -1,4 +1,4 @@
-import type { Limits } from '../plan.js'
+import type { PlanLimits } from '@stockpile/domain/limit'
 
 /** The lengths of the windows in milliseconds; tests compress a day. */
 export interface Windows {
@@ -19,7 +19,7 @@ export type LimitName = 'burst_limit' | 'minute_limit' | 'daily_limit'
  * Whether the provider counts what it refused is not known; here a refused request is not counted. Where several
  * limits are spent the longest is named: it is the one that waiting for the others does not lift.
  */
-export function slidingWindows(limits: Limits, windows: Windows): (at: number) => LimitName | undefined {
+export function slidingWindows(limits: PlanLimits, windows: Windows): (at: number) => LimitName | undefined {
   const checks = (
     [
       { name: 'daily_limit', max: limits.perDay, lengthMs: windows.dayMs },

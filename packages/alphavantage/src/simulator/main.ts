@@ -1,8 +1,9 @@
 #!/usr/bin/env node
+import type { PlanLimits } from '@stockpile/domain/limit'
 import { openSync, readFileSync, writeSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { z } from 'zod'
-import { type Limits, limitsOf, PLANS } from '../plan.js'
+import { limitsOf, PLANS } from '../plan.js'
 import { parseRules, REAL_WINDOWS, startSimulator } from './server.js'
 
 const HELP = `alphavantage-simulator: answers like Alpha Vantage, on synthetic or recorded prices
@@ -73,7 +74,7 @@ function readArguments(): Arguments | 'help' {
   throw new UsageError(`--${issue?.path.join('.')} ${issue?.message}.`)
 }
 
-function limitsFrom(given: Arguments): Limits | undefined {
+function limitsFrom(given: Arguments): PlanLimits | undefined {
   const overrides = [given['per-second'], given['per-minute'], given['per-day']]
   if (given.plan === undefined && overrides.every((limit) => limit === undefined)) return undefined
   const base = given.plan === undefined ? { perSecond: 0, perMinute: 0, perDay: 0 } : limitsOf(given.plan)

@@ -1,7 +1,8 @@
+import type { PlanLimits } from '@stockpile/domain/limit'
 import { createHash } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { performance } from 'node:perf_hooks'
-import { allowsFullHistory, type Limits, limitsOf, type Plan } from '../plan.js'
+import { allowsFullHistory, limitsOf, type Plan } from '../plan.js'
 import { give, nameOf } from './answers.js'
 import { arrivalLog, type Arrival } from './arrivals.js'
 import { handleControl } from './control.js'
@@ -14,7 +15,7 @@ import { jsonReply, type Reply, send, seriesReply } from './reply.js'
 import { replaySource } from './replay.js'
 import { type Rule, ruleBook } from './rules.js'
 import { type Source, syntheticSource } from './source.js'
-import { SYNTHETIC_HEADER } from '../synthetic.js'
+import { SYNTHETIC_HEADER } from '../client/synthetic.js'
 
 export type { Arrival } from './arrivals.js'
 export { REAL_WINDOWS, type Windows } from './limits.js'
@@ -29,7 +30,7 @@ export interface SimulatorOptions {
   /** The limits of this plan are kept, and the free one refuses `outputsize=full`. */
   plan?: Plan | undefined
   /** In place of the plan's; without either there are no limits. */
-  limits?: Limits | undefined
+  limits?: PlanLimits | undefined
   /** The lengths of the limits' windows, by default the real ones. */
   windows?: Windows | undefined
   /** Serve the recordings of this folder instead of synthetic series. */
@@ -65,7 +66,7 @@ interface Decision {
 
 const DEFAULT_YEARS = 25
 const REFUSED_KEYS = new Set(['', 'invalid'])
-const NO_LIMITS: Limits = { perSecond: 0, perMinute: 0, perDay: 0 }
+const NO_LIMITS: PlanLimits = { perSecond: 0, perMinute: 0, perDay: 0 }
 
 /**
  * Starts a server that speaks Alpha Vantage's protocol on synthetic or recorded series. A rule outranks everything;

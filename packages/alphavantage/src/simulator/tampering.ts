@@ -1,4 +1,4 @@
-import { newYorkTime } from '../calendar.js'
+import { newYorkTime } from '../exchanges/calendar.js'
 import type { SeriesFunction } from './functions.js'
 import type { Row, Series } from './series.js'
 import type { Answer, Defect } from './rules.js'

@@ -1,0 +1,40 @@
+import { ProblemError } from './problem.js'
+import type { App } from '../types.js'
+
+/** 404 for an unknown path, 405 with Allow for a known one. To be registered before the routes it should know. */
+export function registerNotFound(app: App): void {
+  const methodsOf = new Map<string, Set<string>>()
+  app.addHook('onRoute', ({ url, method }) => {
+    const methods = methodsOf.get(url) ?? new Set()
+    for (const one of [method].flat()) methods.add(one)
+    methodsOf.set(url, methods)
+  })
+
+  // In a hook, since the handler would only run after the body was read: a wrong method is no 415.
+  app.addHook('onRequest', async (request) => {
+    if (!request.is404) return
+    const path = request.url.split('?', 1)[0] ?? ''
+    const allowed = new Set(
+      [...methodsOf].filter(([pattern]) => matches(pattern, path)).flatMap(([, methods]) => [...methods]),
+    )
+    if (allowed.size === 0)
+      throw new ProblemError(404, 'There is nothing at this address. The routes are listed at /docs.')
+    const allow = [...allowed].toSorted().join(', ')
+    throw new ProblemError(405, `This address takes ${allow}.`, { headers: { allow } })
+  })
+  app.setNotFoundHandler(() => {
+    throw new ProblemError(404, 'There is nothing at this address.')
+  })
+}
+
+/** Whether a route's pattern (`:name` is one segment, `*` the rest) covers a path. */
+function matches(pattern: string, path: string): boolean {
+  const wanted = pattern.split('/')
+  const given = path.split('/')
+  if (wanted.at(-1) === '*') return wanted.length <= given.length && wanted.slice(0, -1).every(sameAt)
+  return wanted.length === given.length && wanted.every(sameAt)
+
+  function sameAt(segment: string, index: number): boolean {
+    return segment.startsWith(':') ? given[index] !== '' : segment === given[index]
+  }
+}

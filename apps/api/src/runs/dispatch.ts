@@ -1,0 +1,78 @@
+import type { Database } from '@stockpile/db/connection'
+import { markDispatched, markWithdrawn, withdrawableItems } from '@stockpile/db/dispatch'
+import type { DispatchableItem } from '@stockpile/db/dispatch'
+import { enqueue, withdraw } from '@stockpile/queue/queue'
+import type { IngestQueue } from '@stockpile/queue/queue'
+import type { FastifyBaseLogger } from 'fastify'
+import type { Dependencies } from '../dependencies.js'
+
+/** What a request waits for the queue at most: with the transaction before it, an answer within a second. */
+const DEADLINE_MS = 500
+/** Small enough to know between two calls that time is up. */
+const ENQUEUE_CHUNK = 500
+const WITHDRAW_CHUNK = 250
+
+const LEFT = "the queue did not take everything in time: the worker's dispatcher will do the rest"
+
+/** What routes that change a run work with. */
+export interface RunDependencies extends Dependencies {
+  dispatch: Dispatch
+}
+
+export interface Dispatch {
+  /** Gives the queue a committed run's jobs, as many as it takes in time. Never rejects: the rest is the dispatcher's. */
+  enqueueItems(items: readonly DispatchableItem[], log: FastifyBaseLogger): Promise<void>
+  /** Takes cancelled items' jobs back, as many as it can in time. Never rejects: the rest is the dispatcher's. */
+  withdrawCancelled(log: FastifyBaseLogger): Promise<void>
+}
+
+/**
+ * The API's way to the queue, which a request must survive without. One call is under way at a time, so that
+ * one alone can hang, however many requests come meanwhile.
+ */
+export function createDispatch({ db, queue }: { db: Database; queue: IngestQueue }): Dispatch {
+  let turn: Promise<void> = Promise.resolve()
+
+  function inTurn(work: (remainingMs: () => number) => Promise<void>): Promise<void> {
+    const endsAt = performance.now() + DEADLINE_MS
+    turn = turn.then(() => work(() => endsAt - performance.now()))
+    return turn
+  }
+
+  return {
+    enqueueItems: (items, log) =>
+      inTurn(async (remainingMs) => {
+        let left = items
+        try {
+          while (left.length > 0 && remainingMs() > 0) {
+            const chunk = left.slice(0, ENQUEUE_CHUNK)
+            await enqueue(queue, chunk, remainingMs())
+            await markDispatched(
+              db,
+              chunk.map((item) => item.id),
+            )
+            left = left.slice(chunk.length)
+          }
+          if (left.length === 0) return
+          log.info({ items: items.length, left: left.length }, LEFT)
+        } catch (error) {
+          log.warn({ err: error, items: items.length, left: left.length }, LEFT)
+        }
+      }),
+
+    withdrawCancelled: (log) =>
+      inTurn(async (remainingMs) => {
+        try {
+          while (remainingMs() > 0) {
+            const ids = await withdrawableItems(db, WITHDRAW_CHUNK)
+            if (ids.length === 0) return
+            await withdraw(queue, ids, remainingMs())
+            await markWithdrawn(db, ids)
+          }
+          log.info(LEFT)
+        } catch (error) {
+          log.warn({ err: error }, LEFT)
+        }
+      }),
+  }
+}

@@ -1,0 +1,79 @@
+import * as z from 'zod'
+import type { Config } from '../settings/config.js'
+
+/** The least serious first. */
+const LEVELS = { trace: 1, debug: 2, info: 3, warn: 4, error: 5, fatal: 6 } as const satisfies Record<
+  Config['logLevel'],
+  number
+>
+
+const lineSchema = z.object({
+  level: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal']).transform((level) => LEVELS[level]),
+  msg: z.string().default(''),
+  run: z.string().optional(),
+  item: z.number().optional(),
+  symbol: z.string().optional(),
+  detail: z.string().optional(),
+  advice: z.string().optional(),
+  waitMs: z.number().optional(),
+  err: z.object({ message: z.string() }).optional(),
+})
+
+/** A line of a program's log, as far as a person wants to know it. */
+export type LogLine = z.infer<typeof lineSchema>
+
+/** All workers pausing for less than this is the normal way to keep a limit. */
+const LONG_WAIT_MS = 30_000
+
+/** Undefined for what is no such line. */
+export function parseLogLine(text: string): LogLine | undefined {
+  if (!text.startsWith('{')) return undefined
+  try {
+    return lineSchema.safeParse(JSON.parse(text)).data
+  } catch {
+    return undefined
+  }
+}
+
+/** Whether the log file takes it. */
+export function isLogged(line: LogLine | undefined, logLevel: Config['logLevel']): boolean {
+  return line === undefined || line.level >= LEVELS[logLevel]
+}
+
+/**
+ * Whether the terminal shows it: warnings and errors, and with LOG_LEVEL=debug or trace the rest too. What became
+ * of an item is left out, since the progress says it; that everything waits for long is not.
+ */
+export function isShown(line: LogLine | undefined, logLevel: Config['logLevel']): boolean {
+  if (line === undefined) return false
+  // One for each request, and the progress asks several times a second.
+  if (line.msg === 'request' && line.level < LEVELS.warn) return false
+  if (logLevel === 'debug' || logLevel === 'trace') return line.level >= LEVELS[logLevel]
+  if (line.item !== undefined && (line.waitMs ?? 0) < LONG_WAIT_MS) return false
+  return line.level >= Math.max(LEVELS.warn, LEVELS[logLevel])
+}
+
+/** One line without control characters. */
+export function readableLine(program: string, line: LogLine): string {
+  const kind = line.level >= LEVELS.error ? 'error: ' : line.level >= LEVELS.warn ? 'warning: ' : ''
+  const why = line.detail ?? line.err?.message
+  const what = `${program}: ${kind}${line.msg}${line.symbol === undefined ? '' : ` (${line.symbol})`}`
+  return why === undefined
+    ? withoutControls(what)
+    : `${withoutControls(what)}: ${withAdvice(why, line.advice ?? '')}`
+}
+
+/** Of text that others wrote, on the terminal. */
+const MAX_TEXT = 300
+
+/** What went wrong and what to do, without control characters. */
+export function withAdvice(detail: string, advice: string): string {
+  const shown = withoutControls(detail)
+  return `${/[.!?…]$/.test(shown) ? shown : `${shown}.`} ${withoutControls(advice)}`.trim()
+}
+
+/** What others wrote must not move the cursor, or start a line of its own. */
+export function withoutControls(text: string): string {
+  const line = text.replaceAll(/\p{C}+|\s+/gu, ' ').trim()
+  return line.length > MAX_TEXT ? `${line.slice(0, MAX_TEXT - 1)}…` : line
+}

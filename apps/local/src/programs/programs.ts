@@ -1,0 +1,132 @@
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Config } from '../settings/config.js'
+import { deferred } from '../deferred.js'
+import { inheritedVariables } from './inherited.js'
+import type { LogLine } from './log-line.js'
+import { type Program, startProgram } from './program.js'
+
+/** The simulator takes any key but the provider's demonstration ones. */
+const SIMULATOR_KEY = 'simulated'
+/** In STOCKPILE_HOME. */
+export const LOG_FOLDER = 'logs'
+const LOG_FILES = { worker: 'worker.log', api: 'api.log', simulator: 'simulator.log' }
+
+/** A worker gives back what it could not finish; these together with PostgreSQL's own stop stay below 10 s. */
+const STOP_MS = { worker: 5_000, api: 2_000, simulator: 1_000 }
+
+export interface ProgramsOptions {
+  config: Config
+  databaseUrls: Record<'api' | 'worker', string>
+  queuePrefix: string | undefined
+  /** Of this process: of these the programs inherit what they need. */
+  environment: Record<string, string | undefined>
+  onLine: (program: string, line: LogLine) => void
+}
+
+export interface Programs {
+  /** Each resolves with its address once it serves; rejects with StartError. */
+  startSimulator(): Promise<string>
+  startApi(): Promise<string>
+  /** @param simulatorUrl in place of the provider */
+  startWorker(simulatorUrl: string | undefined): Promise<void>
+  /** Rejects with StartError as soon as one of them ends by itself. */
+  died: Promise<never>
+  /** Ends the worker, then the others; says which had to be killed. */
+  stop(hurry: AbortSignal): Promise<string[]>
+}
+
+/** The programs of the other packages: they are started as processes, and never imported. */
+export function createPrograms(options: ProgramsOptions): Programs {
+  const { config, databaseUrls, queuePrefix } = options
+  const running = new Map<keyof typeof LOG_FILES, Program>()
+  const { promise: died, reject: die } = deferred<never>()
+
+  let stopped = false
+  const inherited = inheritedVariables(options.environment, { embedded: config.databaseUrl === undefined })
+  const start = (
+    name: keyof typeof LOG_FILES,
+    entry: URL,
+    { args = [], env = {} }: { args?: string[]; env?: Record<string, string | undefined> },
+  ) => {
+    if (stopped) throw new Error(`the ${name} was not started: everything stops`)
+    const program = startProgram({
+      name,
+      file: fileURLToPath(entry),
+      args,
+      env: { ...inherited, ...env },
+      logPath: join(config.home, LOG_FOLDER, LOG_FILES[name]),
+      logLevel: config.logLevel,
+      stopMs: STOP_MS[name],
+      onLine: (line) => options.onLine(name, line),
+    })
+    running.set(name, program)
+    program.died.catch(die)
+    return program.ready
+  }
+  const shared = {
+    // What a person sees is made of these lines here.
+    LOG_FORMAT: 'json',
+    REDIS_URL: config.redisUrl,
+    QUEUE_PREFIX: queuePrefix,
+    // The log files are thinned out here: the worker says by an info line that it works.
+    LOG_LEVEL: config.logLevel === 'debug' || config.logLevel === 'trace' ? config.logLevel : 'info',
+  }
+
+  return {
+    startSimulator() {
+      const { second, minute, day } = config.requestsPer
+      const args = [`--plan=${config.plan}`]
+      if (second !== undefined) args.push(`--per-second=${second}`)
+      if (minute !== undefined) args.push(`--per-minute=${minute}`)
+      if (day !== undefined) args.push(`--per-day=${day}`)
+      return start(
+        'simulator',
+        new URL('main.js', import.meta.resolve('@stockpile/alphavantage/simulator')),
+        { args },
+      )
+    },
+    startApi() {
+      const env = { ...shared, DATABASE_URL: databaseUrls.api, HOST: config.host, PORT: String(config.port) }
+      return start('api', mainOf(import.meta.resolve('@stockpile/api/package.json')), { env })
+    },
+    async startWorker(simulatorUrl) {
+      const provider =
+        simulatorUrl === undefined
+          ? {
+              ALPHAVANTAGE_API_KEY: config.apiKey,
+              ALPHAVANTAGE_API_KEY_FILE: config.apiKeyFile,
+              ALPHAVANTAGE_BASE_URL: config.baseUrl,
+            }
+          : { ALPHAVANTAGE_API_KEY: SIMULATOR_KEY, ALPHAVANTAGE_BASE_URL: simulatorUrl }
+      const env = {
+        ...shared,
+        DATABASE_URL: databaseUrls.worker,
+        ...provider,
+        ALPHAVANTAGE_PLAN: config.plan,
+        ALPHAVANTAGE_REQUESTS_PER_SECOND: config.requestsPer.second,
+        ALPHAVANTAGE_REQUESTS_PER_MINUTE: config.requestsPer.minute,
+        ALPHAVANTAGE_REQUESTS_PER_DAY: config.requestsPer.day,
+        WORKER_CONCURRENCY: config.workerConcurrency,
+        RUN_RETENTION_DAYS: config.runRetentionDays,
+        SYMBOLS: config.symbols.join(','),
+      }
+      await start('worker', mainOf(import.meta.resolve('@stockpile/worker/package.json')), { env })
+    },
+    died,
+    async stop(hurry) {
+      stopped = true
+      const killed: string[] = []
+      const stopOne = async (name: keyof typeof LOG_FILES) => {
+        if ((await running.get(name)?.stop(hurry)) === 'killed') killed.push(name)
+      }
+      await stopOne('worker')
+      await Promise.all([stopOne('api'), stopOne('simulator')])
+      return killed
+    },
+  }
+}
+
+function mainOf(manifest: string): URL {
+  return new URL('dist/main.js', manifest)
+}

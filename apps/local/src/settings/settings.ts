@@ -1,0 +1,68 @@
+import { ConfigError, VARIABLES } from './config.js'
+import { parseEnvFile, readEnvFile } from './env-file.js'
+import { messageOf } from '../start-error.js'
+
+type Variables = Record<string, string | undefined>
+
+export interface Settings {
+  /** The shell's variables and, where it has none, the file's. */
+  environment: Variables
+  /** The line of the file that a variable comes from; undefined: from the shell. */
+  lineOf: (name: string) => number | undefined
+  /** For the person who started: what was read, and what was not. */
+  notes: string[]
+}
+
+/** Read by docker compose from the same file. */
+const OF_COMPOSE = [
+  'POSTGRES_PASSWORD',
+  'API_DATABASE_PASSWORD',
+  'WORKER_DATABASE_PASSWORD',
+  'ADMINER_PORT',
+  'HEARTBEAT_FILE',
+]
+/** Not ours, but passed on to what is started, or read by compose, Docker or Node. */
+const OF_OTHERS = /^(?:COMPOSE_|DOCKER_|NODE_|SSL_CERT_|TZ$|(?:https?|no|all)_proxy$)/i
+
+/**
+ * Joins the variables of the shell with those of a file that may be missing; the shell's go first, empty ones too.
+ * @throws ConfigError when a line cannot be read; it is named by its number, since it may hold a secret
+ */
+export async function readSettings(shell: Variables, path: string | undefined): Promise<Settings> {
+  const text = path === undefined ? undefined : await readEnvFile(path).catch(unreadable(path))
+  if (path === undefined || text === undefined)
+    return { environment: shell, lineOf: () => undefined, notes: [] }
+  const { variables, unreadable: lines } = parseEnvFile(text, [...VARIABLES, ...OF_COMPOSE], shell)
+  if (lines.length > 0) {
+    throw new ConfigError(
+      `${path}: ${counted(lines)} cannot be read. A line is NAME=value, with quotes around a value that has spaces or #.`,
+    )
+  }
+  const taken = [...variables].filter(([name]) => shell[name] === undefined)
+  const ours = taken.filter(([name]) => VARIABLES.includes(name))
+  const unknown = [...variables].filter(
+    ([name]) => !VARIABLES.includes(name) && !OF_COMPOSE.includes(name) && !OF_OTHERS.test(name),
+  )
+  const notes = [`read ${path}${ours.length === 0 ? '' : `: ${ours.map(([name]) => name).join(', ')}`}`]
+  if (unknown.length > 0) {
+    const numbers = unknown.map(([, { line }]) => line)
+    notes.push(
+      `${path}: ${counted(numbers)} ${numbers.length === 1 ? 'sets' : 'set'} nothing that Stockpile knows`,
+    )
+  }
+  return {
+    environment: { ...Object.fromEntries(taken.map(([name, { value }]) => [name, value])), ...shell },
+    lineOf: (name) => (shell[name] === undefined ? variables.get(name)?.line : undefined),
+    notes,
+  }
+}
+
+function unreadable(path: string): (error: unknown) => never {
+  return (error) => {
+    throw new ConfigError(`${path} ${messageOf(error)}.`, { cause: error })
+  }
+}
+
+function counted(lines: readonly number[]): string {
+  return `${lines.length === 1 ? 'line' : 'lines'} ${lines.join(', ')}`
+}

@@ -1,0 +1,61 @@
+import { DISPOSITIONS } from '@stockpile/alphavantage/refusal'
+import { requestsPerDayIn } from '@stockpile/alphavantage/wording'
+import type { AlphaVantageError, RefusalClass } from '@stockpile/alphavantage/refusal'
+import type { Connection } from '@stockpile/db/connection'
+import { blockUntil, recordDailyRefusal, refuseAccess } from '@stockpile/db/ledger-refusals'
+import { limitsText } from '@stockpile/db/limits'
+import type { Logger } from 'pino'
+import type { Limit } from '@stockpile/domain/limit'
+import { withoutSymbol } from './outage.js'
+
+interface Dependencies {
+  db: Connection['db']
+  plan: string
+  limits: readonly Limit[]
+  logger: Logger
+}
+
+/** Why everything waits. A server that asks to slow down says for how long, which is told beside how long it is believed. */
+export function blockDetail(error: AlphaVantageError, symbol: string): string {
+  return error.class === 'throttled' ? withoutSymbol(error, symbol) : DISPOSITIONS[error.class].meaning
+}
+
+/**
+ * The provider's word overrules the book: what it refuses is remembered for all workers with this key, and through restarts.
+ * @param request that was refused: its id in the book, and the fingerprint of its key
+ */
+export async function bookRefusal(
+  { db, plan, limits, logger }: Dependencies,
+  { id, fingerprint, symbol }: { id: number; fingerprint: string; symbol: string },
+  error: AlphaVantageError,
+): Promise<void> {
+  const refusal = error.class
+  const detail = blockDetail(error, symbol)
+  if (refusal === 'daily_limit') {
+    const saidPerDay = requestsPerDayIn(error.evidence ?? '')
+    if (contradicts(saidPerDay, limits)) {
+      const says = `the provider says ${saidPerDay} requests a day; the plan ${plan} says ${limitsText(limits)}`
+      logger.warn({ plan }, `${says}: check ALPHAVANTAGE_PLAN`)
+    }
+    await recordDailyRefusal(db, fingerprint, { limits, saidPerDay, detail })
+  } else if (refusal === 'invalid_key' || refusal === 'demo_key' || refusal === 'entitlement') {
+    await refuseAccess(db, id, { class: refusal, detail })
+  } else if (error.disposition.outcome === 'snooze') {
+    await blockUntil(db, fingerprint, {
+      class: refusal,
+      detail,
+      ms: pauseMs(refusal, error.disposition.waitMs, limits),
+    })
+  }
+}
+
+function contradicts(saidPerDay: number | null, limits: readonly Limit[]): saidPerDay is number {
+  const planned = limits.find((limit) => limit.name === 'day')?.max ?? 0
+  return saidPerDay !== null && saidPerDay !== planned
+}
+
+/** How long a refusal keeps everything from being sent: a minute's for as long as this plan's minute is. */
+function pauseMs(refusal: RefusalClass, waitMs: number, limits: readonly Limit[]): number {
+  const minute = limits.find((limit) => limit.name === 'minute')
+  return refusal === 'minute_limit' && minute !== undefined ? minute.windowMs + minute.marginMs : waitMs
+}

@@ -1,0 +1,79 @@
+import * as z from 'zod'
+import { isRecord } from '../text/json.js'
+import type { Redact } from '../text/redact.js'
+import { AlphaVantageError, DISPOSITIONS } from '../refusals/refusal.js'
+import { classifyRefusal } from '../refusals/wording.js'
+import type { SeriesHead } from './series.js'
+import { storableText } from '../text/storable.js'
+
+/** The key of the daily series, raw and adjusted alike. */
+export const SERIES_KEY = 'Time Series (Daily)'
+
+/** `Meta Data` without the numbers of its keys, which differ between the series. */
+const MetaData = z.object({
+  Symbol: z.string(),
+  'Last Refreshed': z.string().max(64).nullable().catch(null),
+  'Time Zone': z.string().max(64).nullable().catch(null),
+})
+
+/** Throws what the body refuses, when it is a refusal. `body` is the parsed `text`. */
+export function refuseRefusal(body: unknown, text: string, symbol: string): void {
+  const refusal = classifyRefusal(body)
+  if (refusal === null) return
+  const message = `${symbol}: ${DISPOSITIONS[refusal.class].meaning}`
+  throw new AlphaVantageError(refusal.class, message, { evidence: text })
+}
+
+/** Reads `Meta Data`. Throws AlphaVantageError `bad_payload` when it is missing, `wrong_symbol` when it tells of another. */
+export function readHead(
+  body: Record<string, unknown>,
+  text: string,
+  symbol: string,
+  redact: Redact,
+): SeriesHead {
+  const metaData = body['Meta Data']
+  const named = isRecord(metaData)
+    ? Object.fromEntries(Object.entries(metaData).map(([key, value]) => [nameOf(key), value]))
+    : metaData
+  const parsed = MetaData.safeParse(named)
+  if (!parsed.success || parsed.data.Symbol.trim() === '')
+    throw badPayload(symbol, 'the body does not say whose data it holds', text)
+  const { Symbol: given, 'Last Refreshed': lastRefreshed, 'Time Zone': timeZone } = parsed.data
+  if (given.trim().toUpperCase() !== symbol.trim().toUpperCase()) {
+    const what = `${symbol}: the answer holds the data of ${nameable(given, redact)}`
+    throw new AlphaVantageError('wrong_symbol', `${what}. ${DISPOSITIONS.wrong_symbol.meaning}`, {
+      evidence: text,
+    })
+  }
+  return {
+    symbol,
+    lastRefreshed: lastRefreshed === null ? null : storableText(lastRefreshed),
+    timeZone: timeZone === null ? null : storableText(timeZone),
+  }
+}
+
+const MAX_SYMBOL = 32
+
+/** What stands where a symbol belongs, fit for a sentence. Redacted before it is cut: see storable.ts. */
+function nameable(given: string, redact: Redact): string {
+  const name = redact(given)
+    .replaceAll(/[^\x20-\x7E]/g, '?')
+    .trim()
+  return name.length > MAX_SYMBOL ? `${name.slice(0, MAX_SYMBOL)}…` : name
+}
+
+const NUMBER = /^\d+\. /
+
+/** `1. open` → `open`. The numbers are no guide: adjusted series count differently. */
+export function nameOf(key: string): string {
+  const number = NUMBER.exec(key)
+  return number === null ? key : key.slice(number[0].length)
+}
+
+export function badPayload(symbol: string, what: string, text: string): AlphaVantageError {
+  return new AlphaVantageError('bad_payload', `${symbol}: ${what}`, { evidence: text })
+}
+
+export function noData(symbol: string, text: string): AlphaVantageError {
+  return new AlphaVantageError('no_data', `${symbol}: ${DISPOSITIONS.no_data.meaning}`, { evidence: text })
+}

@@ -1,0 +1,108 @@
+import type { Bar, RejectedRow } from '@stockpile/domain/bar'
+import { isCalendarDate, isWeekend } from '../exchanges/calendar.js'
+import { compareDecimals, isZero, PRICE_SOURCE, VOLUME_SOURCE } from './decimal.js'
+
+/**
+ * Why a row is not stored. The codes are stable: they are kept in the database.
+ * A price of zero is refused because nothing trades at zero: Alpha Vantage was seen to write 0 for a value that it
+ * does not have, and one such close breaks every return and average computed over it.
+ */
+export type RejectReason =
+  | 'not_a_date'
+  | 'before_1900'
+  | 'future_date'
+  | 'weekend_date'
+  | 'not_a_record'
+  | `missing_${Field}`
+  | 'repeated_field'
+  | 'repeated_date'
+  | 'conflicting_date'
+  | 'not_text'
+  | 'not_a_number'
+  | 'negative'
+  | 'zero_price'
+  | 'price_out_of_range'
+  | 'volume_out_of_range'
+  | 'high_below_low'
+  | 'open_outside_range'
+  | 'close_outside_range'
+
+/** A record that is no sound row; `raw` is `{[date]: fields}` of JSON, the line of CSV. */
+export type RejectedRecord = RejectedRow<RejectReason>
+
+/** Of which dates there can be bars. */
+export interface SessionDates {
+  /** A later date is in the future everywhere on Earth. */
+  newest: string
+  /** Whether the exchange may trade on Saturdays or Sundays. */
+  onWeekends: boolean
+}
+
+/** The fields of a row by name; what is missing is undefined. Unknown, because they come from a body. */
+export type RawFields = Partial<Record<Field, unknown>>
+
+export const FIELDS = ['open', 'high', 'low', 'close', 'volume'] as const
+export type Field = (typeof FIELDS)[number]
+
+const PRICE = new RegExp(`^${PRICE_SOURCE}$`)
+const VOLUME = new RegExp(`^${VOLUME_SOURCE}$`)
+const DECIMAL = /^(?:0|[1-9]\d*)(?:\.\d+)?$/
+const NEGATIVE = /^-\d+(?:\.\d+)?$/
+
+/**
+ * Checks one record of which nothing is known yet. Gives the row, or every reason against it.
+ * Written by hand because it runs for thousands of rows a body, where a schema library takes most of the time.
+ */
+export function checkRecord(date: string, fields: RawFields, sessions: SessionDates): Bar | RejectReason[] {
+  const reasons = new Set<RejectReason>()
+  const row = { date, open: '', high: '', low: '', close: '', volume: '' }
+  for (const field of FIELDS) {
+    const value = fields[field]
+    if (value === undefined || value === null || value === '') reasons.add(`missing_${field}`)
+    // A JSON number has gone through a float: what the provider wrote is lost.
+    else if (typeof value !== 'string') reasons.add('not_text')
+    else {
+      row[field] = value
+      const reason = reasonAgainst(value, field === 'volume' ? 'volume' : 'price')
+      if (reason !== null) reasons.add(reason)
+    }
+  }
+  if (reasons.size === 0) {
+    const found = checkValues(row, sessions)
+    return found.length === 0 ? row : found
+  }
+  for (const reason of checkDate(date, sessions)) reasons.add(reason)
+  return [...reasons]
+}
+
+/** Checks a row whose prices and volume are known to be canonical decimals: all reasons against it. */
+export function checkValues(row: Bar, sessions: SessionDates): RejectReason[] {
+  const { open, high, low, close } = row
+  const reasons = checkDate(row.date, sessions)
+  if (isZero(open) || isZero(high) || isZero(low) || isZero(close)) reasons.push('zero_price')
+  const openOutside = compareDecimals(open, low) < 0 || compareDecimals(high, open) < 0
+  const closeOutside = compareDecimals(close, low) < 0 || compareDecimals(high, close) < 0
+  // Nothing is within an empty range, so this would only repeat itself for open and close.
+  if ((openOutside || closeOutside) && compareDecimals(high, low) < 0) reasons.push('high_below_low')
+  else {
+    if (openOutside) reasons.push('open_outside_range')
+    if (closeOutside) reasons.push('close_outside_range')
+  }
+  return reasons
+}
+
+/** No daily series reaches back beyond it, but the day zero of spreadsheets does: 1899-12-30. */
+const FIRST_DATE = '1900-01-01'
+
+function checkDate(date: string, { newest, onWeekends }: SessionDates): RejectReason[] {
+  if (!isCalendarDate(date)) return ['not_a_date']
+  if (date < FIRST_DATE) return ['before_1900']
+  if (date > newest) return ['future_date']
+  return onWeekends || !isWeekend(date) ? [] : ['weekend_date']
+}
+
+function reasonAgainst(value: string, kind: 'price' | 'volume'): RejectReason | null {
+  if ((kind === 'price' ? PRICE : VOLUME).test(value)) return null
+  if (NEGATIVE.test(value)) return 'negative'
+  return DECIMAL.test(value) ? `${kind}_out_of_range` : 'not_a_number'
+}

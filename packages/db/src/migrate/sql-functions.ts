@@ -1,0 +1,78 @@
+import { createHash } from 'node:crypto'
+import { readdirSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { sql } from 'drizzle-orm'
+import type { Database, Transaction } from '../database/connection.js'
+
+const folder = fileURLToPath(new URL('../../sql', import.meta.url))
+
+/** The functions and triggers of the schema, which stand in `sql/` by subject, each once. */
+export interface SqlFunctions {
+  text: string
+  /** Of the text: a database that has these functions has the same. */
+  hash: string
+  names: string[]
+}
+
+export function readSqlFunctions(): SqlFunctions {
+  const files = readdirSync(folder).filter((name) => name.endsWith('.sql'))
+  const text = files
+    .toSorted()
+    // Git may have checked it out with CRLF.
+    .map((name) => readFileSync(`${folder}/${name}`, 'utf8').replaceAll('\r\n', '\n'))
+    .join('\n')
+  const names = [...text.matchAll(/^CREATE FUNCTION (\w+)/gm)].map(([, name = '']) => name)
+  return { text, hash: createHash('sha256').update(text).digest('hex'), names }
+}
+
+/** The hash of the functions that the database has; null before any were noted. */
+export async function appliedFunctions(db: Database): Promise<string | null> {
+  const [table] = await db.execute<{ known: boolean }>(
+    sql`SELECT to_regclass('drizzle.sql_functions') IS NOT NULL AS known`,
+  )
+  if (table?.known !== true) return null
+  const [row] = await db.execute<{ hash: string }>(sql`SELECT hash FROM drizzle.sql_functions`)
+  return row?.hash ?? null
+}
+
+/**
+ * Replaces all functions and triggers by those of this code, when they differ. As a whole, so that no earlier signature and
+ * none that is not there any more stays behind.
+ * @param options always: also when the database notes that it has them, since somebody changed them there
+ * @returns whether they differed
+ */
+export async function replaceSqlFunctions(tx: Transaction, { always = false } = {}): Promise<boolean> {
+  const { text, hash, names } = readSqlFunctions()
+  if (!always && (await appliedFunctions(tx)) === hash) return false
+  await tx.execute(
+    sql`CREATE TABLE IF NOT EXISTS drizzle.sql_functions (hash text NOT NULL, names text[] NOT NULL)`,
+  )
+  // A trigger whose work is deferred cannot be dropped before it is done.
+  await tx.execute(sql`SET CONSTRAINTS ALL IMMEDIATE`)
+  await tx.execute(sql`
+    DO $$
+    DECLARE
+      known text[] := ${sql.raw(`'{${names.join(',')}}'`)} || coalesce((SELECT names FROM drizzle.sql_functions), '{}');
+      functions oid[] := ARRAY(
+        SELECT oid FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND proname = ANY (known));
+      command text;
+    BEGIN
+      FOR command IN
+        SELECT format('DROP TRIGGER %I ON %s', tgname, tgrelid::regclass)
+          FROM pg_trigger WHERE tgfoid = ANY (functions) AND NOT tgisinternal
+      LOOP
+        EXECUTE command;
+      END LOOP;
+      -- Together, since some use others. Not CASCADE, which would take along what is somebody else's.
+      SELECT 'DROP FUNCTION ' || string_agg(one::regprocedure::text, ', ') INTO command FROM unnest(functions) AS one;
+      IF command IS NOT NULL THEN
+        EXECUTE command;
+      END IF;
+    END $$`)
+  await tx.execute(sql.raw(text))
+  await tx.execute(sql`DELETE FROM drizzle.sql_functions`)
+  await tx.execute(
+    sql`INSERT INTO drizzle.sql_functions (hash, names) VALUES (${hash}, ${sql.raw(`'{${names.join(',')}}'`)})`,
+  )
+  return true
+}

@@ -1,0 +1,89 @@
+import { sql } from 'drizzle-orm'
+import type { SQL } from 'drizzle-orm'
+import type { Pool } from '../database/connection.js'
+import { filterOf, filterValuesOf } from './financial-data-query.js'
+import type { FinancialDataQuery, FinancialDataRow, Position } from './financial-data-query.js'
+import { firstPageOfRows, pageOfRows } from './page-of-rows.js'
+import { rowsAfter, valuesAfter } from './rows-after.js'
+import { compile, run } from '../database/statement.js'
+import type { Statement } from '../database/statement.js'
+import { versionWhere } from './version.js'
+
+type Line = { version: string } & (StoredRow | { symbol: null })
+
+/** A page of daily bars by symbol (bytewise), then date, how many bars match in all, and their version: as of one moment. */
+export async function listFinancialData(
+  db: Pool,
+  query: FinancialDataQuery,
+  page: { limit: number; offset: number },
+): Promise<{ rows: FinancialDataRow[]; count: number; version: string }> {
+  const statement =
+    page.offset === 0 ? kept('first page', query, firstPageOfRows) : kept('page', query, pageOfRows)
+  const lines = await run<Line & { count: number }>(db, statement, { ...filterValuesOf(query), ...page })
+  const [{ count, version } = { count: 0, version: '0' }] = lines
+  return { rows: rowsIn(lines), count, version }
+}
+
+/**
+ * The next bars of a query, at the same cost everywhere.
+ * @param after the last bar that was had
+ * @returns isLast: none follow at the moment
+ */
+export async function listFinancialDataAfter(
+  db: Pool,
+  query: FinancialDataQuery,
+  after: Position,
+  limit: number,
+): Promise<{ rows: FinancialDataRow[]; isLast: boolean; version: string }> {
+  // One more than asked for tells whether there are more.
+  const lines = await run<Line>(db, kept('after', query, pageAfter), valuesAfter(query, after, limit + 1))
+  const rows = rowsIn(lines)
+  return { rows: rows.slice(0, limit), isLast: rows.length <= limit, version: lines[0]?.version ?? '0' }
+}
+
+/** The rows keep their order beside the one row of the version. */
+function pageAfter(query: FinancialDataQuery): SQL {
+  const isWanted = query.symbols && filterOf(query).isWanted
+  return sql`SELECT known.version, bar.* FROM (SELECT ${versionWhere(isWanted)} AS version) AS known
+               LEFT JOIN (${rowsAfter(query, true)}) AS bar ON true`
+}
+
+interface StoredRow {
+  symbol: string
+  date: string
+  open_price: string
+  high_price: string
+  low_price: string
+  close_price: string
+  volume: string
+}
+
+function rowOf(stored: StoredRow): FinancialDataRow {
+  return {
+    symbol: stored.symbol,
+    date: stored.date,
+    openPrice: stored.open_price,
+    highPrice: stored.high_price,
+    lowPrice: stored.low_price,
+    closePrice: stored.close_price,
+    volume: stored.volume,
+  }
+}
+
+function rowsIn(lines: readonly Line[]): FinancialDataRow[] {
+  return lines.filter((line) => line.symbol !== null).map(rowOf)
+}
+
+const statements = new Map<string, Statement>()
+
+/** The text depends on which filters there are alone, not on their values. */
+function kept(kind: string, query: FinancialDataQuery, make: (query: FinancialDataQuery) => SQL): Statement {
+  const { symbols, startDate, endDate, order = 'asc', latest = false, asOf } = query
+  const hasRange = startDate !== undefined || endDate !== undefined
+  const shape = `${kind} ${Math.min(symbols?.length ?? 0, 2)} ${hasRange} ${order} ${latest} ${asOf !== undefined}`
+  const known = statements.get(shape)
+  if (known !== undefined) return known
+  const statement = compile(make(query))
+  statements.set(shape, statement)
+  return statement
+}

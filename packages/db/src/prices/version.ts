@@ -1,0 +1,50 @@
+import { sql } from 'drizzle-orm'
+import type { SQL } from 'drizzle-orm'
+import type { Pool } from '../database/connection.js'
+import { compile, run } from '../database/statement.js'
+
+/**
+ * The version of the rows of some symbols, or of all, as digits: it changes with every change of them. An expression for the
+ * statement that reads the rows, so that both are of one snapshot; read earlier it is older, which is harmless, and read
+ * later it could hide a change.
+ * @param isWanted a condition on the symbol; undefined: all
+ */
+export function versionWhere(isWanted: SQL | undefined): SQL {
+  return isWanted === undefined
+    ? sql`(SELECT coalesce(sum(version), 0)::text FROM symbol_initials)`
+    : sql`(SELECT coalesce(sum(version), 0)::text FROM symbols WHERE ${isWanted})`
+}
+
+const IS_LISTED = sql`symbol = ANY (ARRAY(SELECT jsonb_array_elements_text(${sql.placeholder('symbols')}::text::jsonb)))`
+const OF_ALL = compile(sql`SELECT ${versionWhere(undefined)} AS version`)
+const OF_LISTED = compile(sql`SELECT ${versionWhere(IS_LISTED)} AS version`)
+const OF_KNOWN = compile(
+  sql`SELECT coalesce(sum(version), 0)::text AS version, count(*)::int AS known FROM symbols WHERE ${IS_LISTED} AND row_count > 0`,
+)
+
+/** The version by itself: one tiny statement. */
+export async function readVersion(db: Pool, symbols: readonly string[] | undefined): Promise<string> {
+  const [row] = await run<{ version: string }>(db, symbols === undefined ? OF_ALL : OF_LISTED, {
+    symbols: JSON.stringify(symbols),
+  })
+  return row?.version ?? '0'
+}
+
+/** The same for symbols that all have rows, whatever the dates; undefined when one has none. */
+export async function readKnownVersion(db: Pool, symbols: readonly string[]): Promise<string | undefined> {
+  const [row] = await run<{ version: string; known: number }>(db, OF_KNOWN, {
+    symbols: JSON.stringify(symbols),
+  })
+  return row?.known === symbols.length ? row.version : undefined
+}
+
+const UNKNOWN = compile(sql`
+  SELECT wanted.symbol FROM jsonb_array_elements_text(${sql.placeholder('symbols')}::text::jsonb) WITH ORDINALITY AS wanted (symbol, position)
+   WHERE NOT EXISTS (SELECT FROM symbols AS known WHERE known.symbol = wanted.symbol COLLATE "C" AND row_count > 0)
+   ORDER BY wanted.position`)
+
+/** Those that have no rows at all, in the order given. */
+export async function readUnknown(db: Pool, symbols: readonly string[]): Promise<string[]> {
+  const rows = await run<{ symbol: string }>(db, UNKNOWN, { symbols: JSON.stringify(symbols) })
+  return rows.map((row) => row.symbol)
+}

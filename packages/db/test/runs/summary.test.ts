@@ -1,0 +1,35 @@
+import { expect, test } from 'vitest'
+import { packBars } from '../../src/prices/bars.js'
+import { storeSeries } from '../../src/runs/items.js'
+import { createRun } from '../../src/runs/runs.js'
+import { countUnfinished, readStored } from '../../src/runs/summary.js'
+import { bar, runOf, series, takenItem, useConnection } from '../database.js'
+
+const connection = useConnection()
+
+test('What is stored is counted whole, and the symbols that were fetched last are named first', async () => {
+  expect(await readStored(connection.db, 2)).toEqual({ symbols: 0, rows: 0, newest: [] })
+  for (const symbol of ['IBM', 'AAPL', 'MSFT'])
+    await storeSeries(connection.db, await takenItem(connection.db, symbol), series())
+  const one = series({ bars: packBars([bar('2024-01-02')]) })
+  await storeSeries(connection.db, await takenItem(connection.db, 'NVDA'), one)
+  // Asked for, and nothing came.
+  await createRun(connection.db, runOf(['TSLA']))
+  expect(await readStored(connection.db, 2)).toEqual({
+    symbols: 4,
+    rows: 7,
+    newest: [
+      { symbol: 'NVDA', rows: 1 },
+      { symbol: 'MSFT', rows: 2 },
+    ],
+  })
+})
+
+test('What is unfinished is counted by runs and by what is left of them', async () => {
+  expect(await countUnfinished(connection.db)).toEqual({ runs: 0, items: 0 })
+  await createRun(connection.db, runOf(['IBM', 'AAPL']))
+  const taken = await takenItem(connection.db, 'MSFT')
+  expect(await countUnfinished(connection.db)).toEqual({ runs: 2, items: 3 })
+  await storeSeries(connection.db, taken, series())
+  expect(await countUnfinished(connection.db)).toEqual({ runs: 1, items: 2 })
+})

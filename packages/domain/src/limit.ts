@@ -1,0 +1,21 @@
+export const LIMIT_NAMES = ['second', 'minute', 'day'] as const
+export type LimitName = (typeof LIMIT_NAMES)[number]
+
+/** At most `max` requests in any window of `windowMs`; a `max` of 0 is no limit. Stored as JSON under these names. */
+export interface Limit {
+  name: LimitName
+  max: number
+  windowMs: number
+  /** What is added to the window, since requests may arrive closer together than they were sent. */
+  marginMs: number
+}
+
+/** What a plan of a provider allows. */
+export interface PlanLimits {
+  /** Requests in any second; 0: no limit. */
+  perSecond: number
+  /** Requests in any 60 seconds; 0: no limit. */
+  perMinute: number
+  /** Requests in any 24 hours; 0: no limit. */
+  perDay: number
+}

@@ -1,0 +1,55 @@
+/** Who asked for a run: a client of the API, or the first start. */
+export const RUN_TRIGGERS = ['api', 'start'] as const
+export type RunTrigger = (typeof RUN_TRIGGERS)[number]
+
+/** How much of a symbol's history a run asks for; `auto` leaves it to what is stored and what the plan serves. */
+export const OUTPUTSIZES = ['auto', 'compact', 'full'] as const
+export type Outputsize = (typeof OUTPUTSIZES)[number]
+
+/** How much of it a request asks for. */
+export const FETCHED_OUTPUTSIZES = ['compact', 'full'] as const
+export type FetchedOutputsize = (typeof FETCHED_OUTPUTSIZES)[number]
+
+/** Which requests a final failure answers for, so that they need not be sent: all of the symbol, or those of one outputsize. */
+export const FAILURE_ANSWERS = ['symbol', 'compact', 'full'] as const
+export type FailureAnswers = (typeof FAILURE_ANSWERS)[number]
+
+export const PRIORITIES = ['high', 'normal', 'low'] as const
+export type Priority = (typeof PRIORITIES)[number]
+
+export const ITEM_STATES = ['pending', 'running', 'succeeded', 'failed', 'cancelled'] as const
+export type ItemState = (typeof ITEM_STATES)[number]
+
+/**
+ * What a pending item that was taken before waits for: room in the quota, a key that works, a provider that answers, or a
+ * database that takes rows.
+ */
+export const WAITING_FOR = ['quota', 'key', 'provider', 'storage'] as const
+export type WaitingFor = (typeof WAITING_FOR)[number]
+
+/** What a worker waits for: what an item waits for, or a queue that gives and takes jobs. */
+export const WORKER_WAITING_FOR = [...WAITING_FOR, 'queue'] as const
+export type WorkerWaitingFor = (typeof WORKER_WAITING_FOR)[number]
+
+/** What a run waits for: what a worker waits for, or a worker, while none lives. */
+export const RUN_WAITING_FOR = [...WORKER_WAITING_FOR, 'worker'] as const
+export type RunWaitingFor = (typeof RUN_WAITING_FOR)[number]
+
+/**
+ * How an item succeeded: by a request of its own; because another run had fetched the symbol since the item was
+ * accepted; or because no request could have brought anything new.
+ */
+export const ITEM_OUTCOMES = ['fetched', 'coalesced', 'up_to_date'] as const
+export type ItemOutcome = (typeof ITEM_OUTCOMES)[number]
+
+/** How an item succeeded without a request of its own. */
+export type NeedlessOutcome = Exclude<ItemOutcome, 'fetched'>
+
+/** What a person should know of an item though it did not fail. The codes are stable. */
+export const WARNING_CODES = [
+  'newest_row_rejected',
+  'nothing_stored',
+  'restated',
+  'rejected_rows_not_kept',
+] as const
+export type WarningCode = (typeof WARNING_CODES)[number]
