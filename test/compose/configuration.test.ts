@@ -101,15 +101,18 @@ describe('.env.example', () => {
     expect([...example.keys()].toSorted()).toEqual([...known].toSorted())
   })
 
-  test('is in the README, all of it', () => {
-    const readme = read('README.md').replaceAll(/`_PER_(\w+)`/g, '`ALPHAVANTAGE_REQUESTS_PER_$1`')
+  test('is in docs/configuration.md, all of it', () => {
+    const documented = read('docs/configuration.md').replaceAll(
+      /`_PER_(\w+)`/g,
+      '`ALPHAVANTAGE_REQUESTS_PER_$1`',
+    )
     const ofComposeAlone = [
       'POSTGRES_PASSWORD',
       'API_DATABASE_PASSWORD',
       'WORKER_DATABASE_PASSWORD',
       'ADMINER_PORT',
     ]
-    const missing = [...example.keys()].filter((name) => !readme.includes(`\`${name}`))
+    const missing = [...example.keys()].filter((name) => !documented.includes(`\`${name}`))
     expect(missing.filter((name) => !ofComposeAlone.includes(name))).toEqual([])
   })
 
@@ -167,7 +170,7 @@ describe('versions', () => {
   test('of pnpm come from package.json alone', () => {
     const files = ['Dockerfile', 'docker-compose.yml', '.github/workflows/ci.yml']
     expect(files.filter((path) => /pnpm@\d/.test(read(path)))).toEqual([])
-    expect(new Set(read('README.md').match(/pnpm@[\d.]+\d/g))).toEqual(new Set([packageManager]))
+    expect(new Set(read('CONTRIBUTING.md').match(/pnpm@[\d.]+\d/g))).toEqual(new Set([packageManager]))
   })
 
   test('of actions are pinned by commit', () => {
