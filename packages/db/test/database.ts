@@ -63,9 +63,16 @@ export function runOf(symbols: string[], values: Partial<RunRequest> = {}): RunR
   return { symbols, trigger: 'api', outputsize: 'auto', force: false, priority: 'normal', ...values }
 }
 
-/** The only item of a new run of one symbol, taken. */
-export async function takenItem(db: Connection['db'], symbol: string): Promise<ClaimedItem> {
-  const run = await createRun(db, runOf([symbol]))
+/**
+ * Creates a run of one symbol and takes its only item.
+ * @param values `force` for a symbol that was fetched before: by night and on weekends it would be up to date
+ */
+export async function takenItem(
+  db: Connection['db'],
+  symbol: string,
+  values: Partial<RunRequest> = {},
+): Promise<ClaimedItem> {
+  const run = await createRun(db, runOf([symbol], values))
   const [item] = run.items
   const taken = item === undefined ? null : await takeItem(db, item.id)
   if (taken === null) throw new Error('the item could not be taken')

@@ -335,7 +335,7 @@ test('--repair holds up nobody for long beside an open transaction, and ends onc
     repaired.catch(() => {})
     await waitFor(async () => (await open.execute(WAITS_FOR_SYMBOLS)).length > 0, { deadlineMs: 30_000 })
     // It would wait for the open transaction, this for it.
-    await storeSeries(db, await takenItem(db, 'IBM'), series())
+    await storeSeries(db, await takenItem(db, 'IBM', { force: true }), series())
   })
   expect((await repaired).sound).toBe(true)
   expect(await wrongLines()).toEqual([])

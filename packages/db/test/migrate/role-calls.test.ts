@@ -162,7 +162,7 @@ const OF_THE_WORKER: Record<string, Call> = {
   createStartRun: ({ db }) => createStartRun(db, ['IBM', 'NEW']),
   'takeItem and storeSeries, with what is rejected and restated': async ({ db }) => {
     const bars = packBars([bar('2024-01-03', { close: '10.5' })])
-    await storeSeries(db, await takenItem(db, 'IBM'), series({ bars, rejected: [odd] }))
+    await storeSeries(db, await takenItem(db, 'IBM', { force: true }), series({ bars, rejected: [odd] }))
   },
   'failAttempt, to be tried again': async ({ db }) =>
     failAttempt(db, await takenItem(db, unique()), failure, { retryInMs: 1_000 }),
