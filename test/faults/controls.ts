@@ -53,7 +53,7 @@ const CONTROLS: Control[] = [
     removed: 'the fence',
     cuts: [
       {
-        file: 'packages/db/dist/runs/items.js',
+        file: 'packages/db/dist/runs/claim.js',
         text: "AND claim = ${item.claim} AND state = 'running' RETURNING id",
         replacement: 'RETURNING id',
       },

@@ -1,5 +1,5 @@
 import type { Database } from '@stockpile/db/connection'
-import { releaseItem, takeItem } from '@stockpile/db/items'
+import { snoozeItem, takeItem } from '@stockpile/db/items'
 import { concludeRequest, publishPlan, reserveRequest } from '@stockpile/db/ledger'
 import { blockUntil, recordDailyRefusal, refuseAccess } from '@stockpile/db/ledger-refusals'
 import { limitsFor } from '@stockpile/db/limits'
@@ -66,7 +66,7 @@ async function waitingRun(db: Database, wait: { for: 'quota' | 'key'; reason: st
   const { id, items } = await createRun(db, { ...request, symbols: ['IBM'] })
   const item = await takeItem(db, items[0]?.id ?? 0)
   if (item === null) throw new Error('the item was taken already')
-  await releaseItem(db, item, { ...wait, ms: 60_000, refused: false })
+  await snoozeItem(db, item, { ...wait, ms: 60_000, refused: false })
   return id
 }
 

@@ -10,10 +10,6 @@ export type Outputsize = (typeof OUTPUTSIZES)[number]
 export const FETCHED_OUTPUTSIZES = ['compact', 'full'] as const
 export type FetchedOutputsize = (typeof FETCHED_OUTPUTSIZES)[number]
 
-/** Which requests a final failure answers for, so that they need not be sent: all of the symbol, or those of one outputsize. */
-export const FAILURE_ANSWERS = ['symbol', 'compact', 'full'] as const
-export type FailureAnswers = (typeof FAILURE_ANSWERS)[number]
-
 export const PRIORITIES = ['high', 'normal', 'low'] as const
 export type Priority = (typeof PRIORITIES)[number]
 
@@ -26,6 +22,17 @@ export type ItemState = (typeof ITEM_STATES)[number]
  */
 export const WAITING_FOR = ['quota', 'key', 'provider', 'storage'] as const
 export type WaitingFor = (typeof WAITING_FOR)[number]
+
+/** Why an item that a worker gives back has to wait, and for how long. */
+export interface Wait {
+  /** Null for a wait too short for a person to see: the spacing of requests, or another item of the symbol that is worked on. */
+  for: WaitingFor | null
+  /** A sentence for people. */
+  reason: string
+  ms: number
+  /** Whether the provider refused a request for this item; false when the ledger had no room for the request. */
+  refused: boolean
+}
 
 /** What a worker waits for: what an item waits for, or a queue that gives and takes jobs. */
 export const WORKER_WAITING_FOR = [...WAITING_FOR, 'queue'] as const

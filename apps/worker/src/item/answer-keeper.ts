@@ -1,7 +1,7 @@
 import { tick } from '@stockpile/time/wait'
 import { isUnavailable, withoutParameters } from '@stockpile/db/connection'
 import type { Connection } from '@stockpile/db/connection'
-import type { Wait } from '@stockpile/db/items'
+import type { Wait } from '@stockpile/domain/run'
 import {
   clearStorageTrouble,
   explainTrouble,

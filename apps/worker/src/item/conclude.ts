@@ -1,8 +1,14 @@
 import { AlphaVantageError, DISPOSITIONS } from '@stockpile/alphavantage/refusal'
 import { isUnavailable, withoutParameters } from '@stockpile/db/connection'
 import type { Connection } from '@stockpile/db/connection'
-import { ClaimLostError, failAttempt, failKnown, releaseItem } from '@stockpile/db/items'
-import type { ClaimedItem, Failure, Final, Wait } from '@stockpile/db/items'
+import { ClaimLostError } from '@stockpile/db/claim'
+import { failAttempt } from '@stockpile/db/fail-attempt'
+import { failKnown } from '@stockpile/db/needless'
+import { releaseItem, snoozeItem } from '@stockpile/db/items'
+import type { ClaimedItem } from '@stockpile/db/claim'
+import type { Failure } from '@stockpile/domain/failure'
+import type { Final } from '@stockpile/db/fail-attempt'
+import type { Wait } from '@stockpile/domain/run'
 import { priorityBehind } from '@stockpile/queue/job'
 import { MAX_ATTEMPTS } from '@stockpile/queue/retry-policy'
 import { RetryLaterError } from '@stockpile/queue/queue'
@@ -70,7 +76,7 @@ export async function conclude(
       return 'the item was cancelled or taken over; nothing was written'
     }
     if (error instanceof ShutdownError) {
-      await releaseItem(db, attempt.item, null)
+      await releaseItem(db, attempt.item)
       attempt.notes.add('the worker stopped; the item is back in the queue')
       await attempt.job.moveToWait(attempt.token)
       throw new WaitingError()
@@ -232,9 +238,9 @@ async function snooze(
     item.refusals >= MIN_REFUSALS
   )
     return fail(dependencies, attempt, failureOf(refusal, attempt.asked, dependencies.viaProxy))
-  const release = () => releaseItem(db, item, wait)
+  const record = () => snoozeItem(db, item, wait)
   // A refusal cost a request: it is not to be asked for again only because it could not be noted.
-  await (refusal === null ? release() : storage.keep(release, { signal, log: logger }))
+  await (refusal === null ? record() : storage.keep(record, { signal, log: logger }))
   // Without it this worker would take the others one by one, each with a question to the ledger.
   outcomes.closeGate(wait)
   if (refusal !== null)

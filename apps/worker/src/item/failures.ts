@@ -1,8 +1,8 @@
 import { adviceOn, DISPOSITIONS } from '@stockpile/alphavantage/refusal'
 import type { AlphaVantageError, Remembered } from '@stockpile/alphavantage/refusal'
-import type { Failure } from '@stockpile/db/items'
+import type { Failure, FailureAnswers } from '@stockpile/domain/failure'
 import { storageAdvice } from '@stockpile/db/storage-trouble'
-import type { FailureAnswers, FetchedOutputsize } from '@stockpile/domain/run'
+import type { FetchedOutputsize } from '@stockpile/domain/run'
 import type { RejectedRow } from '@stockpile/domain/bar'
 import type { StorageTimeoutError } from './answer-keeper.js'
 

@@ -1,8 +1,8 @@
 import type { Logger } from 'pino'
 import type { Connection } from '@stockpile/db/connection'
 import { withoutParameters } from '@stockpile/db/connection'
-import { ClaimLostError, lostClaims } from '@stockpile/db/items'
-import type { ClaimedItem } from '@stockpile/db/items'
+import { ClaimLostError, lostClaims } from '@stockpile/db/claim'
+import type { ClaimedItem } from '@stockpile/db/claim'
 import { warnOfErrors } from '@stockpile/log/repeated-errors'
 import { tick } from '@stockpile/time/wait'
 

@@ -1,11 +1,11 @@
 import { tick } from '@stockpile/time/wait'
 import { withoutParameters } from '@stockpile/db/connection'
 import type { Connection } from '@stockpile/db/connection'
-import { excuseItem } from '@stockpile/db/items'
+import { uncountLoneLoss } from '@stockpile/db/items'
 import type { Logger } from 'pino'
 
 /** What is known of an item that a worker took alone and could not put back. */
-type Taken = Parameters<typeof excuseItem>[1]
+type Taken = Parameters<typeof uncountLoneLoss>[1]
 
 const EXCUSE_INTERVAL_MS = 1_000
 
@@ -36,7 +36,7 @@ export class Postponed {
       // Not twice at a time.
       this.#items.delete(id)
       try {
-        await excuseItem(this.#db, item)
+        await uncountLoneLoss(this.#db, item)
       } catch (error) {
         this.#items.set(id, item)
         throw error

@@ -1,16 +1,12 @@
 import type { Logger } from 'pino'
 import type { Client } from '@stockpile/alphavantage'
 import type { Connection } from '@stockpile/db/connection'
-import {
-  failAttempt,
-  noteHeldUp,
-  putOffMs,
-  releaseItem,
-  settleItem,
-  storeSeries,
-  takeItem,
-} from '@stockpile/db/items'
-import type { ClaimedItem, FetchedSeries } from '@stockpile/db/items'
+import { failAttempt } from '@stockpile/db/fail-attempt'
+import { noteStorageWait, backoffLeftMs, snoozeItem, takeItem } from '@stockpile/db/items'
+import { finishNeedless } from '@stockpile/db/needless'
+import { storeSeries } from '@stockpile/db/store-series'
+import type { ClaimedItem } from '@stockpile/db/claim'
+import type { FetchedSeries } from '@stockpile/db/store-series'
 import { noteSyntheticData } from '@stockpile/db/synthetic-data'
 import { InvalidJobError, itemIdOf, parseJobData } from '@stockpile/queue/job'
 import type { IngestJob } from '@stockpile/queue/queue'
@@ -115,7 +111,7 @@ async function processTaken(
       const stored = await dependencies.storage.keep(store, {
         signal,
         log,
-        onHeldUp: (reason) => noteHeldUp(db, item, reason),
+        onHeldUp: (reason) => noteStorageWait(db, item, reason),
       })
       const summary = `${stored.inserted} inserted, ${stored.updated} updated, ${stored.unchanged} unchanged`
       const { outputsize, historyLimited, provisional } = series
@@ -144,7 +140,7 @@ async function leave(
   job: IngestJob,
   token: string | undefined,
 ): Promise<string> {
-  const waitMs = await putOffMs(db, itemIdOf(job.id) ?? 0).catch((error: unknown) =>
+  const waitMs = await backoffLeftMs(db, itemIdOf(job.id) ?? 0).catch((error: unknown) =>
     postpone(logger, job, token, error),
   )
   if (waitMs === 0) return 'nothing to do: the item is finished or was cancelled'
@@ -169,7 +165,7 @@ async function yieldToOther(
   token: string | undefined,
 ): Promise<never> {
   const reason = 'Another run fetches this symbol at the moment.'
-  await releaseItem(db, item, { for: null, reason, ms: BESIDE_WAIT_MS, refused: false })
+  await snoozeItem(db, item, { for: null, reason, ms: BESIDE_WAIT_MS, refused: false })
   return putOff(job, token, BESIDE_WAIT_MS)
 }
 
@@ -179,7 +175,7 @@ async function settle(
   outcome: NeedlessOutcome,
   log: Logger,
 ): Promise<string> {
-  await settleItem(db, item, outcome)
+  await finishNeedless(db, item, outcome)
   log.info({ outcome }, 'no request is needed')
   return outcome === 'coalesced' ? 'another run has fetched it meanwhile' : 'nothing new can be had yet'
 }

@@ -1,7 +1,7 @@
 import type { Limit } from '@stockpile/domain/limit'
 import type { AlphaVantageError, RefusalClass } from '@stockpile/alphavantage/refusal'
 import type { Connection } from '@stockpile/db/connection'
-import type { Wait } from '@stockpile/db/items'
+import type { Wait } from '@stockpile/domain/run'
 import { noteUnanswered } from '@stockpile/db/outage'
 import type { UnansweredRequest } from '@stockpile/db/outage'
 import type { Logger } from 'pino'

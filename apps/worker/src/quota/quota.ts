@@ -1,7 +1,7 @@
 import { AlphaVantageError } from '@stockpile/alphavantage/refusal'
 import { withoutParameters } from '@stockpile/db/connection'
 import type { Connection } from '@stockpile/db/connection'
-import type { Wait } from '@stockpile/db/items'
+import type { Wait, FetchedOutputsize } from '@stockpile/domain/run'
 import {
   concludeRequest,
   discardRequest,
@@ -13,7 +13,6 @@ import {
 } from '@stockpile/db/ledger'
 import type { ClosedGate, Conclusion } from '@stockpile/db/ledger'
 import type { Logger } from 'pino'
-import type { FetchedOutputsize } from '@stockpile/domain/run'
 import type { Limit } from '@stockpile/domain/limit'
 import { tick } from '@stockpile/time/wait'
 import { fingerprintOf, MissingKeyError } from './api-key.js'

@@ -13,7 +13,7 @@ import {
   uniqueIndex,
   uuid,
 } from 'drizzle-orm/pg-core'
-import { FAILURE_ANSWERS } from '@stockpile/domain/run'
+import { FAILURE_ANSWERS } from '@stockpile/domain/failure'
 import { symbolText, instant, oneOf } from '../database/columns.js'
 import { ingestItems } from './schema.js'
 

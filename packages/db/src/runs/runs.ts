@@ -3,8 +3,7 @@ import type { SQL } from 'drizzle-orm'
 import type { Outputsize, Priority, RunTrigger } from '@stockpile/domain/run'
 import type { Database, Transaction } from '../database/connection.js'
 import type { DispatchableItem } from './dispatch.js'
-import { needlessFor } from './items.js'
-import { insertKnownFailures, knownFailure } from './known-failures.js'
+import { needlessFor, insertKnownFailures, knownFailure } from './needless.js'
 
 export interface RunRequest {
   symbols: readonly string[]

@@ -4,7 +4,8 @@ import type { SQL } from 'drizzle-orm'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { checkAndReport } from '../../src/migrate/check-report.js'
 import { errorSentence } from '../../src/database/error-sentence.js'
-import { failAttempt, storeSeries } from '../../src/runs/items.js'
+import { failAttempt } from '../../src/runs/fail-attempt.js'
+import { storeSeries } from '../../src/runs/store-series.js'
 import { failure, series, takenItem, useConnection } from '../database.js'
 
 const connection = useConnection()

@@ -19,16 +19,16 @@ import { groupFailures, listFailures } from '../../src/runs/failures.js'
 import { listFinancialData, listFinancialDataAfter } from '../../src/prices/financial-data.js'
 import { oncePerKey, pruneIdempotencyKeys } from '../../src/runs/idempotency.js'
 import {
-  excuseItem,
-  failAttempt,
-  failKnown,
-  lostClaims,
-  noteHeldUp,
-  putOffMs,
+  uncountLoneLoss,
+  noteStorageWait,
+  backoffLeftMs,
   releaseItem,
-  settleItem,
-  storeSeries,
+  snoozeItem,
 } from '../../src/runs/items.js'
+import { failAttempt } from '../../src/runs/fail-attempt.js'
+import { failKnown, finishNeedless } from '../../src/runs/needless.js'
+import { lostClaims } from '../../src/runs/claim.js'
+import { storeSeries } from '../../src/runs/store-series.js'
 import {
   concludeRequest,
   discardRequest,
@@ -169,11 +169,12 @@ const OF_THE_WORKER: Record<string, Call> = {
   'failAttempt, finally, with what is rejected': async ({ db }) =>
     failAttempt(db, await takenItem(db, unique()), failure, { final: true, rejected: [odd] }),
   failKnown: async ({ db, failureId }) => failKnown(db, await takenItem(db, unique()), failureId),
-  settleItem: async ({ db }) => settleItem(db, await takenItem(db, unique()), 'up_to_date'),
-  releaseItem: async ({ db }) => releaseItem(db, await takenItem(db, unique()), wait('quota')),
-  excuseItem: async ({ db }) => excuseItem(db, await takenItem(db, unique())),
-  noteHeldUp: async ({ db }) => noteHeldUp(db, await takenItem(db, unique()), 'The disk is full.'),
-  putOffMs: ({ db }) => putOffMs(db, 1),
+  finishNeedless: async ({ db }) => finishNeedless(db, await takenItem(db, unique()), 'up_to_date'),
+  snoozeItem: async ({ db }) => snoozeItem(db, await takenItem(db, unique()), wait('quota')),
+  releaseItem: async ({ db }) => releaseItem(db, await takenItem(db, unique())),
+  uncountLoneLoss: async ({ db }) => uncountLoneLoss(db, await takenItem(db, unique())),
+  noteStorageWait: async ({ db }) => noteStorageWait(db, await takenItem(db, unique()), 'The disk is full.'),
+  backoffLeftMs: ({ db }) => backoffLeftMs(db, 1),
   lostClaims: ({ db }) => lostClaims(db, [{ id: 1, claim: 1 }]),
   undispatchedItems: ({ db }) => undispatchedItems(db, { limit: 10, minimumAgeMs: 0 }),
   dispatchedItems: ({ db }) => dispatchedItems(db, { afterId: 0, limit: 10, minimumAgeMs: 0 }),

@@ -3,7 +3,7 @@ import { sql } from 'drizzle-orm'
 import { expect, test } from 'vitest'
 import { migrate } from '../../src/migrate/migrate.js'
 import { takeTables, TablesBusyError, whenTablesAreFree } from '../../src/migrate/table-locks.js'
-import { storeSeries } from '../../src/runs/items.js'
+import { storeSeries } from '../../src/runs/store-series.js'
 import { series, takenItem, useConnection } from '../database.js'
 
 const connection = useConnection()

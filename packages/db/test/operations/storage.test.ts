@@ -3,7 +3,10 @@ import fc from 'fast-check'
 import postgres from 'postgres'
 import { describe, expect, test } from 'vitest'
 import { isUnavailable } from '../../src/database/connection.js'
-import { failAttempt, lostClaims, releaseItem, storeSeries } from '../../src/runs/items.js'
+import { failAttempt } from '../../src/runs/fail-attempt.js'
+import { lostClaims } from '../../src/runs/claim.js'
+import { releaseItem } from '../../src/runs/items.js'
+import { storeSeries } from '../../src/runs/store-series.js'
 import { reserveRequest } from '../../src/quota/ledger.js'
 import {
   clearStorageTrouble,
@@ -169,7 +172,7 @@ describe('a commit whose answer was lost', () => {
   test('is found when an item is put back again', async () => {
     const { db } = connection
     const item = await takenItem(db, 'IBM')
-    await releaseItem(db, item, null)
-    await expect(releaseItem(db, item, null)).resolves.toBeUndefined()
+    await releaseItem(db, item)
+    await expect(releaseItem(db, item)).resolves.toBeUndefined()
   })
 })

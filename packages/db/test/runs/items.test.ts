@@ -3,16 +3,10 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { listFailures } from '../../src/runs/failures.js'
 import { dispatchedItems } from '../../src/runs/dispatch.js'
-import {
-  ClaimLostError,
-  excuseItem,
-  failAttempt,
-  lostClaims,
-  putOffMs,
-  releaseItem,
-  storeSeries,
-  takeItem,
-} from '../../src/runs/items.js'
+import { ClaimLostError, lostClaims } from '../../src/runs/claim.js'
+import { uncountLoneLoss, backoffLeftMs, releaseItem, snoozeItem, takeItem } from '../../src/runs/items.js'
+import { failAttempt } from '../../src/runs/fail-attempt.js'
+import { storeSeries } from '../../src/runs/store-series.js'
 import { noteClockJump, readGate } from '../../src/quota/ledger.js'
 import { listRejectedRows } from '../../src/runs/rejected-rows.js'
 import { getRun, listItems } from '../../src/runs/run-status.js'
@@ -44,7 +38,7 @@ describe('the fence', () => {
     await expect(failAttempt(connection.db, frozen, failure, { final: true, rejected })).rejects.toThrow(
       ClaimLostError,
     )
-    await expect(releaseItem(connection.db, frozen, wait('quota'))).rejects.toThrow(ClaimLostError)
+    await expect(snoozeItem(connection.db, frozen, wait('quota'))).rejects.toThrow(ClaimLostError)
     expect((await listFailures(connection.db, { limit: 1, offset: 0 })).count).toBe(0)
     expect((await listRejectedRows(connection.db, { limit: 1, offset: 0 })).count).toBe(0)
   })
@@ -72,10 +66,10 @@ describe('the fence', () => {
         let held = await take()
         for (const happening of happenings) {
           const before = held
-          if (happening === 'away') await excuseItem(db, before)
-          if (happening === 'away, answer to the taking lost') await excuseItem(db, { id, claim: null })
+          if (happening === 'away') await uncountLoneLoss(db, before)
+          if (happening === 'away, answer to the taking lost') await uncountLoneLoss(db, { id, claim: null })
           held = await take()
-          if (happening === 'away, taken over first') await excuseItem(db, before)
+          if (happening === 'away, taken over first') await uncountLoneLoss(db, before)
         }
         const [row] = await db.execute<{ losses: number }>(
           sql`SELECT lone_losses AS losses FROM ingest_items WHERE id = ${id}`,
@@ -91,7 +85,7 @@ describe('the fence', () => {
     const { id } = await takenItem(connection.db, 'IBM')
     const item = await takeItem(connection.db, id, { alone: true })
     if (item === null) throw new Error('the item is gone')
-    await releaseItem(connection.db, item, null)
+    await releaseItem(connection.db, item)
     expect(await takeItem(connection.db, id, { alone: true })).toMatchObject({ loneLosses: 0 })
   })
 
@@ -130,17 +124,17 @@ describe('a failed attempt', () => {
     const item = await takenItem(connection.db, 'IBM')
     await failAttempt(connection.db, item, failure, { retryInMs: 60_000 })
     expect(await takeItem(connection.db, item.id)).toBeNull()
-    expect(await putOffMs(connection.db, item.id)).toBeGreaterThan(50_000)
+    expect(await backoffLeftMs(connection.db, item.id)).toBeGreaterThan(50_000)
     // It came to be takeable between the two questions: its job must not end. In a transaction the clock stands still.
     const waitMs = await connection.db.transaction(async (tx) => {
       await tx.execute(sql`UPDATE ingest_items SET next_attempt_at = now() + interval '900 milliseconds'`)
-      return putOffMs(tx, item.id)
+      return backoffLeftMs(tx, item.id)
     })
     expect(waitMs).toBe(900)
     const again = await takeItem(connection.db, item.id)
     expect(again).toMatchObject({ attempts: 1, claim: item.claim + 1 })
     await failAttempt(connection.db, { ...item, ...again }, failure, { final: true })
-    expect(await putOffMs(connection.db, item.id)).toBe(0)
+    expect(await backoffLeftMs(connection.db, item.id)).toBe(0)
   })
 
   test('waits its backoff and no more when the clock that put it off is set right meanwhile', async () => {
@@ -151,7 +145,7 @@ describe('a failed attempt', () => {
     expect(
       await noteClockJump(db, { ms: -15 * 60_000, seen: clock.jumps, newestId: clock.newestId, afterMs: 0 }),
     ).toBe(true)
-    const waitMs = await putOffMs(db, item.id)
+    const waitMs = await backoffLeftMs(db, item.id)
     expect(waitMs).toBeGreaterThan(50_000)
     expect(waitMs).toBeLessThanOrEqual(60_000)
     // Now what it waits for has been noted by the right clock.
@@ -163,7 +157,7 @@ describe('a failed attempt', () => {
         afterMs: 0,
       }),
     ).toBe(true)
-    expect(await putOffMs(db, item.id)).toBeGreaterThan(50_000)
+    expect(await backoffLeftMs(db, item.id)).toBeGreaterThan(50_000)
   })
 
   test('put off by a clock that was hours ahead waits no longer than any attempt does, and its job is to run', async () => {
@@ -173,13 +167,13 @@ describe('a failed attempt', () => {
     expect(
       await dispatchedItems(connection.db, { afterId: 0, limit: 10, minimumAgeMs: 2_000 }),
     ).toMatchObject([{ id: item.id, due: true }])
-    expect(await putOffMs(connection.db, item.id)).toBe(0)
+    expect(await backoffLeftMs(connection.db, item.id)).toBe(0)
     expect(await takeItem(connection.db, item.id)).toMatchObject({ attempts: 1 })
   })
 
   test('whose failed probe waits for hours is not to run before the next may be sent', async () => {
     const item = await takenItem(connection.db, 'IBM')
-    await releaseItem(connection.db, item, { ...wait('provider'), ms: 6 * 3_600_000 })
+    await snoozeItem(connection.db, item, { ...wait('provider'), ms: 6 * 3_600_000 })
     await connection.db.execute(sql`UPDATE ingest_items SET dispatched_at = now() - interval '1 minute'`)
     expect(
       await dispatchedItems(connection.db, { afterId: 0, limit: 10, minimumAgeMs: 2_000 }),
@@ -212,7 +206,9 @@ describe('a snoozed item', () => {
   ] as const)('that waits for %s costs no attempt and its run is %s', async (waitingFor, status) => {
     await liveWorker(connection.db)
     const item = await takenItem(connection.db, 'IBM')
-    await releaseItem(connection.db, item, waitingFor === null ? null : wait(waitingFor))
+    await (waitingFor === null
+      ? releaseItem(connection.db, item)
+      : snoozeItem(connection.db, item, wait(waitingFor)))
     const waiting = waitingFor === 'quota' ? { for: waitingFor, reason: 'The day is spent.' } : null
     expect(await getRun(connection.db, item.runId)).toMatchObject({ status, counts: { pending: 1 }, waiting })
     expect(await takeItem(connection.db, item.id)).toMatchObject({ attempts: 0, claim: 2 })

@@ -9,7 +9,10 @@ import {
   undispatchedItems,
   withdrawableItems,
 } from '../../src/runs/dispatch.js'
-import { ClaimLostError, failAttempt, storeSeries, takeItem } from '../../src/runs/items.js'
+import { ClaimLostError } from '../../src/runs/claim.js'
+import { failAttempt } from '../../src/runs/fail-attempt.js'
+import { storeSeries } from '../../src/runs/store-series.js'
+import { takeItem } from '../../src/runs/items.js'
 import { getRun, listItems, listRuns, RUN_STATUSES, runStatus } from '../../src/runs/run-status.js'
 import { liveWorker } from '../quota/ledger-book.js'
 import { cancelRun, createRun, createStartRun, retryRun } from '../../src/runs/runs.js'

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { packBars } from '../../src/prices/bars.js'
-import { storeSeries } from '../../src/runs/items.js'
+import { storeSeries } from '../../src/runs/store-series.js'
 import { createRun } from '../../src/runs/runs.js'
 import { countUnfinished, readStored } from '../../src/runs/summary.js'
 import { bar, runOf, series, takenItem, useConnection } from '../database.js'
