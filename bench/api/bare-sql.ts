@@ -37,35 +37,30 @@ export async function pageOfSymbol(sql: postgres.Sql, symbol: string, range: Ran
   )
 }
 
-/** By way of the totals of one character, of two, and of a symbol: nothing before the page is read. */
+/** By way of the totals of two characters, then of a symbol: nothing before the page is read. */
 export async function pageOfAll(sql: postgres.Sql, page: Page) {
   if (page.offset === 0)
     return counted(
       await sql<Line[]>`
-        WITH total AS MATERIALIZED (SELECT coalesce(sum(row_count), 0)::float8 AS count FROM symbol_initials)
+        WITH total AS MATERIALIZED (SELECT coalesce(sum(row_count), 0)::float8 AS count FROM symbol_prefixes)
         SELECT total.count, ${columns(sql)} FROM total LEFT JOIN (
           SELECT * FROM financial_data ORDER BY symbol, date LIMIT ${page.limit}
         ) AS bar ON true`,
     )
-  const near = (level: Fragment, length: Fragment) => sql`
-    SELECT min(name) AS low, max(CASE WHEN length(name) < ${length} THEN name ELSE name || chr(127) END) AS high,
-           min(before) AS before FROM ${level} AS level
-     WHERE before < ${page.offset + page.limit}::float8 AND before + rows > ${page.offset}::float8`
   const before = (name: Fragment) => sql`sum(row_count::float8) OVER (ORDER BY ${name}) - row_count AS before`
   return counted(
     await sql<Line[]>`
-      WITH initials AS MATERIALIZED (
-        SELECT initial AS name, row_count AS rows, ${before(sql`initial`)} FROM symbol_initials
-      ), near_initials AS MATERIALIZED (${near(sql`initials`, sql`1`)}
-      ), prefixes AS MATERIALIZED (
-        SELECT prefix AS name, row_count AS rows, near.before + ${before(sql`prefix`)}
-          FROM near_initials AS near JOIN symbol_prefixes ON prefix BETWEEN low AND high
-      ), near_prefixes AS MATERIALIZED (${near(sql`prefixes`, sql`2`)}
+      WITH prefixes AS MATERIALIZED (
+        SELECT prefix, row_count AS rows, ${before(sql`prefix`)} FROM symbol_prefixes
+      ), near AS MATERIALIZED (
+        SELECT min(prefix) AS low, max(CASE WHEN length(prefix) < 2 THEN prefix ELSE prefix || chr(127) END) AS high,
+               min(before) AS before FROM prefixes
+         WHERE before < ${page.offset + page.limit}::float8 AND before + rows > ${page.offset}::float8
       ), placed AS MATERIALIZED (
         SELECT symbol, row_count AS rows, near.before + ${before(sql`symbol`)}
-          FROM near_prefixes AS near JOIN symbols ON symbol BETWEEN low AND high
+          FROM near JOIN symbols ON symbol BETWEEN low AND high
       )
-      ${barsOfPlaced(sql, sql`coalesce((SELECT sum(rows) FROM initials), 0)::float8`, null, page)}`,
+      ${barsOfPlaced(sql, sql`coalesce((SELECT sum(rows) FROM prefixes), 0)::float8`, null, page)}`,
   )
 }
 

@@ -42,7 +42,7 @@ export async function load(
     await sql`ALTER TABLE financial_data RESET (autovacuum_enabled)`
     // A statement here changes the totals as often as thousands of a worker's transactions, and what it leaves behind
     // cannot be reused before its end.
-    await sql`VACUUM (FULL) symbols, symbol_prefixes, symbol_initials`
+    await sql`VACUUM (FULL) symbols, symbol_prefixes`
     await sql`VACUUM (ANALYZE)`
     log(
       `loaded in ${Math.round((loadedAt - startedAt) / 1_000)} s, vacuumed and analysed in ${Math.round(secondsSince(loadedAt))} s`,

@@ -75,7 +75,7 @@ describe('the migrate command', () => {
     )
     const sql = postgres(database.url, { max: 1 })
     try {
-      await sql`INSERT INTO symbol_initials (initial, symbol_count, row_count) VALUES ('X', 1, 1)`
+      await sql`INSERT INTO symbol_prefixes (prefix, symbol_count, row_count) VALUES ('X', 1, 1)`
     } finally {
       await sql.end()
     }

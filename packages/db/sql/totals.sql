@@ -131,24 +131,3 @@ CREATE TRIGGER financial_data_deleted AFTER DELETE ON financial_data REFERENCING
   FOR EACH STATEMENT EXECUTE FUNCTION count_financial_data();
 CREATE TRIGGER financial_data_truncated AFTER TRUNCATE ON financial_data
   FOR EACH STATEMENT EXECUTE FUNCTION count_financial_data_truncated();
-
-CREATE FUNCTION count_symbol_prefix() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-  INSERT INTO symbol_initials AS known (initial, symbol_count, row_count)
-  VALUES (left(coalesce(NEW.prefix, OLD.prefix), 1), coalesce(NEW.symbol_count, 0) - coalesce(OLD.symbol_count, 0),
-          coalesce(NEW.row_count, 0) - coalesce(OLD.row_count, 0))
-  ON CONFLICT (initial) DO UPDATE SET symbol_count = known.symbol_count + excluded.symbol_count,
-    row_count = known.row_count + excluded.row_count, version = known.version + (1 + random() * 1e6)::bigint;
-  RETURN NULL;
-END $$;
-
-CREATE FUNCTION count_symbol_prefixes_truncated() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-  UPDATE symbol_initials SET symbol_count = 0, row_count = 0, version = version + (1 + random() * 1e6)::bigint;
-  RETURN NULL;
-END $$;
-
-CREATE TRIGGER symbol_prefixes_changed AFTER INSERT OR UPDATE OR DELETE ON symbol_prefixes
-  FOR EACH ROW EXECUTE FUNCTION count_symbol_prefix();
-CREATE TRIGGER symbol_prefixes_truncated AFTER TRUNCATE ON symbol_prefixes
-  FOR EACH STATEMENT EXECUTE FUNCTION count_symbol_prefixes_truncated();

@@ -183,7 +183,6 @@ const DERIVED_NAMES = {
   symbols: 'totals of symbols',
   symbol_days: 'days of symbols',
   symbol_prefixes: 'totals of two characters',
-  symbol_initials: 'totals of one character',
   run_totals: 'totals of runs',
 }
 

@@ -1,32 +1,17 @@
 import { sql } from 'drizzle-orm'
-import type { SQL } from 'drizzle-orm'
 import type { Database, Transaction } from '../database/connection.js'
 import { recountRuns, WRONG_RUNS } from '../runs/run-totals.js'
 import { lockTables } from './table-locks.js'
 
 /** What is kept beside the rows and can be counted from them, each in a table of its own. */
-export const DERIVED_DATA = [
-  'symbols',
-  'symbol_days',
-  'symbol_prefixes',
-  'symbol_initials',
-  'run_totals',
-] as const
+export const DERIVED_DATA = ['symbols', 'symbol_days', 'symbol_prefixes', 'run_totals'] as const
 type DerivedData = (typeof DERIVED_DATA)[number]
 
 /** Writers lock the symbol's row before the rows: in this order nobody waits for a recount while that waits for them. */
-const LOCKED = [
-  'symbols',
-  'financial_data',
-  'symbol_days',
-  'symbol_prefixes',
-  'symbol_initials',
-  'ingest_items',
-  'run_totals',
-]
+const LOCKED = ['symbols', 'financial_data', 'symbol_days', 'symbol_prefixes', 'ingest_items', 'run_totals']
 
 /** Whose rows have a version. */
-const VERSIONED = ['symbols', 'symbol_prefixes', 'symbol_initials']
+const VERSIONED = ['symbols', 'symbol_prefixes']
 
 /** How many entries of each table are not what the rows say. */
 export type WrongEntries = Record<DerivedData, { entries: number; examples: string[] }>
@@ -49,20 +34,13 @@ const WRONG_DAYS = sql`
     FROM counted FULL JOIN symbol_days AS kept USING (symbol)
    WHERE (counted.first_date, counted.days) IS DISTINCT FROM (kept.first_day, kept.days)`
 
-const WRONG_PREFIXES = wrongGroups('prefix', 2, sql`symbol_prefixes`)
-const WRONG_INITIALS = wrongGroups('initial', 1, sql`symbol_initials`)
-
-/** What symbols with the same first characters have together. */
-function wrongGroups(name: string, characters: number, table: SQL): SQL {
-  const group = sql.raw(name)
-  return sql`
-    SELECT ${group}, coalesce(summed.symbol_count, 0) AS symbol_count, coalesce(summed.row_count, 0) AS row_count
-      FROM (SELECT left(symbol, ${sql.raw(String(characters))}) AS ${group}, count(*)::int AS symbol_count, sum(row_count)::bigint AS row_count
-              FROM counted GROUP BY 1) AS summed
-      FULL JOIN ${table} AS kept USING (${group})
-     WHERE (coalesce(summed.symbol_count, 0), coalesce(summed.row_count, 0))
-           IS DISTINCT FROM (kept.symbol_count, kept.row_count)`
-}
+const WRONG_PREFIXES = sql`
+  SELECT prefix, coalesce(summed.symbol_count, 0) AS symbol_count, coalesce(summed.row_count, 0) AS row_count
+    FROM (SELECT left(symbol, 2) AS prefix, count(*)::int AS symbol_count, sum(row_count)::bigint AS row_count
+            FROM counted GROUP BY 1) AS summed
+    FULL JOIN symbol_prefixes AS kept USING (prefix)
+   WHERE (coalesce(summed.symbol_count, 0), coalesce(summed.row_count, 0))
+         IS DISTINCT FROM (kept.symbol_count, kept.row_count)`
 
 /** Counts all rows and compares; reads only, in one statement, so of one moment. Some 3 s for each million rows. */
 export async function findWrongEntries(db: Database): Promise<WrongEntries> {
@@ -71,7 +49,6 @@ export async function findWrongEntries(db: Database): Promise<WrongEntries> {
       SELECT 'symbols' AS derived, symbol AS name FROM (${WRONG_SYMBOLS}) AS one
       UNION ALL SELECT 'symbol_days', symbol FROM (${WRONG_DAYS}) AS one
       UNION ALL SELECT 'symbol_prefixes', prefix FROM (${WRONG_PREFIXES}) AS one
-      UNION ALL SELECT 'symbol_initials', initial FROM (${WRONG_INITIALS}) AS one
       UNION ALL SELECT 'run_totals', run_id::text FROM (${WRONG_RUNS}) AS one
     )
     SELECT derived, count(*)::int AS entries, to_json((array_agg(name ORDER BY name))[1:5]) AS examples FROM wrong GROUP BY derived`)
@@ -80,7 +57,6 @@ export async function findWrongEntries(db: Database): Promise<WrongEntries> {
     symbols: right,
     symbol_days: right,
     symbol_prefixes: right,
-    symbol_initials: right,
     run_totals: right,
     ...Object.fromEntries(found.map(({ derived, ...wrong }) => [derived, wrong])),
   }
@@ -94,7 +70,7 @@ export async function findWrongEntries(db: Database): Promise<WrongEntries> {
 export async function recount(tx: Transaction): Promise<number> {
   await lockTables(tx, LOCKED, 'EXCLUSIVE')
   await tx.execute(sql`SET CONSTRAINTS ALL IMMEDIATE`)
-  await setTriggers(tx, sql`DISABLE`)
+  await tx.execute(sql`ALTER TABLE symbols DISABLE TRIGGER USER`)
   const [corrected] = await tx.execute<{ entries: number }>(sql`
     WITH ${COUNTED}, wrong_days AS (${WRONG_DAYS}), corrected_symbols AS (
       INSERT INTO symbols (symbol, row_count, first_date, last_date) ${WRONG_SYMBOLS}
@@ -108,24 +84,15 @@ export async function recount(tx: Transaction): Promise<number> {
     ), corrected_prefixes AS (
       INSERT INTO symbol_prefixes (prefix, symbol_count, row_count) ${WRONG_PREFIXES}
       ON CONFLICT (prefix) DO UPDATE SET symbol_count = excluded.symbol_count, row_count = excluded.row_count RETURNING 1
-    ), corrected_initials AS (
-      INSERT INTO symbol_initials (initial, symbol_count, row_count) ${WRONG_INITIALS}
-      ON CONFLICT (initial) DO UPDATE SET symbol_count = excluded.symbol_count, row_count = excluded.row_count RETURNING 1
     )
     SELECT ((SELECT count(*) FROM corrected_symbols) + (SELECT count(*) FROM gone_days) + (SELECT count(*) FROM corrected_days)
-            + (SELECT count(*) FROM corrected_prefixes) + (SELECT count(*) FROM corrected_initials))::int AS entries`)
+            + (SELECT count(*) FROM corrected_prefixes))::int AS entries`)
   // What was answered before carries a tag of the versions, and must not pass for what is answered now.
   if (corrected !== undefined && corrected.entries > 0)
     for (const table of VERSIONED)
       await tx.execute(
         sql`UPDATE ${sql.identifier(table)} SET version = version + (1 + random() * 1e6)::bigint`,
       )
-  await setTriggers(tx, sql`ENABLE`)
+  await tx.execute(sql`ALTER TABLE symbols ENABLE TRIGGER USER`)
   return (corrected?.entries ?? 0) + (await recountRuns(tx))
-}
-
-/** Those that keep what is written here themselves. */
-async function setTriggers(tx: Transaction, action: SQL): Promise<void> {
-  for (const table of ['symbols', 'symbol_prefixes'])
-    await tx.execute(sql`ALTER TABLE ${sql.identifier(table)} ${action} TRIGGER USER`)
 }

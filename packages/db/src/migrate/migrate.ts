@@ -74,7 +74,7 @@ async function bringToSchema(tx: Transaction): Promise<Migrated> {
   const mayBeMiscounted = stored.length > 0 && (plan.rewritten.length > 0 || noted === null)
   const isCurrent =
     plan.statements.length === 0 && plan.rewritten.length === 0 && noted === readSqlFunctions().hash
-  if (!isCurrent) await takeTables(tx)
+  if (!isCurrent) await takeTables(tx, plan.statements)
   for (const statement of plan.statements) await tx.execute(sql.raw(statement))
   await noteMigrations(tx, migrations, plan)
   const functions = await replaceSqlFunctions(tx)

@@ -20,11 +20,14 @@ export class TablesBusyError extends SentenceError {
 }
 
 /**
- * Takes all tables of ours for this transaction, or fails within half a second. Programs of the version before may be working:
- * they take the same tables in another order, and whoever waits for longer than a second holding some is a deadlock.
+ * Takes all tables of Stockpile for this transaction, or fails within half a second. Programs of the version before may be
+ * working: they take the same tables in another order, and PostgreSQL ends a transaction that waits in a circle for a second.
+ * @param statements that this transaction will run: the tables that they drop are taken too
  */
-export async function takeTables(tx: Transaction): Promise<void> {
-  const names = expectedCatalog().flatMap((line) => line.match(/^table (public\.\w+)/)?.[1] ?? [])
+export async function takeTables(tx: Transaction, statements: readonly string[] = []): Promise<void> {
+  const kept = expectedCatalog().flatMap((line) => line.match(/^table (public\.\w+)/)?.[1] ?? [])
+  const dropped = statements.flatMap((statement) => /^DROP TABLE "(\w+)"/m.exec(statement)?.[1] ?? [])
+  const names = [...kept, ...dropped.map((table) => `public.${table}`)]
   const [known] = await tx.execute<{ tables: string[] }>(sql`
     SELECT coalesce(json_agg(name), '[]') AS tables FROM json_array_elements_text(${JSON.stringify(names)}::text::json) AS name
      WHERE to_regclass(name) IS NOT NULL`)

@@ -61,7 +61,7 @@ function totalOf(shape: Shape): SQL {
   const { rows, table, where } = matchOf(shape)
   if (shape.isEverything)
     return sql`
-      SELECT coalesce(sum(${knownRowsOf(shape)}), 0) AS count, coalesce(sum(version), 0)::text AS version FROM symbol_initials`
+      SELECT coalesce(sum(${knownRowsOf(shape)}), 0) AS count, coalesce(sum(version), 0)::text AS version FROM symbol_prefixes`
   return sql`
     SELECT coalesce(sum((${rows})::float8), 0) AS count, ${versionWhere(shape.isOfAll ? undefined : shape.isWanted)} AS version
       FROM ${table} WHERE ${where} AND ${shape.isWanted}`
@@ -80,7 +80,7 @@ function totalOfSymbol(shape: Shape): SQL {
       FROM ${SYMBOLS} WHERE ${shape.isWanted}`
 }
 
-/** Of a row of the totals by prefix or initial. */
+/** How many matching rows a row of `symbol_prefixes` stands for. */
 function knownRowsOf({ latest }: Shape): SQL {
   return latest ? sql`symbol_count::float8` : sql`row_count::float8`
 }
@@ -126,7 +126,7 @@ function pageOfSymbols(shape: Shape): SQL {
   const { direction, isEverything } = shape
   const part = { symbol: sql`counted.symbol`, lower: sql`lower`, upper: sql`upper` }
   return sql`
-    WITH ${isEverything ? countedByInitials(shape) : countedBySymbol(shape)}
+    WITH ${isEverything ? countedByPrefix(shape) : countedBySymbol(shape)}
     SELECT page.count, page.version, bar.*
       FROM page LEFT JOIN (
         SELECT bar.* FROM page JOIN counted ON ${isOnPage} ${partOf(sql`before`, sql`rows`)}
@@ -157,31 +157,26 @@ function countedBySymbol(shape: Shape): SQL {
 }
 
 /**
- * The same for all symbols without a range: the totals of the first character lead to the prefixes, theirs to the symbols,
- * so that the page 4,000,000 costs what the first one does. chr(127) sorts behind all that a symbol may have in it.
+ * The four parts of `countedBySymbol` for all symbols without a range: the totals of prefixes lead to the few symbols of
+ * the page, so that the page 4,000,000 costs what the first one does. chr(127) sorts behind every character of a symbol.
  */
-function countedByInitials(shape: Shape): SQL {
+function countedByPrefix(shape: Shape): SQL {
   const { rows, lower, upper, where } = matchOf(shape)
   const known = knownRowsOf(shape)
-  // A name that is shorter than its level's is a symbol, and of it alone.
-  const near = (level: SQL, length: SQL) => sql`
-    SELECT min(name) AS lowest, max(CASE WHEN length(name) < ${length} THEN name ELSE name || chr(127) END) AS highest,
-           min(before) AS before FROM ${level}, page WHERE ${isOnPage}`
   return sql`
-    initials AS MATERIALIZED (
-      SELECT initial AS name, version, ${known} AS rows, ${sumBefore(known, sql`initial`)} AS before FROM symbol_initials
+    prefixes AS MATERIALIZED (
+      SELECT prefix, version, ${known} AS rows, ${sumBefore(known, sql`prefix`)} AS before FROM symbol_prefixes
     ), page AS MATERIALIZED (
       SELECT count, version, ${stretchOf(shape)}
-        FROM (SELECT coalesce(sum(rows), 0) AS count, coalesce(sum(version), 0)::text AS version FROM initials) AS total
-    ), near_initials AS MATERIALIZED (${near(sql`initials`, sql`1`)}),
-    prefixes AS MATERIALIZED (
-      SELECT prefix AS name, ${known} AS rows, near.before + ${sumBefore(known, sql`prefix`)} AS before
-        FROM near_initials AS near JOIN symbol_prefixes ON prefix BETWEEN lowest AND highest
-    ), near_prefixes AS MATERIALIZED (${near(sql`prefixes`, sql`2`)}),
-    counted AS MATERIALIZED (
+        FROM (SELECT coalesce(sum(rows), 0) AS count, coalesce(sum(version), 0)::text AS version FROM prefixes) AS total
+    ), near AS MATERIALIZED (
+      -- A prefix of one character is a symbol, and of that symbol alone.
+      SELECT min(prefix) AS lowest, max(CASE WHEN length(prefix) < 2 THEN prefix ELSE prefix || chr(127) END) AS highest,
+             min(before) AS before FROM prefixes, page WHERE ${isOnPage}
+    ), counted AS MATERIALIZED (
       SELECT symbol, ${lower} AS lower, ${upper} AS upper, ${rows}::float8 AS rows,
              near.before + ${sumBefore(sql`${rows}::float8`, sql`symbol`)} AS before
-        FROM near_prefixes AS near JOIN symbols ON symbol BETWEEN lowest AND highest AND ${where}
+        FROM near JOIN symbols ON symbol BETWEEN lowest AND highest AND ${where}
     )`
 }
 

@@ -41,14 +41,6 @@ export const symbolPrefixes = pgTable('symbol_prefixes', {
   version: version(),
 })
 
-/** The same of the prefixes with the same first character: some 30 rows, where there may be a thousand prefixes. Kept by their triggers. */
-export const symbolInitials = pgTable('symbol_initials', {
-  initial: symbolText('initial').primaryKey(),
-  symbolCount: integer('symbol_count').notNull(),
-  rowCount: bigint('row_count', { mode: 'number' }).notNull(),
-  version: version(),
-})
-
 /**
  * On which days a symbol has rows, a bit for each day of the calendar from `firstDay` on: 20 years are 900 bytes. Counts
  * the days of any range in a microsecond (`days_between`), where rows would have to be read: of all symbols for ten years

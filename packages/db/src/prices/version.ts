@@ -11,7 +11,7 @@ import { compile, run } from '../database/statement.js'
  */
 export function versionWhere(isWanted: SQL | undefined): SQL {
   return isWanted === undefined
-    ? sql`(SELECT coalesce(sum(version), 0)::text FROM symbol_initials)`
+    ? sql`(SELECT coalesce(sum(version), 0)::text FROM symbol_prefixes)`
     : sql`(SELECT coalesce(sum(version), 0)::text FROM symbols WHERE ${isWanted})`
 }
 

@@ -12,7 +12,7 @@ export interface StoredSummary {
 /** How much is stored, exactly, from what is kept of each symbol: no row is counted for it. */
 export async function readStored(db: Database, limit: number): Promise<StoredSummary> {
   const [total] = await db.execute<Record<string, unknown> & Omit<StoredSummary, 'newest'>>(sql`
-    SELECT coalesce(sum(symbol_count), 0)::float8 AS symbols, coalesce(sum(row_count), 0)::float8 AS rows FROM symbol_initials`)
+    SELECT coalesce(sum(symbol_count), 0)::float8 AS symbols, coalesce(sum(row_count), 0)::float8 AS rows FROM symbol_prefixes`)
   const newest = await db.execute<{ symbol: string; rows: number }>(sql`
     SELECT symbol, row_count AS rows FROM symbols WHERE row_count > 0
      ORDER BY last_fetched_at DESC NULLS LAST, symbol LIMIT ${limit}`)

@@ -37,6 +37,37 @@ test('a migration beside a transaction that takes the tables in another order en
   expect(kept).toEqual({ row_count: 1 })
 })
 
+test('a migration that drops a table ends no reader of that table, which goes on to others', async () => {
+  const { db } = connection
+  // The database of the version before.
+  await db.execute(sql`CREATE TABLE symbol_initials (initial text PRIMARY KEY)`)
+  await db.execute(
+    sql`DELETE FROM drizzle.__drizzle_migrations WHERE id = (SELECT max(id) FROM drizzle.__drizzle_migrations)`,
+  )
+  let migrated: Promise<unknown> = Promise.resolve()
+  await db.transaction(async (reader) => {
+    await reader.execute(sql`SELECT FROM symbol_initials`)
+    migrated = migrate(connection.url)
+    migrated.catch(() => {})
+    const waits = async () => {
+      const [lock] = await reader.execute<{ since: string; isLong: boolean }>(sql`
+        SELECT waitstart::text AS since, clock_timestamp() - waitstart > current_setting('deadlock_timeout')::interval AS "isLong"
+          FROM pg_locks WHERE database = (SELECT oid FROM pg_database WHERE datname = current_database())
+           AND relation = 'symbol_initials'::regclass AND NOT granted AND waitstart IS NOT NULL`)
+      return lock
+    }
+    let first: string | undefined
+    // A migration that waits for so long has looked for a deadlock already, and leaves it to the reader to find one.
+    await waitFor(async () => {
+      const lock = await waits()
+      first ??= lock?.since
+      return lock !== undefined && (lock.isLong || lock.since !== first)
+    }, DEADLINE)
+    expect(await reader.execute(sql`SELECT FROM symbol_prefixes`)).toHaveLength(0)
+  })
+  expect(await migrated).toMatchObject({ migrations: 1, functions: false })
+})
+
 test('a migration waits for a vacuum for longer than it takes PostgreSQL to end an automatic one, and holds up no writer', async () => {
   const { db } = connection
   await db.execute(sql`UPDATE drizzle.sql_functions SET hash = 'of-the-version-before'`)

@@ -127,12 +127,6 @@ describe('upserting the bars of a symbol', () => {
         SELECT left(symbol, 2) AS prefix, count(DISTINCT symbol)::int AS symbols, count(*)::int AS rows
           FROM financial_data GROUP BY 1 ORDER BY 1`)
       expect([...prefixes]).toEqual([...grouped])
-      const initials = await db.execute(sql`
-        SELECT initial, symbol_count AS symbols, row_count::int AS rows FROM symbol_initials WHERE row_count <> 0 ORDER BY initial`)
-      const byInitial = await db.execute(sql`
-        SELECT left(symbol, 1) AS initial, count(DISTINCT symbol)::int AS symbols, count(*)::int AS rows
-          FROM financial_data GROUP BY 1 ORDER BY 1`)
-      expect([...initials]).toEqual([...byInitial])
       const days = await db.execute(sql`
         SELECT symbol, first_day + place - 1 AS date FROM symbol_days, generate_series(1, length(days)) AS place
          WHERE get_bit(days, place - 1) = 1 ORDER BY symbol, date`)
