@@ -82,7 +82,7 @@ const CONTROLS: Control[] = [
         file: 'apps/worker/dist/item/process-item.js',
         text: 'if (item.needless !== null)',
         replacement:
-          "if (item.id % 5 === 0) return await settle(db, item, 'up_to_date', log);\n            if (item.needless !== null)",
+          "if (item.id % 5 === 0) return await settle(dependencies, attempt, 'up_to_date');\n            if (item.needless !== null)",
       },
     ],
     row: 7,

@@ -17,7 +17,6 @@ import { backoffMs } from '@stockpile/queue/retry-policy'
 import type { Logger } from 'pino'
 import type { LimitName } from '@stockpile/domain/limit'
 import { within } from '@stockpile/time/wait'
-import { AnswerKeeper } from './item/answer-keeper.js'
 import { apiKeySource, waitForApiKey } from './quota/api-key.js'
 import type { Config } from './config.js'
 import { keepLooking } from './quota/database-clock.js'
@@ -27,12 +26,13 @@ import { runHeartbeat } from './background/heartbeat.js'
 import { runHousekeeping } from './background/housekeeping.js'
 import { InFlight, ShutdownError, watchClaims } from './item/in-flight.js'
 import { Isolation } from './item/isolation.js'
-import type { ProbeWaits } from './quota/outage.js'
-import { Postponed } from './item/postponed.js'
+import type { ProbeWaits } from './quota/outage-backoff.js'
+import { UnreleasedItems } from './item/unreleased-items.js'
 import { keepPresent } from './background/presence.js'
 import { processItem } from './item/process-item.js'
 import { QueueProbe } from './background/queue-probe.js'
 import { createQuota } from './quota/quota.js'
+import { StorageHealth } from './quota/storage-health.js'
 import { gapMs } from './quota/job-spacing.js'
 
 export interface RunningWorker {
@@ -144,7 +144,7 @@ export async function startWorker(
   }
 
   const inFlight = new InFlight()
-  const storage = new AnswerKeeper({
+  const storage = new StorageHealth({
     db,
     onClosed: (wait) => gate.close(wait),
     onOpened: () => gate.look(),
@@ -160,7 +160,7 @@ export async function startWorker(
     onFreed: () => gate.look(),
     logger,
   })
-  const postponed = new Postponed({ db, logger })
+  const unreleased = new UnreleasedItems({ db, logger })
   const recoverLost = oneAtATime(() => recoverLostJobs(worker.handle), logger)
   const gate = new Gate({
     ask: () => quota.ask(),
@@ -179,8 +179,8 @@ export async function startWorker(
     storage,
     inFlight,
     isolation: new Isolation(),
-    postponed,
-    outcomes: {
+    unreleased,
+    policy: {
       backoffMs: retryAfterMs,
       closeGate: (wait: Wait) => gate.close(wait),
       refusedCapMs: REFUSED_CAP_DAYS * windowsMs.day,
@@ -192,7 +192,7 @@ export async function startWorker(
   const spacingMs = gapMs(limits)
   const worker = openWorker({
     ...common,
-    process: (job, token) => processItem(dependencies, job, token),
+    process: (job, token) => processItem(dependencies, { job, token }),
     concurrency: config.concurrency,
     gapMs: spacingMs,
   })
@@ -200,11 +200,11 @@ export async function startWorker(
     worker.handle.run(),
     runDispatcher({ db, queue: queue.handle, doubtful, logger }, stopping.signal),
     watchClaims({ db, inFlight, logger }, stopping.signal),
-    postponed.watch(stopping.signal),
+    unreleased.watch(stopping.signal),
     keepLooking(
       async () => {
         await quota.watchClock()
-        await quota.bookLeft()
+        await quota.recordMissed()
       },
       logger,
       stopping.signal,

@@ -18,7 +18,7 @@ import { pino } from 'pino'
 import { afterEach, beforeEach } from 'vitest'
 import type { LimitName } from '@stockpile/domain/limit'
 import { parseConfig } from '../src/config.js'
-import type { ProbeWaits } from '../src/quota/outage.js'
+import type { ProbeWaits } from '../src/quota/outage-backoff.js'
 import { startWorker } from '../src/worker.js'
 import type { RunningWorker } from '../src/worker.js'
 

@@ -111,7 +111,7 @@ export function openWorker(options: WorkOptions): Opened<IngestWorker> {
     maxStalledCount: 1_000_000,
     settings: {
       backoffStrategy: (attemptsMade: number, _type?: string, error?: Error) =>
-        error instanceof RetryLaterError ? error.delayMs : backoffMs(attemptsMade),
+        error instanceof RetryError ? error.delayMs : backoffMs(attemptsMade),
     },
   } satisfies Partial<WorkerOptions>
   if (backend.kind === 'redis') {
@@ -133,8 +133,8 @@ export function openWorker(options: WorkOptions): Opened<IngestWorker> {
 }
 
 /** Thrown by a processor: the attempt failed, and the next one is due after `delayMs`. */
-export class RetryLaterError extends Error {
-  override readonly name = 'RetryLaterError'
+export class RetryError extends Error {
+  override readonly name = 'RetryError'
   readonly delayMs: number
   constructor(message: string, delayMs: number) {
     super(message)

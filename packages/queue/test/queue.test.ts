@@ -21,7 +21,7 @@ import {
   pingQueue,
   QueueTimeoutError,
   restore,
-  RetryLaterError,
+  RetryError,
   withdraw,
 } from '../src/queue.js'
 import type { IngestJob, QueuedItem, WorkOptions } from '../src/queue.js'
@@ -159,7 +159,7 @@ describe.each(queueBackends())('the queue on $name', ({ redisUrl }) => {
     const starts: number[] = []
     const worker = work((job) => {
       starts.push(Date.now())
-      if (job.attemptsMade === 0) throw new RetryLaterError('http_error: HTTP 503.', 300)
+      if (job.attemptsMade === 0) throw new RetryError('http_error: HTTP 503.', 300)
       return Promise.resolve('second time lucky')
     })
     expect(await finished(worker, 1)).toEqual([{ id: 'item-1', result: 'second time lucky' }])

@@ -4,7 +4,7 @@ import type { Failure, FailureAnswers } from '@stockpile/domain/failure'
 import { storageAdvice } from '@stockpile/db/storage-trouble'
 import type { FetchedOutputsize } from '@stockpile/domain/run'
 import type { RejectedRow } from '@stockpile/domain/bar'
-import type { StorageTimeoutError } from './answer-keeper.js'
+import type { StorageTimeoutError } from './keep-answer.js'
 
 /** A body of which no row could be stored: a success that brought nothing would hide it. */
 export class AllRowsRejectedError extends Error {

@@ -1,16 +1,15 @@
 import type { Client } from '@stockpile/alphavantage'
 import { AlphaVantageError } from '@stockpile/alphavantage/refusal'
 import { packBars } from '@stockpile/db/bars'
-import type { ClaimedItem } from '@stockpile/db/claim'
 import type { FetchedSeries } from '@stockpile/db/store-series'
 import type { FetchedOutputsize } from '@stockpile/domain/run'
-import type { Asked } from './failures.js'
-import type { JobNotes } from './job-notes.js'
 import type { Quota } from '../quota/quota.js'
+import type { Attempt } from './attempt.js'
 
+/** What one answer of the provider holds, and what its request took. */
 export interface Fetched {
   series: FetchedSeries
-  /** Whether its prices are made up. */
+  /** Whether the prices are made up: the simulator's. */
   synthetic: boolean
   bytes: number
   fetchMs: number
@@ -22,54 +21,39 @@ interface Dependencies {
   fullHistory: boolean
 }
 
-interface Attempt {
-  notes: JobNotes
-  /** Told what was asked for last. */
-  asked: Asked
-  signal: AbortSignal
-}
-
 /**
- * Fetches what the item asks for, within the quota. Where the full history is not to be had, the newest rows are
- * better than nothing: of a key that is not entitled to it, when the item left the choice to us (`auto`); and of a
- * symbol that is unknown with `full`, which `compact` sometimes serves.
- * @throws as `Quota.send` does
+ * Fetches what the item asks for, within the quota. Falls back to the newest rows where the full history cannot be had:
+ * when the key is not entitled to `full` and the item left the choice to the worker (`auto`), and when the provider does
+ * not know the symbol with `full`, since `compact` sometimes serves such a symbol.
+ * @throws what `Quota.send` throws
  */
-export async function fetchSeries(
-  dependencies: Dependencies,
-  item: ClaimedItem,
-  attempt: Attempt,
-): Promise<Fetched> {
-  if (!item.wantsFull) return fetchOne(dependencies, item, 'compact', attempt)
-  if (item.outputsize === 'auto' && !dependencies.fullHistory)
-    return fetchLimited(dependencies, item, attempt)
+export async function fetchSeries(dependencies: Dependencies, attempt: Attempt): Promise<Fetched> {
+  const { item } = attempt
+  if (!item.wantsFull) return fetchOne(dependencies, attempt, 'compact')
+  if (item.outputsize === 'auto' && !dependencies.fullHistory) return fetchLimited(dependencies, attempt)
   try {
-    return await fetchOne(dependencies, item, 'full', attempt)
+    return await fetchOne(dependencies, attempt, 'full')
   } catch (error) {
     if (!(error instanceof AlphaVantageError)) throw error
     const mayFallBack =
       error.class === 'invalid_symbol' || (error.class === 'entitlement' && item.outputsize === 'auto')
     if (!mayFallBack) throw error
     attempt.notes.add(`the full history is not to be had (${error.class}); the newest rows may be`)
-    return fetchLimited(dependencies, item, attempt)
+    return fetchLimited(dependencies, attempt)
   }
 }
 
-async function fetchLimited(
-  dependencies: Dependencies,
-  item: ClaimedItem,
-  attempt: Attempt,
-): Promise<Fetched> {
-  const fetched = await fetchOne(dependencies, item, 'compact', attempt)
+/** Fetches the newest rows in place of the full history that the item wants. */
+async function fetchLimited(dependencies: Dependencies, attempt: Attempt): Promise<Fetched> {
+  const fetched = await fetchOne(dependencies, attempt, 'compact')
   return { ...fetched, series: { ...fetched.series, historyLimited: true, fullHistory: false } }
 }
 
-/** A function of its own, so that the parsed rows are garbage as soon as they are packed. */
+/** Is a function of its own so that the parsed rows become garbage as soon as they are packed. */
 async function fetchOne(
   { clientFor, quota, fullHistory }: Dependencies,
-  item: ClaimedItem,
+  { item, notes, asked, signal }: Attempt,
   outputsize: FetchedOutputsize,
-  { notes, asked, signal }: Attempt,
 ): Promise<Fetched> {
   const { symbol } = item
   asked.outputsize = outputsize

@@ -6,7 +6,7 @@ import { blockUntil, recordDailyRefusal, refuseAccess } from '@stockpile/db/ledg
 import { limitsText } from '@stockpile/db/limits'
 import type { Logger } from 'pino'
 import type { Limit } from '@stockpile/domain/limit'
-import { withoutSymbol } from './outage.js'
+import { withoutSymbol } from './outage-backoff.js'
 
 interface Dependencies {
   db: Connection['db']
@@ -15,22 +15,26 @@ interface Dependencies {
   logger: Logger
 }
 
-/** Why everything waits. A server that asks to slow down says for how long, which is told beside how long it is believed. */
-export function blockDetail(error: AlphaVantageError, symbol: string): string {
+/**
+ * Why everything waits after a refusal. Of a server that asks to slow down the message is told, which says for how long the
+ * server asked, and how long it is believed.
+ */
+export function blockReason(error: AlphaVantageError, symbol: string): string {
   return error.class === 'throttled' ? withoutSymbol(error, symbol) : DISPOSITIONS[error.class].meaning
 }
 
 /**
- * The provider's word overrules the book: what it refuses is remembered for all workers with this key, and through restarts.
- * @param request that was refused: its id in the book, and the fingerprint of its key
+ * Records in the ledger what a refusal means for later requests, for all workers with this key and across restarts: the
+ * provider's answer overrules what the ledger has counted. A refusal that concerns one symbol alone records nothing.
+ * @param request the refused request: its id in the ledger, and the fingerprint of its key
  */
-export async function bookRefusal(
+export async function recordRefusal(
   { db, plan, limits, logger }: Dependencies,
   { id, fingerprint, symbol }: { id: number; fingerprint: string; symbol: string },
   error: AlphaVantageError,
 ): Promise<void> {
   const refusal = error.class
-  const detail = blockDetail(error, symbol)
+  const detail = blockReason(error, symbol)
   if (refusal === 'daily_limit') {
     const saidPerDay = requestsPerDayIn(error.evidence ?? '')
     if (contradicts(saidPerDay, limits)) {
@@ -54,7 +58,7 @@ function contradicts(saidPerDay: number | null, limits: readonly Limit[]): saidP
   return saidPerDay !== null && saidPerDay !== planned
 }
 
-/** How long a refusal keeps everything from being sent: a minute's for as long as this plan's minute is. */
+/** How long a refusal keeps everything from being sent; after a minute's limit as long as this plan's minute lasts. */
 function pauseMs(refusal: RefusalClass, waitMs: number, limits: readonly Limit[]): number {
   const minute = limits.find((limit) => limit.name === 'minute')
   return refusal === 'minute_limit' && minute !== undefined ? minute.windowMs + minute.marginMs : waitMs

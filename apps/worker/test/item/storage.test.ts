@@ -11,7 +11,8 @@ import { waitFor } from '@stockpile/test-harness/process'
 import { queueBackends } from '@stockpile/test-harness/redis'
 import pino from 'pino'
 import { describe, expect, test } from 'vitest'
-import { AnswerKeeper } from '../../src/item/answer-keeper.js'
+import { keepUntilStored } from '../../src/item/keep-answer.js'
+import { StorageHealth } from '../../src/quota/storage-health.js'
 import { symbolNames, useSystem } from '../system.js'
 
 const DEADLINE_MS = 30_000
@@ -154,25 +155,25 @@ describe.each(queueBackends())('rows that cannot be stored, the queue on $name',
     await refuse('53100')
     const opened: string[] = []
     const logger = pino({ level: 'silent' })
-    const keeper = new AnswerKeeper({
+    const storage = new StorageHealth({
       db: system.db,
       onClosed: () => opened.push('closed'),
       onOpened: () => opened.push('opened'),
       logger,
     })
     const { signal } = new AbortController()
-    const kept = keeper.keep(() => tryToStore(system.db), { signal, log: logger })
+    const kept = keepUntilStored(storage, () => tryToStore(system.db), { signal, log: logger })
     await closed()
-    await keeper.keep(() => system.db.execute('UPDATE provider_state SET plan = plan'), {
+    await keepUntilStored(storage, () => system.db.execute('UPDATE provider_state SET plan = plan'), {
       signal,
       log: logger,
     })
-    expect(keeper.wait).toMatchObject({ for: 'storage' })
+    expect(storage.wait).toMatchObject({ for: 'storage' })
     expect(await readStorageState(system.db)).toMatchObject({ class: 'disk_full' })
     expect(opened).not.toContain('opened')
     await accept()
     await kept
-    expect(keeper.wait).toBeNull()
+    expect(storage.wait).toBeNull()
     await waitFor(async () => (await readStorageState(system.db)) === null || undefined, {
       deadlineMs: DEADLINE_MS,
       what: 'the end of the mark',

@@ -2,8 +2,8 @@ import { limitsFor } from '@stockpile/db/limits'
 import { waitFor } from '@stockpile/test-harness/process'
 import { pino } from 'pino'
 import { expect, test } from 'vitest'
-import { AnswerKeeper } from '../../src/item/answer-keeper.js'
 import { createQuota } from '../../src/quota/quota.js'
+import { StorageHealth } from '../../src/quota/storage-health.js'
 import { useSystem } from '../system.js'
 
 const DEADLINE_MS = 10_000
@@ -18,7 +18,7 @@ test('a request that leaves late is booked as sent when it leaves, though its an
     apiKey: async () => 'key',
     plan: '75',
     limits,
-    storage: new AnswerKeeper({ db, onClosed: () => {}, onOpened: () => {}, logger }),
+    storage: new StorageHealth({ db, onClosed: () => {}, onOpened: () => {}, logger }),
     onFreed: () => {},
     logger,
   })

@@ -1,29 +1,29 @@
 import { limitsFor } from '@stockpile/db/limits'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { Lateness } from '../../src/quota/slot-lateness.js'
+import { SlotLateness } from '../../src/quota/slot-lateness.js'
 
 const limits = limitsFor({ perSecond: 20, perMinute: 1_200, perDay: 0 })
 const TOLERANCE_MS = 45
 
-/** Asks at once, hears after the way there and back and the server's wait for its lock, wakes so late after its slot. */
+/** How late a slot is judged that was answered after the way there and back and the server's lock, and woken for `lateMs` late. */
 function wake(
-  lateness: Lateness,
+  lateness: SlotLateness,
   { wayMs, lockMs, slotInMs, lateMs }: { wayMs: number; lockMs: number; slotInMs: number; lateMs: number },
 ): number {
-  const asked = lateness.start()
+  const timing = lateness.start()
   const slot = { slotMs: lockMs + slotInMs, waitMs: slotInMs }
   vi.advanceTimersByTime(wayMs + lockMs)
-  asked.answered(slot)
+  timing.answered(slot)
   vi.advanceTimersByTime(slot.waitMs + lateMs)
-  return asked.lateMs(slot.slotMs)
+  return timing.lateMs()
 }
 
 describe("a slot's owner", () => {
   const usual = { wayMs: 5, lockMs: 0, slotInMs: 0, lateMs: 0 }
-  /** One that has asked often enough to know the way. */
+  /** The judge of a process that has asked often enough to know how long the way takes. */
   const experienced = (wayMs: number) => {
-    const lateness = new Lateness(limits)
+    const lateness = new SlotLateness(limits)
     for (let time = 0; time < 10; time += 1) wake(lateness, { ...usual, wayMs })
     return lateness
   }
@@ -50,7 +50,7 @@ describe("a slot's owner", () => {
   })
 
   test('does not take its own first answers, which a starting process hears late, for the way', () => {
-    expect(wake(new Lateness(limits), { ...usual, wayMs: 500 })).toBe(500)
+    expect(wake(new SlotLateness(limits), { ...usual, wayMs: 500 })).toBe(500)
   })
 
   test('comes to terms with a way that has become longer for good, but not with being slow itself', () => {
@@ -62,7 +62,7 @@ describe("a slot's owner", () => {
   })
 
   test('is never late where there is no limit', () => {
-    const lateness = new Lateness(limitsFor({ perSecond: 0, perMinute: 0, perDay: 0 }))
+    const lateness = new SlotLateness(limitsFor({ perSecond: 0, perMinute: 0, perDay: 0 }))
     expect(wake(lateness, { wayMs: 5_000, lockMs: 0, slotInMs: 0, lateMs: 60_000 })).toBe(0)
   })
 })

@@ -1,39 +1,39 @@
-import { tick } from '@stockpile/time/wait'
 import { withoutParameters } from '@stockpile/db/connection'
 import type { Connection } from '@stockpile/db/connection'
 import { uncountLoneLoss } from '@stockpile/db/items'
+import { tick } from '@stockpile/time/wait'
 import type { Logger } from 'pino'
 
-/** What is known of an item that a worker took alone and could not put back. */
-type Taken = Parameters<typeof uncountLoneLoss>[1]
+type UnreleasedItem = Parameters<typeof uncountLoneLoss>[1]
 
 const EXCUSE_INTERVAL_MS = 1_000
 
 /**
- * Items that this worker took alone and could not put back, since PostgreSQL was away. Whoever takes one of them over would
- * take this worker for lost, and the item for what killed it: as soon as PostgreSQL answers, it is told otherwise.
+ * Remembers items that this worker took alone and could not release, since PostgreSQL was away. Another worker that takes
+ * such an item over would count this worker as killed by the item; `excuse` tells PostgreSQL that this worker lives.
  */
-export class Postponed {
+export class UnreleasedItems {
   readonly #db: Connection['db']
   readonly #logger: Logger
-  readonly #items = new Map<number, Taken>()
+  readonly #items = new Map<number, UnreleasedItem>()
 
   constructor({ db, logger }: { db: Connection['db']; logger: Logger }) {
     this.#db = db
     this.#logger = logger
   }
 
-  note({ id, claim }: Pick<Taken, 'claim'> & { id: number | null }): void {
+  /** @param item its `id` is null for a job that has no item, which needs no excuse */
+  note({ id, claim }: Pick<UnreleasedItem, 'claim'> & { id: number | null }): void {
     if (id !== null) this.#items.set(id, { id, claim })
   }
 
   /**
-   * Excuses them. Before this worker takes an item, so that its own are never counted against.
+   * Excuses all of them. A worker calls this before it takes an item, so that no loss is counted against its own items.
    * @throws when PostgreSQL is still away
    */
   async excuse(): Promise<void> {
     for (const [id, item] of this.#items) {
-      // Not twice at a time.
+      // Deleted first, so that two calls at the same time do not excuse an item twice.
       this.#items.delete(id)
       try {
         await uncountLoneLoss(this.#db, item)
@@ -44,7 +44,7 @@ export class Postponed {
     }
   }
 
-  /** Excuses them as soon as it can, until `signal` aborts: another worker may be the first to take one. */
+  /** Excuses them as soon as PostgreSQL answers, until `signal` aborts: another worker may be the first to take one. */
   async watch(signal: AbortSignal): Promise<void> {
     while (await tick(EXCUSE_INTERVAL_MS, signal))
       await this.excuse().catch((error: unknown) =>

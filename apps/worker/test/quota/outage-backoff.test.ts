@@ -6,7 +6,7 @@ import { limitsFor } from '@stockpile/db/limits'
 import { waitFor } from '@stockpile/test-harness/process'
 import { queueBackends } from '@stockpile/test-harness/redis'
 import { describe, expect, test } from 'vitest'
-import { isUnanswered, probeWaits } from '../../src/quota/outage.js'
+import { isUnanswered, probeWaits } from '../../src/quota/outage-backoff.js'
 import { symbolNames, useSystem } from '../system.js'
 
 const DEADLINE_MS = 60_000
