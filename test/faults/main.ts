@@ -1,9 +1,9 @@
-import { runControls } from './controls.js'
-import { parsePlan } from './plan.js'
-import { runRow } from './run-row.js'
-import type { Result } from './run-row.js'
-import { startServers } from './servers.js'
-import { HEADER, lineOf } from './table.js'
+import { runControls } from './matrix/controls.js'
+import { parsePlan } from './matrix/plan.js'
+import { runScenario } from './matrix/run-scenario.js'
+import type { Result } from './matrix/run-scenario.js'
+import { startServers } from './environment/servers.js'
+import { HEADER, lineOf } from './matrix/table.js'
 
 /** `pnpm faults`: injects each fault of the matrix into real processes and says whether the system survived it. */
 const plan = parsePlan(process.argv.slice(2))
@@ -21,7 +21,7 @@ if ('usage' in plan) {
     const left = [...plan.runs]
     const work = async () => {
       for (let next = left.shift(); next !== undefined && !interrupted.signal.aborted; next = left.shift()) {
-        const result = await runRow(servers, next.row, { ...next, keep: plan.keep })
+        const result = await runScenario(servers, next.scenario, { ...next, keep: plan.keep })
         results.push(result)
         console.log(lineOf(result))
       }

@@ -1,0 +1,116 @@
+import { readFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { pgOptions } from '@stockpile/db/driver-options'
+import { migrate } from '@stockpile/db/migrate'
+import { startEmbeddedPostgres } from '@stockpile/embedded-postgres'
+import { prepareRoles } from '@stockpile/db/roles'
+import { PROCESS_ROLES } from '@stockpile/test-harness/database'
+import { migrateQueue, QUEUE_SCHEMA } from '@stockpile/queue/backend'
+import { waitFor } from '@stockpile/test-harness/process'
+import postgres from 'postgres'
+import type { Watchdog } from '../../servers/watchdog.js'
+
+export interface PostgresServer {
+  /** A database's address for its owner, who migrates; the programs under test have roles of their own in it. */
+  appUrlOf(database: string): string
+  adminUrlOf(database: string): string
+  /** A copy of the migrated template, or with `empty` a database without any table. */
+  createDatabase(name: string, options?: { empty?: boolean }): Promise<void>
+  log(): Promise<string>
+  /** As a crash: no transaction is finished, no connection is ended politely. Nothing when it has ended by itself. */
+  crash(): Promise<void>
+  /** After a crash, on the same data; on another port. */
+  restart(): Promise<void>
+  stop(): Promise<void>
+}
+
+const TEMPLATE = 'template_faults'
+/** Of the owner of all tables. */
+const ROLE = 'stockpile_app'
+/** SQL: lets each of the programs under test have so many connections at most; -1: any number. */
+export function limitConnections(connections: number): string {
+  return ['stockpile_api', 'stockpile_worker']
+    .map((role) => `ALTER ROLE ${role} CONNECTION LIMIT ${connections}`)
+    .join('; ')
+}
+/** Without fsync, since the machine does not lose power; all else is as in production, so that a crash loses nothing. */
+const SETTINGS = { fsync: 'off', max_connections: '200', shared_buffers: '128MB' }
+const CRASH_DEADLINE_MS = 15_000
+
+/** @param variables that the server gets */
+export async function startPostgres(
+  directory: string,
+  watchdog: Watchdog,
+  variables: Record<string, string> = {},
+): Promise<PostgresServer> {
+  const start = async () => {
+    const started = await startEmbeddedPostgres({ directory, settings: SETTINGS, variables })
+    watchdog.guard(started.pid, started.folder)
+    return started
+  }
+  let server = await start()
+  const urlOf = (database: string, user?: string) => {
+    const url = new URL(server.url)
+    url.pathname = `/${database}`
+    if (user !== undefined) url.username = url.password = user
+    return url.href
+  }
+  const asAdmin = async (work: (sql: postgres.Sql) => Promise<unknown>) => {
+    const sql = postgres(server.url, { max: 1, onnotice: () => {} })
+    try {
+      await work(sql)
+    } finally {
+      await sql.end({ timeout: 5 })
+    }
+  }
+  const stop = async () => {
+    await server.stop()
+    await rm(server.folder, { recursive: true, force: true })
+  }
+  try {
+    await asAdmin(async (sql) => {
+      await sql.unsafe(`CREATE ROLE ${ROLE} LOGIN PASSWORD '${ROLE}'`)
+      await sql.unsafe(`CREATE DATABASE ${TEMPLATE} OWNER ${ROLE}`)
+    })
+    await migrate(urlOf(TEMPLATE, ROLE))
+    await migrateQueue(pgOptions(urlOf(TEMPLATE, ROLE)))
+    await prepareRoles(urlOf(TEMPLATE), {
+      roles: PROCESS_ROLES,
+      passwords: PROCESS_ROLES,
+      queueSchema: QUEUE_SCHEMA,
+    })
+  } catch (error) {
+    await stop()
+    throw error
+  }
+  return {
+    appUrlOf: (database) => urlOf(database, ROLE),
+    adminUrlOf: (database) => urlOf(database),
+    createDatabase: (name, { empty = false } = {}) =>
+      asAdmin((sql) =>
+        sql.unsafe(
+          `CREATE DATABASE ${name} OWNER ${ROLE} TEMPLATE ${empty ? 'template0' : `${TEMPLATE} STRATEGY file_copy`}`,
+        ),
+      ),
+    log: () => readFile(join(server.folder, 'postgres.log'), 'utf8'),
+    async crash() {
+      if (isAlive(server.pid)) process.kill(server.pid, 'SIGQUIT')
+      await waitFor(() => !isAlive(server.pid), {
+        deadlineMs: CRASH_DEADLINE_MS,
+        what: 'the end of PostgreSQL',
+      })
+    },
+    async restart() {
+      server = await start()
+    },
+    stop,
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}

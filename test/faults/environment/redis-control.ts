@@ -1,0 +1,75 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { startRedis } from '@stockpile/test-harness/redis-server'
+import type { RedisProgram, RedisServer } from '@stockpile/test-harness/redis-server'
+import { Redis } from 'ioredis'
+import type { Watchdog } from '../../servers/watchdog.js'
+
+/** A Redis of one environment's own, to be killed, frozen, emptied and filled. */
+export interface RedisControl {
+  url: string
+  /** Where it keeps its files. */
+  folder: string
+  kill: () => Promise<void>
+  /** After a kill, on the same port and folder. */
+  start: () => Promise<void>
+  freeze: () => void
+  thaw: () => void
+  /** Waits while it is away. */
+  ask: <T>(work: (redis: Redis) => Promise<T>) => Promise<T>
+  /** All that it holds, as it lies on disk: a snapshot of now and, where it keeps one, the file of all commands. */
+  dump: () => Promise<string>
+  close: () => Promise<void>
+}
+
+const ASK_DEADLINE_MS = 30_000
+
+export async function startRedisControl(
+  program: RedisProgram,
+  folder: string,
+  watchdog: Watchdog,
+  settings: Record<string, string> = {},
+): Promise<RedisControl> {
+  // What lies on disk is to be read as text.
+  const all = { ...settings, rdbcompression: 'no' }
+  let server: RedisServer | undefined = await startRedis(program, folder, all)
+  const { url } = server
+  watchdog.guard(server.pid, folder)
+  const signal = (name: NodeJS.Signals) => {
+    if (server !== undefined) process.kill(server.pid, name)
+  }
+  const kill = async () => {
+    await server?.stop()
+    server = undefined
+  }
+  async function ask<T>(work: (redis: Redis) => Promise<T>): Promise<T> {
+    const redis = new Redis(url, { commandTimeout: ASK_DEADLINE_MS, maxRetriesPerRequest: null })
+    redis.on('error', () => {})
+    try {
+      return await work(redis)
+    } finally {
+      redis.disconnect()
+    }
+  }
+  return {
+    url,
+    folder,
+    kill,
+    async start() {
+      server = await startRedis(program, folder, { ...all, port: new URL(url).port })
+      watchdog.guard(server.pid, folder)
+    },
+    freeze: () => signal('SIGSTOP'),
+    thaw: () => signal('SIGCONT'),
+    ask,
+    async dump() {
+      await ask((redis) => redis.save())
+      const files = await readdir(folder, { recursive: true, withFileTypes: true })
+      const texts = files
+        .filter((file) => file.isFile())
+        .map((file) => readFile(join(file.parentPath, file.name), 'latin1'))
+      return (await Promise.all(texts)).join('\n')
+    },
+    close: kill,
+  }
+}

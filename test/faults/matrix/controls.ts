@@ -1,0 +1,192 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Backend } from '../environment/backends.js'
+
+/** A guarantee's keeper taken out of the built programs, and the scenario that must notice. */
+interface Control {
+  removed: string
+  cuts: Cut[]
+  scenario: number
+  backend: Backend
+  /** What the scenario must complain of, all of it: that it fails for another reason proves nothing. */
+  complaints: RegExp[]
+}
+
+interface Cut {
+  /** In the build, from the repository's root. */
+  file: string
+  /** Exactly as it stands there, once. */
+  text: string
+  replacement: string
+}
+
+const NO_REDACTION: Cut = {
+  file: 'packages/alphavantage/dist/text/redact.js',
+  text: 'return (text) => patterns.reduce((rest, pattern) => rest.replace(pattern, PLACEHOLDER), text);',
+  replacement: 'return (text) => text;',
+}
+const EVIDENCE_EVERYWHERE: Cut = {
+  file: 'apps/worker/dist/item/failures.js',
+  text: 'detail: error.message,',
+  replacement: 'detail: error.message + error.evidence,',
+}
+
+const CONTROLS: Control[] = [
+  {
+    removed: 'the dispatcher (outbox)',
+    cuts: [
+      {
+        file: 'apps/worker/dist/background/dispatcher.js',
+        text: 'export async function runDispatcher(dependencies, signal) {',
+        replacement: 'export async function runDispatcher(dependencies, signal) { return;',
+      },
+    ],
+    scenario: 8,
+    backend: 'redis',
+    complaints: [/in vain for the end of everything accepted/],
+  },
+  {
+    removed: 'the fence',
+    cuts: [
+      {
+        file: 'packages/db/dist/runs/claim.js',
+        text: "AND claim = ${item.claim} AND state = 'running' RETURNING id",
+        replacement: 'RETURNING id',
+      },
+    ],
+    scenario: 4,
+    backend: 'redis',
+    complaints: [/in vain for the refusal|I2: IBM/],
+  },
+  {
+    removed: 'the migration lock',
+    cuts: [
+      {
+        file: 'packages/db/dist/migrate/migrate.js',
+        text: 'await db.execute(sql `SELECT pg_advisory_lock(${MIGRATION_LOCK}::bigint)`);',
+        replacement: '',
+      },
+    ],
+    scenario: 35,
+    backend: 'postgres',
+    complaints: [/Exits: .*1/],
+  },
+  {
+    removed: 'every fifth request',
+    cuts: [
+      {
+        file: 'apps/worker/dist/item/process-item.js',
+        text: 'if (item.needless !== null)',
+        replacement:
+          "if (item.id % 5 === 0) return await settle(dependencies, attempt, 'up_to_date');\n            if (item.needless !== null)",
+      },
+    ],
+    scenario: 7,
+    backend: 'redis',
+    complaints: [/I2: item \d+ \(\w+\) ended as up_to_date, and no other item had fetched it/],
+  },
+  {
+    removed: 'the redaction',
+    cuts: [NO_REDACTION],
+    scenario: 28,
+    backend: 'redis',
+    complaints: [
+      /I5: the key is in the table public\.ingest_failures/,
+      /I5: the key is in the answer to \/api\/failures/,
+    ],
+  },
+  {
+    // Redaction is not all that keeps the key out of these: what the provider said does not go there.
+    removed: 'it, evidence in log and job',
+    cuts: [NO_REDACTION, EVIDENCE_EVERYWHERE],
+    scenario: 28,
+    backend: 'redis',
+    complaints: [
+      /I5: the key is in the log/,
+      /I5: the key is in Redis/,
+      /I5: the key is in the answer to \/queues\/api/,
+    ],
+  },
+]
+
+const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
+/** What the suite and the programs consist of. */
+const COPIED = ['apps', 'packages', 'test', 'package.json', 'tsconfig.json', 'tsconfig.base.json']
+const SCENARIO_TIMEOUT_MS = 400_000
+
+/**
+ * Shows that the suite would notice: runs a copy of the repository from which one thing was cut, and expects the scenario
+ * to fail. Nothing in the programs knows of this. Prints a table.
+ * @returns whether all went red
+ */
+export async function runControls(): Promise<boolean> {
+  let red = 0
+  for (const control of CONTROLS) {
+    const unproven = (error: unknown): Verdict => ({ color: 'UNPROVEN', why: String(error) })
+    const { color, why } = await judge(control).catch(unproven)
+    if (color === 'red') red += 1
+    console.log(
+      `${color.padEnd(8)}  without ${control.removed.padEnd(24)}  scenario ${String(control.scenario).padStart(2)}  ${why}`,
+    )
+  }
+  console.log(`${red} of ${CONTROLS.length} went red`)
+  return red === CONTROLS.length
+}
+
+/** Green: the scenario survived without it. Unproven: it was not removed, or the scenario fell over something else. */
+interface Verdict {
+  color: 'red' | 'GREEN' | 'UNPROVEN'
+  why: string
+}
+
+async function judge(control: Control): Promise<Verdict> {
+  const copy = await mkdtemp(join(tmpdir(), 'stockpile-control-'))
+  try {
+    for (const name of COPIED)
+      await cp(join(ROOT, name), join(copy, name), { recursive: true, verbatimSymlinks: true })
+    // Links between packages are relative, and so lead to the copy; those to dependencies lead here.
+    await symlink(join(ROOT, 'node_modules'), join(copy, 'node_modules'))
+    for (const cut of control.cuts) await cutOut(cut, join(copy, cut.file))
+    const { code, output } = await runScenario(copy, control)
+    if (code === 0) return { color: 'GREEN', why: 'the scenario survived' }
+    const missing = control.complaints.filter((complaint) => !complaint.test(output))
+    if (missing.length > 0)
+      return { color: 'UNPROVEN', why: `the scenario said nothing like ${missing.join(' and ')}:\n${output}` }
+    const found = output.split('\n').filter((line) => control.complaints.some((one) => one.test(line)))
+    return { color: 'red', why: found.map((line) => line.trim().slice(0, 120)).join('; ') }
+  } finally {
+    await rm(copy, { recursive: true, force: true })
+  }
+}
+
+async function cutOut({ text, replacement }: Cut, file: string): Promise<void> {
+  const built = await readFile(file, 'utf8')
+  const found = built.split(text).length - 1
+  if (found !== 1)
+    throw new Error(`${file} has ${found} places like "${text}", not 1: adapt the control to the build`)
+  await writeFile(
+    file,
+    built.replace(text, () => replacement),
+  )
+}
+
+async function runScenario(
+  root: string,
+  { scenario, backend }: Control,
+): Promise<{ code: unknown; output: string }> {
+  const args = ['test/faults/main.ts', '--scenario', String(scenario), '--backend', backend]
+  const child = spawn(process.execPath, ['--conditions=source', '--import', 'tsx', ...args], {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: SCENARIO_TIMEOUT_MS,
+  })
+  let output = ''
+  child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()))
+  child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()))
+  const ended: unknown[] = await once(child, 'close')
+  return { code: ended[0], output }
+}

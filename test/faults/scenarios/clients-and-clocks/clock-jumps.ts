@@ -1,0 +1,86 @@
+import { deepEqual, equal, ok } from 'node:assert/strict'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { z } from 'zod'
+import { RECOVERY_LIMIT_MS } from '../scenario.js'
+import { BACKENDS } from '../../environment/backends.js'
+import type { Scenario } from '../scenario.js'
+import { symbols } from '../../environment/symbols.js'
+import type { Environment } from '../../environment/environment.js'
+
+const AHEAD_HOURS = 3
+const AHEAD_MS = 20_000
+const HOUR_MS = 3_600_000
+const SETTLED_MS = 5_000
+
+const jump = z.object({
+  msg: z.literal("the database's clock was set: the ledger moves along, and no limit is exceeded"),
+  jumpMs: z.number(),
+})
+
+export const clockJumps: Scenario = {
+  number: 44,
+  title:
+    "the machine's clock jumps three hours ahead for 20 s and back: work goes on within seconds of both, and the log says so",
+  // Redis does not start under libfaketime, and keeps the right time.
+  backends: BACKENDS,
+  environment: {
+    workers: 2,
+    ownPostgres: true,
+    settableClock: true,
+    // A minute has room for fewer than its seconds: a window that is forgotten would let too many out.
+    limits: { perSecond: 2, perMinute: 110, perDay: 0 },
+  },
+  async run(environment) {
+    const { clock, http, simulator, sql, until, drained } = environment
+    if (clock === null) return { skipped: 'There is no libfaketime: install faketime.' }
+    // Older than the jump is far: what lies in the past of both clocks must come back as well.
+    const [old] = await sql<{ id: string }[]>`
+      INSERT INTO provider_requests (slot_at, outcome) VALUES (now() - interval '5 hours', 'accepted') RETURNING id`
+    const all = symbols(130)
+    const { id } = await http.ingest(all)
+    await until('work', () => simulator.arrivals().length > 10)
+
+    /** Until the next request that was not on its way already. */
+    const goesOn = async (ahead: number) => {
+      await clock.set(ahead)
+      const setAt = performance.now()
+      const before = simulator.arrivals().length
+      await until(
+        'work after the jump',
+        () => simulator.arrivals().length > before + environment.limits.perSecond,
+      )
+      return Math.round(performance.now() - setAt)
+    }
+    const forthMs = await goesOn(AHEAD_HOURS)
+    await sleep(Math.max(0, AHEAD_MS - forthMs))
+    const backMs = await goesOn(0)
+    ok(simulator.arrivals().length < all.length, 'Everything was sent before the clock was put right')
+
+    await sleep(SETTLED_MS)
+    deepEqual(
+      noted(environment).map((ms) => Math.round(ms / HOUR_MS)),
+      [AHEAD_HOURS, -AHEAD_HOURS],
+      'the jumps in the logs',
+    )
+    const [aged] = await sql<{ hours: number }[]>`
+      SELECT round(extract(epoch FROM now() - slot_at) / 3600, 1)::float8 AS hours FROM provider_requests WHERE id = ${old?.id ?? '0'}`
+    equal(aged?.hours, 5, 'hours since a request of five hours ago')
+    await drained(300_000)
+    equal((await http.run(id)).status, 'succeeded')
+    await until('readiness', async () => (await http.request('/readyz')).text.includes('"status":"ready"'))
+
+    // What was stored while the clock was ahead is in order with the right one.
+    await http.ingest(all, { force: true })
+    await drained(300_000)
+    return { recoveryMs: Math.max(forthMs, backMs), recoveryLimitMs: RECOVERY_LIMIT_MS }
+  },
+}
+
+/** The jumps that workers say they have seen, in milliseconds, as one after the other. */
+function noted({ programs }: Environment): number[] {
+  const lines = programs.outputs().flatMap((output) => output.split('\n'))
+  return lines
+    .filter((line) => line.includes('clock was set'))
+    .map((line) => jump.parse(JSON.parse(line)).jumpMs)
+    .toSorted((one, other) => other - one)
+}
