@@ -1,61 +1,45 @@
-import { writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { PlanLimits } from '@stockpile/domain/limit'
-import { startSimulator } from '@stockpile/alphavantage/simulator'
 import type { Arrival, Simulator } from '@stockpile/alphavantage/simulator'
-import { urlAs } from '@stockpile/test-harness/database'
-import { waitFor } from '@stockpile/test-harness/process'
-import { pgOptions } from '@stockpile/db/driver-options'
-import { chooseBackend } from '@stockpile/queue/backend'
-import { openQueue } from '@stockpile/queue/queue'
-import type { IngestQueue, Opened } from '@stockpile/queue/queue'
-import { startProxy } from '@stockpile/test-harness/proxy'
+import type { IngestQueue } from '@stockpile/queue/queue'
 import type { Proxy } from '@stockpile/test-harness/proxy'
-import postgres from 'postgres'
-import { watchArrivals } from './arrival-bounds.js'
-import type { ArrivalBounds } from './arrival-bounds.js'
-import { API_KEY } from './canary.js'
-import { startSettableClock } from '../../servers/settable-clock.js'
+import type postgres from 'postgres'
 import type { SettableClock } from '../../servers/settable-clock.js'
-import { createHttp } from './http.js'
+import type { ArrivalBounds } from './arrival-bounds.js'
+import type { Backend } from './backends.js'
+import type { CauseWatch } from './cause-watch.js'
 import type { Http } from './http.js'
-import { startPostgres } from './postgres-server.js'
 import type { PostgresServer } from './postgres-server.js'
-import { createPrograms } from './programs.js'
 import type { Programs } from './programs.js'
-import { postgresQueue, redisQueue } from './queue-control.js'
 import type { QueueControl } from './queue-control.js'
 import type { Random } from './random.js'
-import { startRedisControl } from './redis-control.js'
 import type { RedisControl } from './redis-control.js'
-import type { Backend } from './backends.js'
 import type { Servers } from './servers.js'
-import { watchCauses } from './cause-watch.js'
-import type { CauseWatch } from './cause-watch.js'
 
 export interface EnvironmentOptions {
-  /** Started before the row runs; 1 by default, and the API. 0 with `api: false`: the row starts all itself. */
+  /** Workers that are started with the environment; 1 by default. 0 with `api: false`: the scenario starts every program itself. */
   workers?: number
+  /** Whether the API is started with the environment; true by default. */
   api?: boolean
+  /** Requests of one worker at a time; 4 by default. */
   concurrency?: number
-  /** Of the workers, and what I4 judges by; 10 a second by default. */
+  /** The limits that the workers keep and that I4 judges by; 10 requests a second by default. */
   limits?: PlanLimits
-  /** Of the simulator. */
+  /** How long the simulator takes to answer. */
   latencyMs?: number
-  /** A TCP proxy between the programs and the server. */
+  /** Servers that the programs reach through a TCP proxy. */
   proxies?: readonly ('postgres' | 'redis')[]
-  /** A server of its own, to be stopped; always behind a proxy. */
+  /** Gives the environment a PostgreSQL server that it may stop, always behind a proxy; by default all environments share one. */
   ownPostgres?: boolean
   redisSettings?: Record<string, string>
-  /** PostgreSQL, the API and the workers have one clock of the environment's own; with `ownPostgres`. Redis does not start with another. */
+  /** Gives PostgreSQL, the API and the workers one clock that can be set; needs `ownPostgres`. Redis does not start with such a clock. */
   settableClock?: boolean
-  /** The workers read the key from `environment.keyFile`, else it is in their environment. */
+  /** Makes the workers read the key from `Environment.keyFile`; by default the key is in a variable. */
   keyFile?: boolean
-  /** The row makes the database or the queue go away: 503 with Retry-After is a proper answer. */
+  /** Whether 503 with Retry-After is a proper answer, since the scenario makes the database or the queue go away. */
   allows503?: boolean
 }
 
-/** One system, apart from all others. */
+/** One running system under test, with servers, processes and an upstream, apart from all others. */
 export interface Environment {
   backend: Backend
   random: Random
@@ -64,9 +48,10 @@ export interface Environment {
   servers: Servers
   /** A superuser's connections to the database, past the proxy. */
   sql: postgres.Sql
-  /** As the programs under test reach it, for its owner. */
+  /** The owner's address of the database, as the programs under test reach it. */
   databaseUrl: string
   postgres: PostgresServer
+  /** Undefined when the programs reach PostgreSQL directly. */
   postgresProxy: Proxy | undefined
   /** Null when the queue is in PostgreSQL. */
   redis: RedisControl | null
@@ -76,184 +61,22 @@ export interface Environment {
   /** Null without `settableClock`, and where there is no libfaketime. */
   clock: SettableClock | null
   queue: QueueControl
-  /** The queue itself, to look into or to put something there. */
+  /** The queue itself, to read its jobs or to add one. */
   jobs: () => IngestQueue
   programs: Programs
   http: Http
   causes: CauseWatch
   simulator: Simulator
+  /** The file with the API key; the workers read it only with the option `keyFile`. */
   keyFile: string
-  /** Calls back at each request that reaches the upstream, before it is answered. */
+  /** Adds a listener that is called for each request that reaches the upstream, before the answer. */
   onArrival: (listener: (arrival: Arrival) => void) => void
-  /** Asks until it is so. Generous by default: nothing is proven by a deadline of a busy machine. */
+  /** Repeats a question until its answer is truthy. Generous by default: a deadline that a busy machine misses proves nothing. */
   until: (what: string, ask: () => unknown, deadlineMs?: number) => Promise<void>
-  /** Until everything that was accepted has ended. */
+  /** Resolves when every accepted item has ended. */
   drained: (deadlineMs?: number) => Promise<void>
   arrivalBounds: ArrivalBounds
-  /** When days of the limit began, after the first: epoch milliseconds. See `passDays`. */
+  /** When the provider's days after the first began, in epoch milliseconds; `passDays` of the soak adds them. */
   dayBegins: number[]
   close: () => Promise<void>
-}
-
-const DEFAULT_LIMITS: PlanLimits = { perSecond: 10, perMinute: 0, perDay: 0 }
-const DEADLINE_MS = 60_000
-/** All those of `Environment.sql`. */
-export const ADMIN_CONNECTIONS = 8
-const QUEUE_PREFIX = 'faults'
-
-/** @param name of its database and folder: small letters, digits and _ */
-export async function createEnvironment(
-  servers: Servers,
-  options: EnvironmentOptions,
-  { name, backend, random }: { name: string; backend: Backend; random: Random },
-): Promise<Environment> {
-  const closers: (() => Promise<unknown>)[] = []
-  const close = async () => {
-    for (const one of closers.splice(0).toReversed()) await one()
-  }
-  try {
-    return await build()
-  } catch (error) {
-    await close()
-    throw error
-  }
-
-  async function build(): Promise<Environment> {
-    const { watchdog } = servers
-    const limits = options.limits ?? DEFAULT_LIMITS
-    const keyFile = join(servers.folder, `${name}.key`)
-    await writeFile(keyFile, API_KEY)
-
-    const clock = options.settableClock
-      ? await startSettableClock(join(servers.folder, `${name}_clock`)).catch(() => null)
-      : null
-    const variables = clock?.variables ?? {}
-    const server = options.ownPostgres
-      ? await startPostgres(join(servers.folder, `${name}_postgres`), watchdog, variables)
-      : servers.postgres
-    if (server !== servers.postgres) closers.push(() => server.stop())
-    await server.createDatabase(name)
-    // A server that is stopped comes back on another port.
-    const adminProxy = options.ownPostgres ? await startProxy(server.adminUrlOf(name)) : undefined
-    if (adminProxy !== undefined) closers.push(() => adminProxy.close())
-    const adminUrl = adminProxy?.url ?? server.adminUrlOf(name)
-    const sql = postgres(adminUrl, { max: ADMIN_CONNECTIONS, onnotice: () => {}, backoff: () => 0.1 })
-    closers.push(() => sql.end({ timeout: 5 }))
-
-    const proxied = async (kind: 'postgres' | 'redis', target: string) => {
-      if (!options.proxies?.includes(kind) && !(kind === 'postgres' && options.ownPostgres)) return undefined
-      const proxy = await startProxy(target)
-      closers.push(() => proxy.close())
-      return proxy
-    }
-    const postgresProxy = await proxied('postgres', server.appUrlOf(name))
-    const databaseUrl = postgresProxy?.url ?? server.appUrlOf(name)
-    const redisFolder = join(servers.folder, `${name}_redis`)
-    const redis =
-      backend === 'redis'
-        ? await startRedisControl(servers.redisProgram, redisFolder, watchdog, options.redisSettings)
-        : null
-    if (redis !== null) closers.push(() => redis.close())
-    const redisProxy = redis === null ? undefined : await proxied('redis', redis.url)
-
-    const arrivalBounds = watchArrivals()
-    closers.push(async () => arrivalBounds.close())
-    const listeners = [arrivalBounds.note]
-    const simulator = await startSimulator({
-      now: servers.now,
-      latencyMs: options.latencyMs,
-      onArrival: (arrival) => {
-        for (const listener of listeners) listener(arrival)
-      },
-    })
-    closers.push(() => simulator.close())
-
-    const common = {
-      ...variables,
-      ...(redis === null ? {} : { REDIS_URL: redisProxy?.url ?? redis.url }),
-      QUEUE_PREFIX,
-      LOG_LEVEL: 'debug',
-    }
-    const programs = createPrograms({
-      api: { ...common, DATABASE_URL: urlAs('stockpile_api', databaseUrl), PORT: '0' },
-      worker: {
-        ...common,
-        DATABASE_URL: urlAs('stockpile_worker', databaseUrl),
-        ALPHAVANTAGE_BASE_URL: simulator.url,
-        ...(options.keyFile ? { ALPHAVANTAGE_API_KEY_FILE: keyFile } : { ALPHAVANTAGE_API_KEY: API_KEY }),
-        // With the full history; the limits are the row's.
-        ALPHAVANTAGE_PLAN: '75',
-        ALPHAVANTAGE_REQUESTS_PER_SECOND: String(limits.perSecond),
-        ALPHAVANTAGE_REQUESTS_PER_MINUTE: String(limits.perMinute),
-        ALPHAVANTAGE_REQUESTS_PER_DAY: String(limits.perDay),
-        WORKER_CONCURRENCY: String(options.concurrency ?? 4),
-        SYMBOLS: '',
-      },
-    })
-    closers.push(() => programs.close())
-    const http = createHttp(() => programs.api?.url)
-    closers.push(() => http.close())
-    const causes = watchCauses(http)
-    closers.push(() => causes.close())
-
-    const until = async (what: string, ask: () => unknown, deadlineMs = DEADLINE_MS) => {
-      await waitFor(async () => Boolean(await ask()), { deadlineMs, what })
-    }
-    let opened: Opened<IngestQueue> | undefined
-    const jobs = () => {
-      const backendOf = chooseBackend({ redisUrl: redis?.url, postgres: pgOptions(server.appUrlOf(name)) })
-      opened ??= openQueue({ backend: backendOf, prefix: QUEUE_PREFIX, onError: () => {} })
-      return opened.handle
-    }
-    closers.push(async () => opened?.close())
-    const environment: Environment = {
-      backend,
-      random,
-      limits,
-      options,
-      servers,
-      sql,
-      databaseUrl,
-      postgres: server,
-      postgresProxy,
-      redis,
-      async crashPostgres() {
-        if (!options.ownPostgres) throw new Error('This PostgreSQL is not only of this environment')
-        await postgresProxy?.refuse()
-        await server.crash()
-      },
-      async restartPostgres() {
-        await server.restart()
-        adminProxy?.cut()
-        adminProxy?.retarget(server.adminUrlOf(name))
-        postgresProxy?.retarget(server.appUrlOf(name))
-        await postgresProxy?.accept()
-      },
-      clock,
-      jobs,
-      queue: redis === null ? postgresQueue(sql) : redisQueue(redis, redisProxy),
-      programs,
-      http,
-      causes,
-      simulator,
-      keyFile,
-      onArrival: (listener) => listeners.push(listener),
-      until,
-      drained: (deadlineMs) => until('the end of everything accepted', () => isDrained(sql), deadlineMs),
-      arrivalBounds,
-      dayBegins: [],
-      close,
-    }
-    await Promise.all([
-      ...(options.api === false ? [] : [programs.startApi()]),
-      ...Array.from({ length: options.workers ?? 1 }, () => programs.startWorker()),
-    ])
-    return environment
-  }
-}
-
-async function isDrained(sql: postgres.Sql): Promise<boolean> {
-  const [left] = await sql<{ items: number }[]>`
-    SELECT count(*)::int AS items FROM ingest_items WHERE state IN ('pending', 'running')`
-  return left?.items === 0
 }

@@ -8,7 +8,7 @@ import { randomFrom } from '../environment/random.js'
 import type { Scenario } from '../scenarios/scenario.js'
 import type { Backend } from '../environment/backends.js'
 import type { Servers } from '../environment/servers.js'
-import { createEnvironment } from '../environment/environment.js'
+import { createEnvironment } from '../environment/create-environment.js'
 import type { Environment } from '../environment/environment.js'
 
 export interface Result {

@@ -9,7 +9,7 @@ import { keepLogs } from '../matrix/run-scenario.js'
 import { startServers } from '../environment/servers.js'
 import { symbols } from '../environment/symbols.js'
 import { countRequests, wasteOf } from '../invariants/waste.js'
-import { createEnvironment } from '../environment/environment.js'
+import { createEnvironment } from '../environment/create-environment.js'
 import type { Environment } from '../environment/environment.js'
 
 const USAGE = `usage: pnpm soak [--minutes 30] [--seed 1] [--backend redis|postgres]

@@ -2,7 +2,7 @@ import { equal, ok } from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { StorageClass } from '@stockpile/db/storage-trouble'
 import { chargedAttempts } from './attempts.js'
-import type { Cause } from '../environment/cause-watch.js'
+import type { Cause } from '../environment/cause-looks.js'
 import type { Environment } from '../environment/environment.js'
 
 /** Longer than what one worker says to the others holds without being said again. */

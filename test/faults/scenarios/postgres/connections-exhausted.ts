@@ -4,7 +4,7 @@ import { chargedAttempts } from '../../steps/attempts.js'
 import { BACKENDS } from '../../environment/backends.js'
 import type { Scenario } from '../scenario.js'
 import { symbols } from '../../environment/symbols.js'
-import { ADMIN_CONNECTIONS } from '../../environment/environment.js'
+import { ADMIN_CONNECTIONS } from '../../environment/create-environment.js'
 
 const LASTS_MS = 8_000
 /** A handler is given up after 15 s. */
