@@ -52,8 +52,8 @@ const documentShape = z.object({
 })
 const operationShape = z.object({
   operationId: z.string(),
-  description: z.string().default(''),
   tags: z.array(z.string()).default([]),
+  'x-aliases': z.array(z.string()).default([]),
   parameters: z.array(parameterShape).default([]),
   requestBody: z.object({ content: z.record(z.string(), z.object({ schema: schemaShape })) }).optional(),
   responses: z.record(z.string(), z.union([z.object({ $ref: z.string() }), answerShape])),
@@ -71,8 +71,8 @@ export interface Operation {
   method: string
   path: string
   tags: string[]
-  /** Another address of the same operation, which the description names. */
-  alias: string | undefined
+  /** Further paths at which the operation answers. */
+  aliases: string[]
   parameters: Parameter[]
   body: Schema | undefined
   /** By status. */
@@ -118,7 +118,7 @@ function parseDocument(raw: object): ApiDocument {
         method: method.toUpperCase(),
         path,
         tags: operation.tags,
-        alias: /Answers at (\/\w+) too/.exec(operation.description)?.[1],
+        aliases: operation['x-aliases'],
         parameters: operation.parameters,
         body: operation.requestBody?.content['application/json']?.schema,
         answers: Object.fromEntries(

@@ -109,7 +109,7 @@ function findOperation(
     )
   }
   const verb = method === 'HEAD' ? 'GET' : method
-  return operations.find((one) => one.method === verb && (covers(one.path) || covers(one.alias ?? one.path)))
+  return operations.find((one) => one.method === verb && [one.path, ...one.aliases].some(covers))
 }
 
 /** What a schema cannot say of a problem: that it agrees with its own status line and headers. */

@@ -28,7 +28,7 @@ export function requestArbitrary(document: ApiDocument, known: Known): fc.Arbitr
 }
 
 function valid(operation: Operation, known: Known): fc.Arbitrary<FuzzRequest> {
-  const address = fc.constantFrom(operation.path, operation.alias ?? operation.path)
+  const address = fc.constantFrom(operation.path, ...operation.aliases)
   return fc.tuple(address, validParts(operation, known), fc.boolean()).map(([path, parts, asHead]) => ({
     ...compose(operation, parts, path),
     // HEAD is answered wherever GET is.

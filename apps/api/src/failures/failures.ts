@@ -53,32 +53,36 @@ const querySchema = strict({
     error: 'Classes are few: they have pages alone.',
   })
 
-const failureSchema = z.object({
-  id: z.int(),
-  run_id: z.string().meta({ format: 'uuid' }),
-  symbol: z.string(),
-  attempt: z
-    .int()
-    .meta({ description: 'From 1; 0 when the answer was known already, and nothing was asked.' }),
-  final: z.boolean().meta({ description: 'Whether the item ended with it.' }),
-  class: z.string(),
-  detail: z.string(),
-  advice: z.string().meta({ description: 'What a person should do.' }),
-  http_status: z.int().nullable(),
-  evidence: z.string().nullable().meta({ description: 'What the provider answered, without the key.' }),
-  failed_at: z.string().meta({ format: 'date-time' }),
-})
+const failureSchema = z
+  .object({
+    id: z.int(),
+    run_id: z.string().meta({ format: 'uuid' }),
+    symbol: z.string(),
+    attempt: z
+      .int()
+      .meta({ description: 'From 1; 0 when the answer was known already, and nothing was asked.' }),
+    final: z.boolean().meta({ description: 'Whether the item ended with it.' }),
+    class: z.string(),
+    detail: z.string(),
+    advice: z.string().meta({ description: 'What a person should do.' }),
+    http_status: z.int().nullable(),
+    evidence: z.string().nullable().meta({ description: 'What the provider answered, without the key.' }),
+    failed_at: z.string().meta({ format: 'date-time' }),
+  })
+  .meta({ id: 'Failure' })
 
-const groupSchema = z.object({
-  class: z.string(),
-  attempts: z.int().meta({ description: 'Failed attempts of this class.' }),
-  symbols: z.int().meta({ description: 'How many symbols they were for.' }),
-  final: z.int().meta({ description: 'Attempts with which an item ended.' }),
-  advice: z.string().meta({ description: 'What a person should do.' }),
-  example: z.string().meta({ description: 'The detail of the newest.' }),
-  first_failed_at: instantSchema,
-  last_failed_at: instantSchema,
-})
+const groupSchema = z
+  .object({
+    class: z.string(),
+    attempts: z.int().meta({ description: 'Failed attempts of this class.' }),
+    symbols: z.int().meta({ description: 'How many symbols they were for.' }),
+    final: z.int().meta({ description: 'Attempts with which an item ended.' }),
+    advice: z.string().meta({ description: 'What a person should do.' }),
+    example: z.string().meta({ description: 'The detail of the newest.' }),
+    first_failed_at: instantSchema,
+    last_failed_at: instantSchema,
+  })
+  .meta({ id: 'FailureGroup' })
 
 const answerSchema = pageAnswerOf({
   info: symbolListInfoSchema,

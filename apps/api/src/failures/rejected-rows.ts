@@ -38,23 +38,25 @@ const querySchema = strict({
   .refine(hasOneLimit, TWO_LIMITS)
   .refine(hasOnePlace, PAGE_OR_CURSOR)
 
-const rejectedRowSchema = z.object({
-  id: z.int(),
-  run_id: z.string().nullable().meta({
-    format: 'uuid',
-    description: 'The newest run that brought it; null when that was deleted for its age.',
-  }),
-  symbol: z.string(),
-  date: z.string().nullable().meta({ description: 'null when what stood in its place is no date.' }),
-  raw: z.unknown().meta({ description: 'The record as the provider sent it.' }),
-  reasons: z.array(z.string()),
-  times: z.int().meta({ description: 'How many fetches brought it; it is kept once.' }),
-  rejected_at: instantSchema.meta({ description: 'When it came first.' }),
-  last_rejected_at: instantSchema.meta({ description: 'When it came last.' }),
-  resolved_at: instantSchema
-    .nullable()
-    .meta({ description: 'When a sound row for that day was stored; null while none was.' }),
-})
+const rejectedRowSchema = z
+  .object({
+    id: z.int(),
+    run_id: z.string().nullable().meta({
+      format: 'uuid',
+      description: 'The newest run that brought it; null when that was deleted for its age.',
+    }),
+    symbol: z.string(),
+    date: z.string().nullable().meta({ description: 'null when what stood in its place is no date.' }),
+    raw: z.unknown().meta({ description: 'The record as the provider sent it.' }),
+    reasons: z.array(z.string()),
+    times: z.int().meta({ description: 'How many fetches brought it; it is kept once.' }),
+    rejected_at: instantSchema.meta({ description: 'When it came first.' }),
+    last_rejected_at: instantSchema.meta({ description: 'When it came last.' }),
+    resolved_at: instantSchema
+      .nullable()
+      .meta({ description: 'When a sound row for that day was stored; null while none was.' }),
+  })
+  .meta({ id: 'RejectedRow' })
 
 const answerSchema = pageAnswerOf({
   info: symbolListInfoSchema,

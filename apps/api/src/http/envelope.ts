@@ -6,13 +6,15 @@ import type { paginationSchema } from './pagination.js'
 import { PROBLEM_ANSWERS } from './openapi/problem-answers.js'
 import type { ProblemStatus } from './openapi/problem-answers.js'
 
-export const infoSchema = z.object({
-  error: z.literal('').meta({ description: 'Empty unless the request failed.' }),
-  synthetic_data: z.literal(true).optional().meta({
-    description:
-      'There when prices that a simulator made up were stored in this database: no row of it is to be taken for the market’s. Absent otherwise.',
-  }),
-})
+export const infoSchema = z
+  .object({
+    error: z.literal('').meta({ description: 'Empty unless the request failed.' }),
+    synthetic_data: z.literal(true).optional().meta({
+      description:
+        'There when prices that a simulator made up were stored in this database: no row of it is to be taken for the market’s. Absent otherwise.',
+    }),
+  })
+  .meta({ id: 'Info' })
 
 /** What every success carries beside its data. */
 export const INFO = { error: '' } as const

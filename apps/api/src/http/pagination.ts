@@ -92,7 +92,10 @@ export const listPaginationSchema = z
     ...paginationSchema.partial().shape,
     ...cursorPaginationSchema.partial({ next_cursor: true }).shape,
   })
-  .meta({ description: 'With cursor nothing is counted: then count, page and pages are left out.' })
+  .meta({
+    id: 'Pagination',
+    description: 'With cursor nothing is counted: then count, page and pages are left out.',
+  })
 export type ListPagination = z.infer<typeof paginationSchema> | z.infer<typeof cursorPaginationSchema>
 
 export const PAGE_OR_CURSOR = { path: ['cursor'], error: 'Give either cursor or page.' }

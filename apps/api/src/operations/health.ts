@@ -33,10 +33,12 @@ const checksSchema = z.object({
   }),
 })
 
-const readinessCauseSchema = z.object({
-  check: z.enum(['database', 'queue', 'workers', 'storage', 'provider']),
-  ...causeMembers,
-})
+const readinessCauseSchema = z
+  .object({
+    check: z.enum(['database', 'queue', 'workers', 'storage', 'provider']),
+    ...causeMembers,
+  })
+  .meta({ id: 'ReadinessCause' })
 
 type Checks = z.infer<typeof checksSchema>
 type ReadinessCause = z.infer<typeof readinessCauseSchema>

@@ -6,45 +6,50 @@ import { instantSchema } from '../http/instant.js'
 
 const countSchema = z.int().min(0)
 
-export const workerSchema = z.object({
-  id: z.string().meta({ format: 'uuid' }),
-  name: z.string().meta({ description: 'Its machine and process.' }),
-  version: z.string(),
-  plan: z.string(),
-  limits: z.array(
-    z.object({
-      name: z.enum(LIMIT_NAMES),
-      max: countSchema.meta({ description: 'Requests in any window of this length.' }),
-      window_seconds: z.number(),
-    }),
-  ),
-  key: z.object({
-    fingerprint: z.string().nullable().meta({
-      description: 'The first 8 hex digits of its SHA-256; null while it has no key.',
-    }),
-    problem: z.string().nullable().meta({ description: 'Why it has none, in a sentence; null when it has.' }),
-  }),
-  concurrency: countSchema.meta({ description: 'How many symbols it works on at once.' }),
-  queue: z.string().meta({ description: 'Where its queue is: redis or postgres.' }),
-  started_at: instantSchema,
-  last_seen_at: instantSchema.meta({ description: 'It says every 5 s that it lives.' }),
-  state: z.enum(['working', 'waiting', 'lost']).meta({
-    description:
-      'working: it takes what there is. waiting: something keeps it from that. lost: it has said nothing for 20 s, and did not stop as it was told to.',
-  }),
-  waiting: z
-    .object({
-      for: z.enum(WORKER_WAITING_FOR),
-      class: z.string(),
-      reason: z.string().meta({ description: 'A sentence.' }),
-      since: instantSchema.nullable(),
-      until: instantSchema
+export const workerSchema = z
+  .object({
+    id: z.string().meta({ format: 'uuid' }),
+    name: z.string().meta({ description: 'Its machine and process.' }),
+    version: z.string(),
+    plan: z.string(),
+    limits: z.array(
+      z.object({
+        name: z.enum(LIMIT_NAMES),
+        max: countSchema.meta({ description: 'Requests in any window of this length.' }),
+        window_seconds: z.number(),
+      }),
+    ),
+    key: z.object({
+      fingerprint: z.string().nullable().meta({
+        description: 'The first 8 hex digits of its SHA-256; null while it has no key.',
+      }),
+      problem: z
+        .string()
         .nullable()
-        .meta({ description: 'When it is looked at again at the latest; null: nobody can say.' }),
-    })
-    .nullable()
-    .meta({ description: 'What keeps this one from taking items; null unless it waits.' }),
-})
+        .meta({ description: 'Why it has none, in a sentence; null when it has.' }),
+    }),
+    concurrency: countSchema.meta({ description: 'How many symbols it works on at once.' }),
+    queue: z.string().meta({ description: 'Where its queue is: redis or postgres.' }),
+    started_at: instantSchema,
+    last_seen_at: instantSchema.meta({ description: 'It says every 5 s that it lives.' }),
+    state: z.enum(['working', 'waiting', 'lost']).meta({
+      description:
+        'working: it takes what there is. waiting: something keeps it from that. lost: it has said nothing for 20 s, and did not stop as it was told to.',
+    }),
+    waiting: z
+      .object({
+        for: z.enum(WORKER_WAITING_FOR),
+        class: z.string(),
+        reason: z.string().meta({ description: 'A sentence.' }),
+        since: instantSchema.nullable(),
+        until: instantSchema
+          .nullable()
+          .meta({ description: 'When it is looked at again at the latest; null: nobody can say.' }),
+      })
+      .nullable()
+      .meta({ description: 'What keeps this one from taking items; null unless it waits.' }),
+  })
+  .meta({ id: 'Worker' })
 
 export function workerAnswer(worker: Worker): z.infer<typeof workerSchema> {
   const { waiting } = worker

@@ -8,17 +8,19 @@ const price = z.string().meta({
 })
 
 /** A day's values. */
-export const barSchema = z.object({
-  open_price: price,
-  high_price: price,
-  low_price: price,
-  close_price: price,
-  volume: z.string().meta({
-    description: 'Shares, exactly as the provider wrote it: it counts fractional shares since 2026.',
-    pattern: '^\\d+(\\.\\d+)?$',
-    examples: ['4228653'],
-  }),
-})
+export const barSchema = z
+  .object({
+    open_price: price,
+    high_price: price,
+    low_price: price,
+    close_price: price,
+    volume: z.string().meta({
+      description: 'Shares, exactly as the provider wrote it: it counts fractional shares since 2026.',
+      pattern: '^\\d+(\\.\\d+)?$',
+      examples: ['4228653'],
+    }),
+  })
+  .meta({ id: 'BarValues' })
 
 export function barAnswer(bar: Omit<FinancialDataRow, 'symbol' | 'date'>): z.infer<typeof barSchema> {
   return {

@@ -118,7 +118,9 @@ export function rowsAskedFor(query: Query): FinancialDataQuery {
   }
 }
 
-const rowSchema = wholeRowSchema.partial().meta({ description: 'All of it, unless fields says otherwise.' })
+const rowSchema = wholeRowSchema
+  .partial()
+  .meta({ id: 'Bar', description: 'All of it, unless fields says otherwise.' })
 
 export const answerSchema = z
   .object({

@@ -50,21 +50,35 @@ const PRICES =
 const PARTS =
   'The whole result is streamed unless limit, size, page or cursor is given: read in parts, so that rows which change meanwhile may be of different moments; a connection that ends early says that the rest is missing.'
 
+interface Address {
+  path: string
+  /** Further paths at which the operation answers. */
+  aliases: readonly string[]
+  operationId: string
+  summary: string
+  description: string
+  /** undefined: the request chooses it. */
+  format: Format | undefined
+  success: typeof answerSchema | typeof csvAnswer
+}
+
 /** The formats have addresses of their own in the document: a client made from it then knows what an answer is. */
-const ADDRESSES = [
+const ADDRESSES: readonly Address[] = [
   {
     path: '/api/financial_data',
     operationId: 'listFinancialData',
     summary: 'Daily bars',
     description: `${PRICES} As CSV or NDJSON by format=csv, format=ndjson or Accept, which answer as the addresses with .csv and .ndjson do. Answers at /financial_data too.`,
+    aliases: ['/financial_data'],
+    format: undefined,
     success: answerSchema,
   },
-  { path: '/financial_data', success: answerSchema },
   {
     path: '/api/financial_data.csv',
     operationId: 'exportFinancialDataAsCsv',
     summary: 'Daily bars as CSV',
     description: `${PRICES} ${PARTS}`,
+    aliases: [],
     format: 'csv',
     success: csvAnswer,
   },
@@ -73,10 +87,11 @@ const ADDRESSES = [
     operationId: 'exportFinancialDataAsNdjson',
     summary: 'Daily bars as NDJSON',
     description: `${PRICES} ${PARTS}`,
+    aliases: [],
     format: 'ndjson',
     success: ndjsonAnswer,
   },
-] as const satisfies readonly { path: string; format?: Format; [more: string]: unknown }[]
+]
 
 export function financialDataRoutes(
   app: App,
@@ -84,20 +99,19 @@ export function financialDataRoutes(
   exports: Exports,
   isSynthetic: SyntheticData,
 ): void {
-  for (const { path, success, ...described } of ADDRESSES) {
-    const fixed: Format | undefined = 'format' in described ? described.format : undefined
+  const routes = ADDRESSES.flatMap((address) => [
+    { ...address, at: address.path },
+    ...address.aliases.map((alias) => ({ ...address, at: alias })),
+  ])
+  for (const { at, path, aliases, format: fixed, success, ...described } of routes) {
     app.get(
-      path,
+      at,
       {
         schema: {
-          ...('operationId' in described
-            ? {
-                tags: ['data'],
-                operationId: described.operationId,
-                summary: described.summary,
-                description: described.description,
-              }
-            : { hide: true }),
+          hide: at !== path,
+          tags: ['data'],
+          ...described,
+          ...(aliases.length === 0 ? {} : { 'x-aliases': aliases }),
           headers: revalidationHeaders,
           querystring: querySchema,
           response: {

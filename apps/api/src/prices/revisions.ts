@@ -17,14 +17,16 @@ const STANDARD_LIMIT = 20
 const cursors = createListCursor('listRevisions', z.strictObject({ id: z.int().nonnegative() }))
 const EXAMPLE_CURSOR = cursors.encode({ id: 1 }, ['/api/symbols/IBM/revisions', {}])
 
-const revisionSchema = z.object({
-  id: z.int(),
-  symbol: z.string(),
-  date: z.string().meta({ format: 'date' }),
-  old: barSchema.meta({ description: 'What was stored.' }),
-  new: barSchema.meta({ description: 'What it was changed to.' }),
-  revised_at: instantSchema,
-})
+const revisionSchema = z
+  .object({
+    id: z.int(),
+    symbol: z.string(),
+    date: z.string().meta({ format: 'date' }),
+    old: barSchema.meta({ description: 'What was stored.' }),
+    new: barSchema.meta({ description: 'What it was changed to.' }),
+    revised_at: instantSchema,
+  })
+  .meta({ id: 'Revision' })
 
 const example = {
   open_price: '242.1200',

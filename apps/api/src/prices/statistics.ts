@@ -21,6 +21,8 @@ import { statisticsSchema, statisticFieldsSchema } from './statistics-schema.js'
 import { symbolSchema, symbolsSchema } from '../http/symbol.js'
 import type { App } from '../types.js'
 
+const PATH = '/api/statistics'
+const ALIAS = '/statistics'
 /** Of an answer: 50 symbols by month for 8 years, some 3 MB. */
 const MAX_ENTRIES = 5_000
 
@@ -70,12 +72,12 @@ const answerSchema = z
   })
 
 export function statisticsRoutes(app: App, { dataDb, heavy }: Dependencies): void {
-  for (const url of ['/api/statistics', '/statistics']) {
+  for (const url of [PATH, ALIAS]) {
     app.get(
       url,
       {
         schema: {
-          hide: !url.startsWith('/api/'),
+          hide: url === ALIAS,
           tags: ['data'],
           operationId: 'getStatistics',
           summary: 'Averages over a range of days, and more by fields',
@@ -83,6 +85,7 @@ export function statisticsRoutes(app: App, { dataDb, heavy }: Dependencies): voi
             'Of raw prices, not adjusted for splits, computed with decimals. Without fields the three averages. A symbol without any row is 404, and named in info.unknown_symbols; of a known one without rows in the range info.stored says what is stored. Answers at /statistics too.',
           headers: revalidationHeaders,
           querystring: querySchema,
+          'x-aliases': [ALIAS],
           'x-filled-in': ['symbol'],
           'x-response-headers': { 200: CACHE_HEADERS, 304: CACHE_HEADERS },
           response: { 200: answerSchema, 304: unchangedSchema, ...problems(400, 404, 429, 503) },

@@ -15,6 +15,8 @@ import { symbolSchema } from '../http/symbol.js'
 import type { App } from '../types.js'
 import { requireRun } from './read.js'
 
+const PATH = '/api/ingest'
+const ALIAS = '/ingest'
 const MAX_SYMBOLS = 10_000
 
 const SYMBOLS_MESSAGE = `symbols is a list of 1 to ${MAX_SYMBOLS} symbols.`
@@ -26,7 +28,7 @@ const bodySchema = strict({
     .meta({ description: 'Trimmed and upper-cased; repeated ones are merged.', examples: [['IBM', 'AAPL']] }),
   outputsize: z.enum(OUTPUTSIZES).default('auto').meta({
     description:
-      'compact: the last 100 days; full: all. auto: compact on the free plan, else full for a symbol without rows, compact otherwise.',
+      'compact: the last 100 rows; full: all. auto: compact on the free plan, else full for a symbol without rows, compact otherwise.',
   }),
   force: z.boolean().default(false).meta({
     description:
@@ -59,18 +61,19 @@ function refuseTooMany(body: unknown): void {
 }
 
 export function createRunRoutes(app: App, { db, dispatch }: RunDependencies): void {
-  for (const url of ['/api/ingest', '/ingest']) {
+  for (const url of [PATH, ALIAS]) {
     app.post(
       url,
       {
         preValidation: async ({ body }) => refuseTooMany(body),
         schema: {
-          hide: !url.startsWith('/api/'),
+          hide: url === ALIAS,
           tags: ['ingest'],
           operationId: 'createRun',
           summary: 'Ask for symbols',
           description:
             'The run is accepted once it is stored, whether or not the queue is up. Its address is in Location; estimated_completion_at says when it will be done. Where no request can bring anything new, none is spent: a run of such symbols alone has succeeded at once. Answers at /ingest too.',
+          'x-aliases': [ALIAS],
           headers: headersSchema,
           'x-response-headers': {
             202: {

@@ -17,6 +17,7 @@ const operationSchema = z.looseObject({
   operationId: z.string(),
   summary: z.string(),
   tags: z.array(z.string()).length(1),
+  'x-aliases': z.array(z.string()).default([]),
   parameters: z
     .array(
       z.looseObject({
@@ -71,6 +72,14 @@ test('OpenAPI describes every route of the contract once', async () => {
   ])
   const ids = Object.values(paths).flatMap((methods) => Object.values(methods).map((one) => one.operationId))
   expect(new Set(ids).size).toBe(routes.length)
+})
+
+test('OpenAPI names the second address of an operation where programs find it', async () => {
+  const { paths } = await read()
+  const aliases = Object.values(paths)
+    .flatMap((methods) => Object.values(methods))
+    .flatMap((operation) => operation['x-aliases'])
+  expect(aliases).toStrictEqual(['/financial_data', '/statistics', '/ingest'])
 })
 
 test('OpenAPI names every error of an operation by a component, those of any request included', async () => {
@@ -135,8 +144,9 @@ test('OpenAPI has an example of every parameter, body and answer, and each is va
 })
 
 test('OpenAPI says that prices are as the provider wrote them, and not adjusted', async () => {
-  const { paths } = await read()
-  const text = JSON.stringify(paths['/api/financial_data']?.['get']?.responses['200'])
+  const { paths, components } = await read()
+  expect(JSON.stringify(paths['/api/financial_data'])).toContain('#/components/schemas/Bar"')
+  const text = JSON.stringify(components.schemas['Bar'])
   expect(text).toContain('Exactly as the provider wrote it')
   expect(text).toContain('not adjusted for splits')
 })

@@ -17,6 +17,8 @@ declare module 'fastify' {
     'x-filled-in'?: readonly string[]
     /** Parameters that the document has elsewhere: as another operation. */
     'x-left-out'?: readonly string[]
+    /** Further paths at which the operation answers; it stays in the document, for programs that read it. */
+    'x-aliases'?: readonly string[]
   }
 }
 

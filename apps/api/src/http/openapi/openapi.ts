@@ -16,6 +16,11 @@ const zodToJsonConfig: SchemaConfig = {
     const described = z.globalRegistry.get(zodSchema)
     if (Array.isArray(described?.examples)) jsonSchema.examples ??= described.examples
     if (typeof described?.['default'] === 'number') jsonSchema.default = described['default']
+    // In paths @fastify/swagger writes a constant as a list of one value; components say it in the same way.
+    if (jsonSchema.const !== undefined) {
+      jsonSchema.enum = [jsonSchema.const]
+      delete jsonSchema.const
+    }
     if (jsonSchema.format !== undefined) delete jsonSchema.pattern
     if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum
     if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum
