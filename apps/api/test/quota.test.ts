@@ -1,6 +1,7 @@
 import type { Database } from '@stockpile/db/connection'
 import { snoozeItem, takeItem } from '@stockpile/db/items'
-import { concludeRequest, publishPlan, reserveRequest } from '@stockpile/db/ledger'
+import { concludeRequest } from '@stockpile/db/ledger-conclusion'
+import { publishPlan, reserveRequest } from '@stockpile/db/ledger'
 import { blockUntil, recordDailyRefusal, refuseAccess } from '@stockpile/db/ledger-refusals'
 import { limitsFor } from '@stockpile/db/limits'
 import { createRun } from '@stockpile/db/runs'

@@ -1,7 +1,7 @@
 import { tick } from '@stockpile/time/wait'
 import type { Connection } from '@stockpile/db/connection'
 import { pruneIdempotencyKeys } from '@stockpile/db/idempotency'
-import { pruneRequests } from '@stockpile/db/ledger'
+import { pruneRequests } from '@stockpile/db/request-days'
 import { pruneRun } from '@stockpile/db/retention'
 import { pruneWorkers } from '@stockpile/db/workers'
 import type { Logger } from 'pino'

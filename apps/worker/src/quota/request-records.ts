@@ -1,7 +1,7 @@
 import { withoutParameters } from '@stockpile/db/connection'
 import type { Connection } from '@stockpile/db/connection'
-import { concludeRequest } from '@stockpile/db/ledger'
-import type { Conclusion } from '@stockpile/db/ledger'
+import { concludeRequest } from '@stockpile/db/ledger-conclusion'
+import type { Conclusion } from '@stockpile/db/ledger-conclusion'
 import type { Logger } from 'pino'
 
 /** Bounds the memory of one worker while PostgreSQL is away: no worker sends this many requests in such a time. */

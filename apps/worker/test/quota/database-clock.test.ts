@@ -1,5 +1,6 @@
-import { discardRequest, noteClockJump, readGate, reserveRequest, settleLedger } from '@stockpile/db/ledger'
-import type { ClockReading } from '@stockpile/db/ledger'
+import { discardRequest, readGate, reserveRequest } from '@stockpile/db/ledger'
+import { noteClockJump, settleLedger } from '@stockpile/db/ledger-clock'
+import type { ClockReading } from '@stockpile/db/ledger-clock'
 import { limitsFor } from '@stockpile/db/limits'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'

@@ -78,8 +78,8 @@ export async function readCauses(db: Database): Promise<Cause[]> {
              'since', ${isoInstant(sql`outage_since`)}, 'until', ${isoInstant(sql`outage_probe_at`)}) END AS outage,
            CASE WHEN blocked.blocked_until IS NOT NULL THEN jsonb_build_object('class', blocked_class, 'detail', blocked_detail,
              'until', ${isoInstant(sql`blocked.blocked_until`)}, 'since', ${isoInstant(sql`(
-               SELECT max(slot_at) FROM provider_requests AS book
-                WHERE outcome = blocked_class AND book.key_fingerprint = blocked.key_fingerprint)`)}) END AS blocked,
+               SELECT max(slot_at) FROM provider_requests AS request
+                WHERE outcome = blocked_class AND request.key_fingerprint = blocked.key_fingerprint)`)}) END AS blocked,
            jsonb_build_object(
              'key', CASE WHEN refusal.class IS NOT NULL THEN jsonb_build_object('for', 'key', 'class', refusal.class,
                'reason', refusal.detail, 'since', ${isoInstant(sql`refusal.since`)}, 'until', ${isoInstant(sql`refusal.retry_at`)}) END,

@@ -154,8 +154,8 @@ export async function listWorkers(db: Database, only?: 'living'): Promise<Worker
 /** SQL: when the requests of a day that these limits allow a key were spent, and when the next fits. */
 export function daySpent({ limits, fingerprint }: { limits: SQL; fingerprint: SQL }): SQL {
   return sql`
-    SELECT frees_at, (SELECT max(slot_at) FROM provider_requests AS book
-                       WHERE slot_at <= now() AND counts_for_key(book, ${fingerprint})) AS spent_at
+    SELECT frees_at, (SELECT max(slot_at) FROM provider_requests AS request
+                       WHERE slot_at <= now() AND counts_for_key(request, ${fingerprint})) AS spent_at
       FROM provider_limits(${limits}, ${fingerprint}, now()) WHERE name = 'day'`
 }
 

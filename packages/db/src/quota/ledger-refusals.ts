@@ -2,14 +2,14 @@ import { sql } from 'drizzle-orm'
 import type { Limit } from '@stockpile/domain/limit'
 import type { Database } from '../database/connection.js'
 
-/** A refusal of the key itself, or of what was asked for with it. */
+/** The class of a refusal of the key itself, or of what was asked for with the key. */
 export type AccessRefusal = 'invalid_key' | 'demo_key' | 'entitlement'
 
 /**
- * Remembers that the key may not have what this request asked for. Entitlement is asked for again after a day. A key
- * that is refused stops every request made with it, and is asked for again after an hour, then two, four, up to 24,
- * since each ask spends the quota of the address as well; a new key is asked for at once.
- * @param id of the request that was refused
+ * Records that the key may not have what a request asked for. A refused entitlement is tried again after a day. A refused
+ * key stops every request with it, and is tried again after 1, 2, 4, … 24 hours, since each try also spends the quota of the
+ * address. A new key is tried at once.
+ * @param id the id of the request that was refused
  */
 export async function refuseAccess(
   db: Database,
@@ -20,9 +20,8 @@ export async function refuseAccess(
 }
 
 /**
- * Lets nothing be sent with a key for so long, by any worker, also after a restart. Only ever extends what is blocked
- * already.
- * @param fingerprint of the key
+ * Blocks a key: no worker sends anything with it for `block.ms` milliseconds, not after a restart either. Only extends a
+ * block that is in force already.
  */
 export async function blockUntil(
   db: Database,
@@ -37,15 +36,14 @@ export async function blockUntil(
      WHERE known.blocked_until IS NULL OR known.blocked_until < excluded.blocked_until`)
 }
 
-/** How long to wait when nobody knows how many requests a day allows: the hour at which it begins is disputed, so each is tried. */
+/** How long to wait when nobody knows how many requests a day allows: sources differ on the hour at which a day begins, so every hour is tried. */
 const UNKNOWN_DAY_WAIT_MS = 3_600_000
 
 /**
- * Records that the provider says a key's daily quota is spent: it overrules the book, which is filled up to the limit in
- * force with requests that somebody else spent of this key's quota. A number that it states and that is less than the plan's (or the plan has
- * none) is in force for one day's window; then one request asks whether it still holds.
- * @param fingerprint of the key
- * @param saidPerDay the number in the refusal, null when it has none
+ * Records that the provider says a key's daily quota is spent. The provider overrules the ledger, which is filled up to the
+ * limit in force with `foreign` requests, that somebody else spent of the key's quota. A stated number that is below the
+ * plan's, or that the plan lacks, is in force for one day's window; then one request finds out whether it still holds.
+ * @param refusal.saidPerDay the number of requests a day in the refusal; null when it states none
  */
 export async function recordDailyRefusal(
   db: Database,
@@ -53,8 +51,8 @@ export async function recordDailyRefusal(
   refusal: { limits: readonly Limit[]; saidPerDay: number | null; detail: string },
 ): Promise<void> {
   const { limits, saidPerDay, detail } = refusal
-  const [row] = await db.execute<{ booked: boolean }>(sql`
-    SELECT record_daily_refusal(${JSON.stringify(limits)}::text::jsonb, ${fingerprint}, ${saidPerDay}::int, ${detail}) AS booked`)
-  if (row?.booked !== true)
+  const [row] = await db.execute<{ recorded: boolean }>(sql`
+    SELECT record_daily_refusal(${JSON.stringify(limits)}::text::jsonb, ${fingerprint}, ${saidPerDay}::int, ${detail}) AS recorded`)
+  if (row?.recorded !== true)
     await blockUntil(db, fingerprint, { class: 'daily_limit', detail, ms: UNKNOWN_DAY_WAIT_MS })
 }

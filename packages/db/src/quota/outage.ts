@@ -1,38 +1,40 @@
 import { sql } from 'drizzle-orm'
 import type { Database } from '../database/connection.js'
 
+/** A request that the provider did not answer, and how outages are judged. */
 export interface UnansweredRequest {
   id: number
   symbol: string
   class: string
   /** A sentence for people, without the symbol. */
   detail: string
-  /** How many different symbols must fail in a row to make it an outage. */
+  /** How many different symbols must fail in a row to make an outage. */
   needed: number
-  /** How long to wait before the first probe; twice as long after each that fails, up to the longest. Milliseconds. */
+  /** How long to wait before the first probe, in milliseconds; twice as long after each failed probe, up to `longestMs`. */
   firstMs: number
   longestMs: number
-  /** One failed probe in each such span of an outage is an attempt of its item. Milliseconds. */
+  /** One failed probe in each such span of an outage, in milliseconds, is charged to its item as an attempt. */
   attemptMs: number
 }
 
+/** Whether the provider is taken to be out of order for all workers. */
 export type OutageState =
   | { isOpen: false }
   | {
       isOpen: true
-      /** Whether this very request opened it. */
+      /** Whether this request opened the outage. */
       isNew: boolean
-      /** Whether the failure is an attempt of its item all the same. */
+      /** Whether the failure is charged to its item as an attempt. */
       isAttempt: boolean
-      /** Until the next probe may be sent. */
+      /** How long until the next probe may be sent, in milliseconds. */
       waitMs: number
     }
 
 /**
- * Notes that the provider did not answer a request, or with nothing but an error of its servers. When that happens to so
- * many different symbols in a row, without an answer in between, the provider is taken to be out of order for all workers:
- * `reserveRequest` then lets one request at a time find out whether it is again. Any answer ends it: see
- * `concludeRequest`, which is called after this.
+ * Records that the provider did not answer a request, or answered with an error of its servers. When requests for `needed`
+ * different symbols fail so in a row, the provider is taken to be out of order for all workers: `reserveRequest` then lets
+ * one request at a time, the probe, find out whether the provider answers again. To be called before `concludeRequest`, which
+ * ends the outage at any answer.
  */
 export async function noteUnanswered(db: Database, request: UnansweredRequest): Promise<OutageState> {
   const { id, symbol, detail, needed, firstMs, longestMs, attemptMs } = request

@@ -2,11 +2,12 @@ import { sql } from 'drizzle-orm'
 import { PRIORITIES } from '@stockpile/domain/run'
 import type { Cause } from '../operations/causes.js'
 import type { Database } from '../database/connection.js'
-import { epochMs, forecastBook, idleSince, readBook } from './ledger-entries.js'
-import type { QuotaBook } from './ledger-entries.js'
+import { epochMs, readLedger } from './ledger-state.js'
+import type { LedgerState } from './ledger-state.js'
+import { forecast, nextSlot } from './slots.js'
 import type { Run } from '../runs/run-status.js'
 
-/** When the last request will have been sent: ISO 8601, UTC; or why nobody can say, in a sentence. Both null: there is none. */
+/** When the last request will have been sent (ISO 8601, UTC), or why nobody can say (a sentence). Both are null when no request is left. */
 export interface Estimate {
   at: string | null
   unknownBecause: string | null
@@ -15,10 +16,10 @@ export interface Estimate {
 const NONE: Estimate = { at: null, unknownBecause: null }
 
 /**
- * Unfinished runs, and how many requests are sent until the last of each, in the order of spending: priority, then age.
- * By run, since an order of all items takes four times as long. A running item whose request is in the book already
- * needs no other; a minute later its worker was lost. With since when an item of it waits for nothing but its turn, and
- * when the last is tried again.
+ * SQL: a row for each unfinished run. `requests` counts what is sent until its last request, in the order of spending:
+ * priority, then age. `due_since`: since when an item waits for nothing but its turn. `attempt_at`: when its last item is
+ * due. By run, since an order of all items takes four times as long. A running item whose request the ledger has
+ * needs no other request, for a minute: after that its worker counts as lost.
  */
 const backlog = sql`
   SELECT waiting.run_id, waiting.items, waiting.attempt_at,
@@ -39,9 +40,10 @@ const backlog = sql`
     JOIN ingest_runs AS run ON run.id = waiting.run_id`
 
 /**
- * When the last request of each run will have been sent, from the book, the limits, what is ahead of the run and when its
- * items are tried again; none of a finished run. Nobody can say while something else than the quota is waited for, or
- * while nothing is sent and nothing says why.
+ * Estimates when the last request of each run will have been sent, from the ledger, the limits, what is ahead of the run and
+ * when its items are due. Nobody can say while a run waits for something other than the quota, or while nothing is sent
+ * without a known cause.
+ * @returns an estimate for each run, by its id; a finished run has no request left
  */
 export async function forecastRuns(
   db: Database,
@@ -61,10 +63,10 @@ export async function forecastRuns(
      WHERE run_id = ANY(${`{${going.map((run) => run.id).join(',')}}`}::text::uuid[])`)
   const [first] = ahead
   if (first === undefined) return estimates
-  const book = await readBook(db)
-  const idle = idleBecause(book, first.dueSince)
-  const instants = forecastBook(
-    book,
+  const ledger = await readLedger(db)
+  const idle = idleBecause(ledger, first.dueSince)
+  const instants = sentInstants(
+    ledger,
     ahead.map((run) => run.requests),
   )
   for (const [index, { runId, attemptAt }] of ahead.entries()) {
@@ -85,31 +87,74 @@ function unknown({ waiting }: Pick<Run, 'waiting'>): Estimate {
   return { at: null, unknownBecause: waiting?.reason ?? null }
 }
 
-/** When the last request of all that is unfinished will have been sent. */
-export function forecastBacklog(book: QuotaBook, backlogged: Backlog, causes: readonly Cause[]): Estimate {
+/** Estimates when the last request of all unfinished items will have been sent. */
+export function forecastBacklog(
+  ledger: LedgerState,
+  backlogged: Backlog,
+  causes: readonly Cause[],
+): Estimate {
   const [cause] = causes.filter((one) => one.for !== 'quota')
-  const unknownBecause = cause?.detail ?? idleBecause(book, backlogged.dueSince)
+  const unknownBecause = cause?.detail ?? idleBecause(ledger, backlogged.dueSince)
   if (unknownBecause !== null) return { at: null, unknownBecause }
   const at =
-    backlogged.items === 0 ? new Date(book.now).toISOString() : forecastBook(book, [backlogged.requests])[0]
+    backlogged.items === 0
+      ? new Date(ledger.now).toISOString()
+      : sentInstants(ledger, [backlogged.requests])[0]
   return { at: at ?? null, unknownBecause: null }
 }
 
-function idleBecause(book: QuotaBook, dueSince: number | null): string | null {
-  const since = idleSince(book, dueSince)
+/** A request that is sent now is answered and stored no sooner: an earlier instant would be past when it is read. */
+const SOONEST_MS = 2_000
+
+/**
+ * When the last of so many further requests will have been sent, if each takes the first slot that fits. An estimate, since
+ * others may spend from the quota too; it holds while nothing but the limits delays requests.
+ * @param counts numbers of requests; 0: all were sent, and the last is not stored yet
+ * @returns an instant for each count: ISO 8601, UTC
+ */
+function sentInstants(ledger: LedgerState, counts: readonly number[]): string[] {
+  const slots = forecast({ ...ledger, requests: Math.max(0, ...counts) })
+  const soonest = ledger.now + SOONEST_MS
+  return counts.map((count) =>
+    new Date(Math.ceil(Math.max(slots[count - 1] ?? soonest, soonest))).toISOString(),
+  )
+}
+
+/** Until then a request that nothing delays is on its way. */
+const IDLE_MS = 20_000
+
+/**
+ * Since when nothing was sent though the limits have room, in milliseconds since 1970; null when that is less than 20 s.
+ * @param dueSince since when an item waits for nothing but its turn; null when none does
+ */
+function idleSince(ledger: LedgerState, dueSince: number | null): number | null {
+  if (
+    dueSince === null ||
+    ledger.blockedUntil !== null ||
+    nextSlot(ledger.sent, ledger.limits, ledger.now) > ledger.now
+  )
+    return null
+  const since = Math.max(dueSince, ledger.lastSentAt ?? dueSince)
+  return ledger.now - since > IDLE_MS ? since : null
+}
+
+function idleBecause(ledger: LedgerState, dueSince: number | null): string | null {
+  const since = idleSince(ledger, dueSince)
   return since === null
     ? null
     : `Nothing has been sent since ${new Date(since).toISOString()}, though items wait and the limits have room: look whether the queue is up, and at the log of the worker.`
 }
 
+/** What is unfinished. */
 export interface Backlog {
   items: number
+  /** How many requests the items take. */
   requests: number
   /** Since when an item waits for nothing but its turn, in milliseconds since 1970; null when none does. */
   dueSince: number | null
 }
 
-/** What is unfinished, and how many requests it takes. */
+/** Counts what is unfinished, and how many requests it takes. */
 export async function countBacklog(db: Database): Promise<Backlog> {
   const [total] = await db.execute<Record<string, unknown> & Backlog>(sql`
     SELECT coalesce(sum(items), 0)::float8 AS items, coalesce(max(requests), 0)::float8 AS requests,

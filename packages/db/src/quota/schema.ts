@@ -15,23 +15,23 @@ import {
 import { instant } from '../database/columns.js'
 
 /**
- * The book: one row a request sent to the provider, whichever key and worker sent it, kept as long as the longest
- * window needs. The functions that write it are in its migration, since each must be one statement.
+ * The ledger: one row for each request sent to the provider, whichever key and worker sent it, kept as long as the longest
+ * window needs. SQL functions write it (sql/quota.sql), since each reservation must be one statement.
  */
 export const providerRequests = pgTable(
   'provider_requests',
   {
     id: bigint('id', { mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
-    /** When it may be sent; in the future for a moment, until it is. */
+    /** The instant that the request is reserved for; for a moment it lies in the future. */
     slotAt: instant('slot_at').notNull(),
-    /** Of the key that it was sent with; for one that somebody else spent, of the key that was refused for it, or null: of all. */
+    /** The key that the request was sent with. For a `foreign` request: the key that was refused for it, or null for all keys. */
     keyFingerprint: text('key_fingerprint'),
-    /** This and the next two are null for a request that somebody else spent from the same quota. */
+    /** Null for a `foreign` request, which somebody else spent from the quota; so are `outputsize` and `item_id`. */
     function: text('function'),
     outputsize: text('outputsize'),
-    /** No foreign key: the check would lock the item's row, and cancelling a run would wait for the book. */
+    /** No foreign key: the check would lock the item's row, and cancelling a run would wait for the ledger. */
     itemId: bigint('item_id', { mode: 'number' }),
-    /** `accepted`, a refusal's class, or `foreign`; null: sent and not heard of (a crash burns the slot). */
+    /** `accepted`, a refusal's class, or `foreign`; null while nothing was heard of it, for ever when its worker crashed. */
     outcome: text('outcome'),
     durationMs: integer('duration_ms'),
     bytes: bigint('bytes', { mode: 'number' }),
@@ -40,12 +40,12 @@ export const providerRequests = pgTable(
   (table) => [index('provider_requests_slot').on(table.slotAt)],
 )
 
-/** What was pruned from the book, summed by UTC day, for the record. */
+/** The requests that were pruned from the ledger, summed by UTC day. */
 export const providerRequestDays = pgTable(
   'provider_request_days',
   {
     day: date('day', { mode: 'string' }).notNull(),
-    /** As in the book; `unheard` where the book has null. */
+    /** `provider_requests.outcome`; `unheard` in place of null. */
     outcome: text('outcome').notNull(),
     requests: bigint('requests', { mode: 'number' }).notNull(),
     bytes: bigint('bytes', { mode: 'number' }).notNull(),
@@ -53,59 +53,59 @@ export const providerRequestDays = pgTable(
   (table) => [primaryKey({ name: 'provider_request_days_pkey', columns: [table.day, table.outcome] })],
 )
 
-/** What holds for the provider as a whole: exactly one row, which the migration inserts. */
+/** What holds for the provider as a whole: exactly one row, which a migration inserts. */
 export const providerState = pgTable(
   'provider_state',
   {
     id: integer('id').primaryKey().default(1),
-    /** What a worker started with last; null before any did. `limits` is a list of `Limit`. */
+    /** The plan that a worker started with last; null before any worker started. `limits` is a list of `Limit`. */
     plan: text('plan'),
     limits: jsonb('limits'),
     publishedAt: instant('published_at'),
-    /** Of the key that a slot was asked for with last, granted or not. Not in the book alone, which is pruned. */
+    /** The key that a slot was asked for with last, granted or not. Kept here, since the ledger is pruned. */
     keyFingerprint: text('key_fingerprint'),
-    /** When a worker last stopped as it was told to, and so deleted its row. */
+    /** When a worker last deleted its row because it was told to stop. */
     workerStoppedAt: instant('worker_stopped_at'),
     /**
-     * The provider answers nobody: failures in a row, of different symbols. Null while it does. One request at a time, the
-     * probe, then finds out whether it does again, not before `outage_probe_at`.
+     * Since when the provider answers nobody: requests for different symbols failed in a row. Null while it answers. From
+     * `outage_probe_at` on, one request at a time, the probe, finds out whether it answers again.
      */
     outageSince: instant('outage_since'),
     outageClass: text('outage_class'),
     outageDetail: text('outage_detail'),
-    /** In a row, whether or not they make an outage yet, and the symbol of the last. */
+    /** How many requests failed in a row, enough for an outage or not, and the symbol of the last of them. */
     outageFailures: integer('outage_failures').notNull().default(0),
     outageSymbol: text('outage_symbol'),
     outageProbeAt: instant('outage_probe_at'),
-    /** The probe that is under way, and until when nobody else sends one. */
+    /** The request that probes, and until when no other request may. */
     outageProbeId: bigint('outage_probe_id', { mode: 'number' }),
     outageProbeUntil: instant('outage_probe_until'),
-    /** What was fetched cannot be stored: since when, when it was last tried in vain, and why. Null while it can. */
+    /** Since when rows cannot be stored, when a worker last tried in vain, and why. Null while rows can be stored. */
     storageFailedSince: instant('storage_failed_since'),
     storageFailedAt: instant('storage_failed_at'),
     storageClass: text('storage_class'),
     storageDetail: text('storage_detail'),
-    /** How far the database's clock has jumped in all, as workers saw; negative: back. Milliseconds. */
+    /** The sum of the jumps of the database's clock that workers saw, in milliseconds; negative: back. */
     clockOffsetMs: doublePrecision('clock_offset_ms').notNull().default(0),
-    /** How often, and when last, by how much; what the ledger read right after that, or less. Milliseconds. */
+    /** How often the clock jumped; when it last did, by how many milliseconds, and a lower bound of the ledger's clock right after. */
     clockJumps: integer('clock_jumps').notNull().default(0),
     clockJumpedAt: instant('clock_jumped_at'),
     clockJumpMs: doublePrecision('clock_jump_ms'),
     clockJumpAfterMs: doublePrecision('clock_jump_after_ms'),
-    /** Whether prices that a simulator made up were ever stored here. */
+    /** Whether prices that a simulator made up were ever stored in this database. */
     syntheticData: boolean('synthetic_data').notNull().default(false),
   },
   (table) => [check('provider_state_one_row', sql`${table.id} = 1`)],
 )
 
-/** What the provider said to a key, by its fingerprint, whatever it was asked for. */
+/** What the provider said of a key, whatever was asked for with it. */
 export const providerKeys = pgTable('provider_keys', {
   keyFingerprint: text('key_fingerprint').primaryKey(),
-  /** Nothing is sent with it before: a refusal said so. */
+  /** Nothing is sent with the key before this instant, since a refusal said so. */
   blockedUntil: instant('blocked_until'),
   blockedClass: text('blocked_class'),
   blockedDetail: text('blocked_detail'),
-  /** What a daily refusal said when it contradicted the plan; in force for one day's window from `said_at`. */
+  /** How many requests a day a refusal stated in contradiction of the plan; in force for one day's window from `said_at`. */
   saidPerDay: integer('said_per_day'),
   saidAt: instant('said_at'),
   saidDetail: text('said_detail'),
@@ -113,21 +113,21 @@ export const providerKeys = pgTable('provider_keys', {
 
 export const ACCESS_STATES = ['probing', 'accepted', 'refused'] as const
 
-/** What is known of a key, by its fingerprint, never the key itself: what it was asked for and whether it may have it. */
+/** Whether a key may have what was asked for with it. The key stands here by its fingerprint alone. */
 export const providerAccess = pgTable(
   'provider_access',
   {
     keyFingerprint: text('key_fingerprint').notNull(),
     function: text('function').notNull(),
     outputsize: text('outputsize').notNull(),
-    /** `probing` after `probe_until`: undecided, the next request is the probe. */
+    /** `probing` after `probe_until` means undecided: the next request is the probe. */
     state: text('state', { enum: ACCESS_STATES }).notNull(),
     class: text('class'),
     detail: text('detail'),
-    /** In a row, so that each waits longer than the last. */
+    /** How many refusals came in a row, so that the wait grows with each. */
     refusals: integer('refusals').notNull().default(0),
     retryAt: instant('retry_at'),
-    /** The request in the book that finds it out, and until when nobody else does. */
+    /** The request that finds out whether the key may have it, and until when no other request does. */
     probeId: bigint('probe_id', { mode: 'number' }),
     probeUntil: instant('probe_until'),
     decidedAt: instant('decided_at'),

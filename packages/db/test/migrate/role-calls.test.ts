@@ -29,19 +29,18 @@ import { failAttempt } from '../../src/runs/fail-attempt.js'
 import { failKnown, finishNeedless } from '../../src/runs/needless.js'
 import { lostClaims } from '../../src/runs/claim.js'
 import { storeSeries } from '../../src/runs/store-series.js'
+import { concludeRequest } from '../../src/quota/ledger-conclusion.js'
 import {
-  concludeRequest,
   discardRequest,
   isStillSlot,
   moveSlot,
-  noteClockJump,
-  pruneRequests,
   publishPlan,
   readGate,
   renewProbe,
   reserveRequest,
-  settleLedger,
 } from '../../src/quota/ledger.js'
+import { noteClockJump, settleLedger } from '../../src/quota/ledger-clock.js'
+import { pruneRequests } from '../../src/quota/request-days.js'
 import { blockUntil, recordDailyRefusal, refuseAccess } from '../../src/quota/ledger-refusals.js'
 import { noteUnanswered } from '../../src/quota/outage.js'
 import { readQuota } from '../../src/quota/quota-report.js'
@@ -65,7 +64,7 @@ import { readStoredRanges } from '../../src/prices/stored-range.js'
 import { hasSyntheticData, noteSyntheticData } from '../../src/prices/synthetic-data.js'
 import { readKnownVersion, readUnknown, readVersion } from '../../src/prices/version.js'
 import { listWorkers, noteWorker, pruneWorkers, removeWorker } from '../../src/operations/workers.js'
-import { dailyLimits } from '../quota/ledger-book.js'
+import { dailyLimits } from '../quota/ledger-setup.js'
 import { bar, failure, runOf, series, takenItem, useConnection, wait } from '../database.js'
 
 const DAYS = { startDate: '2024-01-01', endDate: '2024-12-31' }

@@ -10,7 +10,7 @@ import { getRun } from '../../src/runs/run-status.js'
 import { createRun } from '../../src/runs/runs.js'
 import { listWorkers, noteWorker, pruneWorkers, removeWorker } from '../../src/operations/workers.js'
 import type { WorkerWait } from '../../src/operations/workers.js'
-import { acceptKey, dailyLimits, granted, letPass, liveWorker, noLimits } from '../quota/ledger-book.js'
+import { acceptKey, dailyLimits, granted, letPass, liveWorker, noLimits } from '../quota/ledger-setup.js'
 import { runOf, useConnection } from '../database.js'
 
 const connection = useConnection()

@@ -17,7 +17,7 @@ import {
 } from '../../src/operations/storage-state.js'
 import { storageTrouble } from '../../src/database/storage-trouble.js'
 import type { StorageTrouble } from '../../src/database/storage-trouble.js'
-import { granted, requestOf } from '../quota/ledger-book.js'
+import { granted, requestOf } from '../quota/ledger-setup.js'
 import { failure, series, takenItem, useConnection } from '../database.js'
 
 const connection = useConnection()

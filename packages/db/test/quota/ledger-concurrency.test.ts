@@ -8,7 +8,7 @@ import type { Connection } from '../../src/database/connection.js'
 import { discardRequest, reserveRequest } from '../../src/quota/ledger.js'
 import { limitsFor } from '../../src/quota/limits.js'
 import { nextSlot } from '../../src/quota/slots.js'
-import { acceptKey, bookOf, dailyLimits, granted, noLimits, requestOf } from './ledger-book.js'
+import { acceptKey, ledgerRequests, dailyLimits, granted, noLimits, requestOf } from './ledger-setup.js'
 import { useConnection } from '../database.js'
 
 const connection = useConnection()
@@ -55,9 +55,9 @@ test('16 connections never bring a sliding window over a limit, and leave nothin
   await Promise.all(
     Array.from({ length: 16 }, (_, index) => hammer(databases[index % 4] ?? connection.db, until)),
   )
-  const slots = (await bookOf(connection.db)).map((request) => request.slotAt)
+  const slots = (await ledgerRequests(connection.db)).map((request) => request.slotAt)
   expectKept(slots, limits)
-  // After the first 25, which find an empty book, each slot is the first that the formula allows: to the millisecond.
+  // After the first 25, which find an empty ledger, each slot is the first that the formula allows: to the millisecond.
   expect(slots.length).toBeGreaterThanOrEqual(125)
   for (const [index, slot] of slots.slice(25).entries()) {
     expect(slot).toBeCloseTo(nextSlot(slots.slice(0, index + 25), limits, 0), 1)
@@ -94,14 +94,14 @@ test('connections cut and slots discarded in the middle may waste a slot and nev
   } finally {
     await killer.end()
   }
-  const book = await bookOf(db)
+  const requests = await ledgerRequests(db)
   expectKept(
-    book.map((request) => request.slotAt),
+    requests.map((request) => request.slotAt),
     limits,
   )
-  // Whatever was answered is in the book: nobody sends what it does not know of.
-  const booked = new Set(book.map((request) => request.id))
-  expect([...everGranted].filter((id) => !booked.has(id))).toEqual([])
+  // Every slot that was granted is in the ledger: no worker sends a request that the ledger does not know of.
+  const recorded = new Set(requests.map((request) => request.id))
+  expect([...everGranted].filter((id) => !recorded.has(id))).toEqual([])
   expect(everGranted.size).toBeGreaterThan(40)
 })
 
@@ -124,7 +124,7 @@ test('a backend that dies while it waits for its turn reserves nothing and stops
   } finally {
     await holder.end()
   }
-  expect(await bookOf(db)).toEqual([])
+  expect(await ledgerRequests(db)).toEqual([])
   expect(await granted(db)).toMatchObject({ waitMs: 0 })
 })
 

@@ -3,10 +3,11 @@ import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { Limit } from '@stockpile/domain/limit'
 import type { Database } from '../../src/database/connection.js'
-import { concludeRequest, discardRequest, readGate, reserveRequest } from '../../src/quota/ledger.js'
+import { concludeRequest } from '../../src/quota/ledger-conclusion.js'
+import { discardRequest, readGate, reserveRequest } from '../../src/quota/ledger.js'
 import { recordDailyRefusal } from '../../src/quota/ledger-refusals.js'
 import { limitsFor } from '../../src/quota/limits.js'
-import { acceptKey, bookOf, granted, requestOf } from './ledger-book.js'
+import { acceptKey, ledgerRequests, granted, requestOf } from './ledger-setup.js'
 import { useConnection } from '../database.js'
 
 const connection = useConnection()
@@ -72,14 +73,14 @@ test('a daily refusal is waited out, whatever becomes of the requests that were 
   await fc.assert(runs, { numRuns: 40 })
 })
 
-test('a slot that is given back after a daily refusal makes no room: it was counted when the book was filled up', async () => {
+test('a slot that is given back after a daily refusal makes no room: it was counted when the ledger was filled up', async () => {
   const { db } = connection
   await acceptKey(db)
   const [slot, refused] = [await granted(db, { itemId: 7 }), await granted(db)]
   await recordDailyRefusal(db, 'key-1', { limits: PLANS.free, saidPerDay: null, detail })
   await concludeRequest(db, refused.id, { outcome: 'daily_limit', answered: true, durationMs: 1, bytes: 1 })
   await discardRequest(db, slot.id)
-  const foreign = (await bookOf(db)).filter((one) => one.outcome === 'foreign')
+  const foreign = (await ledgerRequests(db)).filter((one) => one.outcome === 'foreign')
   expect(foreign).toHaveLength(24)
   expect(foreign.every((one) => one.itemId === null)).toBe(true)
   expect(await freesInMs(db, PLANS.free)).toBeGreaterThan(23 * HOUR_MS)

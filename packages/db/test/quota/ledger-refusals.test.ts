@@ -1,11 +1,20 @@
 import { sql } from 'drizzle-orm'
 import { describe, expect, test } from 'vitest'
 import type { Limit } from '@stockpile/domain/limit'
-import { concludeRequest, discardRequest, publishPlan, reserveRequest } from '../../src/quota/ledger.js'
+import { concludeRequest } from '../../src/quota/ledger-conclusion.js'
+import { discardRequest, publishPlan, reserveRequest } from '../../src/quota/ledger.js'
 import { blockUntil, recordDailyRefusal, refuseAccess } from '../../src/quota/ledger-refusals.js'
 import type { AccessRefusal } from '../../src/quota/ledger-refusals.js'
 import { limitsFor } from '../../src/quota/limits.js'
-import { acceptKey, bookOf, dailyLimits, granted, letPass, noLimits, requestOf } from './ledger-book.js'
+import {
+  acceptKey,
+  ledgerRequests,
+  dailyLimits,
+  granted,
+  letPass,
+  noLimits,
+  requestOf,
+} from './ledger-setup.js'
 import { useConnection } from '../database.js'
 
 const connection = useConnection()
@@ -80,7 +89,7 @@ describe('a key that is refused', () => {
     const stopped = await ask({ outputsize: 'full' })
     expect(stopped).toMatchObject({ reason: 'key', class: 'invalid_key', detail })
     expect(Math.abs(stopped.waitMs - HOUR_MS)).toBeLessThan(10_000)
-    expect(await bookOf(connection.db)).toHaveLength(1)
+    expect(await ledgerRequests(connection.db)).toHaveLength(1)
   })
 
   test('lets no other probe out between its conclusion and the note of its refusal', async () => {
@@ -175,8 +184,8 @@ describe('a daily refusal', () => {
   const refused = (limits: readonly Limit[], saidPerDay: number | null) =>
     recordDailyRefusal(connection.db, 'key-1', { limits, saidPerDay, detail: '25 requests per day' })
   const outcomes = async () => {
-    const book = await bookOf(connection.db)
-    return { all: book.length, foreign: book.filter((one) => one.outcome === 'foreign').length }
+    const requests = await ledgerRequests(connection.db)
+    return { all: requests.length, foreign: requests.filter((one) => one.outcome === 'foreign').length }
   }
 
   test('spends the day of the key it was said to, and of no other; what is sent counts for all', async () => {
@@ -198,7 +207,7 @@ describe('a daily refusal', () => {
     expect(await ask({ limits: dailyLimits })).toMatchObject({ reason: 'day' })
   })
 
-  test('fills the book with what others spent, and asks again when the oldest request leaves the window', async () => {
+  test('fills the ledger with what others spent, and asks again when the oldest request leaves the window', async () => {
     await acceptKey(connection.db)
     for (let sent = 0; sent < 10; sent++) await send('accepted', { limits: dailyLimits })
     await letPass(connection.db, '20 hours')

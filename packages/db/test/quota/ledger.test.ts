@@ -1,19 +1,19 @@
 import { sql } from 'drizzle-orm'
 import { describe, expect, test } from 'vitest'
 import { slowness } from '@stockpile/test-harness/patience'
+import { concludeRequest } from '../../src/quota/ledger-conclusion.js'
 import {
-  concludeRequest,
   discardRequest,
   isStillSlot,
   moveSlot,
-  pruneRequests,
   publishPlan,
   renewProbe,
   reserveRequest,
 } from '../../src/quota/ledger.js'
+import { pruneRequests } from '../../src/quota/request-days.js'
 import { recordDailyRefusal } from '../../src/quota/ledger-refusals.js'
 import { limitsFor } from '../../src/quota/limits.js'
-import { acceptKey, bookOf, granted, letPass, requestOf } from './ledger-book.js'
+import { acceptKey, ledgerRequests, granted, letPass, requestOf } from './ledger-setup.js'
 import { useConnection } from '../database.js'
 
 const connection = useConnection()
@@ -21,12 +21,12 @@ const DAY_MS = 86_401_000
 const accepted = { outcome: 'accepted', answered: true, durationMs: 120, bytes: 8_000 }
 
 describe('a reservation', () => {
-  test('is one row in the book, and a slot at once while there is room', async () => {
+  test('is one row in the ledger, and a slot at once while there is room', async () => {
     const { db } = connection
     await acceptKey(db)
     const reservation = await reserveRequest(db, requestOf({ itemId: 7 }))
     expect(reservation).toMatchObject({ granted: true, waitMs: 0, probe: false })
-    expect(await bookOf(db)).toMatchObject([{ outcome: null, itemId: 7 }])
+    expect(await ledgerRequests(db)).toMatchObject([{ outcome: null, itemId: 7 }])
   })
 
   test('beyond what a day allows is refused, and says when a request of the last day leaves it', async () => {
@@ -37,7 +37,7 @@ describe('a reservation', () => {
     expect(reservation).toMatchObject({ granted: false, reason: 'day' })
     expect(reservation.waitMs).toBeGreaterThan(DAY_MS - 10_000)
     expect(reservation.waitMs).toBeLessThanOrEqual(DAY_MS)
-    expect(await bookOf(db)).toHaveLength(25)
+    expect(await ledgerRequests(db)).toHaveLength(25)
     await letPass(db, '1 day 1 s')
     expect(await reserveRequest(db, requestOf())).toMatchObject({ granted: true, waitMs: 0 })
   })
@@ -85,12 +85,12 @@ describe('a reservation', () => {
     await discardRequest(db, third.id)
     const again = await granted(db, { limits, aheadMs: 5_000 })
     expect(await isStillSlot(db, again.id, limits)).toBe(true)
-    const at = new Map((await bookOf(db)).map(({ id, slotAt }) => [id, slotAt]))
+    const at = new Map((await ledgerRequests(db)).map(({ id, slotAt }) => [id, slotAt]))
     expect((at.get(again.id) ?? 0) - (at.get(first.id) ?? 0)).toBeGreaterThanOrEqual(1_000)
     expect(await isStillSlot(db, third.id, limits)).toBe(false)
   })
 
-  test('with another key finds the same book', async () => {
+  test('with another key finds the same ledger', async () => {
     const { db } = connection
     await acceptKey(db, 'key-1')
     await acceptKey(db, 'key-2')
@@ -105,7 +105,7 @@ describe('a reservation', () => {
     const [clock] = await db.execute<{ now: number }>(
       sql`SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now`,
     )
-    const [request] = await bookOf(db)
+    const [request] = await ledgerRequests(db)
     expect(Math.abs((request?.slotAt ?? 0) - (clock?.now ?? 0))).toBeLessThan(1_000)
   })
 
@@ -124,7 +124,7 @@ describe('a slot', () => {
     const limits = limitsFor({ perSecond: 0, perMinute: 0, perDay: 1 })
     const { id } = await granted(db, { limits })
     await discardRequest(db, id)
-    expect(await bookOf(db)).toEqual([])
+    expect(await ledgerRequests(db)).toEqual([])
     expect(await reserveRequest(db, requestOf({ limits }))).toMatchObject({ granted: true })
   })
 
@@ -133,7 +133,7 @@ describe('a slot', () => {
     const { id } = await granted(db)
     await concludeRequest(db, id, accepted)
     await discardRequest(db, id)
-    expect(await bookOf(db)).toMatchObject([{ id, outcome: 'accepted' }])
+    expect(await ledgerRequests(db)).toMatchObject([{ id, outcome: 'accepted' }])
   })
 
   test('whose owner is never heard of again stays spent', async () => {
@@ -180,7 +180,7 @@ describe('pruning', () => {
       { day, outcome: 'timeout', requests: 1, bytes: 100 },
       { day, outcome: 'unheard', requests: 1, bytes: 0 },
     ])
-    expect(await bookOf(db)).toHaveLength(1)
+    expect(await ledgerRequests(db)).toHaveLength(1)
   })
 
   test('keeps an hour and the longest window in force, be it what the provider said', async () => {
@@ -214,7 +214,7 @@ describe('pruning', () => {
       sql`SELECT sum(requests)::int AS requests, sum(bytes)::int AS bytes FROM provider_request_days`,
     )
     expect(sums).toEqual({ requests: 25_000, bytes: 25_000 })
-    expect(await bookOf(db)).toEqual([])
+    expect(await ledgerRequests(db)).toEqual([])
   })
 
   test('keeps whatever a limit in force longer than a day still needs', async () => {
@@ -232,7 +232,7 @@ describe('pruning', () => {
   })
 })
 
-test('with dead rows at its end and 100,000 in it, the book answers within some milliseconds', async () => {
+test('with dead rows at its end and 100,000 in it, the ledger answers within some milliseconds', async () => {
   const { db } = connection
   await acceptKey(db)
   await granted(db)

@@ -1,16 +1,11 @@
 import { sql } from 'drizzle-orm'
 import { waitFor } from '@stockpile/test-harness/process'
 import { expect, test } from 'vitest'
-import {
-  concludeRequest,
-  discardRequest,
-  readGate,
-  renewProbe,
-  reserveRequest,
-} from '../../src/quota/ledger.js'
+import { concludeRequest } from '../../src/quota/ledger-conclusion.js'
+import { discardRequest, readGate, renewProbe, reserveRequest } from '../../src/quota/ledger.js'
 import { noteUnanswered } from '../../src/quota/outage.js'
 import type { OutageState } from '../../src/quota/outage.js'
-import { acceptKey, granted, noLimits, requestOf } from './ledger-book.js'
+import { acceptKey, granted, noLimits, requestOf } from './ledger-setup.js'
 import { useConnection } from '../database.js'
 
 const connection = useConnection()

@@ -3,7 +3,9 @@ import { describe, expect, test } from 'vitest'
 import { slowness } from '@stockpile/test-harness/patience'
 import type { Limit } from '@stockpile/domain/limit'
 import { takeItem } from '../../src/runs/items.js'
-import { concludeRequest, pruneRequests, publishPlan, reserveRequest } from '../../src/quota/ledger.js'
+import { concludeRequest } from '../../src/quota/ledger-conclusion.js'
+import { pruneRequests } from '../../src/quota/request-days.js'
+import { publishPlan, reserveRequest } from '../../src/quota/ledger.js'
 import { blockUntil, recordDailyRefusal, refuseAccess } from '../../src/quota/ledger-refusals.js'
 import { limitsFor } from '../../src/quota/limits.js'
 import { readCauses } from '../../src/operations/causes.js'
@@ -14,7 +16,7 @@ import { forecastRuns } from '../../src/quota/run-forecast.js'
 import { cancelRun, createRun } from '../../src/runs/runs.js'
 import { getRun } from '../../src/runs/run-status.js'
 import { noteWorker, removeWorker } from '../../src/operations/workers.js'
-import { acceptKey, dailyLimits, granted, letPass, liveWorker, requestOf } from './ledger-book.js'
+import { acceptKey, dailyLimits, granted, letPass, liveWorker, requestOf } from './ledger-setup.js'
 import { runOf, useConnection } from '../database.js'
 
 const connection = useConnection()
@@ -288,7 +290,7 @@ describe('the report', () => {
     })
   })
 
-  test('counts each request of the last 30 days once, in the book or pruned from it', async () => {
+  test('counts each request of the last 30 days once, in the ledger or pruned from it', async () => {
     const { db } = connection
     await db.execute(sql`
       INSERT INTO provider_requests (slot_at, outcome, bytes)

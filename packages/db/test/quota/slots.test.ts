@@ -42,13 +42,13 @@ describe('the next slot', () => {
     )
   })
 
-  test('adds no violation to a book that others overdrew', () => {
+  test('adds no violation to a ledger that others overdrew', () => {
     fc.assert(
-      fc.property(limits, instants(12), (all, book) => {
-        const slot = nextSlot(ascending(book), all, 0)
+      fc.property(limits, instants(12), (all, known) => {
+        const slot = nextSlot(ascending(known), all, 0)
         for (const one of all) {
           const span = one.windowMs + one.marginMs
-          const together = [...book, slot].filter((time) => Math.abs(time - slot) < span)
+          const together = [...known, slot].filter((time) => Math.abs(time - slot) < span)
           const fits = (from: number) =>
             together.filter((time) => time >= from && time < from + span).length <= one.max
           const windowsWithSlot = together.filter((time) => time <= slot)
@@ -60,10 +60,10 @@ describe('the next slot', () => {
 
   test('is never earlier for asking later, nor for more history', () => {
     fc.assert(
-      fc.property(limits, instants(12), instants(12), fc.nat({ max: 9 }), (all, book, more, later) => {
-        const slot = nextSlot(ascending(book), all, 0)
-        expect(nextSlot(ascending(book), all, later)).toBeGreaterThanOrEqual(slot)
-        expect(nextSlot(ascending([...book, ...more]), all, 0)).toBeGreaterThanOrEqual(slot)
+      fc.property(limits, instants(12), instants(12), fc.nat({ max: 9 }), (all, known, more, later) => {
+        const slot = nextSlot(ascending(known), all, 0)
+        expect(nextSlot(ascending(known), all, later)).toBeGreaterThanOrEqual(slot)
+        expect(nextSlot(ascending([...known, ...more]), all, 0)).toBeGreaterThanOrEqual(slot)
       }),
     )
   })
@@ -78,10 +78,10 @@ describe('the forecast', () => {
         fc.option(fc.integer({ min: -5, max: 9 })),
         fc.nat({ max: 20 }),
         (all, sent, blockedUntil, requests) => {
-          const book = [...sent]
+          const known = [...sent]
           const expected = Array.from({ length: requests }, () => {
-            const slot = nextSlot(ascending(book), all, Math.max(0, blockedUntil ?? 0))
-            book.push(slot)
+            const slot = nextSlot(ascending(known), all, Math.max(0, blockedUntil ?? 0))
+            known.push(slot)
             return slot
           })
           expect(forecast({ now: 0, sent, limits: all, blockedUntil, requests })).toEqual(expected)
@@ -103,21 +103,21 @@ describe('the forecast', () => {
     const history = fc.array(fc.integer({ min: -8, max: 0 }), { maxLength: 4 })
     fc.assert(
       fc.property(small, history, (all, drawn) => {
-        // A book that keeps the limits: nothing fits beside a violation that is in it already.
-        const book: number[] = []
-        for (const time of ascending(drawn)) if (keepsAll([...book, time], all)) book.push(time)
+        // A history that keeps the limits: beside a violation in it no request would fit.
+        const known: number[] = []
+        for (const time of ascending(drawn)) if (keepsAll([...known, time], all)) known.push(time)
         const earliest = [Infinity, Infinity, Infinity]
         const extend = (schedule: number[]): void => {
           const from = schedule.at(-1) ?? 0
           for (let time = from; schedule.length < 3 && time <= 22; time++) {
             const longer = [...schedule, time]
-            if (!keepsAll([...book, ...longer], all)) continue
+            if (!keepsAll([...known, ...longer], all)) continue
             earliest[schedule.length] = Math.min(earliest[schedule.length] ?? Infinity, time)
             extend(longer)
           }
         }
         extend([])
-        expect(forecast({ now: 0, sent: book, limits: all, blockedUntil: null, requests: 3 })).toEqual(
+        expect(forecast({ now: 0, sent: known, limits: all, blockedUntil: null, requests: 3 })).toEqual(
           earliest,
         )
       }),
@@ -161,21 +161,21 @@ describe('a margin', () => {
 describe('the SQL of the ledger', () => {
   const connection = useConnection()
 
-  test('answers what the arithmetic here does, for any book and any limits', async () => {
+  test('answers what the arithmetic here does, for any ledger and any limits', async () => {
     const { db } = connection
     const now = Date.UTC(2026, 10, 22)
     await fc.assert(
-      fc.asyncProperty(limits, instants(12), async (all, book) => {
+      fc.asyncProperty(limits, instants(12), async (all, known) => {
         await db.execute(sql`
           WITH emptied AS (DELETE FROM provider_requests)
           INSERT INTO provider_requests (slot_at)
-          SELECT to_timestamp((${now}::float8 + at) / 1000) FROM jsonb_array_elements_text(${JSON.stringify(book)}::text::jsonb) AS t(text), LATERAL (SELECT text::float8 AS at)`)
+          SELECT to_timestamp((${now}::float8 + at) / 1000) FROM jsonb_array_elements_text(${JSON.stringify(known)}::text::jsonb) AS t(text), LATERAL (SELECT text::float8 AS at)`)
         const [row] = await db.execute<{ slot: number }>(sql`
           SELECT round(extract(epoch FROM greatest(to_timestamp(${now}::float8 / 1000), max(frees_at))) * 1000)::float8 AS slot
             FROM provider_limits(${JSON.stringify(all)}::text::jsonb, NULL, to_timestamp(${now}::float8 / 1000))`)
         expect(row?.slot).toBe(
           nextSlot(
-            ascending(book).map((at) => now + at),
+            ascending(known).map((at) => now + at),
             all,
             now,
           ),

@@ -14,7 +14,7 @@ import { failAttempt } from '../../src/runs/fail-attempt.js'
 import { storeSeries } from '../../src/runs/store-series.js'
 import { takeItem } from '../../src/runs/items.js'
 import { getRun, listItems, listRuns, RUN_STATUSES, runStatus } from '../../src/runs/run-status.js'
-import { liveWorker } from '../quota/ledger-book.js'
+import { liveWorker } from '../quota/ledger-setup.js'
 import { cancelRun, createRun, createStartRun, retryRun } from '../../src/runs/runs.js'
 import { failure, runOf, series, takenItem, useConnection } from '../database.js'
 

@@ -9,7 +9,7 @@ import type { WorkerSelf } from '../../src/operations/workers.js'
 
 type Db = Connection['db']
 
-/** The row of a worker that lives, with a plan of 25 requests a day. */
+/** Adds the row of a living worker, with a plan of 25 requests a day. */
 export async function liveWorker(db: Db, values: Partial<WorkerSelf> = {}): Promise<WorkerSelf> {
   const self: WorkerSelf = {
     id: randomUUID(),
@@ -45,7 +45,7 @@ export function requestOf(values: Partial<RequestToReserve> = {}): RequestToRese
   }
 }
 
-/** Reserves, and fails the test when there is no slot. */
+/** Reserves a slot, and fails the test when there is none. */
 export async function granted(
   db: Db,
   values: Partial<RequestToReserve> = {},
@@ -55,7 +55,7 @@ export async function granted(
   return reservation
 }
 
-/** A key that was accepted for these before, so that nothing is a probe. */
+/** Lets the provider have accepted a key for these outputsizes, so that no request is a probe. */
 export async function acceptKey(db: Db, fingerprint = 'key-1', outputsizes = ['compact']): Promise<void> {
   for (const outputsize of outputsizes) {
     await db.execute(sql`
@@ -64,7 +64,7 @@ export async function acceptKey(db: Db, fingerprint = 'key-1', outputsizes = ['c
   }
 }
 
-export interface BookedRequest extends Record<string, unknown> {
+export interface LedgerRequest extends Record<string, unknown> {
   id: number
   /** Milliseconds since 1970. */
   slotAt: number
@@ -72,14 +72,14 @@ export interface BookedRequest extends Record<string, unknown> {
   itemId: number | null
 }
 
-export async function bookOf(db: Db): Promise<BookedRequest[]> {
-  const rows = await db.execute<BookedRequest>(sql`
+export async function ledgerRequests(db: Db): Promise<LedgerRequest[]> {
+  const rows = await db.execute<LedgerRequest>(sql`
     SELECT id::float8 AS id, (extract(epoch FROM slot_at) * 1000)::float8 AS "slotAt", outcome, item_id::float8 AS "itemId"
       FROM provider_requests ORDER BY slot_at, id`)
   return [...rows]
 }
 
-/** As if so much time had passed since everything that the ledger knows. */
+/** Moves all that the ledger knows into the past, as if so much time had passed. */
 export async function letPass(db: Db, interval: string): Promise<void> {
   await db.execute(sql`UPDATE provider_requests SET slot_at = slot_at - ${interval}::interval`)
   await db.execute(sql`
