@@ -35,7 +35,7 @@ async function run(pairs: boolean): Promise<boolean> {
     full_page_writes: 'off',
   })
   try {
-    const catalog = await freshCatalog(await server.createDatabase('fresh', { empty: true }))
+    const { lines: catalog } = await freshCatalog(await server.createDatabase('fresh', { empty: true }))
     console.log(
       'commit   date        via      stored  counted before  counted now  corrected      ms  repaired',
     )

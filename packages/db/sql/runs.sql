@@ -1,8 +1,9 @@
--- What the items of a run come to, kept by the items themselves whoever writes them. See src/runs/run-totals-schema.ts.
+-- What the items of a run come to, kept by the items themselves whoever writes them (see src/runs/run-totals-schema.ts), and
+-- whether an item needs a request (see src/runs/items.ts).
 
--- Once a statement, a change for each run and each class of failures. A row that another transaction holds is passed over,
--- and one added where all are held: who finishes items of a run never waits for another who does, and none can wait in a
--- circle. So a run has no more rows a class than there were such transactions at once.
+-- Adds to the totals once a statement, a change for each run and each class of failures. A row that another transaction holds
+-- is passed over, and a new row added where all are held: transactions that finish items of one run never wait for each
+-- other, and none can wait in a circle. So a run has no more rows a class than there were such transactions at once.
 CREATE FUNCTION count_ingest_items() RETURNS trigger LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
   earlier ingest_items[];
@@ -80,3 +81,29 @@ CREATE TRIGGER ingest_items_deleted AFTER DELETE ON ingest_items REFERENCING OLD
   FOR EACH STATEMENT EXECUTE FUNCTION count_ingest_items();
 CREATE TRIGGER ingest_items_truncated AFTER TRUNCATE ON ingest_items
   FOR EACH STATEMENT EXECUTE FUNCTION count_ingest_items_truncated();
+
+-- last_session_close and needless are single expressions, which PostgreSQL writes into the statement that uses them: a
+-- function with a FROM would be started anew for every row.
+
+-- The close of the last weekday session that is over: 16:00 in the provider's time zone, which it names for every exchange.
+-- Holidays count as sessions here: a caller that knows better than the provider asks with force.
+CREATE FUNCTION last_session_close(at timestamptz) RETURNS timestamptz LANGUAGE sql STABLE AS $$
+  SELECT ((at AT TIME ZONE 'America/New_York' - interval '16 hours')::date
+          - greatest(0, extract(isodow FROM (at AT TIME ZONE 'America/New_York' - interval '16 hours')::date)::int - 5)
+          + time '16:00') AT TIME ZONE 'America/New_York'
+$$;
+
+-- Why an item needs no request; null when it does. `fetched_at`: when the newest request was sent that brought at least
+-- what the item asks for. `last_date`: the newest stored row. A bar can be published some hours after the close, so a fetch
+-- after the close proves nothing until it brought that day's bar or those hours had passed (a holiday brings none).
+CREATE FUNCTION needless(accepted_at timestamptz, fetched_at timestamptz, last_date date, at timestamptz)
+RETURNS text LANGUAGE sql STABLE AS $$
+  SELECT CASE
+    WHEN fetched_at IS NULL THEN NULL
+    WHEN fetched_at > accepted_at THEN 'coalesced'
+    WHEN fetched_at >= last_session_close(at)
+     AND (last_date >= (last_session_close(at) AT TIME ZONE 'America/New_York')::date
+          OR fetched_at >= last_session_close(at) + interval '6 hours')
+      THEN 'up_to_date'
+  END
+$$;

@@ -20,10 +20,11 @@ export async function readCatalog(db: Database): Promise<string[]> {
   })
 }
 
-/** What a fresh database says of itself: a file that `pnpm catalog` writes. */
+/** The catalog of a fresh database, sorted as `readCatalog` sorts; `pnpm catalog` writes the file. */
 export function expectedCatalog(): string[] {
   const file = fileURLToPath(new URL('../../migrations/catalog.txt', import.meta.url))
-  return readFileSync(file, 'utf8').split(/\r?\n/).filter(Boolean)
+  const lines = readFileSync(file, 'utf8').split(/\r?\n/)
+  return lines.filter((line) => line !== '' && !line.startsWith('--')).toSorted()
 }
 
 /**

@@ -1,8 +1,8 @@
--- What answers are counted by: totals and days of symbols, kept by the tables themselves whoever writes them. See
--- src/prices/page-of-rows.ts.
+-- Totals and days of symbols, kept by the tables themselves whoever writes them: answers are counted by them, and pages
+-- found. See src/prices/page-of-rows.ts.
 
--- A bit for each day from the first of these to their last, in any order. In half the time of a statement that puts the bits
--- together from the gaps between sorted days.
+-- A bit for each day from the first of these days to the last; the days may come in any order. Half the time of a statement
+-- that puts the bits together from the gaps between sorted days.
 CREATE FUNCTION bits_of_days(days date[]) RETURNS varbit LANGUAGE plpgsql IMMUTABLE AS $$
 DECLARE
   first_day date;
@@ -16,22 +16,23 @@ BEGIN
   RETURN bits;
 END $$;
 
--- The next two are single expressions, which PostgreSQL writes into the statement that uses them.
--- How many days lie between two, inclusive; these may be infinite.
+-- days_between and union_of_days are single expressions, which PostgreSQL writes into the statement that uses them.
+
+-- How many of the days lie between two dates, inclusive; the dates may be infinite.
 CREATE FUNCTION days_between(first_day date, days varbit, lower date, upper date) RETURNS bigint LANGUAGE sql IMMUTABLE
 RETURN bit_count(substring(days FROM greatest(lower, first_day) - first_day + 1
   FOR greatest(least(upper, first_day + length(days) - 1) - greatest(lower, first_day) + 1, 0)));
 
--- All days of two, from the earlier first one on.
+-- The days of both, from the earlier first day on.
 CREATE FUNCTION union_of_days(one_first date, one varbit, other_first date, other varbit) RETURNS varbit LANGUAGE sql IMMUTABLE
 RETURN (repeat('0', one_first - least(one_first, other_first))::varbit || one
         || repeat('0', greatest(other_first + length(other) - one_first - length(one), 0))::varbit)
      | (repeat('0', other_first - least(one_first, other_first))::varbit || other
         || repeat('0', greatest(one_first + length(one) - other_first - length(other), 0))::varbit);
 
--- Totals and days of the symbols that a statement changed, once a statement. The symbol's row is written first, which locks it.
--- The generic plan is the right one for any number of rows. Left to choose, PostgreSQL takes it for dearer than planning anew
--- for one row, and does so at each, which doubled what a daily append costs here.
+-- Keeps totals and days of the symbols that a statement changed, once a statement. The symbol's row is written first, which
+-- locks it. The generic plan is the right one for any number of rows. Left to choose, PostgreSQL takes it for dearer than
+-- planning anew for one row, and plans at each, which doubled what a daily append costs here.
 CREATE FUNCTION count_financial_data() RETURNS trigger LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
   changed text[];
@@ -55,7 +56,7 @@ BEGIN
          (SELECT max(date) FROM financial_data AS stored WHERE stored.symbol = change.symbol)
     FROM unnest(changed, counts) AS change (symbol, rows) ORDER BY symbol COLLATE "C"
   ON CONFLICT (symbol) DO UPDATE SET row_count = known.row_count + excluded.row_count,
-    -- Another's rows that this statement could not see yet may be counted already.
+    -- Rows of another transaction that this statement could not see yet may be counted already.
     first_date = least(known.first_date, excluded.first_date), last_date = greatest(known.last_date, excluded.last_date),
     version = known.version + (1 + random() * 1e6)::bigint;
 
@@ -66,8 +67,8 @@ BEGIN
       days = union_of_days(known.first_day, known.days, excluded.first_day, excluded.days);
     RETURN NULL;
   END IF;
-  -- Rows that go, or move to another day, are rare: then the days are read anew, by statements that see what was committed
-  -- before the symbol's row was theirs.
+  -- Rows that are deleted, or move to another day, are rare: the days are then read anew, by statements that see what was
+  -- committed before the symbol's row was locked.
   IF TG_OP = 'UPDATE' THEN
     SELECT array_agg(DISTINCT symbol) INTO changed
       FROM ((SELECT symbol, date FROM new_rows EXCEPT SELECT symbol, date FROM old_rows)
@@ -90,7 +91,8 @@ BEGIN
   RETURN NULL;
 END $$;
 
--- A prefix is shared by many symbols: its row is locked at the commit alone, so that no client holds it while it thinks, or is frozen.
+-- Many symbols share a prefix. Its row is locked at the commit alone (the triggers are deferred), so that no client holds
+-- it while the client computes or is frozen.
 CREATE FUNCTION count_symbol() RETURNS trigger LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
 BEGIN
   INSERT INTO symbol_prefixes AS known (prefix, symbol_count, row_count)
@@ -108,6 +110,7 @@ BEGIN
   RETURN NULL;
 END $$;
 
+-- A worker of an earlier version counts a symbol's rows by itself, until it is stopped: its count is not taken.
 CREATE FUNCTION keep_row_count() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   NEW.row_count := OLD.row_count;
@@ -120,7 +123,6 @@ CREATE CONSTRAINT TRIGGER symbols_changed AFTER UPDATE ON symbols DEFERRABLE INI
   FOR EACH ROW WHEN (OLD.version <> NEW.version) EXECUTE FUNCTION count_symbol();
 CREATE TRIGGER symbols_truncated AFTER TRUNCATE ON symbols
   FOR EACH STATEMENT EXECUTE FUNCTION count_symbols_truncated();
--- A worker of the version before counts by itself, until it is stopped.
 CREATE TRIGGER symbols_counted BEFORE UPDATE OF row_count ON symbols
   FOR EACH ROW WHEN (pg_trigger_depth() = 0 AND OLD.row_count <> NEW.row_count) EXECUTE FUNCTION keep_row_count();
 CREATE TRIGGER financial_data_inserted AFTER INSERT ON financial_data REFERENCING NEW TABLE AS new_rows
