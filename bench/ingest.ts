@@ -10,8 +10,8 @@ import { createRun } from '@stockpile/db/runs'
 import { financialData } from '@stockpile/db/schema'
 import { chooseBackend } from '@stockpile/queue/backend'
 import { enqueue, openQueue } from '@stockpile/queue/queue'
-import { startProgram } from '@stockpile/test/system'
-import { startTemporaryServer } from '@stockpile/test/temporary-server'
+import { startProgram } from '@stockpile/test/programs'
+import { startTemporaryPostgres } from '@stockpile/test/temporary-postgres'
 import postgres from 'postgres'
 import type { Bar } from '@stockpile/domain/bar'
 import { peakMemoryMb } from './memory.js'
@@ -42,7 +42,7 @@ export async function benchIngest(options: {
   redisUrl: string | undefined
 }): Promise<void> {
   // Room enough that no checkpoint and no autovacuum falls into a round.
-  const server = await startTemporaryServer({
+  const server = await startTemporaryPostgres({
     shared_buffers: '512MB',
     max_wal_size: '8GB',
     checkpoint_timeout: '30min',

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { cpus, loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { obtainRedis } from '@stockpile/test/redis'
-import { startTemporaryServer } from '@stockpile/test/temporary-server'
+import { startTemporaryPostgres } from '@stockpile/test/temporary-postgres'
 import { startWatchdog } from '@stockpile/test/watchdog'
 import { greatestInWindow, utilization } from './quota/judge.js'
 import { measure } from './quota/measure.js'
@@ -24,7 +24,7 @@ export async function benchQuota({ quick }: { quick: boolean }): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'stockpile-quota-'))
   const watchdog = startWatchdog(folder)
   const redis = await obtainRedis(folder, watchdog)
-  const server = await startTemporaryServer()
+  const server = await startTemporaryPostgres()
   try {
     const rows = rowsOf({ quick, redis: redis.url !== null })
     const minutes = rows.reduce((sum, row) => sum + row.seconds + 5, 0) / 60

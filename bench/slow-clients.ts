@@ -3,8 +3,8 @@ import { cpus } from 'node:os'
 import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { startProgram } from '@stockpile/test/system'
-import { startTemporaryServer } from '@stockpile/test/temporary-server'
+import { startProgram } from '@stockpile/test/programs'
+import { startTemporaryPostgres } from '@stockpile/test/temporary-postgres'
 import * as z from 'zod'
 import { measurePages, rowOfLatencies } from './slow-clients/pages.js'
 import { summarize, table } from './statistics.js'
@@ -27,7 +27,7 @@ export async function benchSlowClients(options: {
   sockets: number
   seconds: number
 }): Promise<void> {
-  const server = await startTemporaryServer()
+  const server = await startTemporaryPostgres()
   const api = await startProgram('api', {
     env: { DATABASE_URL: await server.createDatabase('slow'), PORT: '0', LOG_LEVEL: 'error' },
   })

@@ -6,7 +6,7 @@ import { connect } from '@stockpile/db/connection'
 import type { Connection } from '@stockpile/db/connection'
 import { AVERAGES, readStatistics } from '@stockpile/db/statistics'
 import { upsertBars } from '@stockpile/db/upsert'
-import { startTemporaryServer } from '@stockpile/test/temporary-server'
+import { startTemporaryPostgres } from '@stockpile/test/temporary-postgres'
 import postgres from 'postgres'
 import type { Bar } from '@stockpile/domain/bar'
 import { startPrices, tickersOf, tradingDays } from './large-table/prices.js'
@@ -47,7 +47,11 @@ type Times = Pick<Contestant, Part>
  * numbers, and the statistics of all rows of a symbol with each.
  */
 export async function benchUpsert({ rounds }: { rounds: number }): Promise<void> {
-  const server = await startTemporaryServer({ shared_buffers: '1GB', max_wal_size: '8GB', autovacuum: 'off' })
+  const server = await startTemporaryPostgres({
+    shared_buffers: '1GB',
+    max_wal_size: '8GB',
+    autovacuum: 'off',
+  })
   const series = allBars()
   console.log(
     `${SYMBOLS} symbols × ${DAYS} rows, then ${APPENDS} × 1 row each; ${rounds} rounds, symbol by symbol in turn; ${availableParallelism()} × ${cpus()[0]?.model ?? 'unknown'}`,

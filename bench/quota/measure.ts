@@ -6,8 +6,8 @@ import { pgOptions } from '@stockpile/db/driver-options'
 import { createRun } from '@stockpile/db/runs'
 import { chooseBackend } from '@stockpile/queue/backend'
 import { enqueue, openQueue } from '@stockpile/queue/queue'
-import { startProgram } from '@stockpile/test/system'
-import type { TemporaryServer } from '@stockpile/test/temporary-server'
+import { startProgram } from '@stockpile/test/programs'
+import type { TemporaryPostgres } from '@stockpile/test/temporary-postgres'
 import postgres from 'postgres'
 import * as z from 'zod'
 import type { Row } from './rows.js'
@@ -20,7 +20,7 @@ const FIRST_ARRIVAL_DEADLINE_MS = 60_000
 const QUEUE_DEADLINE_MS = 60_000
 
 export interface Surroundings {
-  server: TemporaryServer
+  server: TemporaryPostgres
   redisUrl: string | null
   signal: AbortSignal
 }

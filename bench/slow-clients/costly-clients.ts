@@ -4,8 +4,8 @@ import { get } from 'node:http'
 import type { IncomingMessage } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { startProgram } from '@stockpile/test/system'
-import { startTemporaryServer } from '@stockpile/test/temporary-server'
+import { startProgram } from '@stockpile/test/programs'
+import { startTemporaryPostgres } from '@stockpile/test/temporary-postgres'
 import * as z from 'zod'
 import { load } from '../large-table/load.js'
 import { tickersOf } from '../large-table/prices.js'
@@ -27,7 +27,7 @@ const EXPORTS_FROM = '127.0.0.3'
  * whether another's export is answered meanwhile. Exits with 1 when pages take too long or the export is refused.
  */
 export async function benchCostlyClients(options: { rounds: number; seconds: number }): Promise<void> {
-  const server = await startTemporaryServer()
+  const server = await startTemporaryPostgres()
   const databaseUrl = await server.createDatabase('costly')
   const api = await startProgram('api', {
     env: { DATABASE_URL: databaseUrl, PORT: '0', LOG_LEVEL: 'error' },

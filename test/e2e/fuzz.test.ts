@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { fuzz } from '../fuzz/fuzz.js'
 import { reportText } from '../fuzz/report.js'
 import { seedData } from '../fuzz/seed-data.js'
-import { startProgram } from '../system.js'
+import { startProgram } from '../servers/programs.js'
 
 const REQUESTS = 2_000
 const SEED = 1

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
-import { startProgram } from '../system.js'
-import { startTemporaryServer } from '../temporary-server.js'
+import { startProgram } from '../servers/programs.js'
+import { startTemporaryPostgres } from '../servers/temporary-postgres.js'
 import { fuzz } from './fuzz.js'
 import { reportText } from './report.js'
 import { seedData } from './seed-data.js'
@@ -31,7 +31,7 @@ if (values.help === true || !Number.isSafeInteger(requests) || !Number.isSafeInt
   const interrupted = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => interrupted.abort())
   // Speed for durability: what is written is thrown away.
-  const server = await startTemporaryServer({
+  const server = await startTemporaryPostgres({
     fsync: 'off',
     synchronous_commit: 'off',
     full_page_writes: 'off',

@@ -1,7 +1,7 @@
 import { createClient } from '@stockpile/client'
 import { waitFor } from '@stockpile/test-harness/process'
-import { startProgram } from '../system.js'
-import type { RunningProgram } from '../system.js'
+import { startProgram } from '../servers/programs.js'
+import type { RunningProgram } from '../servers/programs.js'
 import type { Known } from './values.js'
 
 const DEADLINE_MS = 60_000

@@ -12,10 +12,6 @@ declare module 'vitest' {
   }
 }
 
-/** Of API and worker, the same in all databases of a test's server; their names are their passwords. */
-export const PROCESS_ROLES = { api: 'stockpile_api', worker: 'stockpile_worker' } as const
-export type ProcessRole = (typeof PROCESS_ROLES)[keyof typeof PROCESS_ROLES]
-
 export interface TestDatabase {
   /** Its owner's, who may do everything. */
   url: string
@@ -38,11 +34,6 @@ export async function createDatabase({ empty = false } = {}): Promise<TestDataba
   const url = new URL(inject('postgresUrl'))
   url.pathname = `/${name}`
   return { url: url.href, drop: () => asSuperuser((sql) => drop(sql, name)) }
-}
-
-/** The same database as a process of production connects to it: with the rights of its role. */
-export function urlAs(role: ProcessRole, url: string): string {
-  return Object.assign(new URL(url), { username: role, password: role }).href
 }
 
 /** A new database for each test of the file or describe block, dropped after it; `url` is the current test's. */

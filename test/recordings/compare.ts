@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { waitFor } from '@stockpile/test-harness/process'
 import postgres from 'postgres'
 import * as z from 'zod'
-import { startProgram } from '../system.js'
+import { startProgram } from '../servers/programs.js'
 
 /** One row in the order symbol, date, open, high, low, close, volume, every value as text. */
 type Row = readonly string[]

@@ -1,4 +1,4 @@
-import { startTemporaryServer } from '../temporary-server.js'
+import { startTemporaryPostgres } from '../servers/temporary-postgres.js'
 import { compareRecordings } from './compare.js'
 
 /** `pnpm recordings FOLDER`: proves on recorded answers that what comes out is what the provider wrote. */
@@ -9,7 +9,7 @@ if (folder === undefined || folder.startsWith('-')) {
   )
   process.exitCode = 2
 } else {
-  const server = await startTemporaryServer()
+  const server = await startTemporaryPostgres()
   try {
     const comparisons = await compareRecordings(folder, await server.createDatabase('recordings'))
     for (const one of comparisons) {

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { startTemporaryServer } from '../temporary-server.js'
+import { startTemporaryPostgres } from '../servers/temporary-postgres.js'
 import { catalogText } from './catalog-text.js'
 import { freshCatalog } from './fresh-catalog.js'
 
@@ -9,7 +9,7 @@ const FILE = `${PACKAGE}/migrations/catalog.txt`
 
 // `pnpm catalog` writes the catalog of a fresh database, which `--check` of the migrate command expects; with --check this
 // compares instead.
-const server = await startTemporaryServer({ fsync: 'off', synchronous_commit: 'off' })
+const server = await startTemporaryPostgres({ fsync: 'off', synchronous_commit: 'off' })
 try {
   const { lines, columns } = await freshCatalog(await server.createDatabase('fresh', { empty: true }))
   const text = catalogText(lines, { columns, sources: schemaFiles() })

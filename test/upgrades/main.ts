@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { startTemporaryServer } from '../temporary-server.js'
+import { startTemporaryPostgres } from '../servers/temporary-postgres.js'
 import { freshCatalog } from './fresh-catalog.js'
 import { schemaStates, ShallowCloneError } from './history.js'
 import type { SchemaState } from './history.js'
@@ -29,7 +29,7 @@ else {
 
 async function run(pairs: boolean): Promise<boolean> {
   const states = schemaStates(fileURLToPath(new URL('../..', import.meta.url)))
-  const server = await startTemporaryServer({
+  const server = await startTemporaryPostgres({
     fsync: 'off',
     synchronous_commit: 'off',
     full_page_writes: 'off',

@@ -9,8 +9,8 @@ import { useProcesses, waitFor } from '@stockpile/test-harness/process'
 import postgres from 'postgres'
 import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest'
 import * as z from 'zod'
-import { startProgram } from '../../system.js'
-import type { RunningProgram } from '../../system.js'
+import { startProgram } from '../../servers/programs.js'
+import type { RunningProgram } from '../../servers/programs.js'
 
 const DEADLINE_MS = 60_000
 const MIGRATE = fileURLToPath(new URL('../../../apps/migrate/dist/main.js', import.meta.url))

@@ -1,13 +1,9 @@
 import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { pgOptions } from '@stockpile/db/driver-options'
-import { migrate } from '@stockpile/db/migrate'
 import { startEmbeddedPostgres } from '@stockpile/embedded-postgres'
-import { prepareRoles } from '@stockpile/db/roles'
-import { PROCESS_ROLES } from '@stockpile/test-harness/database'
-import { migrateQueue, QUEUE_SCHEMA } from '@stockpile/queue/backend'
 import { waitFor } from '@stockpile/test-harness/process'
 import postgres from 'postgres'
+import { prepareDatabase } from '../../servers/prepare-database.js'
 import type { Watchdog } from '../../servers/watchdog.js'
 
 export interface PostgresServer {
@@ -72,13 +68,7 @@ export async function startPostgres(
       await sql.unsafe(`CREATE ROLE ${ROLE} LOGIN PASSWORD '${ROLE}'`)
       await sql.unsafe(`CREATE DATABASE ${TEMPLATE} OWNER ${ROLE}`)
     })
-    await migrate(urlOf(TEMPLATE, ROLE))
-    await migrateQueue(pgOptions(urlOf(TEMPLATE, ROLE)))
-    await prepareRoles(urlOf(TEMPLATE), {
-      roles: PROCESS_ROLES,
-      passwords: PROCESS_ROLES,
-      queueSchema: QUEUE_SCHEMA,
-    })
+    await prepareDatabase(urlOf(TEMPLATE, ROLE), urlOf(TEMPLATE))
   } catch (error) {
     await stop()
     throw error

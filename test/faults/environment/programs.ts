@@ -1,6 +1,6 @@
 import { once } from 'node:events'
-import { startProgram } from '../../system.js'
-import type { RunningProgram } from '../../system.js'
+import { startProgram } from '../../servers/programs.js'
+import type { RunningProgram } from '../../servers/programs.js'
 
 /** The processes of one environment. */
 export interface Programs {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { PROCESS_ROLES, urlAs } from '@stockpile/test-harness/database'
+import { PROCESS_ROLES, urlAs } from '@stockpile/test-harness/roles'
 import { sql } from 'drizzle-orm'
 import { expect, test } from 'vitest'
 import { packBars } from '../../src/prices/bars.js'

@@ -1,4 +1,5 @@
-import { createDatabase, PROCESS_ROLES, urlAs, useDatabase } from '@stockpile/test-harness/database'
+import { createDatabase, useDatabase } from '@stockpile/test-harness/database'
+import { PROCESS_ROLES, urlAs } from '@stockpile/test-harness/roles'
 import postgres from 'postgres'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { withPassword, withUser } from '../../src/database/database-url.js'

@@ -1,4 +1,4 @@
-import { PROCESS_ROLES, urlAs } from '@stockpile/test-harness/database'
+import { PROCESS_ROLES, urlAs } from '@stockpile/test-harness/roles'
 import postgres from 'postgres'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { connect } from '../../src/database/connection.js'

@@ -5,9 +5,9 @@ import { fileURLToPath } from 'node:url'
 
 /** The built programs, as production runs them. */
 const PROGRAMS = {
-  api: fileURLToPath(new URL('../apps/api/dist/main.js', import.meta.url)),
-  worker: fileURLToPath(new URL('../apps/worker/dist/main.js', import.meta.url)),
-  simulator: fileURLToPath(new URL('../packages/alphavantage/dist/simulator/main.js', import.meta.url)),
+  api: fileURLToPath(new URL('../../apps/api/dist/main.js', import.meta.url)),
+  worker: fileURLToPath(new URL('../../apps/worker/dist/main.js', import.meta.url)),
+  simulator: fileURLToPath(new URL('../../packages/alphavantage/dist/simulator/main.js', import.meta.url)),
 }
 /** A machine that does much else has needed more than 30 s. */
 const START_DEADLINE_MS = 90_000
