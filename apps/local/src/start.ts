@@ -152,7 +152,7 @@ async function serve(
 
   const url = new URL(apiUrl)
   url.hostname = localAddress(url.hostname.replaceAll(/^\[|\]$/g, ''))
-  const api = createApi(url.origin)
+  const api = await createApi(url.origin)
   const onSettled = async () => {
     const example = await exampleOf(api, config)
     const isNewPort = embedded?.isNewPort === true

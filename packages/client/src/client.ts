@@ -2,6 +2,7 @@ import createFetchClient from 'openapi-fetch'
 import type { Client as FetchClient } from 'openapi-fetch'
 import type { paths } from './paths.js'
 
+export { checkAnswers } from './check-answers.js'
 export type { components } from './paths.js'
 
 export type Client = FetchClient<paths>

@@ -1,4 +1,4 @@
-import type { Item, Run } from './api.js'
+import type { Item, ItemState, Run } from './api.js'
 import { forecastTime } from './clock.js'
 import { withAdvice } from '../programs/log-line.js'
 import type { Line, Span } from '../terminal/paint.js'
@@ -147,17 +147,22 @@ function mark({ status }: Run): Span {
 }
 
 function itemLine(item: Item, width: number, spinner: string, now: Date): Line {
-  const signs: Record<Item['state'], Span> = {
+  const signs: Record<string, Span> = {
     pending: { text: '·', style: 'dim' },
     running: { text: spinner, style: 'cyan' },
     succeeded: { text: '✓', style: 'green' },
     failed: { text: '✗', style: 'red' },
     cancelled: { text: '-', style: 'dim' },
-  }
+  } satisfies Record<ItemState, Span>
   const text: Span = { text: timedText(item, now), hang: true }
   if (item.state === 'failed') text.style = 'red'
   else if (item.state === 'pending') text.style = item.error === null ? 'dim' : 'yellow'
-  return [{ text: '  ' }, signs[item.state], { text: ` ${item.symbol.padEnd(width)}  `, style: 'bold' }, text]
+  return [
+    { text: '  ' },
+    signs[item.state] ?? { text: '?' },
+    { text: ` ${item.symbol.padEnd(width)}  `, style: 'bold' },
+    text,
+  ]
 }
 
 function failureBlock(items: Item[], count: number): Line[] {
@@ -191,7 +196,7 @@ function itemText(item: Item, now: Date): string {
       }
       return item.error === null ? 'waiting' : `${AGAIN}: ${whyText(item)}`
     default:
-      return item.state satisfies never
+      return item.state
   }
 }
 
