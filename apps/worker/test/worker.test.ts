@@ -1,5 +1,5 @@
 import { listFailures } from '@stockpile/db/failures'
-import { listItems } from '@stockpile/db/run-status'
+import { listItems } from '@stockpile/db/run-items'
 import { cancelRun } from '@stockpile/db/runs'
 import { JOB_KIND, jobData, jobIdOf } from '@stockpile/queue/job'
 import { waitFor } from '@stockpile/test-harness/process'

@@ -10,6 +10,19 @@ export type Outputsize = (typeof OUTPUTSIZES)[number]
 export const FETCHED_OUTPUTSIZES = ['compact', 'full'] as const
 export type FetchedOutputsize = (typeof FETCHED_OUTPUTSIZES)[number]
 
+/** Where a run stands: the first four while it is unfinished, the others once it has finished. */
+export const RUN_STATUSES = [
+  'queued',
+  'running',
+  'waiting_quota',
+  'blocked',
+  'succeeded',
+  'partial',
+  'failed',
+  'cancelled',
+] as const
+export type RunStatus = (typeof RUN_STATUSES)[number]
+
 export const PRIORITIES = ['high', 'normal', 'low'] as const
 export type Priority = (typeof PRIORITIES)[number]
 

@@ -1,3 +1,4 @@
+import type { QueueProblem } from '@stockpile/domain/cause'
 import type { Priority } from '@stockpile/domain/run'
 import { LATE, within } from '@stockpile/time/wait'
 import { createPostgresBackend, Queue, withBackend, Worker } from 'bullmq'
@@ -241,12 +242,6 @@ export async function recoverLostJobs(worker: IngestWorker): Promise<void> {
 /** @throws QueueTimeoutError, or the backend's own error, when the queue does not answer */
 export async function pingQueue(queue: IngestQueue, deadlineMs: number): Promise<void> {
   await answer(queue, () => queue.getWaitingCount(), deadlineMs, 'answer')
-}
-
-/** Why the queue gives or takes no jobs: a class for programs, and a sentence. */
-export interface QueueProblem {
-  class: 'queue_down' | 'queue_refuses_jobs'
-  detail: string
 }
 
 export const QUEUE_DOWN: QueueProblem = {

@@ -1,4 +1,4 @@
-import type { Cause } from '@stockpile/db/causes'
+import type { Cause } from '@stockpile/domain/cause'
 import * as z from 'zod'
 import { RUN_WAITING_FOR } from '@stockpile/domain/run'
 import { instantSchema } from '../http/instant.js'

@@ -1,4 +1,4 @@
-import { listItems } from '@stockpile/db/run-status'
+import { listItems } from '@stockpile/db/run-items'
 import * as z from 'zod'
 import { ITEM_STATES } from '@stockpile/domain/run'
 import type { Dependencies } from '../dependencies.js'

@@ -1,9 +1,6 @@
 import type { Estimate } from '@stockpile/db/run-forecast'
-import { RUN_STATUSES } from '@stockpile/db/run-status'
-import type { Item, Run } from '@stockpile/db/run-status'
-import * as z from 'zod'
-import type { ItemState } from '@stockpile/domain/run'
 import {
+  RUN_STATUSES,
   FETCHED_OUTPUTSIZES,
   ITEM_OUTCOMES,
   ITEM_STATES,
@@ -14,6 +11,10 @@ import {
   WAITING_FOR,
   WARNING_CODES,
 } from '@stockpile/domain/run'
+import type { Item } from '@stockpile/db/run-items'
+import type { Run } from '@stockpile/db/run-status'
+import * as z from 'zod'
+import type { ItemState } from '@stockpile/domain/run'
 import { instantSchema } from '../http/instant.js'
 
 const countSchema = z.int().min(0)

@@ -90,7 +90,7 @@ describe('a queue that the workers cannot use', () => {
   const context = useApp({ worker: false })
 
   test('is told though this API can use it', async () => {
-    const queueProblem = { class: 'queue_down', detail: 'The queue does not answer.' }
+    const queueProblem = { class: 'queue_down' as const, detail: 'The queue does not answer.' }
     await liveWorker(context.db, { queueProblem })
     const answer = await context.app.inject('/readyz')
     expect(answer.json()).toMatchObject({

@@ -1,8 +1,10 @@
 import { connect } from '@stockpile/db/connection'
 import type { Database } from '@stockpile/db/connection'
 import { listRuns } from '@stockpile/db/run-status'
-import { countUnfinished, readStored } from '@stockpile/db/summary'
-import type { StoredSummary, Unfinished } from '@stockpile/db/summary'
+import { countUnfinished } from '@stockpile/db/run-items'
+import { readStored } from '@stockpile/db/stored-summary'
+import type { StoredSummary } from '@stockpile/db/stored-summary'
+import type { Unfinished } from '@stockpile/db/run-items'
 
 export interface Earlier {
   /** Runs that have finished, of the newest 20. */

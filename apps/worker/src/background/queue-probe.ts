@@ -1,6 +1,7 @@
 import { tick } from '@stockpile/time/wait'
 import { queueProblem } from '@stockpile/queue/queue'
-import type { IngestQueue, QueueProblem } from '@stockpile/queue/queue'
+import type { IngestQueue } from '@stockpile/queue/queue'
+import type { QueueProblem } from '@stockpile/domain/cause'
 
 const INTERVAL_MS = 3_000
 /** As long as the heartbeat waits: whose answer is overdue is asked nothing more. */

@@ -1,5 +1,5 @@
 import { listFailures } from '@stockpile/db/failures'
-import { listItems } from '@stockpile/db/run-status'
+import { listItems } from '@stockpile/db/run-items'
 import { retryRun } from '@stockpile/db/runs'
 import { describe, expect, test } from 'vitest'
 import { useSystem } from '../system.js'

@@ -1,4 +1,4 @@
-import { listItems } from '@stockpile/db/run-status'
+import { listItems } from '@stockpile/db/run-items'
 import { describe, expect, test } from 'vitest'
 import { symbolNames, useSystem } from '../system.js'
 

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { listFailures } from '@stockpile/db/failures'
-import { listItems } from '@stockpile/db/run-status'
+import { listItems } from '@stockpile/db/run-items'
 import {
   clearStorageTrouble,
   noteStorageTrouble,

@@ -1,5 +1,5 @@
 import { listFailures } from '@stockpile/db/failures'
-import { listItems } from '@stockpile/db/run-status'
+import { listItems } from '@stockpile/db/run-items'
 import { busyness, slowness } from '@stockpile/test-harness/patience'
 import { waitFor } from '@stockpile/test-harness/process'
 import { queueBackends } from '@stockpile/test-harness/redis'

@@ -1,26 +1,8 @@
-import { sql } from 'drizzle-orm'
-import type { SQL } from 'drizzle-orm'
-import type { RUN_WAITING_FOR } from '@stockpile/domain/run'
+import type { Cause, ProviderStatus } from '@stockpile/domain/cause'
 import type { Database } from '../database/connection.js'
-import { isoInstant } from '../database/instant.js'
-import { readStorageState } from './storage-state.js'
-import type { StorageState } from './storage-state.js'
-import { daySpent, keyRefusal, listWorkers, LIVES } from './workers.js'
+import { readSituation } from './situation.js'
+import type { Situation } from './situation.js'
 import type { Worker, WorkerWait } from './workers.js'
-
-/** Why nothing is sent. Instants are ISO 8601, UTC. */
-export interface Cause {
-  for: (typeof RUN_WAITING_FOR)[number]
-  class: string
-  /** Null where that is not known, or never was otherwise. */
-  since: string | null
-  /** A sentence. */
-  detail: string
-  /** What a person should do. */
-  advice: string
-  /** When it is looked at again; null: nobody can say. */
-  until: string | null
-}
 
 export const KEY_ADVICE =
   'Set a valid key of your own: work goes on by itself once it is in the file of ALPHAVANTAGE_API_KEY_FILE; with ALPHAVANTAGE_API_KEY, start the worker again.'
@@ -41,81 +23,26 @@ const FAILING_ADVICE =
 const INTERCEPTED_ADVICE =
   'Something in between seems to answer in place of the provider: check the proxy and the login page of the network of the workers, and ALPHAVANTAGE_BASE_URL. One request at a time finds out when the provider answers again; work then goes on by itself.'
 
-/** Classes of an outage in which the answers were nothing that the provider answers with. */
+/** Classes of an outage whose answers were none that the provider gives. */
 const INTERCEPTED: ReadonlySet<string> = new Set(['http_rejected', 'redirect', 'bad_payload'])
 
-/** Classes of an outage in which the provider was not heard at all. */
+/** Classes of an outage in which no answer came at all. */
 const UNHEARD: ReadonlySet<string> = new Set(['network', 'timeout'])
 
-/** What `causesOf` goes by: workers that live, and what PostgreSQL knows of the rest. */
-export interface Situation {
-  /** The most capable first. */
-  living: readonly Pick<Worker, 'waiting' | 'queueWait'>[]
-  /** When a worker that lives no more was last there; null when none ever was. */
-  lastSeenAt: string | null
-  /** Whether that one stopped as it was told to. */
-  stopped: boolean
-  storage: StorageState | null
-  outage: { class: string; detail: string; since: string; until: string | null } | null
-  blocked: { class: string; detail: string; since: string | null; until: string } | null
-  /** Of the key and plan that were used last, which count while no worker lives. */
-  last: { key: WorkerWait | null; quota: WorkerWait | null }
-}
-
-/**
- * Everything that lets nothing be sent at the moment, first what a person has to do something about first: without a
- * worker nothing else is looked at; what cannot be stored is not to be asked for; without the queue no worker takes an
- * item; then the key, without which nothing is sent; then the provider, and the quota, which goes on by itself. What holds
- * up some workers while others go on is no cause.
- */
+/** Reads everything that lets nothing be sent at the moment, in the order of `causesOf`. */
 export async function readCauses(db: Database): Promise<Cause[]> {
-  const storage = await readStorageState(db)
-  const living = await listWorkers(db, 'living')
-  const [row] = await db.execute<Record<string, unknown> & Omit<Situation, 'living' | 'storage'>>(sql`
-    SELECT ${isoInstant(sql`greatest(lost.seen_at, worker_stopped_at, CASE WHEN lost.seen_at IS NULL THEN published_at END)`)} AS "lastSeenAt",
-           lost.seen_at IS NULL OR worker_stopped_at > lost.seen_at AS stopped,
-           CASE WHEN outage_since IS NOT NULL THEN jsonb_build_object('class', outage_class, 'detail', outage_detail,
-             'since', ${isoInstant(sql`outage_since`)}, 'until', ${isoInstant(sql`outage_probe_at`)}) END AS outage,
-           CASE WHEN blocked.blocked_until IS NOT NULL THEN jsonb_build_object('class', blocked_class, 'detail', blocked_detail,
-             'until', ${isoInstant(sql`blocked.blocked_until`)}, 'since', ${isoInstant(sql`(
-               SELECT max(slot_at) FROM provider_requests AS request
-                WHERE outcome = blocked_class AND request.key_fingerprint = blocked.key_fingerprint)`)}) END AS blocked,
-           jsonb_build_object(
-             'key', CASE WHEN refusal.class IS NOT NULL THEN jsonb_build_object('for', 'key', 'class', refusal.class,
-               'reason', refusal.detail, 'since', ${isoInstant(sql`refusal.since`)}, 'until', ${isoInstant(sql`refusal.retry_at`)}) END,
-             'quota', CASE WHEN day.frees_at > now() THEN jsonb_build_object('for', 'quota', 'class', 'daily_limit',
-               'reason', 'The requests of this day are spent.', 'since', ${isoInstant(sql`day.spent_at`)},
-               'until', ${isoInstant(sql`day.frees_at`)}) END) AS last
-      FROM provider_state AS state
-     CROSS JOIN (SELECT max(last_seen_at) AS seen_at FROM workers) AS lost
-      LEFT JOIN LATERAL (${keyRefusal(sql`state.key_fingerprint`)}) AS refusal ON true
-      LEFT JOIN LATERAL (${daySpent({ limits: sql`state.limits`, fingerprint: sql`state.key_fingerprint` })}) AS day ON true
-      LEFT JOIN LATERAL (${keyBlock(sql`state.key_fingerprint`)}) AS blocked ON true`)
-  if (row === undefined) throw new Error('provider_state has no row: its migration inserts it')
-  return causesOf({ ...row, living, storage })
+  return causesOf(await readSituation(db))
 }
 
 /**
- * SQL: of the keys that living workers have the one first that may be used again, when none may be used now; while no such
- * worker lives, of the key that was used last.
+ * Tells everything that lets nothing be sent, in the order in which a person has to act. Without a worker nothing else is
+ * looked at. Then come the storage, since nothing may be asked for that cannot be stored; the queue, without which no worker
+ * takes an item; the key; the provider; and the quota, where work goes on by itself. What stops some workers while others
+ * go on is no cause.
  */
-function keyBlock(last: SQL): SQL {
-  return sql`
-    WITH living AS (
-      SELECT DISTINCT key_fingerprint FROM workers WHERE ${LIVES} AND key_fingerprint IS NOT NULL
-    ), used AS (
-      SELECT key_fingerprint FROM living UNION ALL SELECT ${last} WHERE NOT EXISTS (SELECT FROM living)
-    ), blocked AS (
-      SELECT keys.* FROM used JOIN provider_keys AS keys USING (key_fingerprint) WHERE blocked_until > now()
-    )
-    SELECT * FROM blocked WHERE (SELECT count(*) FROM blocked) = (SELECT count(*) FROM used)
-     ORDER BY blocked_until LIMIT 1`
-}
-
-/** The same from what was read. */
 export function causesOf(situation: Situation): Cause[] {
   const { living, storage, outage, blocked, lastSeenAt } = situation
-  // Where nothing can be written no worker can say that it lives: its row tells nothing then.
+  // A read-only database lets no worker say that it lives, so that the rows of workers tell nothing.
   const isUntold = storage?.class === 'read_only'
   const causes: Cause[] = []
   if (living.length === 0 && !isUntold) causes.push(withoutWorker(situation))
@@ -123,7 +50,7 @@ export function causesOf(situation: Situation): Cause[] {
     causes.push({
       for: 'storage',
       class: storage.class,
-      // Since the last that was written.
+      // A trouble that could not be noted is as old as the last write of a worker.
       since: storage.since ?? lastSeenAt,
       detail: storage.detail,
       advice: storage.advice,
@@ -140,9 +67,9 @@ export function causesOf(situation: Situation): Cause[] {
   if (isStopped && !goesOn && queue !== undefined) causes.push(causeOf(queue, queueAdvice(queue)))
   const [spent] = stops.filter((wait) => wait.for === 'quota').toSorted(byEnd)
   const [key] = stops.filter((wait) => wait.for === 'key').toSorted(byEnd)
-  // Who waits for the quota goes on by itself, even where the others have no key.
+  // A worker that waits for the quota goes on by itself, even when the others have no key.
   if (isStopped && spent === undefined && key !== undefined) causes.push(causeOf(key, KEY_ADVICE))
-  // Nobody looks for its end while no worker lives.
+  // While no worker lives, no probe finds out whether the outage is over.
   if (outage !== null && living.length > 0)
     causes.push({
       for: 'provider',
@@ -155,13 +82,23 @@ export function causesOf(situation: Situation): Cause[] {
   return causes
 }
 
-/** What to do about a queue that gives or takes no jobs. */
+/** What a person should do about a queue that gives or takes no jobs. */
 export function queueAdvice(problem: { class: string }): string {
   return problem.class === 'queue_refuses_jobs' ? QUEUE_FULL_ADVICE : QUEUE_DOWN_ADVICE
 }
 
-/** Whether the provider was not heard at all, rather than heard to fail. */
-export function isUnheard(cause: { class: string }): boolean {
+/** Whether the provider can be asked, judged by the causes; unknown while no worker lives that would ask. */
+export function providerStatus(causes: readonly Cause[]): ProviderStatus {
+  const byCause = (what: Cause['for']) => causes.find((cause) => cause.for === what)
+  if (byCause('key') !== undefined) return 'waiting_key'
+  const outage = byCause('provider')
+  if (outage !== undefined) return isUnheard(outage) ? 'unreachable' : 'failing'
+  if (byCause('quota') !== undefined) return 'waiting_quota'
+  return byCause('worker') === undefined ? 'up' : 'unknown'
+}
+
+/** Whether no answer of the provider came at all, rather than errors. */
+function isUnheard(cause: { class: string }): boolean {
   return UNHEARD.has(cause.class)
 }
 
@@ -194,13 +131,13 @@ function withoutWorker({ lastSeenAt, stopped }: Situation): Cause {
   }
 }
 
-/** Of what stops a worker by itself: its key and its day. The rest is the same for all. */
+/** The wait that stops one worker alone: for its key, or for its day. Other waits are common to all workers. */
 function stopOf({ waiting }: Pick<Worker, 'waiting'>): WorkerWait | null {
   if (waiting === null) return null
   return waiting.for === 'key' || waiting.class === 'daily_limit' ? waiting : null
 }
 
-/** The first to end first; one whose end nobody can say last. */
+/** Orders waits by their end; a wait whose end nobody can say comes last. */
 function byEnd(one: WorkerWait, other: WorkerWait): number {
   return endOf(one) - endOf(other)
 }

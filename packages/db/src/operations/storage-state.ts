@@ -3,16 +3,16 @@ import type { Database } from '../database/connection.js'
 import { packBars } from '../prices/bars.js'
 import { isoInstant } from '../database/instant.js'
 import { storageAdvice, STORAGE_CLASSES } from '../database/storage-trouble.js'
-import type { StorageClass, StorageTrouble } from '../database/storage-trouble.js'
+import type { StorageTrouble } from '../database/storage-trouble.js'
 import { upsertBars } from '../prices/upsert.js'
 
-/** Without a word of those who noted it, a mark is believed for so long; reserve_provider_request waits for 15 s. */
-const MARK_SHOWN_MS = 30_000
+/** How long a trouble is shown after a worker noted it last. reserve_provider_request heeds it for 15 s. */
+const SHOWN_MS = 30_000
 
 /**
- * Notes for all that what was fetched cannot be stored. It holds for 15 s (nothing is asked for meanwhile): repeat it.
- * @param forMs how long that has been so
- * @throws where nothing at all can be written; nothing can be asked for then either
+ * Notes for all workers that rows cannot be stored. For 15 s no slot is reserved then: to be called again before they pass.
+ * @param forMs how long rows could not be stored, in milliseconds
+ * @throws when nothing can be written at all; no slot can be reserved then either
  */
 export async function noteStorageTrouble(
   db: Database,
@@ -25,7 +25,7 @@ export async function noteStorageTrouble(
            storage_failed_at = clock_timestamp(), storage_class = ${trouble.class}, storage_detail = ${trouble.detail}`)
 }
 
-/** Rows can be stored again. */
+/** Notes for all workers that rows can be stored again. */
 export async function clearStorageTrouble(db: Database): Promise<void> {
   await db.execute(sql`
     UPDATE provider_state
@@ -33,16 +33,18 @@ export async function clearStorageTrouble(db: Database): Promise<void> {
      WHERE storage_failed_at IS NOT NULL`)
 }
 
-const isShown = sql`(storage_failed_at > clock_timestamp() - ${MARK_SHOWN_MS} * interval '1 ms')`
+/** SQL: whether a noted trouble is recent enough to be shown. */
+const isShown = sql`(storage_failed_at > clock_timestamp() - ${SHOWN_MS} * interval '1 ms')`
 
+/** Why rows cannot be stored at the moment. */
 export interface StorageState extends StorageTrouble {
-  /** ISO 8601, UTC; null when nobody noted it, as where nothing can be written. */
+  /** ISO 8601, UTC; null when no worker noted the trouble, as in a read-only database. */
   since: string | null
   /** What a person should do. */
   advice: string
 }
 
-/** Why rows cannot be stored at the moment, as far as workers noted it or the server says; null when they can. */
+/** Reads why rows cannot be stored, as noted by workers or told by the server; null when they can be. */
 export async function readStorageState(db: Database): Promise<StorageState | null> {
   const [row] = await db.execute<
     ServerMode & { since: string | null; class: string | null; detail: string | null }
@@ -62,18 +64,18 @@ export async function readStorageState(db: Database): Promise<StorageState | nul
 /** A row type of `db.execute`, hence a type and no interface. */
 type ServerMode = { recovering: boolean; readOnly: boolean; server: string }
 
-/** SQL: not transaction_read_only, which also a transaction of ours that only reads has. */
+/** SQL: default_transaction_read_only, since transaction_read_only is also on in Stockpile's own transactions that only read. */
 const serverMode = sql`
   pg_is_in_recovery() AS recovering, current_setting('default_transaction_read_only') = 'on' AS "readOnly",
   current_database() || coalesce(' at ' || host(inet_server_addr()) || ':' || inet_server_port(), '') AS server`
 
-/** Null when the server takes writes. */
+/** A sentence that says why the server takes no writes; null when it takes them. */
 function readOnlyDetail({ recovering, readOnly, server }: ServerMode): string | null {
   if (recovering) return `PostgreSQL takes no writes: ${server} is a standby, or recovers.`
   return readOnly ? `PostgreSQL takes no writes: default_transaction_read_only is on for ${server}.` : null
 }
 
-/** The same with what the server can say of its cause at the moment: which server it is, who holds the lock. */
+/** Adds to a trouble what the server can say at the moment: which server is read-only, or which process holds the lock. */
 export async function explainTrouble(db: Database, trouble: StorageTrouble): Promise<StorageTrouble> {
   if (trouble.class === 'read_only') {
     const [mode] = await db.execute<ServerMode>(sql`SELECT ${serverMode}`)
@@ -87,8 +89,8 @@ export async function explainTrouble(db: Database, trouble: StorageTrouble): Pro
 }
 
 /**
- * SQL: whoever can hold up who stores rows: a lock on a whole table first, then those that wrote or locked rows and did not end for
- * longer than any transaction of ours. When its transaction began is told to members of its role alone.
+ * SQL: the process whose lock most probably keeps rows from being stored: one that locks a whole table first, then one
+ * of another program whose transaction wrote or locked rows, the oldest first. PostgreSQL tells since when to members of the process's role alone.
  */
 const lockHolder = sql`
   SELECT format('process %s (%s)', pid, concat_ws(', ', nullif(application_name, ''), 'user ' || usename,
@@ -108,29 +110,27 @@ const lockHolder = sql`
 
 const TRY_TIMEOUT_MS = 5_000
 
-class TakenBackError extends Error {
-  override readonly name = 'TakenBackError'
+/** Rolls the transaction of a try back. */
+class RolledBackError extends Error {
+  override readonly name = 'RolledBackError'
 }
 
 /**
- * Writes a row of a made-up symbol as a fetch would, and takes it back: whether anything can be stored, where the rows of
- * one symbol could not.
- * @throws what keeps it from being written, within some 5 s
+ * Tries whether any row can be stored: writes a row of a made-up symbol as a fetch would, and rolls it back.
+ * @throws what keeps the row from being written, within some 5 s
  */
 export async function tryToStore(db: Database): Promise<void> {
   const price = '1.0000'
   const bar = { date: '2000-01-03', open: price, high: price, low: price, close: price, volume: '1' }
-  // Of its own, so that those who try at the same time do not wait for each other. Nobody ever sees it.
+  // A symbol of its own, so that concurrent tries do not wait for each other. Nobody ever sees the symbol.
   const symbol = `TRY ${Math.random().toString(36).slice(2).toUpperCase()}`
   try {
     await db.transaction(async (tx) => {
       await tx.execute(sql`SELECT set_config('statement_timeout', ${String(TRY_TIMEOUT_MS)}, true)`)
       await upsertBars(tx, symbol, packBars([bar]))
-      throw new TakenBackError()
+      throw new RolledBackError()
     })
   } catch (error) {
-    if (!(error instanceof TakenBackError)) throw error
+    if (!(error instanceof RolledBackError)) throw error
   }
 }
-
-export type { StorageClass, StorageTrouble }

@@ -1,35 +1,36 @@
 import { sql } from 'drizzle-orm'
 import type { SQL } from 'drizzle-orm'
-import type { WORKER_WAITING_FOR, WaitingFor } from '@stockpile/domain/run'
+import type { QueueProblem } from '@stockpile/domain/cause'
+import type { WaitingFor, WorkerWaitingFor } from '@stockpile/domain/run'
 import type { Limit } from '@stockpile/domain/limit'
 import type { Database } from '../database/connection.js'
 import { isoInstant } from '../database/instant.js'
 
-/** A worker lives while its row is younger: it writes it every 5 s, and one that is lost is named within 30 s. */
+/** A worker counts as living while its row is younger. It writes the row every 5 s, so that a lost worker is named within 30 s. */
 export const WORKER_LIVES_MS = 20_000
 
-/** What a worker says of itself. */
+/** What a worker writes of itself. */
 export interface WorkerSelf {
   id: string
-  /** Of its machine and process, for people. */
+  /** Names its machine and process, for people. */
   name: string
   version: string
   plan: string
   limits: readonly Limit[]
-  /** Null while it has no key; `keyProblem` is then a sentence. */
+  /** Null while the worker has no key; `keyProblem` is then a sentence that says why. */
   keyFingerprint: string | null
   keyProblem: string | null
   concurrency: number
   queue: 'redis' | 'postgres'
-  /** Why its queue gives or takes no jobs, `detail` in a sentence; null while it does both. */
-  queueProblem: { class: string; detail: string } | null
-  /** How long ago it started: told as a duration, since clocks of machines differ. */
+  /** Why its queue gives or takes no jobs; null while the queue does both. */
+  queueProblem: QueueProblem | null
+  /** How many milliseconds ago the worker started: a duration, since clocks of machines differ. */
   startedMsAgo: number
-  /** What keeps it from taking items, and for how long at most; null while nothing does. */
+  /** What keeps the worker from taking items, and for how many milliseconds at most; null while nothing does. */
   waiting: { for: WaitingFor; reason: string; ms: number } | null
 }
 
-/** Writes the worker's row, by the database's clock. One that was deleted, by hand or by a restore, is there again. */
+/** Writes the worker's row, by the database's clock. A row that was deleted, by hand or by a restore, is written anew. */
 export async function noteWorker(db: Database, self: WorkerSelf): Promise<void> {
   const { waiting, queueProblem } = self
   const until = waiting === null ? null : sql`clock_timestamp() + ${waiting.ms}::float8 * interval '1 ms'`
@@ -53,27 +54,27 @@ export async function noteWorker(db: Database, self: WorkerSelf): Promise<void> 
       waiting_since = CASE WHEN known.waiting_for = excluded.waiting_for THEN known.waiting_since ELSE excluded.waiting_since END`)
 }
 
-/** For a worker that stops as it was told to: it is not lost. */
+/** Deletes the row of a worker that was told to stop, so that the worker does not count as lost. */
 export async function removeWorker(db: Database, id: string): Promise<void> {
   await db.execute(sql`
     WITH removed AS (DELETE FROM workers WHERE id = ${id}::uuid RETURNING id)
     UPDATE provider_state SET worker_stopped_at = clock_timestamp() WHERE EXISTS (SELECT FROM removed)`)
 }
 
-/** Forgets workers that were lost more than a day ago. */
+/** Deletes the rows of workers that were lost more than a day ago. */
 export async function pruneWorkers(db: Database): Promise<void> {
   await db.execute(sql`DELETE FROM workers WHERE last_seen_at < now() - interval '1 day'`)
 }
 
-/** What of a fingerprint is shown: enough to tell keys apart. */
+/** The part of a key's fingerprint that is shown: enough to tell keys apart. */
 export function shortFingerprint(fingerprint: string): string {
   return fingerprint.slice(0, 8)
 }
 
-/** SQL: whether a row of `workers` is of one that lives. On both sides, so that a clock which was put back revives none for long. */
+/** SQL: whether a row of `workers` is of a living worker. A row from the future is not, so that a clock that was set back revives no lost worker for long. */
 export const LIVES = sql`(abs(extract(epoch FROM now() - last_seen_at)) < ${sql.raw(String(WORKER_LIVES_MS / 1_000))})`
 
-/** SQL: the columns of the refusal of a key, by its fingerprint; no row unless it is refused, and was not accepted since. */
+/** SQL: the newest refusal of a key, as class, detail, retry_at and since; no row when the key is not refused, or was accepted since. */
 export function keyRefusal(fingerprint: SQL): SQL {
   return sql`
     SELECT newest.class, newest.detail, newest.retry_at,
@@ -89,24 +90,24 @@ export function keyRefusal(fingerprint: SQL): SQL {
      ORDER BY newest.retry_at DESC NULLS LAST LIMIT 1`
 }
 
-/** Why a worker takes no items. Instants are ISO 8601, UTC, here and below. */
+/** Why a worker takes no items. Instants are ISO 8601, UTC. */
 export interface WorkerWait {
-  for: (typeof WORKER_WAITING_FOR)[number]
-  /** Of the refusal; of a limit its name. */
+  for: WorkerWaitingFor
+  /** The class of the refusal or of the queue's problem, `missing_key`, `daily_limit`, or else the same word as `for`. */
   class: string
   reason: string
   since: string | null
   until: string | null
 }
 
-/** With its key's fingerprint shortened. */
+/** A worker as it is shown, with its key's fingerprint shortened. Instants are ISO 8601, UTC. */
 export interface Worker extends Omit<WorkerSelf, 'startedMsAgo' | 'queueProblem' | 'waiting'> {
   startedAt: string
   lastSeenAt: string
   lives: boolean
-  /** Of its own key and plan first, then of its queue, then what it last said itself; null unless it lives. */
+  /** Its first wait: for its key, for the day of its plan, for its queue, or what it last wrote itself; null unless it lives. */
   waiting: WorkerWait | null
-  /** For its queue, whatever else it waits for; null while that gives and takes jobs. */
+  /** Its wait for its queue, whatever else the worker waits for; null while the queue gives and takes jobs. */
   queueWait: WorkerWait | null
 }
 
@@ -119,8 +120,8 @@ type WorkerRow = Record<string, unknown> &
   }
 
 /**
- * The workers that live or were lost within a day, in the order in which they started.
- * @param only `living`: those alone, the one first that can send and whose plan allows most
+ * Lists the workers that live or were lost within a day, in the order in which they started.
+ * @param only `living`: only the living workers, the one first that can send and whose plan allows most
  */
 export async function listWorkers(db: Database, only?: 'living'): Promise<Worker[]> {
   const order = only === 'living' ? MOST_CAPABLE_FIRST : sql`started_at, id`
@@ -151,7 +152,7 @@ export async function listWorkers(db: Database, only?: 'living'): Promise<Worker
   })
 }
 
-/** SQL: when the requests of a day that these limits allow a key were spent, and when the next fits. */
+/** SQL: when the last request of the day that these limits allow a key was sent, and when the next request fits. */
 export function daySpent({ limits, fingerprint }: { limits: SQL; fingerprint: SQL }): SQL {
   return sql`
     SELECT frees_at, (SELECT max(slot_at) FROM provider_requests AS request
@@ -159,7 +160,7 @@ export function daySpent({ limits, fingerprint }: { limits: SQL; fingerprint: SQ
       FROM provider_limits(${limits}, ${fingerprint}, now()) WHERE name = 'day'`
 }
 
-/** SQL: an order of `workers` beside their `refusal`: the one first that can send, and whose plan allows most. */
+/** SQL: an order of `workers` beside their `refusal`: workers that can send first, then by what their plans allow, the most first. */
 export const MOST_CAPABLE_FIRST = sql`
   (key_problem IS NULL AND refusal.class IS NULL) DESC, ${most('day')}, ${most('minute')}, ${most('second')}, id`
 
@@ -168,6 +169,7 @@ function most(limit: Limit['name']): SQL {
                         WHERE allowed.name = ${sql.raw(`'${limit}'`)}), 'infinity') DESC`
 }
 
+/** The wait of a living worker that is shown, in the order that `Worker.waiting` names. */
 function waitOf(
   { keyProblem, queueWait }: Pick<Worker, 'keyProblem' | 'queueWait'>,
   { said, refused, daySpent: spent }: Pick<WorkerRow, 'said' | 'refused' | 'daySpent'>,

@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm'
 import type { LimitName } from '@stockpile/domain/limit'
 import { readCauses } from '../operations/causes.js'
-import type { Cause } from '../operations/causes.js'
+import type { Cause } from '@stockpile/domain/cause'
 import type { Database } from '../database/connection.js'
 import { isoInstant } from '../database/instant.js'
 import { readLedger } from './ledger-state.js'

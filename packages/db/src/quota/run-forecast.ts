@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
 import { PRIORITIES } from '@stockpile/domain/run'
-import type { Cause } from '../operations/causes.js'
+import type { Cause } from '@stockpile/domain/cause'
 import type { Database } from '../database/connection.js'
 import { epochMs, readLedger } from './ledger-state.js'
 import type { LedgerState } from './ledger-state.js'

@@ -12,7 +12,7 @@ import {
   primaryKey,
   text,
 } from 'drizzle-orm/pg-core'
-import { instant } from '../database/columns.js'
+import { instant, oneOf } from '../database/columns.js'
 
 /**
  * The ledger: one row for each request sent to the provider, whichever key and worker sent it, kept as long as the longest
@@ -137,9 +137,6 @@ export const providerAccess = pgTable(
       name: 'provider_access_pkey',
       columns: [table.keyFingerprint, table.function, table.outputsize],
     }),
-    check(
-      'provider_access_state',
-      sql`${table.state} IN (${sql.raw(ACCESS_STATES.map((state) => `'${state}'`).join(', '))})`,
-    ),
+    check('provider_access_state', sql`${table.state} ${oneOf(ACCESS_STATES)}`),
   ],
 )

@@ -1,9 +1,8 @@
 import { sql } from 'drizzle-orm'
 import { describe, expect, test } from 'vitest'
-import { causesOf, readCauses } from '../../src/operations/causes.js'
-import type { Situation } from '../../src/operations/causes.js'
+import { causesOf, readCauses, providerStatus } from '../../src/operations/causes.js'
+import type { Situation } from '../../src/operations/situation.js'
 import { limitsFor } from '../../src/quota/limits.js'
-import { providerStatus } from '../../src/operations/provider-status.js'
 import { readQuota } from '../../src/quota/quota-report.js'
 import { forecastRuns } from '../../src/quota/run-forecast.js'
 import { getRun } from '../../src/runs/run-status.js'
@@ -94,7 +93,7 @@ describe('a worker', () => {
 })
 
 describe('a queue that gives or takes no jobs', () => {
-  const down = { class: 'queue_down', detail: 'The queue does not answer.' }
+  const down = { class: 'queue_down' as const, detail: 'The queue does not answer.' }
 
   test('holds runs up while all workers say so, and since when', async () => {
     const { db } = connection

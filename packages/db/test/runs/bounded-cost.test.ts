@@ -3,7 +3,8 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import type { Database } from '../../src/database/connection.js'
 import { groupFailures, listFailures } from '../../src/runs/failures.js'
 import { listRejectedRows, listRejectedRowsOfRun } from '../../src/runs/rejected-rows.js'
-import { getRun, listItems, listRuns } from '../../src/runs/run-status.js'
+import { getRun, listRuns } from '../../src/runs/run-status.js'
+import { listItems } from '../../src/runs/run-items.js'
 import { useConnection } from '../database.js'
 
 const connection = useConnection()

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { sql } from 'drizzle-orm'
 import { describe, expect, test } from 'vitest'
-import { RUN_WAITING_FOR } from '@stockpile/domain/run'
+import { RUN_WAITING_FOR, RUN_STATUSES } from '@stockpile/domain/run'
 import {
   dispatchedItems,
   markDispatched,
@@ -13,7 +13,8 @@ import { ClaimLostError } from '../../src/runs/claim.js'
 import { failAttempt } from '../../src/runs/fail-attempt.js'
 import { storeSeries } from '../../src/runs/store-series.js'
 import { takeItem } from '../../src/runs/items.js'
-import { getRun, listItems, listRuns, RUN_STATUSES, runStatus } from '../../src/runs/run-status.js'
+import { getRun, listRuns, runStatus } from '../../src/runs/run-status.js'
+import { listItems } from '../../src/runs/run-items.js'
 import { liveWorker } from '../quota/ledger-setup.js'
 import { cancelRun, createRun, createStartRun, retryRun } from '../../src/runs/runs.js'
 import { failure, runOf, series, takenItem, useConnection } from '../database.js'

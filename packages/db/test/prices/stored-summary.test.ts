@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { packBars } from '../../src/prices/bars.js'
 import { storeSeries } from '../../src/runs/store-series.js'
 import { createRun } from '../../src/runs/runs.js'
-import { countUnfinished, readStored } from '../../src/runs/summary.js'
+import { readStored } from '../../src/prices/stored-summary.js'
 import { bar, runOf, series, takenItem, useConnection } from '../database.js'
 
 const connection = useConnection()
@@ -23,13 +23,4 @@ test('What is stored is counted whole, and the symbols that were fetched last ar
       { symbol: 'MSFT', rows: 2 },
     ],
   })
-})
-
-test('What is unfinished is counted by runs and by what is left of them', async () => {
-  expect(await countUnfinished(connection.db)).toEqual({ runs: 0, items: 0 })
-  await createRun(connection.db, runOf(['IBM', 'AAPL']))
-  const taken = await takenItem(connection.db, 'MSFT')
-  expect(await countUnfinished(connection.db)).toEqual({ runs: 2, items: 3 })
-  await storeSeries(connection.db, taken, series())
-  expect(await countUnfinished(connection.db)).toEqual({ runs: 1, items: 2 })
 })
