@@ -4,8 +4,8 @@ const KINDS = ['table', 'column', 'constraint', 'index', 'sequence', 'trigger']
 /**
  * The lines of a catalog (see `readCatalog`) as a text to be read from top to bottom: table after table, columns in the
  * order in which migrations made them, and what belongs to no table at the end.
- * @param columns `schema.table.column` of every column, in order
- * @param sources by table without its schema: the file that says what the table is for
+ * @param of.columns `schema.table.column` of every column, in order
+ * @param of.sources by table without its schema: the file that says what the table is for
  */
 export function catalogText(
   lines: readonly string[],

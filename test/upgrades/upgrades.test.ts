@@ -30,7 +30,7 @@ const COUNTED_BY_STATEMENT: Applied[] = [
   [1795369379872, '0004_data_api', '6ee3560'],
 ]
 
-/** @param countedBefore of the rows that `stored` says; null: that build kept no totals */
+/** `countedBefore`: how many of the rows in `stored` that build had counted; null: that build kept no totals. */
 const states: [
   string,
   { state: SchemaState; via: SchemaState | null; repaired: string[]; countedBefore: number | null },

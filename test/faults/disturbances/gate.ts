@@ -12,7 +12,7 @@ export interface Gate {
 const REACHED_DEADLINE_MS = 60_000
 let gates = 0
 
-/** @param when SQL on NEW (and OLD): the rows that count */
+/** @param on.when SQL on NEW (and OLD): the rows that count */
 export async function closeGate(
   sql: postgres.Sql,
   { table, event, when }: { table: string; event: 'INSERT' | 'UPDATE'; when: string },

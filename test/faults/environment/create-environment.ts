@@ -33,7 +33,7 @@ const QUEUE_PREFIX = 'faults'
 
 /**
  * Starts the servers, the upstream and the programs of one system under test.
- * @param name names the database and the folder: small letters, digits and _
+ * @param of.name names the database and the folder: small letters, digits and _
  */
 export async function createEnvironment(
   servers: Servers,

@@ -22,7 +22,7 @@ export class UnreleasedItems {
     this.#logger = logger
   }
 
-  /** @param item its `id` is null for a job that has no item, which needs no excuse */
+  /** @param item.id null for a job that has no item, which needs no excuse */
   note({ id, claim }: Pick<UnreleasedItem, 'claim'> & { id: number | null }): void {
     if (id !== null) this.#items.set(id, { id, claim })
   }

@@ -67,7 +67,7 @@ export function outageReason(detail: string): string {
 
 /**
  * Notes a request that was not answered, and says once, for all workers, when that is an outage.
- * @param waits in place of the plan's, for tests, which compress time
+ * @param dependencies.waits in place of the plan's, for tests, which compress time
  * @returns the wait of its item, which costs no attempt, while there is an outage; null when the failure is the item's
  */
 export async function noteFailure(

@@ -26,7 +26,8 @@ export function blockReason(error: AlphaVantageError, symbol: string): string {
 /**
  * Records in the ledger what a refusal means for later requests, for all workers with this key and across restarts: the
  * provider's answer overrules what the ledger has counted. A refusal that concerns one symbol alone records nothing.
- * @param request the refused request: its id in the ledger, and the fingerprint of its key
+ * @param request.id the id of the refused request in the ledger
+ * @param request.fingerprint the fingerprint of its key
  */
 export async function recordRefusal(
   { db, plan, limits, logger }: Dependencies,

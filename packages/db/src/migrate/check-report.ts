@@ -4,7 +4,7 @@ import type { Database } from '../database/connection.js'
 
 /**
  * A line for each check, with what to do about what is wrong.
- * @param options repair: make functions and triggers, and count, anew first, unless something else is to be done before
+ * @param options.repair make functions and triggers, and count, anew first, unless something else is to be done before
  * @returns whether all is as it should be
  */
 export async function checkAndReport(

@@ -38,7 +38,7 @@ export async function appliedFunctions(db: Database): Promise<string | null> {
 /**
  * Replaces all functions and triggers by those of this code, when they differ. As a whole, so that no earlier signature and
  * none that is not there any more stays behind.
- * @param options always: also when the database notes that it has them, since somebody changed them there
+ * @param options.always also when the database notes that it has them, since somebody changed them there
  * @returns whether they differed
  */
 export async function replaceSqlFunctions(tx: Transaction, { always = false } = {}): Promise<boolean> {

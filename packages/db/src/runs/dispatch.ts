@@ -4,7 +4,7 @@ import type { Priority } from '@stockpile/domain/run'
 import type { Database } from '../database/connection.js'
 import { LONGEST_BACKOFF_MS } from './items.js'
 
-/** What the queue needs to know of an item. */
+/** What the queue has to know of an item. */
 export interface DispatchableItem {
   id: number
   runId: string
@@ -12,6 +12,10 @@ export interface DispatchableItem {
   priority: Priority
 }
 
+/**
+ * SQL: the items that the queue may have to be given. `again`: whether the item was taken before. `due`: whether the item
+ * waits for nothing; an attempt that is due later than any backoff was noted by a clock that was ahead.
+ */
 const selectDispatchable = sql`
   SELECT item.id::float8 AS id, item.run_id AS "runId", item.symbol, run.priority, item.claim > 0 AS again,
          coalesce(item.next_attempt_at < now() - interval '2 seconds' OR (
@@ -19,15 +23,15 @@ const selectDispatchable = sql`
            AND coalesce(item.waiting_for NOT IN ('quota', 'key', 'provider'), true)), true) AS due
     FROM ingest_items AS item JOIN ingest_runs AS run ON run.id = item.run_id`
 
-/** SQL: whether it was so long ago; also of an instant that a clock wrote which was ahead. */
+/** SQL: whether an instant is so long past, in milliseconds. An instant more than 5 s ahead counts too: a clock that was ahead wrote it. */
 function isOld(at: SQL, ageMs: number): SQL {
   return sql`(${at} <= now() - ${ageMs} * interval '1 ms' OR ${at} > now() + interval '5 seconds')`
 }
 
 /**
- * Pending items that the queue was never given, oldest first; `again` for those whose earlier job it may still hold,
- * ended, since they are retried.
- * @param minimumAgeMs leaves the API the time to dispatch its own
+ * Lists pending items that the queue was not given, oldest first. With `again` the queue may still hold the item's earlier
+ * job, which has ended: the item is retried.
+ * @param options.minimumAgeMs how old the run is at least, which leaves the API the time to dispatch its own items
  */
 export async function undispatchedItems(
   db: Database,
@@ -41,10 +45,10 @@ export async function undispatchedItems(
 }
 
 /**
- * What is unfinished and was given to the queue a while ago, by id: whether the queue still has it is to be looked at.
- * It may have been emptied, be another one or an old snapshot, or the database be a restored backup. `due` when the
- * item waits for nothing any more, by the database's clock.
- * @param minimumAgeMs leaves what is being given to it the time to arrive
+ * Lists unfinished items that the queue was given a while ago, by id. The queue may have lost their jobs: it was emptied, is
+ * another queue or an old snapshot, or the database is a restored backup. With `due` the item waits for nothing, by the
+ * database's clock.
+ * @param options.minimumAgeMs how long ago the queue was given the item at least, which leaves jobs the time to arrive
  */
 export async function dispatchedItems(
   db: Database,
@@ -57,17 +61,17 @@ export async function dispatchedItems(
      ORDER BY item.id LIMIT ${options.limit}`)
 }
 
-/** Notes that the queue has these items' jobs. Items that were cancelled meanwhile are noted too: their jobs are to be withdrawn. */
+/** Notes that the queue has the jobs of these items. Items that were cancelled meanwhile are noted too, so that their jobs are withdrawn. */
 export async function markDispatched(db: Database, ids: readonly number[]): Promise<void> {
   await db.execute(
     sql`UPDATE ingest_items SET dispatched_at = now() WHERE id = ANY(${idArray(ids)}::text::bigint[])`,
   )
 }
 
-/** Items that ended without their jobs, cancelled or coalesced: the queue may still hold these. */
+/** SQL: whether an item finished apart from its job, so that the queue may still hold the job. */
 const withdrawable = sql`dispatched_at IS NOT NULL AND (state = 'cancelled' OR outcome IN ('coalesced', 'up_to_date'))`
 
-/** Ended items whose jobs the queue may still hold. */
+/** Lists finished items whose jobs the queue may still hold. */
 export async function withdrawableItems(db: Database, limit: number): Promise<number[]> {
   const rows = await db.execute<{ id: number }>(sql`
     SELECT id::float8 AS id FROM ingest_items
@@ -75,7 +79,7 @@ export async function withdrawableItems(db: Database, limit: number): Promise<nu
   return rows.map((row) => row.id)
 }
 
-/** Notes that the queue does not hold these items' jobs any more. */
+/** Notes that the queue holds the jobs of these items no more. */
 export async function markWithdrawn(db: Database, ids: readonly number[]): Promise<void> {
   await db.execute(sql`
     UPDATE ingest_items SET dispatched_at = NULL WHERE ${withdrawable} AND id = ANY(${idArray(ids)}::text::bigint[])`)

@@ -17,7 +17,7 @@ import { FAILURE_ANSWERS } from '@stockpile/domain/failure'
 import { symbolText, instant, oneOf } from '../database/columns.js'
 import { ingestItems } from './schema.js'
 
-/** One row a failed attempt; nothing that failed is dropped. */
+/** One row for each failed attempt; no failure is dropped. */
 export const ingestFailures = pgTable(
   'ingest_failures',
   {
@@ -28,7 +28,7 @@ export const ingestFailures = pgTable(
     runId: uuid('run_id').notNull(),
     symbol: symbolText('symbol').notNull(),
     attempt: integer('attempt').notNull(),
-    /** Whether the item ended with it. */
+    /** Whether the item ended failed with this attempt. */
     final: boolean('final').notNull(),
     class: text('class').notNull(),
     detail: text('detail').notNull(),
@@ -36,40 +36,40 @@ export const ingestFailures = pgTable(
     httpStatus: integer('http_status'),
     evidence: text('evidence'),
     failedAt: instant('failed_at').notNull().defaultNow(),
-    /** Which requests would be answered alike for a day: all for the symbol, or those for as much of it; null: none. */
+    /** Which requests the failure answers for during a day: all of the symbol, or those of one outputsize; null: none. */
     answers: text('answers', { enum: FAILURE_ANSWERS }),
   },
   (table) => [
     check('ingest_failures_answers', sql`${table.answers} ${oneOf(FAILURE_ANSWERS)}`),
-    // Few failures answer for others, and every item is judged by them.
+    // Every new item is judged by the few failures that answer for others.
     index('ingest_failures_answering')
       .on(table.symbol, table.failedAt)
       .where(sql`${table.answers} IS NOT NULL`),
-    // In the order of the list, so that a page costs what it shows.
+    // The following have the order of the list, so that a page costs what it shows.
     index('ingest_failures_run').on(table.runId, table.failedAt, table.id),
     index('ingest_failures_item').on(table.itemId, table.id),
     index('ingest_failures_symbol').on(table.symbol, table.failedAt, table.id),
     index('ingest_failures_newest').on(table.failedAt, table.id),
-    // All that the groups are counted by, so that the evidence beside it is not read.
+    // With all columns that groups are counted by, so that the long evidence beside them is not read.
     index('ingest_failures_class').on(table.class, table.failedAt, table.id, table.symbol, table.final),
     index('ingest_failures_class_run').on(table.class, table.runId, table.failedAt, table.id),
   ],
 )
 
 /**
- * Quarantine: records of the provider that did not pass the checks, as they came and why. Each once, however often it
- * is fetched; resolved when a later fetch brings a sound row for that day.
+ * The quarantine: records of the provider that did not pass the checks, as received, with the reasons. A record stands here
+ * once, however often it is fetched, and is resolved when a later fetch brings a sound row for its day.
  */
 export const rejectedRows = pgTable(
   'rejected_rows',
   {
     id: bigint('id', { mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
     symbol: symbolText('symbol').notNull(),
-    /** Null when what stood in its place is no date. */
+    /** Null when the record has no real date. */
     date: date('date', { mode: 'string' }),
     raw: jsonb('raw').notNull(),
     reasons: text('reasons').array().notNull(),
-    /** How many items brought it. */
+    /** How many items brought the record. */
     times: integer('times').notNull().default(1),
     rejectedAt: instant('rejected_at').notNull().defaultNow(),
     lastRejectedAt: instant('last_rejected_at').notNull().defaultNow(),
@@ -91,7 +91,7 @@ export const rejectedRows = pgTable(
   ],
 )
 
-/** Which items brought a rejected record. */
+/** Which items brought which rejected record. */
 export const itemRejectedRows = pgTable(
   'item_rejected_rows',
   {

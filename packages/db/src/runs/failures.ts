@@ -7,27 +7,29 @@ import { boundsOf, countRows, instantOf, microseconds, olderThan } from '../data
 import type { Counted, ListPart, PlaceInTime } from '../database/list-part.js'
 import { allOf } from '../database/statement.js'
 
+/** A failed attempt as it is shown. */
 export interface RecordedFailure extends Failure {
   id: number
   runId: string
   symbol: string
   attempt: number
-  /** Whether the item ended with it. */
+  /** Whether the item ended failed with this attempt. */
   final: boolean
   /** ISO 8601, UTC. */
   failedAt: string
 }
 
+/** Which failed attempts are asked for; undefined: all. */
 export interface Filter {
   runId?: string | undefined
   symbol?: string | undefined
   class?: string | undefined
-  /** ISO 8601; from (inclusive) and until (exclusive) when it failed. */
+  /** When the attempt failed: from (inclusive) and until (exclusive) an instant, ISO 8601. */
   from?: string | undefined
   until?: string | undefined
 }
 
-/** Failed attempts, newest first. */
+/** Lists failed attempts, newest first. */
 export async function listFailures(
   db: Database,
   filter: Filter & ListPart<PlaceInTime>,
@@ -36,7 +38,7 @@ export async function listFailures(
     filter.runId !== undefined && filter.symbol !== undefined ? ofItem(filter) : stretchOf(filter)
   const from = sql`FROM ingest_failures WHERE ${where} ORDER BY ${order}`
   const counted = await countRows(db, filter, from)
-  // Looked for in an index alone, which the planner then takes: what is shown is read of the page alone.
+  // The inner query needs an index alone, so that the planner takes it; full rows are read for the page only.
   const failures = await db.execute<Record<string, unknown> & RecordedFailure & PlaceInTime>(sql`
     SELECT id::float8 AS id, run_id AS "runId", symbol, attempt, final, class, detail, advice,
            http_status AS "httpStatus", evidence, ${isoInstant(sql`failed_at`)} AS "failedAt", ${microseconds(sql`failed_at`)} AS at
@@ -45,24 +47,24 @@ export async function listFailures(
   return { failures: [...failures], ...counted }
 }
 
+/** The failed attempts of one class. Instants are ISO 8601, UTC. */
 export interface FailureGroup {
   class: string
-  /** Failed attempts, and the symbols they were for. */
+  /** How many attempts failed, and for how many symbols. */
   attempts: number
   symbols: number
-  /** Attempts with which an item ended. */
+  /** With how many of these attempts an item ended failed. */
   final: number
-  /** What a person should do, and the newest attempt's sentence as an example. */
+  /** The newest attempt: what a person should do, and what happened as an example. */
   advice: string
   example: string
-  /** ISO 8601, UTC. */
   firstFailedAt: string
   lastFailedAt: string
 }
 
-/** Failed attempts by class, the newest first: what failed in one outage is one line. */
+/** Groups failed attempts by class, the newest first, so that an outage is one line. */
 export async function groupFailures(db: Database, filter: Filter): Promise<FailureGroup[]> {
-  // The sentences are read of the newest alone: with all of them sorted it takes thirty times as long.
+  // Only the newest attempt's sentences are read: to sort all sentences takes thirty times as long.
   return db.execute<Record<string, unknown> & FailureGroup>(sql`
     SELECT found.class, attempts, symbols, found.final, newest.advice, newest.detail AS example,
            ${isoInstant(sql`first_at`)} AS "firstFailedAt", ${isoInstant(sql`last_at`)} AS "lastFailedAt"
@@ -88,12 +90,13 @@ function matches({ runId, symbol, class: failureClass, from, until }: Filter): S
   ])
 }
 
+/** Where in the table the failures of a filter are looked for, and in which order. */
 interface Sought {
   where: SQL
   order: SQL
 }
 
-/** A run has one item of a symbol, and an item few failures: all are read. */
+/** Looks for the failures of one item, the run's only item of the symbol; an item has few failures, so that all are read. */
 function ofItem(filter: Filter & ListPart<PlaceInTime>): Sought {
   const { runId, symbol, ...rest } = filter
   return {
@@ -107,8 +110,8 @@ function ofItem(filter: Filter & ListPart<PlaceInTime>): Sought {
 }
 
 /**
- * One stretch of the index that begins with what is asked for, between two places of it. Not as `=`, of which the planner
- * takes the average: a run or a class may have nothing, or nearly all that there is.
+ * Looks in one stretch of the index that begins with the columns of the filter. The bounds are comparisons of rows: for `=`
+ * the planner assumes the average count, while a run or a class may have no failure, or nearly all there are.
  */
 function stretchOf(filter: Filter & ListPart<PlaceInTime>): Sought {
   const { runId, symbol, class: failureClass, from, until, after } = filter
@@ -129,7 +132,7 @@ function stretchOf(filter: Filter & ListPart<PlaceInTime>): Sought {
     from !== undefined
       ? sql`(${columns(sql`failed_at`)}) >= (${values(sql`${from}::timestamptz`)})`
       : isLed && sql`(${columns()}) >= (${values()})`
-  // A symbol has few failures of any class.
+  // Filtered afterwards, since a symbol has few failures of any class.
   const ofClass = symbol !== undefined && failureClass !== undefined && sql`class = ${failureClass}`
   return {
     where: allOf([lower, upper, ofClass]),

@@ -2,25 +2,26 @@ import { createHash } from 'node:crypto'
 import { sql } from 'drizzle-orm'
 import type { Database, Transaction } from '../database/connection.js'
 
-/** The key was used within the last day for another request. */
+/** The Idempotency-Key was used within the last day for another request. */
 export class IdempotencyMismatchError extends Error {
   override readonly name = 'IdempotencyMismatchError'
 }
 
-/** The first request with this key is still under way. */
+/** The first request with this Idempotency-Key is still under way. */
 export class IdempotencyBusyError extends Error {
   override readonly name = 'IdempotencyBusyError'
 }
 
-/** How long a repetition waits for the first, below the API's statement timeout. */
+/** How long a repeated request waits for the first one: less than the API's statement timeout. */
 const WAIT_MS = 5_000
 
 /**
- * Does what a request asks for once a key: who repeats it within 24 h is given the first answer, who repeats it at the
- * same time waits for that. All in one transaction with the work, so that an answer is remembered exactly when its run is.
- * @param request what was asked for, after its defaults; its JSON tells a repetition from another request
- * @param recall makes the answer of a repetition from what was remembered, by an earlier version of this code perhaps
- * @throws IdempotencyMismatchError, IdempotencyBusyError
+ * Does the work of a request once for each Idempotency-Key. A request that repeats the key within 24 h gets the first
+ * answer; a concurrent one waits for it. One transaction holds work and answer, so that both are kept or neither is.
+ * @param options.request what was asked for, with defaults filled in; its JSON tells a repetition from another request
+ * @param recall makes the answer of a repetition from the remembered one, which an earlier version of the code may have made
+ * @throws IdempotencyMismatchError when the key came with another request
+ * @throws IdempotencyBusyError when the first request takes longer than 5 s
  */
 export async function oncePerKey<T>(
   db: Database,
@@ -48,7 +49,7 @@ export async function oncePerKey<T>(
   })
 }
 
-/** Forgets keys that are out of date. */
+/** Forgets keys that are older than 24 hours. */
 export async function pruneIdempotencyKeys(db: Database): Promise<void> {
   await db.execute(sql`DELETE FROM idempotency_keys WHERE created_at < now() - interval '24 hours'`)
 }

@@ -4,8 +4,9 @@ import type { PackedBars } from '../prices/bars.js'
 import type { Transaction } from '../database/connection.js'
 
 /**
- * Puts these records in quarantine, each once, however often it comes; then resolves what is there for a day that has a
- * sound row now, a row that was only repeated among them.
+ * Puts rejected records in quarantine, each once however often it comes. Then resolves the quarantined records of the days
+ * for which a sound row came, even when the row came unchanged.
+ * @param bars the sound rows; undefined when none came
  */
 export async function quarantine(
   tx: Transaction,
@@ -13,7 +14,7 @@ export async function quarantine(
   rows: readonly RejectedRow[],
   bars?: PackedBars,
 ): Promise<void> {
-  // Of equal records the last has all the reasons: the first lacks that it is repeated.
+  // Of equal records the last is kept: it has all reasons, while the first lacks that it is repeated.
   if (rows.length > 0)
     await tx.execute(sql`
       WITH given AS (

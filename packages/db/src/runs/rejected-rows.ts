@@ -6,20 +6,20 @@ import { boundsOf, countRows, isOfRun, microseconds, olderThan } from '../databa
 import type { Counted, ListPart, PlaceInTime } from '../database/list-part.js'
 import { allOf } from '../database/statement.js'
 
+/** A record in quarantine. Instants are ISO 8601, UTC. */
 export interface QuarantinedRow {
   id: number
-  /** Of the newest item that brought it; null when those were deleted for their age. */
+  /** The run of the newest item that brought the record; null when its items were deleted for their age. */
   runId: string | null
   symbol: string
   date: string | null
   raw: unknown
   reasons: string[]
-  /** How many items brought it. */
+  /** How many items brought the record. */
   times: number
-  /** ISO 8601, UTC; so are the others. */
   rejectedAt: string
   lastRejectedAt: string
-  /** When a sound row came for that day; null while none has. */
+  /** When a sound row came for the day; null while none has come. */
   resolvedAt: string | null
 }
 
@@ -28,7 +28,7 @@ export interface RejectedRowFilter {
   resolved?: boolean | undefined
 }
 
-/** Records in quarantine, those that were rejected last first. */
+/** Lists records in quarantine; a record that was rejected last comes first. */
 export async function listRejectedRows(
   db: Database,
   filter: RejectedRowFilter & ListPart<PlaceInTime>,
@@ -47,15 +47,15 @@ export async function listRejectedRows(
   return { rows: [...rows], ...counted }
 }
 
-/** A record's place among those that the items of a run brought. */
+/** The place of a record in the list of those that the items of a run brought. */
 export interface PlaceInRun {
   itemId: number
   id: number
 }
 
 /**
- * Records in quarantine that items of a run brought, those of its last item first: in the order in which they can be read,
- * since when a record was last rejected is of any run.
+ * Lists records in quarantine that items of a run brought, those of its last item first. An index has this order; none has
+ * the order of the last rejection within a run, since any run may reject a record again.
  */
 export async function listRejectedRowsOfRun(
   db: Database,
@@ -65,12 +65,12 @@ export async function listRejectedRowsOfRun(
   const { after } = filter
   const where = allOf([
     isOfRun(sql`item.run_id`, sql`${runId}::uuid`),
-    // A record is of its item's symbol, of which a run has one item.
+    // A run has one item of a symbol, and a record has the symbol of its item.
     filter.symbol !== undefined && sql`item.symbol = ${filter.symbol}`,
     filter.resolved !== undefined && matches({ resolved: filter.resolved }),
   ])
   const brought = sql`ingest_items AS item JOIN item_rejected_rows AS brought ON brought.item_id = item.id`
-  // What is counted need not be read, unless something is asked of it.
+  // The records themselves are joined only when the filter needs them.
   const rejected = sql`JOIN rejected_rows AS rejected ON rejected.id = brought.rejected_row_id`
   const counted = await countRows(
     db,
@@ -96,7 +96,7 @@ const columns = sql`
   ${isoInstant(sql`rejected_at`)} AS "rejectedAt", ${isoInstant(sql`last_rejected_at`)} AS "lastRejectedAt",
   ${isoInstant(sql`resolved_at`)} AS "resolvedAt"`
 
-/** SQL: a join that gives each of the page its newest item's run. */
+/** SQL: a join that gives each record the run of its newest item. */
 const newestRun = sql`
   LEFT JOIN LATERAL (
     SELECT item.run_id AS "runId"

@@ -4,26 +4,26 @@ const items = (name: string) => integer(name).notNull()
 const rows = (name: string) => bigint(name, { mode: 'number' }).notNull()
 
 /**
- * What the items of a run come to, kept by the triggers of ingest_items (sql/runs.sql), so that a look at a run costs the
- * same for one item and for 10,000. The sum over all rows of a run is the truth: who changes items adds to whichever row
- * nobody else holds, so that no two transactions ever wait for each other. A single row may be negative.
+ * The totals of the items of a run. Triggers of ingest_items keep them (sql/runs.sql), so that reading a run costs as much
+ * for one item as for 10,000. The sum over all rows of a run counts; a single row may be negative: each transaction adds to
+ * a row that no other transaction has locked, so that none waits for another.
  */
 export const runTotals = pgTable(
   'run_totals',
   {
     id: bigint('id', { mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
-    /** No foreign key: its check would lock the run, and whoever cancels it would wait in a circle. */
+    /** No foreign key: its check would lock the run, and a cancellation would end in a deadlock. */
     runId: uuid('run_id').notNull(),
-    /** Of the newest failure of failed items, which are counted by it; of all others empty. */
+    /** The class of their newest failure for failed items; empty for all other items. */
     failureClass: text('failure_class').notNull(),
     pending: items('pending'),
     running: items('running'),
     succeeded: items('succeeded'),
     failed: items('failed'),
     cancelled: items('cancelled'),
-    /** Ever taken. */
+    /** Items that were ever taken. */
     begun: items('begun'),
-    /** By their warning_codes. */
+    /** Items with this warning code. */
     newestRowRejected: items('newest_row_rejected'),
     nothingStored: items('nothing_stored'),
     restated: items('restated'),

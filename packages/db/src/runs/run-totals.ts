@@ -6,7 +6,7 @@ import { runTotals } from './run-totals-schema.js'
 import { hasWarning } from './schema.js'
 
 const KEYS = new Set(['id', 'run_id', 'failure_class'])
-/** What is added up, in the order of the table. */
+/** The columns that are sums, in the order of the table. */
 const SUMS = Object.values(getTableColumns(runTotals)).flatMap(({ name }) => (KEYS.has(name) ? [] : [name]))
 
 const eachSum = (expression: (name: string) => SQL) =>
@@ -15,7 +15,7 @@ const eachSum = (expression: (name: string) => SQL) =>
     sql`, `,
   )
 
-/** SQL, of a run: its sums, float8, and `failures`: how many items ended failed, by class; null when none did. */
+/** SQL, of a run: its sums as float8, and `failures`: how many items ended failed, by class; null when none did. */
 export const totalsOfRun = sql`
   SELECT ${eachSum((name) => sql`coalesce(sum(${sql.identifier(name)}), 0)::float8`)},
          jsonb_agg(jsonb_build_object('class', failure_class, 'count', failed) ORDER BY failed DESC, failure_class)
@@ -31,7 +31,7 @@ const COUNTED_ITEMS: Readonly<Record<string, SQL>> = Object.fromEntries([
   ...WARNING_CODES.map((code) => [code, hasWarning(code)] as const),
 ])
 
-/** SQL: the same counted from the items, a row for each run and class of failures, in the columns `run_id`, `failure_class` and the sums. */
+/** SQL: the sums counted from the items: a row for each run and class of failure. */
 const COUNTED = sql`
   SELECT run_id, failure_class, ${eachSum((name) => {
     const condition = COUNTED_ITEMS[name]
@@ -46,6 +46,7 @@ const COUNTED = sql`
         FROM ingest_items AS item
     ) AS item GROUP BY run_id, failure_class`
 
+/** SQL: the sums as run_totals has them: a row for each run and class of failure. */
 const KEPT = sql`
   SELECT run_id, failure_class, ${eachSum((name) => sql`sum(${sql.identifier(name)})`)} FROM run_totals GROUP BY run_id, failure_class`
 
@@ -55,7 +56,7 @@ const sumsOf = (table: string) =>
     sql`, `,
   )
 
-/** SQL: the runs whose totals are not what their items say, in the column `run_id`. */
+/** SQL: the runs whose totals differ from what their items add up to, in the column `run_id`. */
 export const WRONG_RUNS = sql`
   SELECT DISTINCT run_id FROM (${COUNTED}) AS counted FULL JOIN (${KEPT}) AS kept USING (run_id, failure_class)
    WHERE (${sumsOf('counted')}) IS DISTINCT FROM (${sumsOf('kept')})`
@@ -66,7 +67,8 @@ const columns = sql.join(
 )
 
 /**
- * Counts the items of all runs and corrects what differs, in a transaction that holds both tables.
+ * Counts the items of all runs and corrects the totals that differ.
+ * @param tx a transaction that locks ingest_items and run_totals
  * @returns how many runs were corrected
  */
 export async function recountRuns(tx: Transaction): Promise<number> {

@@ -4,25 +4,26 @@ import { WARNING_CODES } from '@stockpile/domain/run'
 import type { WarningCode } from '@stockpile/domain/run'
 import { hasWarning } from './schema.js'
 
+/** What a person should know of a run though nothing failed. */
 export interface RunWarning {
   code: WarningCode
-  /** A sentence, of one symbol as an example and of how many more. */
+  /** A sentence that takes one symbol as an example and says of how many more it is true. */
   detail: string
-  /** The first of them in the order of the request. */
+  /** The first 100 symbols with the warning, in the order of the request. */
   symbols: string[]
 }
 
-/** What a warning is told from: one item of the run. */
+/** What a warning says of one item. */
 interface WarnedItem {
   symbol: string
   updated: number
-  /** Days that were stored before and came again, the updated ones among them. */
+  /** How many stored days came again, with or without a change. */
   known: number
   rejected: number
   dropped: number
 }
 
-/** How many items of a run have a warning, and the first of them. */
+/** How many items of a run have a warning, and the first 100 of these items. */
 export interface SampledWarning {
   code: WarningCode
   count: number
@@ -31,14 +32,14 @@ export interface SampledWarning {
 
 const MAX_SYMBOLS = 100
 
-/** SQL, of the totals of a run as `counted`: a list of SampledWarning, one a code, in the order of WARNING_CODES; null when there are none. */
+/** SQL, of a run and its totals as `counted`: a list of SampledWarning in the order of WARNING_CODES; null without warnings. */
 export const sampledWarnings = sql`(
   SELECT jsonb_agg(jsonb_build_object('code', code, 'count', count, 'items', items) ORDER BY place)
     FROM (${sql.join(WARNING_CODES.map(samplesOf), sql` UNION ALL `)}) AS sampled)`
 
 /**
- * Nothing is looked for where nothing was counted. The first from the run's beginning on are read, and other runs' left out
- * afterwards: told that all are to be of the run, the planner reads and sorts all of its items.
+ * SQL: the first items with a warning; no row when the totals count none. The query reads in index order from the run on and
+ * drops the items of other runs afterwards: with `run_id = run.id` the planner would read and sort all items of the run.
  */
 function samplesOf(code: WarningCode, place: number): SQL {
   return sql`
@@ -51,11 +52,11 @@ function samplesOf(code: WarningCode, place: number): SQL {
      WHERE counted.${sql.raw(code)} > 0`
 }
 
-/** One warning a code, in the order of WARNING_CODES. */
+/** Puts warnings into sentences, in the order of WARNING_CODES. */
 export function runWarnings(sampled: readonly SampledWarning[]): RunWarning[] {
   return sampled.flatMap(({ code, count, items }) => {
     const [first] = items ?? []
-    // The last of them went since they were counted.
+    // The last item with the warning went after it was counted.
     if (items === null || first === undefined) return []
     const more = count === 1 ? '' : ` The same of ${count - 1} more.`
     return [{ code, detail: `${sentenceOf(code, first)}${more}`, symbols: items.map((item) => item.symbol) }]

@@ -5,6 +5,7 @@ import type { Database, Transaction } from '../database/connection.js'
 import type { DispatchableItem } from './dispatch.js'
 import { needlessFor, insertKnownFailures, knownFailure } from './needless.js'
 
+/** What a run asks for. */
 export interface RunRequest {
   symbols: readonly string[]
   trigger: RunTrigger
@@ -13,20 +14,21 @@ export interface RunRequest {
   priority: Priority
 }
 
-/** "START" in ASCII: of the workers that start at once, one makes the first run. */
+/** An advisory lock, "START" in ASCII: of the workers that start at the same time, one makes the first run. */
 const START_RUN_LOCK = 0x5354415254
 
 /**
- * Commits a run and its items: from then on nothing of it can be lost, whatever becomes of the queue. Items for which
- * no request could bring anything new end at once as up to date, and those whose answer is known already as failed.
+ * Commits a run and its items, so that the run cannot be lost, whatever becomes of the queue. Items for which no request
+ * could bring anything new finish at once as up to date, and items whose answer is a known failure finish as failed.
  * @returns the items that need a request
+ * @throws RangeError without symbols
  */
 export async function createRun(
   db: Database,
   request: RunRequest,
 ): Promise<{ id: string; items: DispatchableItem[] }> {
   if (request.symbols.length === 0) throw new RangeError('a run needs at least one symbol')
-  // What `auto` would ask for is the worker's to say, which knows its plan.
+  // A worker resolves `auto`, since a worker knows its plan.
   const asked = request.outputsize === 'auto' ? null : request.outputsize
   const knownFailureOf = (symbol: SQL) => knownFailure(symbol, sql`${asked}::text`)
   const rows = await db.execute<{ id: number; runId: string; symbol: string; pending: boolean }>(sql`
@@ -59,8 +61,8 @@ export async function createRun(
 }
 
 /**
- * The first ingest: a run of those symbols that nobody has asked for yet.
- * @returns null when there are none
+ * Makes the first run of a start: the symbols that nobody has asked for yet.
+ * @returns the run's id; null when all symbols were asked for
  */
 export async function createStartRun(db: Database, symbols: readonly string[]): Promise<string | null> {
   return db.transaction(async (tx) => {
@@ -84,9 +86,9 @@ export async function createStartRun(db: Database, symbols: readonly string[]): 
 }
 
 /**
- * Cancels what is unfinished: pending items never start, running ones lose their claim. Asked again it changes
- * nothing and answers the same.
- * @returns 'unknown', 'finished' (every item had ended by itself) or 'cancelled'
+ * Cancels the unfinished items of a run: pending items never start, and running items lose their claim. A second call
+ * changes nothing and returns 'cancelled' again.
+ * @returns 'unknown' without such a run; 'finished' when every item had finished by itself; else 'cancelled'
  */
 export async function cancelRun(db: Database, id: string): Promise<'unknown' | 'finished' | 'cancelled'> {
   return db.transaction(async (tx) => {
@@ -103,16 +105,16 @@ export async function cancelRun(db: Database, id: string): Promise<'unknown' | '
 }
 
 /**
- * Gives the failed items of a run their attempts back, so that they are worked on again, and asked for whatever is known;
- * what succeeded stays. Asked again while they are, it changes nothing and answers the same.
- * @returns 'unknown', 'nothing' (it has finished and nothing of it failed, or it was cancelled) or 'retried'
+ * Gives the failed items of a run all their attempts again. Requests are then sent whatever failures are known; items that
+ * succeeded stay. A second call during the work changes nothing and returns 'retried' again.
+ * @returns 'unknown' without such a run; 'nothing' when it was cancelled, or finished without failed items; else 'retried'
  */
 export async function retryRun(db: Database, id: string): Promise<'unknown' | 'nothing' | 'retried'> {
   return db.transaction(async (tx) => {
     const run = await lockRun(tx, id)
     if (run === undefined) return 'unknown'
     if (run.cancelled) return 'nothing'
-    // Undispatched: the dispatcher replaces their jobs, which have ended.
+    // Without dispatched_at the dispatcher replaces the jobs of these items, which have ended.
     const retried = await tx.execute(sql`
       UPDATE ingest_items SET state = 'pending', attempts = 0, lone_losses = 0, alone = false, refused_since = NULL, refusals = 0,
              finished_at = NULL, dispatched_at = NULL, rows_fetched = 0, rows_rejected = 0, rows_dropped = 0
@@ -124,7 +126,7 @@ export async function retryRun(db: Database, id: string): Promise<'unknown' | 'n
   })
 }
 
-/** Whoever changes the items of a run as a whole takes turns. */
+/** Locks a run, so that changes of its items as a whole take turns. */
 async function lockRun(tx: Transaction, id: string): Promise<{ cancelled: boolean } | undefined> {
   const [run] = await tx.execute<{ cancelled: boolean }>(
     sql`SELECT cancelled_at IS NOT NULL AS cancelled FROM ingest_runs WHERE id = ${id}::uuid FOR UPDATE`,

@@ -14,18 +14,18 @@ import type { WarningCode } from '@stockpile/domain/run'
 import { symbolText, instant, oneOf } from '../database/columns.js'
 
 /**
- * SQL, of an item: when each is said. The newest row or two are settled by the vendor on the next day as a rule: what is
- * restated at once is five days or more, and a tenth of those that came again.
+ * SQL, of an item: when it has each warning. `restated` takes five changed days or more, and a tenth of the days that came
+ * again: the vendor settles the newest row or two on the next day as a rule.
  */
 const WARNINGS: Record<WarningCode, string> = {
   newest_row_rejected: 'newest_rejected',
-  // Of what was fetched, by itself or by another run for both.
+  // The item's own request, or the request of the run that it coalesced with, brought rows, and none could be stored.
   nothing_stored: `outcome IS NOT NULL AND rows_fetched > 0 AND rows_inserted + rows_updated + rows_unchanged = 0`,
   restated: 'rows_updated >= 5 AND rows_updated * 10 >= rows_updated + rows_unchanged',
   rejected_rows_not_kept: 'rows_dropped > 0',
 }
 
-/** SQL: whether an item has the warning, as its index says it. */
+/** SQL: whether an item has the warning, in the words of the partial index. */
 export const hasWarning = (code: WarningCode) => sql.raw(`'${code}' = ANY (warning_codes)`)
 
 export const ingestRuns = pgTable(
@@ -61,27 +61,27 @@ export const ingestItems = pgTable(
     state: text('state', { enum: ITEM_STATES }).notNull().default('pending'),
     /** Failed attempts; a snooze costs none. */
     attempts: integer('attempts').notNull().default(0),
-    /** Raised at every taking; only the holder of the current one may finish the item. */
+    /** Raised whenever the item is taken; only the holder of the current claim may change the item. */
     claim: integer('claim').notNull().default(0),
-    /** Whether it was last taken to be worked on alone, and how often its worker was lost while it was: then nobody else can have been the cause. */
+    /** Whether the worker took the item to work on nothing else, and how often a worker was lost while it did: then no other item can be the cause. */
     alone: boolean('alone').notNull().default(false),
     loneLosses: integer('lone_losses').notNull().default(0),
-    /** What was asked of the provider, once something was. */
+    /** What was asked of the provider; null until something was. */
     outputsize: text('outputsize', { enum: FETCHED_OUTPUTSIZES }),
-    /** How it succeeded; null until it has. */
+    /** How the item succeeded; null until it has. */
     outcome: text('outcome', { enum: ITEM_OUTCOMES }),
-    /** Only the newest rows were to be had of a symbol of which more was wanted: the key's plan, or this symbol, has no full history. */
+    /** Whether more was wanted than the newest rows, and the key's plan or the symbol has no full history. */
     historyLimited: boolean('history_limited').notNull().default(false),
     waitingFor: text('waiting_for', { enum: WAITING_FOR }),
-    /** What it waits for, in a sentence. */
+    /** What the item waits for, in a sentence. */
     waitingReason: text('waiting_reason'),
-    /** Since when the provider has refused nothing but its quota for this item, and how often. */
+    /** Since when the provider has done nothing but refuse its quota to the item, and how often. */
     refusedSince: instant('refused_since'),
     refusals: integer('refusals').notNull().default(0),
-    /** Whether the symbol had rows when the item was accepted: without, `auto` means the full history. */
+    /** Whether the symbol had rows when the item was accepted; `auto` means the full history for a symbol without rows. */
     hadRows: boolean('had_rows').notNull().default(true),
     nextAttemptAt: instant('next_attempt_at'),
-    /** When the queue was given the item's job; null again once a cancelled item's job was taken back. */
+    /** When the queue was given the item's job; null again once the job of a finished item was withdrawn. */
     dispatchedAt: instant('dispatched_at'),
     startedAt: instant('started_at'),
     finishedAt: instant('finished_at'),
@@ -91,9 +91,9 @@ export const ingestItems = pgTable(
     rowsUnchanged: integer('rows_unchanged').notNull().default(0),
     rowsRejected: integer('rows_rejected').notNull().default(0),
     rowsProvisional: integer('rows_provisional').notNull().default(0),
-    /** Of the rejected rows those that were counted and not kept: a body has too many to keep. */
+    /** How many of the rejected rows were counted and not kept, since a body can have too many to keep. */
     rowsDropped: integer('rows_dropped').notNull().default(0),
-    /** Whether the newest record of its answer was rejected: what the symbol has is then not all there is. */
+    /** Whether the newest record of the answer was rejected, so that the symbol lacks its newest row. */
     newestRejected: boolean('newest_rejected').notNull().default(false),
     warningCodes: text('warning_codes')
       .array()
@@ -105,9 +105,9 @@ export const ingestItems = pgTable(
       ),
   },
   (table) => [
-    // With when each ended, so that the last end of a run is found by a look at each state.
+    // With finished_at, so that the end of a run is found by one look for each state.
     index('ingest_items_run').on(table.runId, table.state, table.finishedAt),
-    // What a run's page, warnings and wait are read from: each costs what it shows, not what the run has.
+    // A run's page, warnings and wait are read by the next indexes: each costs what it shows, not what the run has.
     index('ingest_items_run_order').on(table.runId, table.id),
     ...WARNING_CODES.map((code) =>
       index(`ingest_items_${code}`).on(table.runId, table.id).where(hasWarning(code)),
@@ -116,11 +116,11 @@ export const ingestItems = pgTable(
       .on(table.runId, table.nextAttemptAt)
       .where(sql`${table.state} = 'pending' AND ${table.waitingFor} = 'quota'`),
     index('ingest_items_symbol').on(table.symbol, table.runId),
-    // What is ahead of a run is counted at every look at it; finished items are nearly all there are.
+    // Every look at a run counts the unfinished items ahead of it, while nearly all items are finished.
     index('ingest_items_unfinished')
       .on(table.id, table.runId, table.state)
       .where(sql`${table.state} IN ('pending', 'running')`),
-    // The two lists that the dispatcher asks for every second: both are empty nearly always.
+    // The two lists that the dispatcher reads every second, which are nearly always empty.
     index('ingest_items_undispatched')
       .on(table.id)
       .where(sql`${table.state} = 'pending' AND ${table.dispatchedAt} IS NULL`),
@@ -132,7 +132,7 @@ export const ingestItems = pgTable(
     check('ingest_items_state', sql`${table.state} ${oneOf(ITEM_STATES)}`),
     check('ingest_items_outputsize', sql`${table.outputsize} ${oneOf(FETCHED_OUTPUTSIZES)}`),
     check('ingest_items_outcome', sql`${table.outcome} ${oneOf(ITEM_OUTCOMES)}`),
-    // Who succeeded says how, and who fetched has something to show.
+    // A succeeded item has an outcome, and a fetched item has rows.
     check(
       'ingest_items_succeeded',
       sql`(${table.outcome} IS NOT NULL) = (${table.state} = 'succeeded') AND (${table.outcome} <> 'fetched' OR ${table.rowsFetched} > 0)`,
@@ -149,13 +149,13 @@ export const ingestItems = pgTable(
   ],
 )
 
-/** Whose items housekeeping has deleted: the first ingest of a start does not ask for these symbols again. */
+/** Symbols whose items housekeeping has deleted: the run of a start does not ask for them again. */
 export const askedSymbols = pgTable('asked_symbols', { symbol: symbolText('symbol').primaryKey() })
 
-/** Answers to POST /api/ingest that are given again to who repeats the request with the same Idempotency-Key within a day. */
+/** Answers to POST /api/ingest, given again to a request that repeats its Idempotency-Key within a day. */
 export const idempotencyKeys = pgTable('idempotency_keys', {
   key: text('key').primaryKey(),
-  /** Of what was asked for, to tell a repetition from another request. */
+  /** The hash of what was asked for, which tells a repetition from another request. */
   requestHash: text('request_hash').notNull(),
   runId: uuid('run_id')
     .notNull()
