@@ -6,11 +6,12 @@ import { postgresJsOptions } from './driver-options.js'
 import { storageTrouble } from './storage-trouble.js'
 
 export type Database = PostgresJsDatabase
-/** The pool itself, no transaction of it. */
+/** The pool itself, never one of its transactions. */
 export type Pool = Database & { $client: postgres.Sql }
-/** What a statement runs on: the pool, or one transaction of it. */
+/** A transaction, on which statements run as they do on the pool. */
 export type Transaction = Parameters<Parameters<Database['transaction']>[0]>[0]
 
+/** An open pool of connections. */
 export interface Connection {
   db: Pool
   /** Waits up to 5 s for statements under way, then ends the connections. */
@@ -22,24 +23,24 @@ export interface ConnectionOptions {
   /** Shown in pg_stat_activity. */
   applicationName: string
   maxConnections: number
-  /** The server ends a statement that runs longer; 0: none. */
+  /** The server ends a statement that runs longer; 0: it ends none. */
   statementTimeoutMs: number
-  /** The server ends a statement that waits longer for somebody's lock (55P03); by default as long as it may run. */
+  /** The server ends a statement that waits longer for a lock (55P03); by default a statement may wait as long as it may run. */
   lockTimeoutMs?: number
-  /** A connection that is not used so long is closed; 20 s by default. */
+  /** A connection that is idle for longer is closed; 20 s by default. */
   idleTimeoutMs?: number
-  /** Statements are planned once, without their values: for those whose plan should never depend on them. */
+  /** Whether the server plans each statement once, without its values, for statements whose plan must not depend on values. */
   genericPlans?: boolean
 }
 
-/** Not more than a statement may take: what vanished without a word is noticed after the longer of the two. */
+/** Not longer than a statement may take: a connection that vanished silently is noticed after the longer of the two. */
 const IDLE_TIMEOUT_MS = 20_000
-/** What an answer may take on its way, beyond what the statement may take at the server. */
+/** How long an answer may be on its way, beyond the time that the statement may take at the server. */
 const WAY_MS = 5_000
 
 /**
- * Opens a bounded pool, lazily: the first statement connects, within 5 s (or the URL's connect_timeout) or with an error.
- * @throws UrlError for a URL that says nothing sound
+ * Opens a bounded pool. The first statement connects, or fails after 5 s (or the URL's connect_timeout).
+ * @throws UrlError for a URL that cannot be used
  */
 export function connect(options: ConnectionOptions): Connection {
   const { statementTimeoutMs, idleTimeoutMs = IDLE_TIMEOUT_MS, genericPlans = false } = options
@@ -50,40 +51,40 @@ export function connect(options: ConnectionOptions): Connection {
       settings: {
         statement_timeout: String(statementTimeoutMs),
         lock_timeout: String(options.lockTimeoutMs ?? 0),
-        // Compiling a plan takes longer than any statement of these would gain by it; a high estimate alone brings it about.
+        // A high estimate makes PostgreSQL compile a plan, which takes longer than any statement here would gain.
         jit: 'off',
-        // Left to choose, PostgreSQL plans some statements at each run, which takes longer than they do.
+        // With `auto` PostgreSQL plans some statements at each run, which takes longer than the statements do.
         plan_cache_mode: genericPlans ? 'force_generic_plan' : 'auto',
       },
     }),
     idle_timeout: idleTimeoutMs / 1_000,
     max: options.maxConnections,
-    // Arrays are read as JSON. Asking for their types at each connection is an answer nobody waits for: when the
-    // connection is cut just then, its rejection would end the process.
+    // Arrays are read as JSON. With `fetch_types` each connection asks for array types, and nobody awaits the answer: its
+    // rejection, when the connection is cut just then, would end the process.
     fetch_types: false,
-    // Seconds. By default a server that was away is not asked again for up to 20 s after its return.
+    // In seconds. By default the driver waits up to 20 s before it tries a server again that was away.
     backoff: (retries: number) => Math.min(0.05 * 2 ** retries, 1),
     onnotice: () => {},
   })
   return { db: drizzle(client), close: () => client.end({ timeout: 5 }) }
 }
 
-/** @throws when the server does not answer; see `isUnavailable` */
+/** Asks the server for an answer. @throws when there is none; see `isUnavailable` */
 export async function ping(db: Database): Promise<void> {
   await db.execute(sql`SELECT 1`)
 }
 
 /**
- * True for what another try can mend: the server is away (refused, reset, shutting down, too many connections), can store
- * nothing (`storageTrouble`), or ended the statement or the transaction for others' sake. False for a statement that is wrong.
+ * Whether another try can succeed: the server is away (refused, reset, shutting down, too many connections), cannot store
+ * anything (`storageTrouble`), or ended the statement or transaction because of others. False for a statement that is wrong.
  */
 export function isUnavailable(error: unknown): boolean {
   if (storageTrouble(error) !== null) return true
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     const code = 'code' in cause ? String(cause.code) : ''
-    // A pooler that will never let us in; others of the class are of the moment.
+    // A pooler that refuses our startup parameters will always refuse them; other errors of class 08 are temporary.
     if (code === '08P01' && cause.message.includes('startup parameter')) return false
-    // Classes of PostgreSQL: connection, resources, shutdown or timeout, deadlock or serialization; idle in a transaction.
+    // SQLSTATE classes: connection (08), resources (53), shutdown or timeout (57), deadlock or serialization (40); idle in a transaction (25P03).
     if (/^(08|53|57|40|25P03)/.test(code)) return true
     if (
       /^(CONNECT_TIMEOUT|CONNECTION_(CLOSED|ENDED|DESTROYED)|ECONN|ETIMEDOUT|EPIPE|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH)/.test(
@@ -97,8 +98,8 @@ export function isUnavailable(error: unknown): boolean {
 }
 
 /**
- * The driver's error instead of drizzle's around it, whose message repeats the whole statement with its
- * parameters: a megabyte for an upsert, and no text for a log or a board.
+ * Takes the driver's error out of drizzle's, whose message repeats the whole statement with its parameters: a megabyte for
+ * an upsert, and no text for a log or a board. Returns other errors as they are.
  */
 export function withoutParameters(error: unknown): unknown {
   return error instanceof DrizzleQueryError ? (error.cause ?? new Error('a statement failed')) : error

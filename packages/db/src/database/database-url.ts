@@ -8,30 +8,30 @@ const FORM = 'user:password@127.0.0.1:5432/stockpile'
 const DEFAULT_PORT = 5432
 const DEFAULT_CONNECT_TIMEOUT_MS = 5_000
 
-/** What a DATABASE_URL says. Nothing of it is left to the drivers, which would look for it in the environment (PGHOST, PGSSLMODE, …). */
+/** What a DATABASE_URL says. No part is left to the drivers, which would look for it in the environment (PGHOST, PGSSLMODE, …). */
 export interface DatabaseAddress {
-  /** A name or an address, or the folder of a Unix socket. */
+  /** A name, an address, or the folder of a Unix socket. */
   host: string
   port: number
   user: string
-  /** '' for none. */
+  /** Empty for no password. */
   password: string
   database: string
-  /** Null: never encrypted. */
+  /** Null: the connection is never encrypted. */
   tls: TlsSettings | null
-  /** What the server is started with (`-c name=value`), or its proxy told. */
+  /** The startup option of a session (`-c name=value`), which a proxy may read too. */
   options: string | undefined
   connectTimeoutMs: number
-  /** Names of parameters that mean nothing to Stockpile. */
+  /** Names of parameters that Stockpile does not know. */
   ignored: string[]
 }
 
-/** Parameters of libpq that protect: what cannot be kept must not be passed over. */
+/** Parameters of libpq that protect a connection. A protection that Stockpile cannot give must not be ignored. */
 const PROTECTING = ['require_auth', 'requirepeer', 'sslcrl', 'sslcrldir', 'sslpassword']
 
 /**
- * Reads a DATABASE_URL as libpq would, user and database of its defaults included; the only reader of such a URL.
- * @throws UrlError
+ * Reads a DATABASE_URL as libpq would, with libpq's defaults for user and database. No other code reads such a URL.
+ * @throws UrlError for a URL that cannot be used
  */
 export function parseDatabaseUrl(text: string): DatabaseAddress {
   if (/^[a-z]+:\/\/(?:[^/?#]*@)?[^/?#@]*,/.test(text))
@@ -60,7 +60,7 @@ export function parseDatabaseUrl(text: string): DatabaseAddress {
     connectTimeoutMs: connectTimeoutOf(take('connect_timeout')),
   }
   const isLocal = address.host.startsWith('/')
-  // libpq takes JDBC's word for it.
+  // libpq also takes JDBC's ssl=true, as sslmode=require.
   const jdbc = given.get('ssl') === 'true' && take('ssl') !== undefined ? 'require' : undefined
   const tls = tlsOf({
     mode: takeOne('sslmode', SSL_MODES) ?? jdbc,
@@ -70,7 +70,7 @@ export function parseDatabaseUrl(text: string): DatabaseAddress {
     minVersion: takeOne('ssl_min_protocol_version', ['TLSv1.2', 'TLSv1.3']),
     direct: takeOne('sslnegotiation', ['postgres', 'direct']) === 'direct',
   })
-  // Wished for where it can be had, which is nowhere here; and the encodings that both mean the one we set.
+  // Stockpile knows neither channel binding nor GSSAPI, so that `prefer` changes nothing and `require` cannot be kept.
   if (takeOne('channel_binding', ['disable', 'prefer', 'require']) === 'require')
     throw new UrlError(
       'has channel_binding=require, which Stockpile does not know: take channel_binding=prefer',
@@ -89,7 +89,7 @@ export function parseDatabaseUrl(text: string): DatabaseAddress {
   }
 }
 
-/** What is wrong with a DATABASE_URL, files that it names included, to follow the variable's name; undefined for nothing. */
+/** Tells what is wrong with a DATABASE_URL or the files that it names, in words that follow the variable's name; undefined when nothing is. */
 export function databaseUrlProblem(text: string): string | undefined {
   try {
     const { tls, host } = parseDatabaseUrl(text)
@@ -101,25 +101,25 @@ export function databaseUrlProblem(text: string): string | undefined {
   }
 }
 
-/** What is to be said once of a DATABASE_URL that works; undefined for nothing. */
+/** Tells which parameters of a DATABASE_URL are ignored, in a sentence; undefined when none is. */
 export function databaseUrlWarning(text: string): string | undefined {
   const { ignored } = parseDatabaseUrl(text)
   if (ignored.length === 0) return undefined
   return `DATABASE_URL: ${ignored.join(', ')} ${ignored.length === 1 ? 'means' : 'mean'} nothing to Stockpile and ${ignored.length === 1 ? 'is' : 'are'} ignored.`
 }
 
-/** Whether it says which database, rather than leave the user's name for it. */
+/** Whether a DATABASE_URL names its database, which otherwise has the name of the user. */
 export function namesDatabase(text: string): boolean {
   const { path, parameters } = splitUrl(text, SCHEMES, FORM)
   return path !== '' || parameters.has('dbname')
 }
 
-/** The same URL with this password, of whatever characters, instead of one of its own. */
+/** Puts a password, of any characters, into a URL; it takes precedence over the URL's own. */
 export function withPassword(text: string, password: string): string {
   return withParameter(text, 'password', password)
 }
 
-/** The same URL for another user, of whom it has no password yet. */
+/** Puts a user into a URL, who takes precedence over the URL's own. The URL's password stays. */
 export function withUser(text: string, user: string): string {
   return withParameter(text, 'user', user)
 }
@@ -128,7 +128,7 @@ function withParameter(text: string, name: string, value: string): string {
   return `${text}${text.includes('?') ? '&' : '?'}${name}=${encodeURIComponent(value)}`
 }
 
-/** The same URL for another database of the server. */
+/** Makes the URL of another database of the server. */
 export function withDatabase(text: string, database: string): string {
   const [, server = '', query = ''] = /^([^/]*\/\/[^/?]*)[^?]*(.*)$/s.exec(text) ?? []
   const rest = query
@@ -154,7 +154,7 @@ function tlsOf(given: Omit<TlsSettings, 'mode'> & { mode: SslMode | undefined })
   return {
     ...given,
     rootCertificate,
-    // As libpq does: an authority that is named is asked.
+    // As libpq does: with a named authority, `require` checks who signed the certificate.
     mode:
       mode === 'allow' ? 'prefer' : mode === 'require' && rootCertificate !== undefined ? 'verify-ca' : mode,
   }
@@ -167,7 +167,7 @@ function portOf(text: string | undefined): number | undefined {
   return Number(text)
 }
 
-/** libpq waits for ever for 0 and below; nothing here does. */
+/** Gives the default for 0 and below, for which libpq would wait for ever. */
 function connectTimeoutOf(text: string | undefined): number {
   if (text === undefined) return DEFAULT_CONNECT_TIMEOUT_MS
   if (!/^-?\d{1,5}$/.test(text)) throw new UrlError('has connect_timeout: it takes whole seconds')

@@ -7,16 +7,16 @@ import { tlsOptions } from './tls-options.js'
 interface SessionOptions {
   /** Shown in pg_stat_activity. */
   applicationName: string
-  /** Of the session, besides SESSION_SETTINGS and instead of SESSION_BOUNDS. */
+  /** Settings of this session, in addition to SESSION_SETTINGS and in place of SESSION_BOUNDS. */
   settings?: Readonly<Record<string, string>>
-  /** A connection on which nothing comes or goes for so long is ended; undefined: never. */
+  /** A connection that is silent for so long is ended; undefined: never. */
   silenceMs?: number
 }
 
 /**
- * For postgres.js: where and how to connect. A URL would not do: its own reader splits IPv6 addresses at their colons and
- * sends the parameters it does not know to the server.
- * @throws UrlError
+ * Tells postgres.js where and how to connect. Given a URL, postgres.js would split IPv6 addresses at their colons and send
+ * parameters that it does not know to the server.
+ * @throws UrlError for a URL that cannot be used
  */
 export function postgresJsOptions(databaseUrl: string, session: SessionOptions) {
   const address = parseDatabaseUrl(databaseUrl)
@@ -41,15 +41,15 @@ export function postgresJsOptions(databaseUrl: string, session: SessionOptions) 
 }
 
 /**
- * The same for `pg`, which BullMQ uses, but for the search path: that is BullMQ's to say.
- * @throws UrlError
+ * Tells `pg`, which BullMQ uses, where and how to connect, without a search path, which BullMQ sets.
+ * @throws UrlError for a URL that cannot be used
  */
 export function pgOptions(databaseUrl: string) {
   const address = parseDatabaseUrl(databaseUrl)
   const { tls } = address
   const { search_path: _, ...settings } = SESSION_SETTINGS
   return {
-    // Each of these is given, and none as '' or null, for which pg takes PGHOST, PGPASSWORD, PGSSLMODE and so on.
+    // All of these are given, and none as '' or null, for which pg would take PGHOST, PGPASSWORD, PGSSLMODE and so on.
     host: address.host,
     port: address.port,
     user: address.user,
@@ -65,7 +65,7 @@ export function pgOptions(databaseUrl: string) {
   }
 }
 
-/** Of what is named twice the last counts. */
+/** Joins the URL's startup options and the settings. Of a setting that comes twice the last one counts. */
 function startOptions(given: string | undefined, settings: Readonly<Record<string, string>>): string {
   const ours = Object.entries(settings).map(([name, value]) => `-c ${name}=${value.replaceAll(' ', '\\ ')}`)
   return [...(given === undefined ? [] : [given]), ...ours].join(' ')

@@ -1,15 +1,15 @@
-/** An error of ours whose message is a sentence for the person who runs the program, with what to do. */
+/** An error whose message is a sentence for the person who runs the program, and says what to do. */
 export class SentenceError extends Error {}
 
-/** What PostgreSQL, its driver or the way to it says, in the words of whoever said it. */
+/** What PostgreSQL, a driver or the operating system said of an error. */
 interface Reported {
   message: string
-  /** What PostgreSQL adds to it; '' when that is nothing. */
+  /** PostgreSQL's DETAIL; empty when there is none. */
   detail: string
   code: string
-  /** Where was asked; '' when that is not known. */
+  /** The address and port that were tried; empty when they are not known. */
   place: string
-  /** What was looked for; '' when that is not known. */
+  /** The host name that was looked up; empty when it is not known. */
   host: string
 }
 
@@ -24,7 +24,7 @@ const silent: Sentence = ({ place }) =>
   `PostgreSQL${place === '' ? '' : ` at ${place}`} does not answer in time: check DATABASE_URL, that the server runs, and firewalls on the way.`
 const lost: Sentence = () => 'The connection to PostgreSQL was lost: it ended, or something on the way did.'
 
-/** By SQLSTATE, system call or driver; the first that fits the beginning of the code. */
+/** Sentences by the beginning of a code, which is a SQLSTATE, an error of a system call or one of a driver. The first that fits is taken. */
 const SENTENCES: readonly (readonly [code: string, sentence: Sentence])[] = [
   [
     '28P01',
@@ -127,7 +127,7 @@ const SENTENCES: readonly (readonly [code: string, sentence: Sentence])[] = [
   ],
 ]
 
-/** What `pg` says without a code. */
+/** Codes for errors of `pg` that have none. */
 const BY_MESSAGE: readonly (readonly [message: RegExp, code: string])[] = [
   [/does not support SSL/, 'TLS_NOT_OFFERED'],
   [/^(timeout expired|timeout exceeded|Query read timeout)/, 'CONNECT_TIMEOUT'],
@@ -136,10 +136,10 @@ const BY_MESSAGE: readonly (readonly [message: RegExp, code: string])[] = [
 ]
 
 /**
- * An error of PostgreSQL, of a driver or of the way there, or one of ours that is a sentence already, in one line for the
- * person who runs the program: the deepest cause first, then what to do. It holds neither a statement nor its parameters, nor a password. Every program says its
- * errors by it: `console.error(errorSentence(error) ?? error)`.
- * @returns undefined for anything else: a defect, of which the stack is what counts
+ * Puts an error of PostgreSQL, a driver or the network, or a SentenceError, into one line for the person who runs the
+ * program: the deepest cause first, then what to do. The line holds no statement, no parameter and no password. Every
+ * program tells its errors so: `console.error(errorSentence(error) ?? error)`.
+ * @returns undefined for any other error, which is a defect whose stack counts
  */
 export function errorSentence(error: unknown): string | undefined {
   if (error instanceof SentenceError) return error.message
@@ -151,7 +151,7 @@ export function errorSentence(error: unknown): string | undefined {
   return isSqlState(cause) ? `PostgreSQL: ${said.message} (${said.code}).` : undefined
 }
 
-/** The error at the root of others: drizzle's repeats the statement, an AggregateError has one for each address tried. */
+/** Finds the error at the root of others: drizzle's error repeats the statement, and an AggregateError has an error for each address. */
 export function deepestCause(error: unknown): Error | undefined {
   let deepest: Error | undefined
   for (let cause = error; cause instanceof Error && cause !== deepest;) {
@@ -179,7 +179,7 @@ function report(error: Error): Reported {
   }
 }
 
-/** As both drivers' errors have it, beside a severity. */
+/** Whether an error's code is a SQLSTATE: the errors of both drivers have a severity then. */
 function isSqlState(error: Error): boolean {
   return 'severity' in error && 'code' in error
 }

@@ -2,31 +2,32 @@ import { sql } from 'drizzle-orm'
 import type { SQL } from 'drizzle-orm'
 import type { Database } from './connection.js'
 
-/** An entry's place in a list that is ordered by an instant, then by id. */
+/** The place of an entry in a list that is ordered by an instant, then by id. */
 export interface PlaceInTime<Id extends number | string = number> {
   /** Microseconds since 1970. */
   at: number
   id: Id
 }
 
-/** Which part of a list is asked for: so many entries behind a place, or behind so many others. */
+/** Which part of a list is asked for: at most `limit` entries after a place, or after the first `offset` entries. */
 export type ListPart<Place> = { limit: number } & (
   | { after: Place; offset?: 0 }
   | { after?: never; offset: number }
 )
 
+/** How many entries a list has. */
 export interface Counted {
-  /** Exact up to `COUNTED`; above, PostgreSQL's estimate. Null with `after`: nothing is counted then. */
+  /** Exact up to `COUNTED`, and PostgreSQL's estimate above it. Null for a part with `after`, for which nothing is counted. */
   count: number | null
   isEstimate: boolean
 }
 
-/** Entries that are counted one by one, and that an offset may pass. */
+/** How many entries are counted one by one, and how many an offset may skip. */
 export const COUNTED = 10_000
 
 /**
- * How many rows there are, at the cost of `COUNTED` of them however many there are.
- * @param from the statement's FROM and WHERE
+ * Counts the rows of a list, at the cost of at most `COUNTED` rows.
+ * @param from SQL: the list's FROM and WHERE
  */
 export async function countRows(db: Database, part: ListPart<unknown>, from: SQL): Promise<Counted> {
   if (part.after !== undefined) return { count: null, isEstimate: false }
@@ -42,8 +43,9 @@ export async function countRows(db: Database, part: ListPart<unknown>, from: SQL
 }
 
 /**
- * SQL: LIMIT and OFFSET. Their numbers are written out: a plan for any number is one for a tenth of the table, which is
- * sorted then rather than looked up.
+ * SQL: LIMIT and OFFSET, with their numbers written out. As parameters they would make the planner assume a tenth of the
+ * table, which it would sort rather than look up.
+ * @throws RangeError for numbers that are not whole
  */
 export function boundsOf({ limit, offset = 0 }: ListPart<unknown>): SQL {
   if (!Number.isSafeInteger(limit) || !Number.isSafeInteger(offset))
@@ -51,25 +53,25 @@ export function boundsOf({ limit, offset = 0 }: ListPart<unknown>): SQL {
   return sql.raw(`LIMIT ${limit} OFFSET ${offset}`)
 }
 
-/** SQL: the instant's place, for `PlaceInTime`. */
+/** SQL: an instant as `at` of a PlaceInTime. */
 export function microseconds(instant: SQL): SQL {
   return sql`(extract(epoch FROM ${instant}) * 1000000)::float8`
 }
 
-/** SQL: the instant of a place. */
+/** SQL: the instant of a PlaceInTime. */
 export function instantOf({ at }: PlaceInTime<number | string>): SQL {
   return sql`timestamptz 'epoch' + ${at}::float8 * interval '1 microsecond'`
 }
 
 /**
- * SQL: that a row is of this run, for what is read in the order of an index that begins with run_id, and ordered by run_id
- * first. Of `=` the planner takes the average, which is a few rows that may as well be sorted, however many a run has.
+ * SQL: that a row is of this run, for a query in the order of an index that begins with run_id. For `=` the planner assumes
+ * the average run, whose few rows may as well be sorted, however many rows this run has.
  */
 export function isOfRun(column: SQL, id: SQL): SQL {
   return sql`${column} >= ${id} AND ${column} <= ${id}`
 }
 
-/** SQL: the condition of what follows a place in a list of the newest first. False without one. */
+/** SQL: that a row comes after a place in a list with the newest first; false, for `allOf`, without a place. */
 export function olderThan(
   columns: { at: SQL; id: SQL },
   after: PlaceInTime<number | string> | undefined,

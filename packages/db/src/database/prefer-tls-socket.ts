@@ -5,13 +5,13 @@ import { Duplex } from 'node:stream'
 import { connect as connectTls } from 'node:tls'
 import type { ConnectionOptions } from 'node:tls'
 
-/** The protocol's SSLRequest: its length, and a number that no version has. */
+/** The protocol's SSLRequest: the length, and a code that no protocol version has. */
 const SSL_REQUEST = Buffer.from([0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f])
 const YES = 'S'.charCodeAt(0)
 
 /**
- * A socket to PostgreSQL that is encrypted where the server offers it, as `sslmode=prefer` says: for `pg`, which either
- * demands that or never asks. To its user it is a socket that connects.
+ * A socket to PostgreSQL that is encrypted if the server offers encryption, as `sslmode=prefer` says. For `pg`, which can
+ * only demand encryption or never ask for it; `pg` uses it as a net.Socket.
  */
 export class PreferTlsSocket extends Duplex {
   readonly #tls: ConnectionOptions
@@ -23,7 +23,7 @@ export class PreferTlsSocket extends Duplex {
     this.#tls = tls
   }
 
-  /** As of a net.Socket: to a port of a host, or to a path; 'connect' or 'error' follows. */
+  /** Connects to a port of a host, or to a path, as net.Socket does; 'connect' or 'error' follows. */
   connect(portOrPath: number | string, host?: string): this {
     this.#open(portOrPath, host).then(
       () => this.emit('connect'),
@@ -39,7 +39,7 @@ export class PreferTlsSocket extends Duplex {
     await once(raw, 'connect')
     raw.write(SSL_REQUEST)
     const answer = await firstData(raw)
-    // What came with it was not asked for: somebody on the way would have it taken for an encrypted answer.
+    // Further bytes are an injection: somebody on the way wants them taken for a part of the encrypted answer.
     if (answer.length !== 1) throw new Error('the server answered more than it was asked')
     const socket =
       answer[0] === YES
@@ -101,11 +101,11 @@ export class PreferTlsSocket extends Duplex {
   }
 }
 
-/** @throws when the socket ends or fails before */
+/** Waits for the first bytes of a socket. @throws when the socket fails or ends before */
 function firstData(socket: Socket): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     socket.once('data', resolve)
-    // Kept: an error that nobody listens to would end the process.
+    // `on`, not `once`: an error without a listener would end the process.
     socket.on('error', reject)
     socket.once('close', () => reject(new Error('Connection terminated unexpectedly')))
   })

@@ -2,23 +2,23 @@ import { connect } from 'node:net'
 import type { Socket } from 'node:net'
 import type { DatabaseAddress } from './database-url.js'
 
-/** The folder of a Unix socket, where each server has its own by its port. */
+/** The path of the Unix socket in a folder, where each server has a socket named by its port; undefined for other hosts. */
 export function socketPath({ host, port }: Pick<DatabaseAddress, 'host' | 'port'>): string | undefined {
   return host.startsWith('/') ? `${host}/.s.PGSQL.${port}` : undefined
 }
 
 /**
- * A socket on its way to the server. postgres.js takes such a maker, though its types do not know it; its own splits an
- * IPv6 address at the colons, and has no deadline for an answer.
- * @param silenceMs ends it when nothing came or went for so long: it owes an answer that will not come, since the server
- *   or the way there vanished without a word (a failover, a firewall)
+ * Opens a socket to the server. postgres.js takes this function as its option `socket`, which its types do not know; its
+ * own function splits an IPv6 address at the colons, and has no deadline for an answer.
+ * @param silenceMs how long the socket may be silent before it is destroyed: a server or a way there that vanished silently
+ *   (a failover, a firewall) never answers; undefined: for ever
  */
 export function openSocket(address: DatabaseAddress, silenceMs: number | undefined): Socket {
   const { host, port } = address
   const path = socketPath(address)
   const socket = path === undefined ? connect({ host, port }) : connect(path)
   if (silenceMs !== undefined) endWhenSilent(socket, silenceMs)
-  // TLS names and checks the server by it.
+  // postgres.js reads `host` for TLS, to name and check the server.
   return Object.assign(socket, { host, port })
 }
 
@@ -31,7 +31,7 @@ function endWhenSilent(socket: Socket, silenceMs: number): void {
       bytes = seen
       since = performance.now()
     } else if (performance.now() - since > silenceMs) socket.destroy()
-    // Not by an event: for TLS postgres.js takes all listeners off.
+    // No event tells the end: for TLS postgres.js removes all listeners.
     if (socket.destroyed) clearInterval(timer)
   }, silenceMs / 20)
   timer.unref()

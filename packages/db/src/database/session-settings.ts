@@ -1,44 +1,44 @@
 /**
- * What every session of ours has, whatever the server, the database or the role has been given by others (ALTER DATABASE
- * … SET, ALTER ROLE … SET, postgresql.conf): each of these changes an answer, or what a statement does. Sent when a
- * connection is made; `assertFitServer` tells of a pooler that drops them.
+ * The settings of every session, whatever others set for the server, the database or the role (postgresql.conf, ALTER
+ * DATABASE … SET, ALTER ROLE … SET): each changes an answer or what a statement does. They are sent when a connection is
+ * made; `assertFitServer` reports a pooler that drops them.
  *
- * Not set here, on purpose: `default_transaction_read_only`, since who makes a server read-only means us too;
- * `synchronous_commit`, which with replicas may be stricter than its default; `role`, by which an owner is chosen;
- * `lc_messages` and `session_replication_role`, which are a superuser's; and what changes costs alone.
+ * Left out on purpose: `default_transaction_read_only`, since a server that is made read-only is meant to be so for
+ * Stockpile too; `synchronous_commit`, which may be stricter than its default with replicas; `role`, which chooses an owner;
+ * `lc_messages` and `session_replication_role`, which only a superuser may set; and settings that change costs alone.
  */
 export const SESSION_SETTINGS = {
-  /** Dates are read and answered as they are written: the API's, and those in its cursors. */
+  /** Dates of the API and of its cursors are read and answered in this style. */
   DateStyle: 'ISO, MDY',
   TimeZone: 'UTC',
   IntervalStyle: 'postgres',
   client_encoding: 'UTF8',
-  /** Below 1 a float8, as which counts are read, loses digits. */
+  /** Counts are read as float8, which loses digits with a value below 1. */
   extra_float_digits: '1',
   /** The only form that postgres.js reads. */
   bytea_output: 'hex',
-  /** Backslashes in statements stand for themselves; NULL in an array is null; `= NULL` is not `IS NULL`. */
+  /** The next three: a backslash stands for itself; NULL in an array is null; `= NULL` does not mean `IS NULL`. */
   standard_conforming_strings: 'on',
   array_nulls: 'on',
   transform_null_equals: 'off',
-  /** Statements are written for it: who waits for a lock then sees what the other did, and does not fail. */
+  /** Statements rely on it: one that waited for a lock sees what the other transaction did, and does not fail. */
   default_transaction_isolation: 'read committed',
   default_transaction_deferrable: 'off',
-  /** The tables have no schema in their names; BullMQ's connections say its own. */
+  /** Statements name tables without a schema. BullMQ's connections set a path of their own. */
   search_path: 'public',
-  /** Policies that hide rows hide them from us too, rather than end each statement. */
+  /** Policies that hide rows hide them from Stockpile too; with `off` they would end each statement with an error. */
   row_security: 'on',
-  /** `pg_get_functiondef` and its like, by which a catalog is compared. */
+  /** Catalogs are compared by the texts of `pg_get_functiondef` and the like. */
   quote_all_identifiers: 'off',
-  /** An export and a listener last. */
+  /** The next three: exports and listeners last long. */
   lock_timeout: '0',
   transaction_timeout: '0',
   idle_session_timeout: '0',
 } as const satisfies Record<string, string>
 
-/** Those of time, of which a connection may say others. */
+/** Bounds of time, which a connection may replace by others. */
 export const SESSION_BOUNDS = {
   statement_timeout: '0',
-  /** A transaction whose process hangs or vanished must not keep its locks: whoever takes its item over needs them. */
+  /** A transaction whose process hangs or vanished must not keep its locks: the worker that takes its item over needs them. */
   idle_in_transaction_session_timeout: '20s',
 } as const satisfies Record<string, string>

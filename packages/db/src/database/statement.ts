@@ -3,16 +3,20 @@ import type { SQL } from 'drizzle-orm'
 import { PgDialect } from 'drizzle-orm/pg-core'
 import type { Pool } from './connection.js'
 
-/** A statement whose text is made once and whose values have names: to put a long one together costs as much as to run it. */
+/** A statement whose text is made once, and whose values have names. To put a long text together costs as much as to run it. */
 export interface Statement {
   text: string
-  /** Of its values, in the order of their numbers. */
+  /** The names of the values, in the order of their numbers in the text. */
   names: readonly string[]
 }
 
 const dialect = new PgDialect()
 
-/** @param statement all of its values are `sql.placeholder(name)`; one that comes twice is sent once */
+/**
+ * Makes the text of a statement.
+ * @param statement each value is a `sql.placeholder(name)`; a name that comes twice is sent once
+ * @throws when a value is no placeholder
+ */
 export function compile(statement: SQL): Statement {
   const { sql: text, params } = dialect.sqlToQuery(statement)
   const names = params.map((value) => {
@@ -27,14 +31,14 @@ export function compile(statement: SQL): Statement {
   return { text: renumbered, names: distinct }
 }
 
-/** What all of these say; of filters that were not given, `false`, nothing: a plan for any value could use no index for them. */
+/** SQL: that all of these hold. A filter that was not given, `false`, is left out, since a condition that may be off could use no index. */
 export function allOf(conditions: readonly (SQL | false)[]): SQL {
   return sql.join([sql`true`, ...conditions.filter((condition) => condition !== false)], sql` AND `)
 }
 
 type Values = Readonly<Record<string, string | number | undefined>>
 
-/** Runs it as a statement that each connection keeps prepared: for few texts. */
+/** Runs a statement that each connection keeps prepared, for programs with few texts. */
 export async function run<Row extends object>(
   db: Pool,
   { text, names }: Statement,
@@ -43,7 +47,7 @@ export async function run<Row extends object>(
   return [...(await db.$client.unsafe<Row[]>(text, parametersOf(names, values), { prepare: true }))]
 }
 
-/** Runs one of many texts, which is not kept. */
+/** Runs one of many statements, without keeping it prepared. */
 export async function runOnce<Row extends object>(
   db: Pool,
   { text, names }: Statement,
@@ -52,7 +56,7 @@ export async function runOnce<Row extends object>(
   return [...(await db.$client.unsafe<Row[]>(text, parametersOf(names, values)))]
 }
 
-/** The same for its rows as the bytes that came: nothing is decoded. */
+/** Runs one of many statements, and gives its rows as the bytes that came, undecoded. */
 export async function runRaw(
   db: Pool,
   { text, names }: Statement,

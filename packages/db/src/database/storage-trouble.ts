@@ -1,4 +1,4 @@
-/** Why nothing can be stored, whatever it is: the fault of no row and of no symbol. */
+/** Why PostgreSQL cannot store anything. The codes are stable. No class is the fault of a row or a symbol. */
 export const STORAGE_CLASSES = [
   'disk_full',
   'out_of_memory',
@@ -10,13 +10,14 @@ export const STORAGE_CLASSES = [
 ] as const
 export type StorageClass = (typeof STORAGE_CLASSES)[number]
 
+/** Why rows cannot be stored. */
 export interface StorageTrouble {
   class: StorageClass
   /** A sentence for people. */
   detail: string
 }
 
-/** What is said of each, and what a person should do. Work goes on by itself once it is done. */
+/** What each class means, and what a person should do. Work goes on by itself afterwards. */
 const MEANINGS: Record<StorageClass, { meaning: string; advice: string }> = {
   disk_full: {
     meaning: "PostgreSQL's disk is full",
@@ -51,13 +52,14 @@ const MEANINGS: Record<StorageClass, { meaning: string; advice: string }> = {
   },
 }
 
+/** What a person should do about a class of trouble, in a sentence. */
 export function storageAdvice(of: StorageClass): string {
   return MEANINGS[of].advice
 }
 
 /**
- * What an error of a writing statement says of the server's ability to store anything; null when it says nothing of
- * the kind: the server is away, or the statement itself is wrong.
+ * Judges by an error of a writing statement whether the server can store anything.
+ * @returns the trouble; null when the error says nothing of it, since the server is away or the statement is wrong
  */
 export function storageTrouble(error: unknown): StorageTrouble | null {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
@@ -68,12 +70,13 @@ export function storageTrouble(error: unknown): StorageTrouble | null {
   return null
 }
 
-/** PostgreSQL's codes are five characters, of which the first two are a class. */
+/** The form of PostgreSQL's error codes: five characters. */
 const SQLSTATE = /^[0-9A-Z]{5}$/
 
 /**
- * What any other error of PostgreSQL says once no other row can be stored either: a table that is gone or damaged, a right
- * that is missing. Null for what is no error of PostgreSQL.
+ * Judges any other error of PostgreSQL, when no other row can be stored either: a table is gone or damaged, or a right is
+ * missing.
+ * @returns null for an error that is not PostgreSQL's
  */
 export function storageRefusal(error: unknown): StorageTrouble | null {
   for (let cause = error; cause instanceof Error; cause = cause.cause)
@@ -82,7 +85,7 @@ export function storageRefusal(error: unknown): StorageTrouble | null {
   return null
 }
 
-/** What the server says of a file that it could not write, under codes that are shared with other things. */
+/** How the server's message begins when it could not write a file; its codes then also have other meanings. */
 const FILE_ERROR = /could not (write|extend|create|open|fsync|resize|allocate)\b/i
 
 function classOf(code: string, message: string): StorageClass | null {
@@ -92,6 +95,6 @@ function classOf(code: string, message: string): StorageClass | null {
   if (code === '55P03') return 'locked'
   if (code === '57014') return 'too_slow'
   if (code === '58030') return 'write_failed'
-  // A volume that is mounted read-only, and a quota of the file system.
+  // 42501: the volume is mounted read-only. XX000: a quota of the file system is used up.
   return (code === '42501' || code === 'XX000') && FILE_ERROR.test(message) ? 'write_failed' : null
 }

@@ -8,27 +8,27 @@ export type SslMode = (typeof SSL_MODES)[number]
 /** How a connection is encrypted. Files are named, not yet read. */
 export interface TlsSettings {
   /**
-   * `prefer`: where the server offers it. `allow` is the same here, since no driver asks a second time: it never protects
-   * less than libpq's.
+   * `prefer`: encrypted if the server offers encryption. `allow` becomes `prefer`, since no driver tries a second time; it
+   * protects no less than libpq's `allow`.
    */
   mode: Exclude<SslMode, 'disable' | 'allow'>
-  /** PEM files. Without `rootCertificate` a server is judged by the authorities that Node knows. */
+  /** The names of PEM files. Without `rootCertificate` the authorities that Node knows judge a server. */
   rootCertificate: string | undefined
   certificate: string | undefined
   key: string | undefined
   minVersion: 'TLSv1.2' | 'TLSv1.3' | undefined
-  /** Without asking first whether the server can: it must be PostgreSQL 17 or later. */
+  /** Whether TLS begins without asking first if the server offers it, which takes PostgreSQL 17 or later. */
   direct: boolean
 }
 
 /**
- * What a mode of libpq is to Node: `prefer` and `require` look at no certificate, `verify-ca` at who signed it,
- * `verify-full` at the server's name in it too.
+ * Translates a mode of libpq to Node's options: `prefer` and `require` accept any certificate, `verify-ca` checks who signed
+ * it, `verify-full` checks the server's name in it too. Reads the files.
  * @throws UrlError when a file cannot be read
  */
 export function tlsOptions(tls: TlsSettings, host: string): ConnectionOptions {
   return {
-    // Of a host that is an address no name is sent, and Node would look for `localhost` in the certificate.
+    // For a host that is an address no name is sent, and without `host` Node would look for `localhost` in the certificate.
     host,
     ...(tls.mode === 'verify-full' ? {} : { checkServerIdentity: () => undefined }),
     rejectUnauthorized: tls.mode === 'verify-full' || tls.mode === 'verify-ca',

@@ -1,17 +1,18 @@
-/** A setting holds a URL that cannot be used. The message says what is wrong, to follow the setting's name; never its value. */
+/** A setting holds a URL that cannot be used. The message says what is wrong in words that follow the setting's name, without its value. */
 export class UrlError extends Error {
   override readonly name = 'UrlError'
 }
 
+/** The parts of a URL. */
 export interface UrlParts {
   user: string | undefined
   password: string | undefined
-  /** A name or address, that of IPv6 without its brackets; '' when there is none. Decoded: it may be the folder of a socket. */
+  /** A name, an address (IPv6 without brackets), or the folder of a socket, decoded; empty when there is none. */
   host: string
   port: number | undefined
   /** What follows the first slash after the host, decoded. */
   path: string
-  /** The parameters after `?`, decoded; of one that comes twice the last. */
+  /** The parameters after `?`, decoded; the last one of those that come twice. */
   parameters: ReadonlyMap<string, string>
 }
 
@@ -19,10 +20,10 @@ const ENCODE =
   'percent-encode what is no letter, digit, - . _ or ~ in a user or password (@ is %40, / is %2F, # is %23, ? is %3F, % is %25)'
 
 /**
- * Takes a URL with a user and a password apart, as libpq does. `new URL` takes `u:1#ss@h` for the host `u`, and its
- * error holds the text, password included.
+ * Takes a URL apart as libpq does. `new URL` would read `u:1#ss@h` as the host `u`, and its error holds the text with the
+ * password.
  * @param form an example for the message, without its scheme: `user:password@host:5432/database`
- * @throws UrlError
+ * @throws UrlError for a URL that cannot be used
  */
 export function splitUrl(text: string, schemes: readonly string[], form: string): UrlParts {
   const example = `${schemes[0]}://${form}`
@@ -58,7 +59,7 @@ export function splitUrl(text: string, schemes: readonly string[], form: string)
   }
 }
 
-/** With each @ but the last encoded, that ends what comes before the host. */
+/** Encodes each @ of an authority but the last, which ends the user and password. */
 function lastAt(authority: string): string {
   const at = authority.lastIndexOf('@')
   return at < 0 ? authority : authority.slice(0, at).replaceAll('@', '%40') + authority.slice(at)
@@ -73,8 +74,8 @@ function decode(text: string, example: string): string {
 }
 
 /**
- * Whether a setting that another library will read is a URL of these schemes, as which both understand the same.
- * @returns what is wrong, to follow the setting's name; undefined for nothing
+ * Checks a URL that another library will read: it has one of these schemes, and `new URL` can read it too.
+ * @returns what is wrong, in words that follow the setting's name; undefined when nothing is
  */
 export function urlProblem(text: string, schemes: readonly string[], form: string): string | undefined {
   try {
