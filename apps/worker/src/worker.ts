@@ -1,10 +1,9 @@
 import { once } from 'node:events'
-import { createClient, openTransport } from '@stockpile/alphavantage'
-import { allowsFullHistory } from '@stockpile/alphavantage/plan'
-import { warmUp } from '@stockpile/alphavantage/warm-up'
+import { alphaVantage } from '@stockpile/alphavantage/provider'
 import { connect } from '@stockpile/db/connection'
 import { pgOptions } from '@stockpile/db/driver-options'
 import type { Wait } from '@stockpile/domain/run'
+import type { Provider } from '@stockpile/domain/provider'
 import { publishPlan } from '@stockpile/db/ledger'
 import { limitsFor, WINDOWS_MS } from '@stockpile/db/limits'
 import { onceAnswered, waitForSchema } from '@stockpile/db/ready'
@@ -94,12 +93,13 @@ export async function startWorker(
   const background: Promise<unknown>[] = []
   const windowsMs = options.windowsMs ?? WINDOWS_MS
   const limits = limitsFor(config.limits, windowsMs)
-  const transport = openTransport(config.baseUrl, config.proxy)
+  const provider: Provider<Config['plan']> = alphaVantage
+  const connection = provider.connect({ baseUrl: config.baseUrl, proxy: config.proxy })
   /** Side by side: each waits for its deadline when its server is away, and whoever stops us has one for them all. */
   const closeAll = async (others: Promise<unknown>[] = []) => {
     stopping.abort()
     await Promise.all([within(Promise.all(background), PUT_BACK_MS), ...others])
-    await Promise.all([queue.close(), close(), transport.close()])
+    await Promise.all([queue.close(), close(), connection.close()])
   }
 
   const apiKey = apiKeySource(config.key)
@@ -136,7 +136,7 @@ export async function startWorker(
       background.push(runHeartbeat(beating, stopping.signal))
     }
     await waitForApiKey(apiKey, { logger, signal })
-    await warmUp().catch((err: unknown) => logger.debug({ err }, 'the first request may leave late'))
+    await provider.warmUp().catch((err: unknown) => logger.debug({ err }, 'the first request may leave late'))
     signal.throwIfAborted()
   } catch (error) {
     await closeAll()
@@ -152,6 +152,7 @@ export async function startWorker(
   })
   const quota = createQuota({
     db,
+    provider,
     apiKey,
     plan: config.plan,
     limits,
@@ -173,8 +174,9 @@ export async function startWorker(
     gate.closed && { ...gate.closed.wait, ms: Math.max(0, gate.closed.untilMs - performance.now()) }
   const dependencies = {
     db,
-    clientFor: (key: string) => createClient({ baseUrl: config.baseUrl, apiKey: () => key, transport }),
-    viaProxy: transport.viaProxy,
+    provider,
+    clientFor: (key: string) => connection.clientFor(key),
+    viaProxy: connection.viaProxy,
     quota,
     storage,
     inFlight,
@@ -186,7 +188,7 @@ export async function startWorker(
       refusedCapMs: REFUSED_CAP_DAYS * windowsMs.day,
     },
     isClosed: () => gate.closed !== null,
-    fullHistory: allowsFullHistory(config.plan),
+    fullHistory: provider.plans[config.plan].servesFullHistory,
     logger,
   }
   const spacingMs = gapMs(limits)

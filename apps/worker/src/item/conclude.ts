@@ -1,4 +1,4 @@
-import { AlphaVantageError } from '@stockpile/alphavantage/refusal'
+import { Refusal } from '@stockpile/domain/provider'
 import { isUnavailable, withoutParameters } from '@stockpile/db/connection'
 import type { Connection } from '@stockpile/db/connection'
 import { ClaimLostError } from '@stockpile/db/claim'
@@ -101,7 +101,7 @@ async function concludeError(dependencies: Dependencies, attempt: Attempt, error
     throw new WaitingError()
   }
   if (error instanceof QuotaWaitError) return snooze(dependencies, attempt, error)
-  if (error instanceof AlphaVantageError) return concludeRefusal(dependencies, attempt, error)
+  if (error instanceof Refusal) return concludeRefusal(dependencies, attempt, error)
   if (error instanceof PoisonError) return failItem(dependencies, attempt, poison(error))
   if (error instanceof AllRowsRejectedError) {
     const { rejected, dropped } = error
@@ -122,15 +122,11 @@ async function concludeError(dependencies: Dependencies, attempt: Attempt, error
   })
 }
 
-async function concludeRefusal(
-  dependencies: Dependencies,
-  attempt: Attempt,
-  error: AlphaVantageError,
-): Promise<never> {
+async function concludeRefusal(dependencies: Dependencies, attempt: Attempt, error: Refusal): Promise<never> {
   const { disposition } = error
   const failure = failureOf(error, attempt.asked, dependencies.viaProxy)
   const answers = answersOf(error, attempt.asked)
-  return disposition.outcome === 'retry'
+  return disposition.action === 'retry'
     ? retryItem(dependencies, attempt, failure, {
         maxAttempts: disposition.maxAttempts,
         cause: error,

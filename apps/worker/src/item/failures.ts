@@ -1,5 +1,5 @@
-import { adviceOn, DISPOSITIONS } from '@stockpile/alphavantage/refusal'
-import type { AlphaVantageError, Remembered } from '@stockpile/alphavantage/refusal'
+import { adviceOn } from '@stockpile/domain/provider'
+import type { Refusal, Remembered } from '@stockpile/domain/provider'
 import type { Failure, FailureAnswers } from '@stockpile/domain/failure'
 import { storageAdvice } from '@stockpile/db/storage-trouble'
 import type { FetchedOutputsize } from '@stockpile/domain/run'
@@ -46,24 +46,20 @@ export interface Asked {
 }
 
 /** What a refusal of the provider is recorded as. */
-export function failureOf(error: AlphaVantageError, asked: Asked, viaProxy: boolean): Failure {
+export function failureOf(error: Refusal, asked: Asked, viaProxy: boolean): Failure {
   return {
     class: error.class,
     detail: error.message,
-    advice: adviceOn(error.class, { outputsize: asked.outputsize, viaProxy }),
+    advice: adviceOn(error.row, { outputsize: asked.outputsize, viaProxy }),
     httpStatus: error.httpStatus,
     evidence: error.evidence,
   }
 }
 
 /** Which requests a final refusal answers for. */
-export function answersOf(
-  error: AlphaVantageError | AllRowsRejectedError,
-  asked: Asked,
-): FailureAnswers | null {
+export function answersOf(error: Refusal | AllRowsRejectedError, asked: Asked): FailureAnswers | null {
   // Fewer or more rows may be sound.
-  const remembered: Remembered =
-    error instanceof AllRowsRejectedError ? 'outputsize' : DISPOSITIONS[error.class].remembered
+  const remembered: Remembered = error instanceof AllRowsRejectedError ? 'outputsize' : error.row.remembered
   return remembered === 'outputsize' ? asked.outputsize : remembered
 }
 

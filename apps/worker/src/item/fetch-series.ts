@@ -1,5 +1,5 @@
-import type { Client } from '@stockpile/alphavantage'
-import { AlphaVantageError } from '@stockpile/alphavantage/refusal'
+import { Refusal } from '@stockpile/domain/provider'
+import type { Provider, ProviderClient } from '@stockpile/domain/provider'
 import { packBars } from '@stockpile/db/bars'
 import type { FetchedSeries } from '@stockpile/db/store-series'
 import type { FetchedOutputsize } from '@stockpile/domain/run'
@@ -16,7 +16,8 @@ export interface Fetched {
 }
 
 interface Dependencies {
-  clientFor: (apiKey: string) => Client
+  provider: Pick<Provider, 'dailySeries'>
+  clientFor: (apiKey: string) => ProviderClient
   quota: Quota
   fullHistory: boolean
 }
@@ -34,9 +35,10 @@ export async function fetchSeries(dependencies: Dependencies, attempt: Attempt):
   try {
     return await fetchOne(dependencies, attempt, 'full')
   } catch (error) {
-    if (!(error instanceof AlphaVantageError)) throw error
+    if (!(error instanceof Refusal)) throw error
+    const { compactFallback } = error.row
     const mayFallBack =
-      error.class === 'invalid_symbol' || (error.class === 'entitlement' && item.outputsize === 'auto')
+      compactFallback === 'always' || (compactFallback === 'auto' && item.outputsize === 'auto')
     if (!mayFallBack) throw error
     attempt.notes.add(`the full history is not to be had (${error.class}); the newest rows may be`)
     return fetchLimited(dependencies, attempt)
@@ -51,14 +53,14 @@ async function fetchLimited(dependencies: Dependencies, attempt: Attempt): Promi
 
 /** Is a function of its own so that the parsed rows become garbage as soon as they are packed. */
 async function fetchOne(
-  { clientFor, quota, fullHistory }: Dependencies,
+  { provider, clientFor, quota, fullHistory }: Dependencies,
   { item, notes, asked, signal }: Attempt,
   outputsize: FetchedOutputsize,
 ): Promise<Fetched> {
   const { symbol } = item
   asked.outputsize = outputsize
   notes.add(`attempt ${item.attempts + 1}: asking for the ${outputsize} history of ${symbol}`)
-  const request = { itemId: item.id, symbol, function: 'TIME_SERIES_DAILY', outputsize }
+  const request = { itemId: item.id, symbol, function: provider.dailySeries, outputsize }
   const { requestId, answer, durationMs } = await quota.send(
     request,
     (apiKey, onDeparture) => clientFor(apiKey).fetchDaily({ symbol, outputsize }, signal, onDeparture),

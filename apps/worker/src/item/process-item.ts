@@ -1,4 +1,4 @@
-import type { Client } from '@stockpile/alphavantage'
+import type { Provider, ProviderClient } from '@stockpile/domain/provider'
 import type { Connection } from '@stockpile/db/connection'
 import { RateLimitError } from 'bullmq'
 import type { Logger } from 'pino'
@@ -19,8 +19,9 @@ import type { UnreleasedItems } from './unreleased-items.js'
 
 export interface ItemDependencies {
   db: Connection['db']
+  provider: Pick<Provider, 'dailySeries'>
   /** The client that sends with this key. */
-  clientFor: (apiKey: string) => Client
+  clientFor: (apiKey: string) => ProviderClient
   quota: Quota
   storage: StorageHealth
   inFlight: InFlight

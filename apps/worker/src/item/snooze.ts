@@ -1,4 +1,3 @@
-import { DISPOSITIONS } from '@stockpile/alphavantage/refusal'
 import type { Connection } from '@stockpile/db/connection'
 import { snoozeItem } from '@stockpile/db/items'
 import type { Wait } from '@stockpile/domain/run'
@@ -53,7 +52,7 @@ export async function snooze(
   policy.closeGate(wait)
   if (refusal !== null)
     log[wait.for === 'key' ? 'error' : 'warn'](
-      { class: refusal.class, advice: DISPOSITIONS[refusal.class].advice, waitMs: wait.ms },
+      { class: refusal.class, advice: refusal.row.advice, waitMs: wait.ms },
       wait.reason,
     )
   notes.add(`waits ${Math.ceil(wait.ms / 1000)} s: ${wait.reason} No attempt is spent.`)

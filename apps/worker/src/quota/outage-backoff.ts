@@ -1,23 +1,10 @@
 import type { Limit } from '@stockpile/domain/limit'
-import type { AlphaVantageError, RefusalClass } from '@stockpile/alphavantage/refusal'
+import type { Refusal } from '@stockpile/domain/provider'
 import type { Connection } from '@stockpile/db/connection'
 import type { Wait } from '@stockpile/domain/run'
 import { noteUnanswered } from '@stockpile/db/outage'
 import type { UnansweredRequest } from '@stockpile/db/outage'
 import type { Logger } from 'pino'
-
-/** What no working provider answers with: it refuses in JSON, with status 200. */
-const UNANSWERED: ReadonlySet<RefusalClass> = new Set([
-  'network',
-  'timeout',
-  'http_error',
-  'http_rejected',
-  'redirect',
-  'provider_error',
-])
-
-/** How a page begins, as of a proxy's login. No series does, in JSON or CSV. */
-const PAGE = /^[\s\uFEFF]*</
 
 /** Of different symbols, in a row: fewer may be the symbols' own doing. Where nothing can be sent, one is proof. */
 const NEEDED = 3
@@ -40,8 +27,8 @@ const FREQUENT: ProbeWaits = { firstMs: 5_000, longestMs: 25_000, attemptMs: ATT
 const SPARING = { perDay: 25, firstMs: 180_000, longestMs: 6 * 3_600_000 }
 
 /** Whether a request got no answer of the provider itself. */
-export function isUnanswered(error: AlphaVantageError): boolean {
-  return UNANSWERED.has(error.class) || (error.class === 'bad_payload' && PAGE.test(error.evidence ?? ''))
+export function isUnanswered(refusal: Refusal): boolean {
+  return refusal.scope === 'provider'
 }
 
 export function probeWaits(limits: readonly Limit[], sent: boolean): ProbeWaits {
@@ -56,7 +43,7 @@ export function probeWaits(limits: readonly Limit[], sent: boolean): ProbeWaits 
 }
 
 /** What happened, for what it means for all symbols. */
-export function withoutSymbol(error: AlphaVantageError, symbol: string): string {
+export function withoutSymbol(error: Refusal, symbol: string): string {
   return error.message.replace(`${symbol}: `, '')
 }
 
@@ -83,7 +70,7 @@ export async function noteFailure(
     logger: Logger
   },
   request: { id: number; symbol: string },
-  error: AlphaVantageError,
+  error: Refusal,
 ): Promise<Wait | null> {
   const detail = withoutSymbol(error, request.symbol)
   const outage = await noteUnanswered(db, {

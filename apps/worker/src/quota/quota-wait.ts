@@ -1,4 +1,4 @@
-import type { AlphaVantageError } from '@stockpile/alphavantage/refusal'
+import type { Refusal } from '@stockpile/domain/provider'
 import type { Wait } from '@stockpile/domain/run'
 import type { ClosedGate } from '@stockpile/db/ledger'
 import { outageReason } from './outage-backoff.js'
@@ -8,10 +8,10 @@ export class QuotaWaitError extends Error {
   override readonly name = 'QuotaWaitError'
   readonly wait: Wait
   /** What the provider refused; null when no request was sent for this item. */
-  readonly refusal: AlphaVantageError | null
+  readonly refusal: Refusal | null
   /** Whether the item's job goes behind the others: its request was not answered, and another symbol's may be. */
   readonly isBehind: boolean
-  constructor(wait: Wait, { refusal, isBehind }: { refusal?: AlphaVantageError; isBehind?: boolean } = {}) {
+  constructor(wait: Wait, { refusal, isBehind }: { refusal?: Refusal; isBehind?: boolean } = {}) {
     super(wait.reason)
     this.wait = wait
     this.refusal = refusal ?? null

@@ -1,4 +1,5 @@
-import { AlphaVantageError } from '@stockpile/alphavantage/refusal'
+import { Refusal } from '@stockpile/domain/provider'
+import type { Provider } from '@stockpile/domain/provider'
 import type { Connection } from '@stockpile/db/connection'
 import type { Wait } from '@stockpile/domain/run'
 import { moveSlot } from '@stockpile/db/ledger'
@@ -14,11 +15,12 @@ import { blockReason, recordRefusal } from './record-refusal.js'
 import { RequestRecords } from './request-records.js'
 import { Slots } from './slots.js'
 import type { QuotaRequest } from './slots.js'
-import { Slowdown } from './slowdown.js'
+import { asksToSlowDown, Slowdown } from './slowdown.js'
 import type { StorageHealth } from './storage-health.js'
 
 export interface QuotaDependencies {
   db: Connection['db']
+  provider: Pick<Provider, 'recall' | 'requestsPerDayIn'>
   apiKey: () => Promise<string>
   plan: string
   limits: readonly Limit[]
@@ -41,7 +43,7 @@ export interface Quota {
    * Sends one request in a slot of the ledger and records what became of it.
    * @param send is given the key that the slot was reserved for, and calls `onDeparture` when the request has left
    * @throws QuotaWaitError when nothing may be sent, or the provider refused for its limits or the key;
-   *   AlphaVantageError for every other refusal; the reason of `signal`
+   *   Refusal for every other one; the reason of `signal`
    */
   send<T extends { bytes: number }>(
     request: QuotaRequest,
@@ -51,16 +53,16 @@ export interface Quota {
 }
 
 export function createQuota(dependencies: QuotaDependencies): Quota {
-  const { db, apiKey, plan, limits, storage, probeWaits, onFreed, logger } = dependencies
+  const { db, provider, apiKey, plan, limits, storage, probeWaits, onFreed, logger } = dependencies
   const byTheClock = watchDatabaseClock(db, logger)
   const gate = new LedgerGate({ db, apiKey, limits, storage, byTheClock })
-  const slots = new Slots({ db, limits, storage, byTheClock, onFreed })
+  const slots = new Slots({ db, provider, limits, storage, byTheClock, onFreed })
   const records = new RequestRecords({ db, logger })
   const slowdown = new Slowdown()
 
   /** What the item of a recorded refusal waits for: as long as the ledger lets nothing be sent. */
-  async function waitAfter(error: AlphaVantageError, symbol: string): Promise<QuotaWaitError> {
-    const isKey = error.class === 'invalid_key' || error.class === 'demo_key'
+  async function waitAfter(error: Refusal, symbol: string): Promise<QuotaWaitError> {
+    const isKey = error.scope === 'key'
     const ms = (await gate.ask())?.ms ?? 0
     const reason = blockReason(error, symbol)
     return new QuotaWaitError(
@@ -100,14 +102,14 @@ export function createQuota(dependencies: QuotaDependencies): Quota {
         await conclude('accepted', true, answer.bytes, durationMs)
         return { requestId: id, answer, durationMs }
       } catch (thrown) {
-        const error = thrown instanceof AlphaVantageError ? slowdown.judge(thrown, sentAt) : thrown
-        if (!(error instanceof AlphaVantageError)) {
+        const error = thrown instanceof Refusal ? slowdown.judge(thrown, sentAt) : thrown
+        if (!(error instanceof Refusal)) {
           // Given up under way: the request may have reached the provider.
           await conclude('aborted', false)
           throw error
         }
         // Every other refusal is an answer, too, and shows that the provider no longer asks to slow down.
-        if (!isUnanswered(error) && error.class !== 'throttled') slowdown.answered()
+        if (!isUnanswered(error) && !asksToSlowDown(error)) slowdown.answered()
         const { symbol } = request
         const wait = isUnanswered(error)
           ? await records.record(() =>
@@ -116,11 +118,11 @@ export function createQuota(dependencies: QuotaDependencies): Quota {
           : null
         if (error.sent) {
           const refused = { id, fingerprint: fingerprintOf(key), symbol }
-          await records.record(() => recordRefusal({ db, plan, limits, logger }, refused, error))
+          await records.record(() => recordRefusal({ db, provider, plan, limits, logger }, refused, error))
           await conclude(error.class, !isUnanswered(error))
         } else await records.record(() => slots.free(id))
         if (wait !== null) throw new QuotaWaitError(wait, { isBehind: true })
-        throw error.sent && error.disposition.outcome === 'snooze' ? await waitAfter(error, symbol) : error
+        throw error.sent && error.disposition.action === 'snooze' ? await waitAfter(error, symbol) : error
       }
     },
   }

@@ -1,15 +1,15 @@
-import { DISPOSITIONS } from '@stockpile/alphavantage/refusal'
-import { requestsPerDayIn } from '@stockpile/alphavantage/wording'
-import type { AlphaVantageError, RefusalClass } from '@stockpile/alphavantage/refusal'
+import type { Provider, Refusal } from '@stockpile/domain/provider'
 import type { Connection } from '@stockpile/db/connection'
 import { blockUntil, recordDailyRefusal, refuseAccess } from '@stockpile/db/ledger-refusals'
 import { limitsText } from '@stockpile/db/limits'
 import type { Logger } from 'pino'
-import type { Limit } from '@stockpile/domain/limit'
+import type { Limit, LimitName } from '@stockpile/domain/limit'
 import { withoutSymbol } from './outage-backoff.js'
+import { asksToSlowDown } from './slowdown.js'
 
 interface Dependencies {
   db: Connection['db']
+  provider: Pick<Provider, 'requestsPerDayIn'>
   plan: string
   limits: readonly Limit[]
   logger: Logger
@@ -19,8 +19,8 @@ interface Dependencies {
  * Why everything waits after a refusal. Of a server that asks to slow down the message is told, which says for how long the
  * server asked, and how long it is believed.
  */
-export function blockReason(error: AlphaVantageError, symbol: string): string {
-  return error.class === 'throttled' ? withoutSymbol(error, symbol) : DISPOSITIONS[error.class].meaning
+export function blockReason(error: Refusal, symbol: string): string {
+  return asksToSlowDown(error) ? withoutSymbol(error, symbol) : error.row.meaning
 }
 
 /**
@@ -30,26 +30,26 @@ export function blockReason(error: AlphaVantageError, symbol: string): string {
  * @param request.fingerprint the fingerprint of its key
  */
 export async function recordRefusal(
-  { db, plan, limits, logger }: Dependencies,
+  { db, provider, plan, limits, logger }: Dependencies,
   { id, fingerprint, symbol }: { id: number; fingerprint: string; symbol: string },
-  error: AlphaVantageError,
+  error: Refusal,
 ): Promise<void> {
   const refusal = error.class
   const detail = blockReason(error, symbol)
-  if (refusal === 'daily_limit') {
-    const saidPerDay = requestsPerDayIn(error.evidence ?? '')
+  if (error.row.limit === 'day') {
+    const saidPerDay = provider.requestsPerDayIn(error.evidence ?? '')
     if (contradicts(saidPerDay, limits)) {
       const says = `the provider says ${saidPerDay} requests a day; the plan ${plan} says ${limitsText(limits)}`
       logger.warn({ plan }, `${says}: check ALPHAVANTAGE_PLAN`)
     }
     await recordDailyRefusal(db, fingerprint, { limits, saidPerDay, detail })
-  } else if (refusal === 'invalid_key' || refusal === 'demo_key' || refusal === 'entitlement') {
+  } else if (error.scope === 'key' || error.scope === 'access') {
     await refuseAccess(db, id, { class: refusal, detail })
-  } else if (error.disposition.outcome === 'snooze') {
+  } else if (error.disposition.action === 'snooze') {
     await blockUntil(db, fingerprint, {
       class: refusal,
       detail,
-      ms: pauseMs(refusal, error.disposition.waitMs, limits),
+      ms: pauseMs(error.row.limit, error.disposition.waitMs, limits),
     })
   }
 }
@@ -60,7 +60,7 @@ function contradicts(saidPerDay: number | null, limits: readonly Limit[]): saidP
 }
 
 /** How long a refusal keeps everything from being sent; after a minute's limit as long as this plan's minute lasts. */
-function pauseMs(refusal: RefusalClass, waitMs: number, limits: readonly Limit[]): number {
+function pauseMs(spent: LimitName | null, waitMs: number, limits: readonly Limit[]): number {
   const minute = limits.find((limit) => limit.name === 'minute')
-  return refusal === 'minute_limit' && minute !== undefined ? minute.windowMs + minute.marginMs : waitMs
+  return spent === 'minute' && minute !== undefined ? minute.windowMs + minute.marginMs : waitMs
 }

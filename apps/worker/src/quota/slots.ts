@@ -1,6 +1,6 @@
-import { AlphaVantageError } from '@stockpile/alphavantage/refusal'
 import type { Connection } from '@stockpile/db/connection'
 import { discardRequest, isStillSlot, renewProbe, reserveRequest } from '@stockpile/db/ledger'
+import type { Provider } from '@stockpile/domain/provider'
 import type { FetchedOutputsize } from '@stockpile/domain/run'
 import type { Limit } from '@stockpile/domain/limit'
 import { tick } from '@stockpile/time/wait'
@@ -30,6 +30,7 @@ export interface Slot {
 
 interface Dependencies {
   db: Connection['db']
+  provider: Pick<Provider, 'recall'>
   limits: readonly Limit[]
   storage: StorageHealth
   byTheClock: ByTheClock
@@ -55,11 +56,11 @@ export class Slots {
 
   /**
    * Reserves a slot and resolves at its instant.
-   * @throws QuotaWaitError when no slot can be reserved now; AlphaVantageError for what the key may not have; the reason
+   * @throws QuotaWaitError when no slot can be reserved now; Refusal for what the key may not have; the reason
    *   of `signal`
    */
   async take(request: QuotaRequest, key: string, signal: AbortSignal): Promise<Slot> {
-    const { db, limits, storage } = this.#dependencies
+    const { db, provider, limits, storage } = this.#dependencies
     for (;;) {
       signal.throwIfAborted()
       const unstorable = await storage.ask()
@@ -68,9 +69,7 @@ export class Slots {
       if (!reservation.granted) {
         if (reservation.reason === 'storage') storage.doubt()
         if (reservation.reason === 'entitlement')
-          throw new AlphaVantageError('entitlement', `${request.symbol}: ${reservation.detail}`, {
-            sent: false,
-          })
+          throw provider.recall(reservation.class, `${request.symbol}: ${reservation.detail}`)
         if (reservation.reason !== 'probing') throw new QuotaWaitError(waitOf(reservation))
         await tick(reservation.waitMs, signal)
         continue

@@ -1,4 +1,9 @@
-import type { AlphaVantageError } from '@stockpile/alphavantage/refusal'
+import type { Refusal } from '@stockpile/domain/provider'
+
+/** Whether the provider asks to slow down without naming a limit, as by HTTP 429. */
+export function asksToSlowDown({ scope, row }: Refusal): boolean {
+  return scope === 'everything' && row.limit === null
+}
 
 /**
  * Who asks to slow down for long is believed for a while only (see the client), unless the same answer comes to a request
@@ -9,16 +14,16 @@ export class Slowdown {
   #overAt: number | null = null
 
   /** @param sentAt by `performance.now()`, of the request that was refused so */
-  judge(error: AlphaVantageError, sentAt: number): AlphaVantageError {
+  judge(error: Refusal, sentAt: number): Refusal {
     const { disposition } = error
-    if (disposition.outcome !== 'snooze' || disposition.again === undefined) return error
+    if (disposition.action !== 'snooze' || disposition.again === undefined) return error
     // Much later it is another time.
     if (this.#overAt !== null && sentAt > this.#overAt + FORGOTTEN_AFTER_MS) this.#overAt = null
     const isRepeated = this.#overAt !== null && sentAt >= this.#overAt - EARLY_MS
     const judged = isRepeated ? disposition.again : error
     // Others in flight at the same time tell nothing new.
     if (isRepeated || this.#overAt === null) {
-      const waitMs = judged.disposition.outcome === 'snooze' ? judged.disposition.waitMs : 0
+      const waitMs = judged.disposition.action === 'snooze' ? judged.disposition.waitMs : 0
       this.#overAt = performance.now() + waitMs
     }
     return judged

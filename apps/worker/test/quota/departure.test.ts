@@ -1,3 +1,4 @@
+import { alphaVantage } from '@stockpile/alphavantage/provider'
 import { limitsFor } from '@stockpile/db/limits'
 import { waitFor } from '@stockpile/test-harness/process'
 import { pino } from 'pino'
@@ -15,6 +16,7 @@ test('a request that leaves late is booked as sent when it leaves, though its an
   const limits = limitsFor({ perSecond: 5, perMinute: 0, perDay: 0 })
   const quota = createQuota({
     db,
+    provider: alphaVantage,
     apiKey: async () => 'key',
     plan: '75',
     limits,

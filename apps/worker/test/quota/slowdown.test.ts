@@ -3,10 +3,10 @@ import { expect, test } from 'vitest'
 import { Slowdown } from '../../src/quota/slowdown.js'
 
 const again = new AlphaVantageError('throttled', 'again', {
-  disposition: { outcome: 'snooze', waitMs: 3_600_000 },
+  disposition: { action: 'snooze', waitMs: 3_600_000 },
 })
 const first = new AlphaVantageError('throttled', 'first', {
-  disposition: { outcome: 'snooze', waitMs: 60_000, again },
+  disposition: { action: 'snooze', waitMs: 60_000, again },
 })
 
 test('a long wait is believed only when it is asked for again after the first one, and nothing else was answered', () => {

@@ -1,4 +1,5 @@
 import { Agent, fetch } from 'undici'
+import type { DailyRequest, ProviderClient } from '@stockpile/domain/provider'
 import { readBody } from './body.js'
 import { type DailySeries, parseDailyJson } from '../series/daily-series.js'
 import { type Deadline, startDeadline } from './deadline.js'
@@ -8,9 +9,6 @@ import { asIs, type Redact, redactorOf } from '../text/redact.js'
 import { AlphaVantageError } from '../refusals/refusal.js'
 import { SYNTHETIC_HEADER } from './synthetic.js'
 import type { Transport } from './transport.js'
-
-export { openTransport } from './transport.js'
-export type { ProxySettings } from './transport.js'
 
 export interface ClientOptions {
   /** Where `/query` is, without it: `https://www.alphavantage.co`. */
@@ -27,21 +25,14 @@ export interface ClientOptions {
 }
 
 export interface FetchedDaily extends DailySeries {
-  /** Whether who answered said that the prices are made up: the simulator does. */
+  /** Whether the answer says of itself that its prices are made up: the simulator's answers do. */
   synthetic: boolean
 }
 
-export interface DailyRequest {
-  symbol: string
-  outputsize: 'compact' | 'full'
-}
-
-export interface Client {
+export interface Client extends ProviderClient {
   /**
-   * Fetches TIME_SERIES_DAILY, raw prices. `compact` is the newest 100 rows, `full` some 25 years; the free plan refuses
-   * `full` (reports from 2026-05 on). Rejects with AlphaVantageError, in which the key is nowhere, or with the reason
-   * of `signal` once that aborts. Sends exactly one request: the quota is not the client's to spend.
-   * @param onDeparture told when it is written to its connection
+   * Fetches TIME_SERIES_DAILY, raw prices, as `ProviderClient` says. `compact` is the newest 100 rows, `full` some 25 years;
+   * the free plan refuses `full` (reports from 2026-05 on).
    */
   fetchDaily(request: DailyRequest, signal?: AbortSignal, onDeparture?: () => void): Promise<FetchedDaily>
 }

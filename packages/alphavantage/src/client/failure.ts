@@ -2,7 +2,10 @@ import type { Response } from 'undici'
 import { FIRST_WAIT_MS, MAX_WAIT_MS, parseRetryAfter } from './retry-after.js'
 import { readBody } from './body.js'
 import type { Redact } from '../text/redact.js'
-import { AlphaVantageError, DISPOSITIONS, type ErrorDetails, type RefusalClass } from '../refusals/refusal.js'
+import { DISPOSITIONS } from '../refusals/dispositions.js'
+import type { RefusalClass } from '../refusals/dispositions.js'
+import { AlphaVantageError } from '../refusals/refusal.js'
+import type { ErrorDetails } from '../refusals/refusal.js'
 import { classifyRefusal } from '../refusals/wording.js'
 
 /**
@@ -79,12 +82,12 @@ function throttled(
   const again = makeError('throttled', symbol, redact, {
     ...details,
     what: `HTTP 429 again after ${firstMs / 1_000} s, ${said}${kept(saidMs)}`,
-    disposition: { outcome: 'snooze', waitMs: saidMs },
+    disposition: { action: 'snooze', waitMs: saidMs },
   })
   return makeError('throttled', symbol, redact, {
     ...details,
     what: `HTTP 429, ${said}${kept(firstMs)}`,
-    disposition: { outcome: 'snooze', waitMs: firstMs, ...(saidMs > firstMs ? { again } : {}) },
+    disposition: { action: 'snooze', waitMs: firstMs, ...(saidMs > firstMs ? { again } : {}) },
   })
 }
 

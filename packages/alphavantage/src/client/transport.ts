@@ -1,12 +1,6 @@
 import { Agent, EnvHttpProxyAgent } from 'undici'
 import type { Dispatcher } from 'undici'
-
-/** As the variables of these names are set; empty: not. `noProxy` is a list of hosts that are asked directly. */
-export interface ProxySettings {
-  httpProxy: string
-  httpsProxy: string
-  noProxy: string
-}
+import type { ProxySettings } from '@stockpile/domain/provider'
 
 /** The way to the provider. Whoever opened it closes it. */
 export interface Transport {

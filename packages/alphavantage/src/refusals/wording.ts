@@ -1,5 +1,5 @@
 import { isRecord } from '../text/json.js'
-import type { RefusalClass } from './refusal.js'
+import type { RefusalClass } from './dispositions.js'
 
 /** The keys under which a refusal's text was seen; a body that has one is a refusal whatever else it holds. */
 const REFUSAL_KEYS = ['Error Message', 'Information', 'Note', 'message']

@@ -17,14 +17,14 @@ async function fetchFrom(baseUrl: string, options: { timeoutMs?: number; bodyLim
 
 describe('a status', () => {
   it.each([
-    [500, 'http_error', { outcome: 'retry', maxAttempts: 5 }],
-    [502, 'http_error', { outcome: 'retry', maxAttempts: 5 }],
-    [503, 'http_error', { outcome: 'retry', maxAttempts: 5 }],
-    [408, 'http_error', { outcome: 'retry', maxAttempts: 5 }],
-    [400, 'http_rejected', { outcome: 'retry', maxAttempts: 2 }],
-    [403, 'http_rejected', { outcome: 'retry', maxAttempts: 2 }],
-    [404, 'http_rejected', { outcome: 'retry', maxAttempts: 2 }],
-    [429, 'throttled', { outcome: 'snooze', waitMs: 60_000 }],
+    [500, 'http_error', { action: 'retry', maxAttempts: 5 }],
+    [502, 'http_error', { action: 'retry', maxAttempts: 5 }],
+    [503, 'http_error', { action: 'retry', maxAttempts: 5 }],
+    [408, 'http_error', { action: 'retry', maxAttempts: 5 }],
+    [400, 'http_rejected', { action: 'retry', maxAttempts: 2 }],
+    [403, 'http_rejected', { action: 'retry', maxAttempts: 2 }],
+    [404, 'http_rejected', { action: 'retry', maxAttempts: 2 }],
+    [429, 'throttled', { action: 'snooze', waitMs: 60_000 }],
   ])('of %i is %s, with the page as evidence', async (httpStatus, expected, disposition) => {
     const { baseUrl } = await serveBody('<title>no</title>', httpStatus)
     const error = { class: expected, httpStatus, disposition, evidence: '<title>no</title>' }
@@ -59,7 +59,7 @@ describe('a status', () => {
   ])('of 429 waits as Retry-After %j says', async (header, waitMs, what) => {
     const { baseUrl } = await serveBody('{}', 429, { 'retry-after': header })
     const error = await failureOf(fetchFrom(baseUrl))
-    expect(error).toMatchObject({ class: 'throttled', disposition: { outcome: 'snooze', waitMs } })
+    expect(error).toMatchObject({ class: 'throttled', disposition: { action: 'snooze', waitMs } })
     expect(error.disposition).not.toHaveProperty('again')
     expect(error.message).toBe(`IBM: ${what} The server asks to slow down.`)
   })
@@ -74,9 +74,9 @@ describe('a status', () => {
       const { baseUrl } = await serveBody('<title>proxy</title>', 429, { 'retry-after': header })
       const error = await failureOf(fetchFrom(baseUrl))
       expect(error.disposition).toMatchObject({
-        outcome: 'snooze',
+        action: 'snooze',
         waitMs: 60_000,
-        again: { class: 'throttled', httpStatus: 429, disposition: { outcome: 'snooze', waitMs } },
+        again: { class: 'throttled', httpStatus: 429, disposition: { action: 'snooze', waitMs } },
       })
       expect(error.message).toContain(`Retry-After ${header.slice(0, 32)} s, of which ${kept}`)
       const { disposition } = error
@@ -91,7 +91,7 @@ describe('a status', () => {
     })
     await expect(fetchFrom(baseUrl)).rejects.toMatchObject({
       class: 'burst_limit',
-      disposition: { outcome: 'snooze', waitMs: 2_500 },
+      disposition: { action: 'snooze', waitMs: 2_500 },
     })
   })
 
@@ -112,7 +112,7 @@ describe('a status', () => {
     expect(error).toMatchObject({
       class: 'redirect',
       httpStatus: status,
-      disposition: { outcome: 'retry', maxAttempts: 2 },
+      disposition: { action: 'retry', maxAttempts: 2 },
     })
     expect(error.evidence).toContain('apikey=[redacted]')
     expect(elsewhere.requests).toEqual([])
@@ -183,7 +183,7 @@ describe('a body', () => {
     const { baseUrl } = await serveBody(SOUND)
     expect((await fetchFrom(baseUrl, { bodyLimitBytes: SOUND.length })).rows).toHaveLength(1)
     const tooLarge = fetchFrom(baseUrl, { bodyLimitBytes: SOUND.length - 1 })
-    await expect(tooLarge).rejects.toMatchObject({ class: 'too_large', disposition: { outcome: 'fail' } })
+    await expect(tooLarge).rejects.toMatchObject({ class: 'too_large', disposition: { action: 'fail' } })
   })
 
   it('that is a gzip bomb is dropped at the limit, and its connection with it', async () => {

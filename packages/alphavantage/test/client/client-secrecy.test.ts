@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { createClient } from '../../src/client/client.js'
 import { parseDailyCsv } from '../../src/series/daily-series.js'
 import { redactorOf } from '../../src/text/redact.js'
-import type { RefusalClass } from '../../src/refusals/refusal.js'
+import type { RefusalClass } from '../../src/refusals/dispositions.js'
 import { dailyBody, META_DATA, NOW, record } from '../series/bodies.js'
 import { failureOf, serve } from './provider.js'
 

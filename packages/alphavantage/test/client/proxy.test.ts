@@ -3,8 +3,10 @@ import { createServer, type IncomingMessage, type Server } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import { connect } from 'node:net'
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest'
-import { createClient, openTransport, type ProxySettings } from '../../src/client/client.js'
-import { adviceOn } from '../../src/refusals/refusal.js'
+import { adviceOn, type ProxySettings } from '@stockpile/domain/provider'
+import { createClient } from '../../src/client/client.js'
+import { openTransport } from '../../src/client/transport.js'
+import { DISPOSITIONS } from '../../src/refusals/dispositions.js'
 import { dailyBody, NOW, record } from '../series/bodies.js'
 import { failureOf, serveBody } from './provider.js'
 
@@ -158,8 +160,8 @@ describe('a proxy', () => {
 
   it('is named by the advice when it is set alone', () => {
     const { viaProxy } = openTransport('https://provider.test', { ...NO_PROXIES, httpsProxy: 'http://p:1' })
-    expect(adviceOn('network', { outputsize: 'compact', viaProxy })).toContain('A proxy is set')
-    expect(adviceOn('network', { outputsize: 'compact', viaProxy: false })).not.toMatch(/proxy/i)
+    expect(adviceOn(DISPOSITIONS.network, { outputsize: 'compact', viaProxy })).toContain('A proxy is set')
+    expect(adviceOn(DISPOSITIONS.network, { outputsize: 'compact', viaProxy: false })).not.toMatch(/proxy/i)
     const local = openTransport('http://127.0.0.1:1', { ...NO_PROXIES, httpProxy: 'http://p:1' })
     expect(local.viaProxy).toBe(false)
   })

@@ -1,5 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import { adviceOn, AlphaVantageError, DISPOSITIONS, type RefusalClass } from '../../src/refusals/refusal.js'
+import { adviceOn } from '@stockpile/domain/provider'
+import { DISPOSITIONS } from '../../src/refusals/dispositions.js'
+import type { RefusalClass } from '../../src/refusals/dispositions.js'
+import { AlphaVantageError } from '../../src/refusals/refusal.js'
+import { refusalRows } from '../../src/refusals/refusal-rows.js'
 import { classifyRefusal, requestsPerDayIn } from '../../src/refusals/wording.js'
 
 const THANKS = 'Thank you for using Alpha Vantage!'
@@ -149,21 +153,21 @@ describe('classifyRefusal', () => {
 
 describe('the table of dispositions', () => {
   it('gives each class an outcome in bounds and a sentence of advice', () => {
-    for (const disposition of Object.values(DISPOSITIONS)) {
-      expect(disposition.advice).toMatch(/^[A-Z].*\.$/)
-      expect(disposition.outcome === 'retry' ? disposition.maxAttempts : 2).toBeGreaterThanOrEqual(2)
-      expect(disposition.outcome === 'snooze' ? disposition.waitMs : 2_000).toBeGreaterThanOrEqual(2_000)
+    for (const { advice, disposition } of Object.values(DISPOSITIONS)) {
+      expect(advice).toMatch(/^[A-Z].*\.$/)
+      expect(disposition.action === 'retry' ? disposition.maxAttempts : 2).toBeGreaterThanOrEqual(2)
+      expect(disposition.action === 'snooze' ? disposition.waitMs : 2_000).toBeGreaterThanOrEqual(2_000)
     }
   })
 
   it('points to compact where the whole history was asked for and is not of the plan, and nowhere else', () => {
     const { advice } = DISPOSITIONS.entitlement
-    expect(adviceOn('entitlement', { outputsize: 'full', viaProxy: false })).toBe(
+    expect(adviceOn(DISPOSITIONS.entitlement, { outputsize: 'full', viaProxy: false })).toBe(
       `${advice} Or ask for compact.`,
     )
     for (const outputsize of ['compact', null] as const)
-      expect(adviceOn('entitlement', { outputsize, viaProxy: false })).toBe(advice)
-    expect(adviceOn('no_data', { outputsize: 'full', viaProxy: false })).not.toContain('compact')
+      expect(adviceOn(DISPOSITIONS.entitlement, { outputsize, viaProxy: false })).toBe(advice)
+    expect(adviceOn(DISPOSITIONS.no_data, { outputsize: 'full', viaProxy: false })).not.toContain('compact')
   })
 
   it('spends no attempt on a limit or a key', () => {
@@ -175,13 +179,28 @@ describe('the table of dispositions', () => {
       'daily_limit',
       'throttled',
     ] as const
-    for (const name of free) expect(DISPOSITIONS[name].outcome).toBe('snooze')
+    for (const name of free) expect(DISPOSITIONS[name].disposition.action).toBe('snooze')
+  })
+
+  it('is told in sentences, a row a class', () => {
+    const rows = refusalRows()
+    expect(rows.map((row) => row.class)).toEqual(Object.keys(DISPOSITIONS))
+    for (const { meaning, action, advice } of rows)
+      for (const sentence of [meaning, action, advice]) expect(sentence).toMatch(/^[A-Z].*\.$/)
+    expect(rows.find((row) => row.class === 'no_data')).toEqual({
+      class: 'no_data',
+      meaning: 'Alpha Vantage has no daily series for this symbol.',
+      action: 'Makes 2 attempts in all, with a backoff between them.',
+      advice: 'Check that it is a listed one.',
+      scope: 'item',
+      remembered: 'symbol',
+    })
   })
 
   it('is what an error of the class says by default', () => {
     const error = new AlphaVantageError('no_data', 'IBM: nothing')
     expect(error).toMatchObject({
-      disposition: { outcome: 'retry', maxAttempts: 2 },
+      disposition: { action: 'retry', maxAttempts: 2 },
       httpStatus: null,
       evidence: null,
     })

@@ -45,7 +45,7 @@ describe('a body is refused as a whole', () => {
       const error = await failureOf(Promise.resolve().then(() => parseDailyJson(body, 'FB', NOW)))
       expect(error).toMatchObject({
         class: 'wrong_symbol',
-        disposition: { outcome: 'retry', maxAttempts: 2 },
+        disposition: { action: 'retry', maxAttempts: 2 },
       })
       expect(error.message).toContain(`FB: the answer holds the data of ${named}.`)
     }

@@ -14,7 +14,7 @@ export type AccessRefusal = 'invalid_key' | 'demo_key' | 'entitlement'
 export async function refuseAccess(
   db: Database,
   id: number,
-  refusal: { class: AccessRefusal; detail: string },
+  refusal: { class: string; detail: string },
 ): Promise<void> {
   await db.execute(sql`SELECT refuse_provider_access(${id}::bigint, ${refusal.class}, ${refusal.detail})`)
 }

@@ -1,0 +1,202 @@
+import type { Bar, RejectedRow } from './bar.js'
+import type { LimitName, PlanLimits } from './limit.js'
+import type { FetchedOutputsize } from './run.js'
+
+/** What a plan of a provider allows. */
+export interface ProviderPlan {
+  readonly limits: PlanLimits
+  /** Whether the plan serves the full history, rather than the newest rows alone. */
+  readonly servesFullHistory: boolean
+}
+
+/** Addresses of proxies, empty where none is set. */
+export interface ProxySettings {
+  httpProxy: string
+  httpsProxy: string
+  /** A list of hosts that are asked directly. */
+  noProxy: string
+}
+
+export interface DailyRequest {
+  symbol: string
+  outputsize: FetchedOutputsize
+}
+
+/** One answer of a provider: every record of its daily series is in one of the three lists, or dropped. */
+export interface FetchedDaily {
+  /** The sound rows, oldest first, of which no two have the same date. */
+  rows: Bar[]
+  /** Records that are not sound, a bounded number. */
+  rejected: RejectedRow[]
+  /** How many more records were rejected. */
+  dropped: number
+  /** Whether the newest record was rejected, so that the sound rows are not all there is. */
+  newestRejected: boolean
+  /** Sound rows of a session that may still be open, which are not to be stored. */
+  provisional: Bar[]
+  /** Size of the decoded body. */
+  bytes: number
+  /** Whether the answer says of itself that its prices are made up. */
+  synthetic: boolean
+}
+
+/** Sends requests with one key. */
+export interface ProviderClient {
+  /**
+   * Fetches the daily series of a symbol, raw prices, with exactly one request: the quota is not the client's to spend.
+   * @param onDeparture called when the request is written to its connection
+   * @throws Refusal, in which the key is nowhere; the reason of `signal` once that aborts
+   */
+  fetchDaily(request: DailyRequest, signal?: AbortSignal, onDeparture?: () => void): Promise<FetchedDaily>
+}
+
+/** The way to a provider, which its opener closes. */
+export interface ProviderConnection {
+  /** Whether a proxy is on the way, for advice. */
+  readonly viaProxy: boolean
+  clientFor(apiKey: string): ProviderClient
+  close(): Promise<void>
+}
+
+/** What the worker needs of a provider of daily prices. */
+export interface Provider<Plan extends string = string> {
+  /** The name of the provider, for people. */
+  readonly name: string
+  readonly plans: Readonly<Record<Plan, ProviderPlan>>
+  /** How many of the newest rows a request of each outputsize brings; null: all that there are. */
+  readonly windows: Readonly<Record<FetchedOutputsize, number | null>>
+  /** The name of the provider's daily series, by which the ledger knows what a key may have. */
+  readonly dailySeries: string
+  /** The table of refusals, by class. */
+  readonly refusals: Readonly<Record<string, RefusalRow>>
+  /**
+   * Makes again a refusal that the ledger remembers, for a request that is not sent because of it.
+   * @param refusalClass the stored class
+   */
+  recall(refusalClass: string, message: string): Refusal
+  /** Reads the daily limit that the words of a refusal state; null when they state none. */
+  requestsPerDayIn(words: string): number | null
+  /** Makes the function that takes a key out of any text, however the key is encoded there. */
+  redactorOf(key: string): (text: string) => string
+  /**
+   * Opens no connection before the first request.
+   * @throws TypeError when `baseUrl` is no http(s) URL, or has a user, a query or a fragment
+   */
+  connect(options: { baseUrl: string; proxy: ProxySettings }): ProviderConnection
+  /** Loads what the first request needs, so that the request does not leave late. Asks nothing of the provider. */
+  warmUp(): Promise<void>
+}
+
+/**
+ * Which requests a refusal speaks of: the refused one alone (`item`); all for the same function and outputsize with the
+ * same key (`access`); all with the same key, until it is replaced (`key`); all with the same key, for a while
+ * (`everything`); or all of everybody, since the provider itself gave no answer (`provider`).
+ */
+export const REFUSAL_SCOPES = ['item', 'access', 'key', 'everything', 'provider'] as const
+export type RefusalScope = (typeof REFUSAL_SCOPES)[number]
+
+/**
+ * What a refusal makes the worker do with the item. `retry`: another attempt after a backoff, at most `maxAttempts` in
+ * all, the first included. `snooze`: another request after `waitMs`, which costs no attempt; when the provider refuses
+ * that one alike, `again` replaces the refusal. `fail`: no other answer is to be expected.
+ */
+export type Disposition =
+  | { action: 'retry'; maxAttempts: number }
+  | { action: 'snooze'; waitMs: number; again?: Refusal }
+  | { action: 'fail' }
+
+/**
+ * Which requests are not sent for a day after an item failed for a refusal, unless a person insists (`force`, or a
+ * retry): all for the symbol, those for the symbol with the same outputsize, or none (null), since another answer may
+ * come at any time, or the answer says nothing about the symbol.
+ */
+export type Remembered = 'symbol' | 'outputsize' | null
+
+/**
+ * Whether a refused request for the full history is followed by one for the newest rows: always, only where the item
+ * leaves the outputsize to Stockpile (`auto`), or never (null).
+ */
+export type CompactFallback = 'always' | 'auto' | null
+
+/** One row of a provider's table of refusals: what a class means, and everything that follows from it. */
+export interface RefusalRow {
+  /** A sentence that says what happened. */
+  readonly meaning: string
+  /** A sentence that says what a person should do. */
+  readonly advice: string
+  /** A further sentence, fit for what was sent; null where there is none. */
+  readonly moreAdvice: ((sent: SentRequest) => string | null) | null
+  readonly disposition: Disposition
+  readonly scope: RefusalScope
+  /** Of scope `everything`: the limit that is spent, or null when the refusal does not name one. */
+  readonly limit: LimitName | null
+  readonly remembered: Remembered
+  readonly compactFallback: CompactFallback
+}
+
+/** What the advice on a refusal depends on. */
+export interface SentRequest {
+  /** Null before anything was asked for. */
+  outputsize: FetchedOutputsize | null
+  viaProxy: boolean
+}
+
+/** Tells what a person should do about a refusal, fit for what was sent. */
+export function adviceOn({ advice, moreAdvice }: RefusalRow, sent: SentRequest): string {
+  const more = moreAdvice?.(sent) ?? null
+  return more === null ? advice : `${advice} ${more}`
+}
+
+/** What a provider's package says of one request that brought no series. */
+export interface RefusalFields {
+  class: string
+  /** The row of the class. */
+  row: RefusalRow
+  /** A sentence that begins with the symbol, in which no key is. */
+  message: string
+  /** In place of those of the row. */
+  disposition?: Disposition | undefined
+  scope?: RefusalScope | undefined
+  httpStatus?: number | null | undefined
+  /** The beginning of the provider's own words, without the key, fit for a text column. */
+  evidence?: string | null | undefined
+  /** False when nothing can have reached the provider, so that no quota was spent; true by default. */
+  sent?: boolean | undefined
+}
+
+/**
+ * A request that brought no series: refused by the provider, or lost on the way. A refusal has no cause, since errors of
+ * HTTP libraries quote the URL, and with the URL the key.
+ */
+export class Refusal extends Error {
+  readonly class: string
+  readonly disposition: Disposition
+  readonly httpStatus: number | null
+  /** False when nothing can have reached the provider, so that no quota was spent. */
+  readonly sent: boolean
+  /** The beginning of the provider's own words, fit for a text column. */
+  readonly evidence: string | null
+  // Private, so that a logged refusal does not repeat the whole row.
+  readonly #row: RefusalRow
+  readonly #scope: RefusalScope
+
+  constructor(fields: RefusalFields) {
+    const { row } = fields
+    super(fields.message)
+    this.class = fields.class
+    this.disposition = fields.disposition ?? row.disposition
+    this.httpStatus = fields.httpStatus ?? null
+    this.sent = fields.sent ?? true
+    this.evidence = fields.evidence ?? null
+    this.#row = row
+    this.#scope = fields.scope ?? row.scope
+  }
+
+  get row(): RefusalRow {
+    return this.#row
+  }
+
+  get scope(): RefusalScope {
+    return this.#scope
+  }
+}
