@@ -1,13 +1,57 @@
-/** One daily bar: raw prices, not adjusted for splits, and the volume, as text exactly as the provider wrote it. */
-export interface Bar {
+/**
+ * The values of a bar in their order: every list of the provider's fields and of the database's columns is made from this
+ * one. Each is `numeric` in the database, and text everywhere else.
+ */
+export const BAR_VALUES = [
+  { field: 'open', column: 'open_price', kind: 'price' },
+  { field: 'high', column: 'high_price', kind: 'price' },
+  { field: 'low', column: 'low_price', kind: 'price' },
+  { field: 'close', column: 'close_price', kind: 'price' },
+  { field: 'volume', column: 'volume', kind: 'volume' },
+] as const
+
+export type BarValue = (typeof BAR_VALUES)[number]
+/** As the provider names a value. */
+export type BarField = BarValue['field']
+/** As the database and the API name a value. */
+export type BarValueColumn = BarValue['column']
+
+/** The values' names as the provider has them. */
+export const BAR_FIELDS = BAR_VALUES.map(({ field }) => field)
+
+/** The columns of a bar in the order of every answer. */
+export const BAR_COLUMNS = ['symbol', 'date', ...BAR_VALUES.map(({ column }) => column)] as const
+export type BarColumn = (typeof BAR_COLUMNS)[number]
+
+/**
+ * One daily bar: raw prices, not adjusted for splits, and the shares traded, of which there may be fractions; as text exactly
+ * as the provider wrote it.
+ */
+export interface Bar extends Record<BarField, string> {
   /** The session's date at the exchange, YYYY-MM-DD. */
   date: string
-  open: string
-  high: string
-  low: string
-  close: string
-  /** Shares traded, of which there may be fractions. */
-  volume: string
+}
+
+/** One stored bar by the names of its columns. */
+export interface StoredBar extends Record<BarValueColumn, string> {
+  symbol: string
+  /** YYYY-MM-DD. */
+  date: string
+}
+
+/** @returns an entry for each value of a bar, by the provider's name */
+export function byBarField<Entry>(entryOf: (value: BarValue) => Entry): Record<BarField, Entry> {
+  return recordOf(BAR_VALUES.map((value) => [value.field, entryOf(value)]))
+}
+
+/** @returns an entry for each value of a bar, by the column's name */
+export function byBarColumn<Entry>(entryOf: (value: BarValue) => Entry): Record<BarValueColumn, Entry> {
+  return recordOf(BAR_VALUES.map((value) => [value.column, entryOf(value)]))
+}
+
+function recordOf<Name extends string, Entry>(entries: [Name, Entry][]): Record<Name, Entry> {
+  // TypeScript's own type of `fromEntries` forgets the names.
+  return Object.fromEntries(entries) as Record<Name, Entry>
 }
 
 /** A record of the provider that is no sound bar. */

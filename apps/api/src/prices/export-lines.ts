@@ -1,4 +1,5 @@
-import type { BarColumn, TextFormat } from '@stockpile/db/export'
+import type { TextFormat } from '@stockpile/db/export'
+import type { BarColumn } from '@stockpile/domain/bar'
 
 /** What is written at once: how far a client is with it cannot be seen, and it has `readMs` for it. */
 const PIECE_BYTES = 32 * 1024

@@ -1,10 +1,11 @@
-import type { FinancialDataQuery, FinancialDataRow } from '@stockpile/db/financial-data-query'
+import type { FinancialDataQuery } from '@stockpile/db/financial-data-query'
+import type { StoredBar } from '@stockpile/domain/bar'
 import * as z from 'zod'
 import { encodeCursor } from './cursor.js'
 import { FORMATS } from '../http/negotiation.js'
 import { INFO, infoSchema } from '../http/envelope.js'
 import { storedRangesSchema, unknownSymbolsSchema } from '../http/symbols-info.js'
-import { barSchema } from './bar.js'
+import { barSchema, EXAMPLE_BARS } from './bar.js'
 import { dateSchema, isOrdered, UNORDERED } from '../http/dates.js'
 import {
   cursorSchema,
@@ -132,42 +133,15 @@ export const answerSchema = z
     description: 'A page of daily bars, by symbol (bytewise), then date.',
     examples: [
       {
-        data: [
-          exampleRow('2026-04-01', ['242.1200', '246.2618', '240.1400', '243.1400'], '4228653'),
-          exampleRow('2026-04-02', ['243.0000', '248.2103', '241.4850', '248.1600'], '3350858'),
-          exampleRow('2026-04-06', ['248.1400', '248.8999', '244.7400', '246.7400'], '3376019'),
-        ],
+        data: EXAMPLE_BARS,
         pagination: { count: 21, page: 1, limit: 3, pages: 7 },
         info: INFO,
       },
     ],
   })
 
-function exampleRow(date: string, prices: [string, string, string, string], volume: string): WholeRow {
-  const [open, high, low, close] = prices
-  return {
-    symbol: 'IBM',
-    date,
-    open_price: open,
-    high_price: high,
-    low_price: low,
-    close_price: close,
-    volume,
-  }
-}
-
 /** @param fields in any order; undefined: all */
-export function rowAnswer(row: FinancialDataRow, fields: readonly Field[] | undefined): Partial<WholeRow> {
-  // Written out: to copy what barAnswer returns takes seven times as long, 0.15 ms of a page of 1,000.
-  const whole: WholeRow = {
-    symbol: row.symbol,
-    date: row.date,
-    open_price: row.openPrice,
-    high_price: row.highPrice,
-    low_price: row.lowPrice,
-    close_price: row.closePrice,
-    volume: row.volume,
-  }
-  if (fields === undefined) return whole
-  return Object.fromEntries(FIELDS.filter((name) => fields.includes(name)).map((name) => [name, whole[name]]))
+export function rowAnswer(row: StoredBar, fields: readonly Field[] | undefined): Partial<WholeRow> {
+  if (fields === undefined) return row
+  return Object.fromEntries(FIELDS.filter((name) => fields.includes(name)).map((name) => [name, row[name]]))
 }

@@ -1,6 +1,7 @@
-import { BAR_COLUMNS } from '@stockpile/db/export'
+import { BAR_COLUMNS } from '@stockpile/domain/bar'
+import type { StoredBar } from '@stockpile/domain/bar'
 import { listFinancialData, listFinancialDataAfter } from '@stockpile/db/financial-data'
-import type { FinancialDataQuery, FinancialDataRow, Position } from '@stockpile/db/financial-data-query'
+import type { FinancialDataQuery, Position } from '@stockpile/db/financial-data-query'
 import { readUnknown, readVersion } from '@stockpile/db/version'
 import { infoOfRange } from '../http/asked-symbols.js'
 import { decodeCursor, encodeCursor } from './cursor.js'
@@ -183,7 +184,7 @@ export function financialDataRoutes(
 }
 
 interface PageRead {
-  rows: FinancialDataRow[]
+  rows: StoredBar[]
   pagination: ListPagination
   /** Of the next page; null where there is none. */
   cursor: string | null
@@ -198,8 +199,7 @@ async function readPage(
   after: Position | null,
 ): Promise<PageRead> {
   const page = pageOf(query, STANDARD_LIMIT)
-  const cursorAfter = (row: FinancialDataRow | undefined) =>
-    row === undefined ? null : encodeCursor(row, asked)
+  const cursorAfter = (row: StoredBar | undefined) => (row === undefined ? null : encodeCursor(row, asked))
   if (after === null) {
     const { rows, count, version } = await listFinancialData(db, asked, page)
     const cursor = page.offset + rows.length < count ? cursorAfter(rows.at(-1)) : null
@@ -214,7 +214,7 @@ async function readPage(
 async function unknownSymbols(
   db: Dependencies['db'],
   { symbols = [] }: FinancialDataQuery,
-  rows: readonly FinancialDataRow[],
+  rows: readonly StoredBar[],
 ): Promise<string[]> {
   const found = new Set(rows.map((row) => row.symbol))
   const doubtful = symbols.filter((symbol) => !found.has(symbol))

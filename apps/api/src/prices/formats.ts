@@ -1,4 +1,5 @@
-import type { BarColumn, TextFormat } from '@stockpile/db/export'
+import type { TextFormat } from '@stockpile/db/export'
+import type { BarColumn } from '@stockpile/domain/bar'
 import { MEDIA_TYPES } from '../http/negotiation.js'
 
 /** As an answer states it. */

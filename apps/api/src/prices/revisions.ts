@@ -5,7 +5,7 @@ import type { Dependencies } from '../dependencies.js'
 import { readList } from '../http/list-answer.js'
 import { createListCursor } from '../http/list-cursor.js'
 import { LINK_HEADERS, pageAnswerOf, problems, symbolListInfoSchema } from '../http/envelope.js'
-import { barAnswer, barSchema } from './bar.js'
+import { barSchema, EXAMPLE_BARS } from './bar.js'
 import { dateSchema, isOrdered, UNORDERED } from '../http/dates.js'
 import { instantSchema } from '../http/instant.js'
 import { hasOneLimit, hasOnePlace, listParameters, PAGE_OR_CURSOR, TWO_LIMITS } from '../http/pagination.js'
@@ -28,13 +28,7 @@ const revisionSchema = z
   })
   .meta({ id: 'Revision' })
 
-const example = {
-  open_price: '242.1200',
-  high_price: '246.2618',
-  low_price: '240.1400',
-  close_price: '243.1400',
-  volume: '4228653',
-}
+const { symbol, date, ...values } = EXAMPLE_BARS[0]
 
 export function revisionRoutes(app: App, { db }: Dependencies): void {
   app.get(
@@ -64,10 +58,10 @@ export function revisionRoutes(app: App, { db }: Dependencies): void {
             examples: [
               {
                 id: 1,
-                symbol: 'IBM',
-                date: '2026-04-01',
-                old: example,
-                new: { ...example, close_price: '243.1500' },
+                symbol,
+                date,
+                old: values,
+                new: { ...values, close_price: '243.1500' },
                 revised_at: '2026-05-18T09:12:48.512Z',
               },
             ],
@@ -93,8 +87,8 @@ export function revisionRoutes(app: App, { db }: Dependencies): void {
         id: revision.id,
         symbol: revision.symbol,
         date: revision.date,
-        old: barAnswer(revision.old),
-        new: barAnswer(revision.new),
+        old: revision.old,
+        new: revision.new,
         revised_at: revision.revisedAt,
       }))
       return { data, pagination: list.pagination, info: await infoOfList(db, params.symbol, data) }

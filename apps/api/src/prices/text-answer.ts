@@ -1,10 +1,13 @@
 import type { Pool } from '@stockpile/db/connection'
 import { readExportChunk } from '@stockpile/db/export'
-import type { BarColumn, TextFormat } from '@stockpile/db/export'
+import type { TextFormat } from '@stockpile/db/export'
+import { BAR_COLUMNS } from '@stockpile/domain/bar'
+import type { BarColumn } from '@stockpile/domain/bar'
 import type { FinancialDataQuery } from '@stockpile/db/financial-data-query'
 import type { FastifyReply } from 'fastify'
 import { Readable } from 'node:stream'
 import * as z from 'zod'
+import { EXAMPLE_BARS } from './bar.js'
 import { clientAddressOf } from '../http/client-address.js'
 import type { Exports } from './exports.js'
 import { writeLines } from './export-lines.js'
@@ -69,10 +72,9 @@ function describeText(
     .header('content-disposition', dispositionOf(format, [what, query.startDate, query.endDate]))
 }
 
-const CSV_EXAMPLE =
-  'symbol,date,open_price,high_price,low_price,close_price,volume\r\nIBM,2026-04-01,242.1200,246.2618,240.1400,243.1400,4228653\r\n'
-const NDJSON_EXAMPLE =
-  '{"symbol":"IBM","date":"2026-04-01","open_price":"242.1200","high_price":"246.2618","low_price":"240.1400","close_price":"243.1400","volume":"4228653"}\n'
+const [EXAMPLE_BAR] = EXAMPLE_BARS
+const CSV_EXAMPLE = barsAsText('csv', BAR_COLUMNS, [EXAMPLE_BAR])
+const NDJSON_EXAMPLE = barsAsText('ndjson', BAR_COLUMNS, [EXAMPLE_BAR])
 
 /** For OpenAPI. */
 export const TEXT_HEADERS = {

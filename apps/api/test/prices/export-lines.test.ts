@@ -1,4 +1,4 @@
-import { BAR_COLUMNS } from '@stockpile/db/export'
+import { BAR_COLUMNS } from '@stockpile/domain/bar'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { writeLines } from '../../src/prices/export-lines.js'

@@ -1,4 +1,4 @@
-import { BAR_COLUMNS } from '@stockpile/db/export'
+import { BAR_COLUMNS } from '@stockpile/domain/bar'
 import { isSymbol, normaliseSymbol, SYMBOL_CHARACTERS } from '@stockpile/db/symbol'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'

@@ -1,18 +1,12 @@
-import type { Bar } from '@stockpile/domain/bar'
+import { BAR_FIELDS } from '@stockpile/domain/bar'
+import type { Bar, BarField } from '@stockpile/domain/bar'
 import { isCalendarDate } from '../exchanges/calendar.js'
 import { badPayload, nameOf, noData, readHead, refuseRefusal, SERIES_KEY } from './envelope.js'
 import { hasRepeatedKey, isRecord, membersOf } from '../text/json.js'
 import { asIs, type Redact } from '../text/redact.js'
 import { readRegularBody } from './regular-body.js'
 import { type CheckedRecord, settleRepeats } from './repeated-dates.js'
-import {
-  checkRecord,
-  FIELDS,
-  type Field,
-  type RawFields,
-  type RejectReason,
-  type SessionDates,
-} from './row-check.js'
+import { checkRecord, type RawFields, type RejectReason, type SessionDates } from './row-check.js'
 import { buildSeries, type DailySeries, type SeriesBuilder } from './series.js'
 import { storableJson, storableText } from '../text/storable.js'
 
@@ -35,7 +29,7 @@ export function parseDailyJson(
   return readRegularBody(text, expectedSymbol, now, redact) ?? readAnyBody(text, expectedSymbol, now, redact)
 }
 
-const FIELD_OF_NAME: ReadonlyMap<string, Field> = new Map(FIELDS.map((field) => [field, field]))
+const FIELD_OF_NAME: ReadonlyMap<string, BarField> = new Map(BAR_FIELDS.map((field) => [field, field]))
 
 function readAnyBody(text: string, symbol: string, now: Date, redact: Redact): DailySeries {
   const body = parseJson(text, symbol)
@@ -125,7 +119,7 @@ export function parseDailyCsv(
   }
   const lines = text.split(/\r?\n/)
   const columns = (lines[0] ?? '').split(',')
-  if (columns[0] !== 'timestamp' || FIELDS.some((field) => !columns.includes(field))) {
+  if (columns[0] !== 'timestamp' || BAR_FIELDS.some((field) => !columns.includes(field))) {
     throw badPayload(expectedSymbol, 'the body is no CSV of a daily series', text)
   }
   if (new Set(columns).size < columns.length) throw badPayload(expectedSymbol, 'a column comes twice', text)
@@ -141,7 +135,7 @@ function checkLine(columns: string[], line: string, sessions: SessionDates, reda
   const values = line.split(',')
   const date = values[0] ?? ''
   const fields: RawFields = {}
-  for (const field of FIELDS) fields[field] = values[columns.indexOf(field)]
+  for (const field of BAR_FIELDS) fields[field] = values[columns.indexOf(field)]
   const tooMany = values.length > columns.length
   return {
     date,

@@ -1,3 +1,4 @@
+import { BAR_VALUES } from '@stockpile/domain/bar'
 import { PRICE_SOURCE, VOLUME_SOURCE } from './decimal.js'
 import { readHead, refuseRefusal, SERIES_KEY } from './envelope.js'
 import { hasRepeatedKey, isRecord } from '../text/json.js'
@@ -14,8 +15,10 @@ const field = (name: string, value: string) => String.raw`"\d{1,2}\. ${name}"${C
 /** One record as Alpha Vantage writes it, up to the comma or the brace behind it. */
 const ROW = new RegExp(
   String.raw`${WS}"(\d{4}-\d\d-\d\d)"${COLON}\{${WS}` +
-    ['open', 'high', 'low', 'close'].map((name) => `${field(name, PRICE_SOURCE)},${WS}`).join('') +
-    String.raw`${field('volume', VOLUME_SOURCE)}\}${WS}([,}])`,
+    BAR_VALUES.map((value) => field(value.field, value.kind === 'price' ? PRICE_SOURCE : VOLUME_SOURCE)).join(
+      `,${WS}`,
+    ) +
+    String.raw`\}${WS}([,}])`,
   'y',
 )
 const END = new RegExp(String.raw`${WS}\}${WS}$`, 'y')
@@ -36,7 +39,8 @@ export function readRegularBody(text: string, symbol: string, now: Date, redact:
     const start = ROW.lastIndex
     const match = ROW.exec(text)
     if (match === null) return null
-    separator = match[7] ?? ''
+    separator = match.at(-1) ?? ''
+    // Written out, since this runs for every record: the values are in the order of BAR_VALUES.
     const row = {
       date: match[1] ?? '',
       open: match[2] ?? '',

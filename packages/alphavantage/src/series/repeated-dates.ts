@@ -1,5 +1,6 @@
 import { isCalendarDate } from '../exchanges/calendar.js'
 import { shortest } from './decimal.js'
+import { BAR_FIELDS } from '@stockpile/domain/bar'
 import type { Bar } from '@stockpile/domain/bar'
 import type { RejectReason } from './row-check.js'
 
@@ -38,6 +39,5 @@ export function settleRepeats(records: readonly CheckedRecord[]): CheckedRecord[
 /** What would be stored, by its value: adjusted series may differ in what is not. Of what is no row, all of it. */
 function valuesOf({ checked, raw }: CheckedRecord): string {
   if (!('close' in checked)) return JSON.stringify(raw())
-  const { open, high, low, close, volume } = checked
-  return [open, high, low, close, volume].map(shortest).join()
+  return BAR_FIELDS.map((field) => shortest(checked[field])).join()
 }

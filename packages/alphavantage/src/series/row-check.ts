@@ -1,4 +1,5 @@
-import type { Bar, RejectedRow } from '@stockpile/domain/bar'
+import { BAR_VALUES, byBarField } from '@stockpile/domain/bar'
+import type { Bar, BarField, BarValue, RejectedRow } from '@stockpile/domain/bar'
 import { isCalendarDate, isWeekend } from '../exchanges/calendar.js'
 import { compareDecimals, isZero, PRICE_SOURCE, VOLUME_SOURCE } from './decimal.js'
 
@@ -13,7 +14,7 @@ export type RejectReason =
   | 'future_date'
   | 'weekend_date'
   | 'not_a_record'
-  | `missing_${Field}`
+  | `missing_${BarField}`
   | 'repeated_field'
   | 'repeated_date'
   | 'conflicting_date'
@@ -39,11 +40,9 @@ export interface SessionDates {
 }
 
 /** The fields of a row by name; what is missing is undefined. Unknown, because they come from a body. */
-export type RawFields = Partial<Record<Field, unknown>>
+export type RawFields = Partial<Record<BarField, unknown>>
 
-export const FIELDS = ['open', 'high', 'low', 'close', 'volume'] as const
-export type Field = (typeof FIELDS)[number]
-
+const NO_VALUES = byBarField(() => '')
 const PRICE = new RegExp(`^${PRICE_SOURCE}$`)
 const VOLUME = new RegExp(`^${VOLUME_SOURCE}$`)
 const DECIMAL = /^(?:0|[1-9]\d*)(?:\.\d+)?$/
@@ -55,15 +54,15 @@ const NEGATIVE = /^-\d+(?:\.\d+)?$/
  */
 export function checkRecord(date: string, fields: RawFields, sessions: SessionDates): Bar | RejectReason[] {
   const reasons = new Set<RejectReason>()
-  const row = { date, open: '', high: '', low: '', close: '', volume: '' }
-  for (const field of FIELDS) {
+  const row = { date, ...NO_VALUES }
+  for (const { field, kind } of BAR_VALUES) {
     const value = fields[field]
     if (value === undefined || value === null || value === '') reasons.add(`missing_${field}`)
     // A JSON number has gone through a float: what the provider wrote is lost.
     else if (typeof value !== 'string') reasons.add('not_text')
     else {
       row[field] = value
-      const reason = reasonAgainst(value, field === 'volume' ? 'volume' : 'price')
+      const reason = reasonAgainst(value, kind)
       if (reason !== null) reasons.add(reason)
     }
   }
@@ -101,7 +100,7 @@ function checkDate(date: string, { newest, onWeekends }: SessionDates): RejectRe
   return onWeekends || !isWeekend(date) ? [] : ['weekend_date']
 }
 
-function reasonAgainst(value: string, kind: 'price' | 'volume'): RejectReason | null {
+function reasonAgainst(value: string, kind: BarValue['kind']): RejectReason | null {
   if ((kind === 'price' ? PRICE : VOLUME).test(value)) return null
   if (NEGATIVE.test(value)) return 'negative'
   return DECIMAL.test(value) ? `${kind}_out_of_range` : 'not_a_number'

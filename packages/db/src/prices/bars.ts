@@ -1,3 +1,4 @@
+import { byBarField } from '@stockpile/domain/bar'
 import type { Bar } from '@stockpile/domain/bar'
 
 /** The bars of one symbol, ready to be written: each column an array literal of PostgreSQL. */
@@ -7,8 +8,8 @@ export interface PackedBars {
 }
 
 /**
- * Packs bars for the upsert. Whoever packs soon after parsing holds six strings while it waits for the database
- * instead of seven objects a row: a third of the worker's memory, and most of its garbage collection.
+ * Packs bars for the upsert. A worker that packs soon after parsing holds six strings while it waits for the database,
+ * instead of seven objects a row: a third of its memory, and most of its garbage collection.
  *
  * The literals need no quoting: the client lets only digits, dots and dashes through, and PostgreSQL's casts refuse the rest.
  */
@@ -16,13 +17,6 @@ export function packBars(bars: readonly Bar[]): PackedBars {
   const column = (field: keyof Bar) => `{${bars.map((bar) => bar[field]).join(',')}}`
   return {
     count: bars.length,
-    columns: {
-      date: column('date'),
-      open: column('open'),
-      high: column('high'),
-      low: column('low'),
-      close: column('close'),
-      volume: column('volume'),
-    },
+    columns: { date: column('date'), ...byBarField(({ field }) => column(field)) },
   }
 }

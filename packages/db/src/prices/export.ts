@@ -1,3 +1,4 @@
+import type { BarColumn } from '@stockpile/domain/bar'
 import { sql } from 'drizzle-orm'
 import type { SQL } from 'drizzle-orm'
 import type { Pool } from '../database/connection.js'
@@ -5,17 +6,6 @@ import type { FinancialDataQuery, Position } from './financial-data-query.js'
 import { rowsAfter, valuesAfter } from './rows-after.js'
 import { compile, runRaw } from '../database/statement.js'
 
-/** In the order in which answers have them. */
-export const BAR_COLUMNS = [
-  'symbol',
-  'date',
-  'open_price',
-  'high_price',
-  'low_price',
-  'close_price',
-  'volume',
-] as const
-export type BarColumn = (typeof BAR_COLUMNS)[number]
 export type TextFormat = 'csv' | 'ndjson'
 
 export interface ExportChunk {

@@ -1,3 +1,4 @@
+import { BAR_COLUMNS, BAR_VALUES } from '@stockpile/domain/bar'
 import { sql } from 'drizzle-orm'
 import type { SQL } from 'drizzle-orm'
 
@@ -28,18 +29,11 @@ export interface Position {
   date: string
 }
 
-export interface FinancialDataRow {
-  symbol: string
-  date: string
-  /** Prices are decimal strings, as the provider wrote them: not adjusted for splits, decimals kept. */
-  openPrice: string
-  highPrice: string
-  lowPrice: string
-  closePrice: string
-  volume: string
-}
-
-export const COLUMNS = sql.raw('symbol, date, open_price, high_price, low_price, close_price, volume')
+export const COLUMNS = sql.raw(BAR_COLUMNS.join(', '))
+/** The values of `stored` before the change that `later` recorded; without one the values that are stored. */
+const VALUES_THEN = sql.raw(
+  BAR_VALUES.map(({ column }) => `coalesce(later.old_${column}, stored.${column}) AS ${column}`).join(', '),
+)
 export const ASCENDING = sql.raw('ASC')
 export const DESCENDING = sql.raw('DESC')
 
@@ -93,12 +87,7 @@ export function rowsOf(
   const page = sql`ORDER BY stored.date ${part.direction} LIMIT ${part.limit} OFFSET ${part.offset ?? sql`0`}`
   if (asOf === undefined) return sql`SELECT ${COLUMNS} FROM financial_data AS stored WHERE ${where} ${page}`
   return sql`
-    SELECT stored.symbol, stored.date,
-           coalesce(later.old_open_price, stored.open_price) AS open_price,
-           coalesce(later.old_high_price, stored.high_price) AS high_price,
-           coalesce(later.old_low_price, stored.low_price) AS low_price,
-           coalesce(later.old_close_price, stored.close_price) AS close_price,
-           coalesce(later.old_volume, stored.volume) AS volume
+    SELECT stored.symbol, stored.date, ${VALUES_THEN}
       FROM financial_data AS stored
       LEFT JOIN LATERAL (
         SELECT * FROM price_revisions AS revision

@@ -1,12 +1,13 @@
+import { BAR_VALUES } from '@stockpile/domain/bar'
+import type { BarValueColumn } from '@stockpile/domain/bar'
 import { sql } from 'drizzle-orm'
 import type { Database } from '../database/connection.js'
-import type { FinancialDataRow } from './financial-data-query.js'
 import { isoInstant } from '../database/instant.js'
 import { boundsOf, countRows } from '../database/list-part.js'
 import type { Counted, ListPart } from '../database/list-part.js'
 import { allOf } from '../database/statement.js'
 
-type Values = Omit<FinancialDataRow, 'symbol' | 'date'>
+type Values = Record<BarValueColumn, string>
 
 export interface Revision {
   id: number
@@ -34,12 +35,16 @@ export async function listRevisions(
   const behind = part.after !== undefined && sql`id < ${part.after.id}::bigint`
   const revisions = await db.execute<Record<string, unknown> & Revision>(sql`
     SELECT id::float8 AS id, symbol, date::text AS date,
-           jsonb_build_object('openPrice', old_open_price::text, 'highPrice', old_high_price::text, 'lowPrice', old_low_price::text,
-             'closePrice', old_close_price::text, 'volume', old_volume::text) AS old,
-           jsonb_build_object('openPrice', new_open_price::text, 'highPrice', new_high_price::text, 'lowPrice', new_low_price::text,
-             'closePrice', new_close_price::text, 'volume', new_volume::text) AS new,
+           ${valuesOf('old')} AS old, ${valuesOf('new')} AS new,
            ${isoInstant(sql`revised_at`)} AS "revisedAt"
       FROM price_revisions WHERE ${allOf([where, behind])}
      ORDER BY price_revisions.id DESC ${boundsOf(part)}`)
   return { revisions: [...revisions], ...counted }
+}
+
+/** SQL: the values before or after the change, by their columns. json, not jsonb, which would change their order. */
+function valuesOf(side: 'old' | 'new') {
+  return sql.raw(
+    `json_build_object(${BAR_VALUES.map(({ column }) => `'${column}', ${side}_${column}::text`).join(', ')})`,
+  )
 }

@@ -1,3 +1,5 @@
+import { BAR_VALUES } from '@stockpile/domain/bar'
+import type { BarValueColumn } from '@stockpile/domain/bar'
 import { sql } from 'drizzle-orm'
 import type { SQL } from 'drizzle-orm'
 import type { PackedBars } from './bars.js'
@@ -43,39 +45,35 @@ async function upsert(
   const [written] = await tx.execute<{ inserted: number; updated: number }>(sql`
     WITH written AS (
       ${insertOf(symbol, bars)} ${updateWhatChanged}
-      RETURNING new.symbol, new.date,
-        old.open_price AS old_open, old.high_price AS old_high, old.low_price AS old_low, old.close_price AS old_close, old.volume AS old_volume,
-        new.open_price AS new_open, new.high_price AS new_high, new.low_price AS new_low, new.close_price AS new_close, new.volume AS new_volume
+      RETURNING new.symbol, new.date, old.symbol IS NOT NULL AS is_revision, ${OLD_AND_NEW}
     ), revised AS (
-      INSERT INTO price_revisions (symbol, date,
-        old_open_price, old_high_price, old_low_price, old_close_price, old_volume,
-        new_open_price, new_high_price, new_low_price, new_close_price, new_volume)
-      SELECT * FROM written WHERE old_open IS NOT NULL
+      INSERT INTO price_revisions (symbol, date, ${REVISED_COLUMNS})
+      SELECT symbol, date, ${REVISED_COLUMNS} FROM written WHERE is_revision
     )
-    SELECT count(*) FILTER (WHERE old_open IS NULL)::int AS inserted, count(old_open)::int AS updated FROM written`)
+    SELECT count(*) FILTER (WHERE NOT is_revision)::int AS inserted, count(*) FILTER (WHERE is_revision)::int AS updated
+      FROM written`)
   return written ?? { inserted: 0, updated: 0 }
 }
 
+/** SQL: a text for each value's column, with commas between. */
+const columns = (textOf: (column: BarValueColumn) => string) =>
+  sql.raw(BAR_VALUES.map(({ column }) => textOf(column)).join(', '))
+
+const VALUE_COLUMNS = columns((column) => column)
+const OLD_AND_NEW = sql`${columns((column) => `old.${column} AS old_${column}`)}, ${columns((column) => `new.${column} AS new_${column}`)}`
+const REVISED_COLUMNS = sql`${columns((column) => `old_${column}`)}, ${columns((column) => `new_${column}`)}`
+
 /** unnest() in the select list streams the rows; in FROM each column would be kept and read again. */
-function insertOf(symbol: string, { columns }: PackedBars): SQL {
+function insertOf(symbol: string, bars: PackedBars): SQL {
+  const values = BAR_VALUES.map(({ field }) => sql`unnest(${bars.columns[field]}::text::numeric[])`)
   return sql`
-    INSERT INTO financial_data AS stored (symbol, date, open_price, high_price, low_price, close_price, volume)
-    SELECT ${symbol}::text,
-           unnest(${columns.date}::text::date[]),
-           unnest(${columns.open}::text::numeric[]),
-           unnest(${columns.high}::text::numeric[]),
-           unnest(${columns.low}::text::numeric[]),
-           unnest(${columns.close}::text::numeric[]),
-           unnest(${columns.volume}::text::numeric[])`
+    INSERT INTO financial_data AS stored (symbol, date, ${VALUE_COLUMNS})
+    SELECT ${symbol}::text, unnest(${bars.columns.date}::text::date[]), ${sql.join(values, sql`, `)}`
 }
 
 const updateWhatChanged = sql`
-  ON CONFLICT (symbol, date) DO UPDATE SET
-    open_price = excluded.open_price, high_price = excluded.high_price, low_price = excluded.low_price,
-    close_price = excluded.close_price, volume = excluded.volume
-  WHERE (stored.open_price, stored.high_price, stored.low_price, stored.close_price, stored.volume)
-    IS DISTINCT FROM
-    (excluded.open_price, excluded.high_price, excluded.low_price, excluded.close_price, excluded.volume)`
+  ON CONFLICT (symbol, date) DO UPDATE SET ${columns((column) => `${column} = excluded.${column}`)}
+  WHERE (${columns((column) => `stored.${column}`)}) IS DISTINCT FROM (${columns((column) => `excluded.${column}`)})`
 
 /** @returns how many rows the symbol has; nobody else changes that before this transaction ends */
 async function lockSymbol(tx: Transaction, symbol: string): Promise<number> {

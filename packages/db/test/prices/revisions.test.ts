@@ -28,7 +28,7 @@ describe('a restatement', () => {
     const { revisions, count } = await listRevisions(connection.db, { symbol: 'IBM' }, page)
     expect(count).toBe(1)
     expect(revisions).toMatchObject([
-      { symbol: 'IBM', date: '2024-01-02', old: { closePrice: '11.0000' }, new: { closePrice: '11.5000' } },
+      { symbol: 'IBM', date: '2024-01-02', old: { close_price: '11.0000' }, new: { close_price: '11.5000' } },
     ])
     await expect(
       connection.db.transaction(async (tx) => {

@@ -29,7 +29,7 @@ describe('upserting the bars of a symbol', () => {
     const changed = [bar('2024-01-02', { close: '11.5000' }), bar('2024-01-03'), bar('2024-01-04')]
     expect(await store('IBM', changed)).toEqual({ inserted: 1, updated: 1, unchanged: 1 })
     const { rows } = await listFinancialData(connection.db, {}, { limit: 10, offset: 0 })
-    expect(rows.map((row) => row.closePrice)).toEqual(['11.5000', '11.0000', '11.0000'])
+    expect(rows.map((row) => row.close_price)).toEqual(['11.5000', '11.0000', '11.0000'])
   })
 
   test('does not touch a row that did not change', async () => {
@@ -182,10 +182,10 @@ describe('upserting the bars of a symbol', () => {
           {
             symbol: 'IBM',
             date: '2024-01-02',
-            openPrice: value,
-            highPrice: value,
-            lowPrice: value,
-            closePrice: value,
+            open_price: value,
+            high_price: value,
+            low_price: value,
+            close_price: value,
             volume: shares,
           },
         ])
