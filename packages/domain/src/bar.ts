@@ -41,17 +41,35 @@ export interface StoredBar extends Record<BarValueColumn, string> {
 
 /** @returns an entry for each value of a bar, by the provider's name */
 export function byBarField<Entry>(entryOf: (value: BarValue) => Entry): Record<BarField, Entry> {
-  return recordOf(BAR_VALUES.map((value) => [value.field, entryOf(value)]))
+  return recordOf(
+    BAR_FIELDS,
+    BAR_VALUES.map((value) => entryOf(value)),
+  )
 }
 
 /** @returns an entry for each value of a bar, by the column's name */
 export function byBarColumn<Entry>(entryOf: (value: BarValue) => Entry): Record<BarValueColumn, Entry> {
-  return recordOf(BAR_VALUES.map((value) => [value.column, entryOf(value)]))
+  return recordOf(
+    BAR_VALUES.map(({ column }) => column),
+    BAR_VALUES.map((value) => entryOf(value)),
+  )
 }
 
-function recordOf<Name extends string, Entry>(entries: [Name, Entry][]): Record<Name, Entry> {
-  // TypeScript's own type of `fromEntries` forgets the names.
-  return Object.fromEntries(entries) as Record<Name, Entry>
+function recordOf<Name extends string, Entry>(
+  names: readonly Name[],
+  entries: readonly Entry[],
+): Record<Name, Entry> {
+  const record = Object.fromEntries(names.map((name, index) => [name, entries[index]]))
+  if (!hasEach<Name, Entry>(record, names)) throw new Error('a record without each of its names')
+  return record
+}
+
+/** `Object.fromEntries` forgets the names in its type. */
+function hasEach<Name extends string, Entry>(
+  record: Record<string, Entry | undefined>,
+  names: readonly Name[],
+): record is Record<Name, Entry> {
+  return names.every((name) => name in record)
 }
 
 /** A record of the provider that is no sound bar. */
