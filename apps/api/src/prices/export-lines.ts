@@ -9,6 +9,9 @@ const NAMELESS_BYTES = 12 * 1024
 const MAX_LINE_BYTES = 1024
 const COMMA = 0x2c
 const LINE_FEED = 0x0a
+const QUOTE = 0x22
+const NULL = Buffer.from('null')
+const END = Buffer.from('}\n')
 
 /** The lines of `readExportChunk` as they are answered, in pieces: between two of them others have their turn. */
 export function writeLines(
@@ -22,44 +25,50 @@ function* slices(lines: Buffer): Generator<Buffer> {
   for (let from = 0; from < lines.length; from += PIECE_BYTES) yield lines.subarray(from, from + PIECE_BYTES)
 }
 
-/** NDJSON of lines of values: in one pass over the bytes, half the time of splitting and joining texts. */
+/**
+ * NDJSON of lines of values, of which an empty one is null: one pass over the bytes takes half the time of splitting and
+ * joining texts.
+ */
 function* namedLines(lines: Buffer, columns: readonly BarColumn[]): Generator<string> {
-  const before = columns.map((column, index) => Buffer.from(`${index === 0 ? '{' : '",'}"${column}":"`))
-  const after = Buffer.from('"}\n')
-  const namesBytes = before.reduce((sum, name) => sum + name.length, after.length)
-  // A value has a byte of its own and one that ends it.
+  const names = columns.map((column, index) => Buffer.from(`${index === 0 ? '{' : ','}"${column}":`))
+  const namesBytes = names.reduce((sum, name) => sum + name.length, END.length)
+  // An empty value has one byte, which ends it, and becomes its name and null.
   const room = Buffer.allocUnsafe(
-    (NAMELESS_BYTES + MAX_LINE_BYTES) * Math.ceil(1 + namesBytes / columns.length / 2),
+    (NAMELESS_BYTES + MAX_LINE_BYTES) * Math.ceil(namesBytes / columns.length + NULL.length),
   )
   for (let from = 0, to = 0; from < lines.length; from = to) {
     to = lines.indexOf(LINE_FEED, Math.min(from + NAMELESS_BYTES, lines.length - 1)) + 1
     if (to === 0) throw new Error('writeLines: a line without its end')
-    const written = nameValues(lines.subarray(from, to), room, { before, after })
+    const written = nameValues(lines.subarray(from, to), room, names)
     // A copy: the room is used again before the piece is out.
     yield room.toString('latin1', 0, written)
   }
 }
 
 /** @returns how many bytes of `room` were written */
-function nameValues(
-  lines: Buffer,
-  room: Buffer,
-  { before, after }: { before: readonly Buffer[]; after: Buffer },
-): number {
+function nameValues(lines: Buffer, room: Buffer, names: readonly Buffer[]): number {
   let at = 0
   let column = 0
+  let isInValue = false
   // With indices: iterators would take several times as long.
   const write = (bytes: Buffer) => {
     for (let index = 0; index < bytes.length; index += 1) room[at++] = bytes[index] ?? 0
   }
   for (let index = 0; index < lines.length; index += 1) {
     const byte = lines[index] ?? 0
-    const name = column === 0 || byte === COMMA ? before[column++] : undefined
-    if (name !== undefined) write(name)
+    if (!isInValue) {
+      const name = names[column++]
+      if (name !== undefined) write(name)
+    }
+    const isEnd = byte === COMMA || byte === LINE_FEED
+    if (isEnd && !isInValue) write(NULL)
+    else if (isEnd || !isInValue) room[at++] = QUOTE
+    if (!isEnd) room[at++] = byte
+    isInValue = !isEnd
     if (byte === LINE_FEED) {
-      write(after)
+      write(END)
       column = 0
-    } else if (byte !== COMMA) room[at++] = byte
+    }
   }
   return at
 }

@@ -3,7 +3,8 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { writeLines } from '../../src/prices/export-lines.js'
 
-const values = fc.stringMatching(/^[A-Z0-9.^&()=+*$#@!_~: /-]{1,32}$/)
+const text = fc.stringMatching(/^[A-Z0-9.^&()=+*$#@!_~: /-]{1,32}$/)
+const values = fc.option(text, { freq: 9 })
 const columns = fc.subarray([...BAR_COLUMNS], { minLength: 1 })
 const rows = columns.chain((names) =>
   fc.tuple(
@@ -15,10 +16,12 @@ const rows = columns.chain((names) =>
   ),
 )
 
-test('lines of values become an object each, whatever the columns, in pieces that a slow reader can take', () => {
+test('lines of values become an object each, an empty value null, whatever the columns, in pieces that a slow reader can take', () => {
   fc.assert(
     fc.property(rows, ([names, table]) => {
-      const lines = Buffer.from(table.map((cells) => `${cells.join(',')}\n`).join(''))
+      const lines = Buffer.from(
+        table.map((cells) => `${cells.map((cell) => cell ?? '').join(',')}\n`).join(''),
+      )
       const pieces = [...writeLines(lines, { format: 'ndjson', columns: names })]
       const expected = table.map((cells) =>
         JSON.stringify(Object.fromEntries(names.map((name, index) => [name, cells[index]]))),

@@ -1,9 +1,10 @@
 import type { BarColumn } from '@stockpile/domain/bar'
-import { sql } from 'drizzle-orm'
+import { getTableColumns, sql } from 'drizzle-orm'
 import type { SQL } from 'drizzle-orm'
 import type { Pool } from '../database/connection.js'
 import type { FinancialDataQuery, Position } from './financial-data-query.js'
 import { rowsAfter, valuesAfter } from './rows-after.js'
+import { financialData } from './schema.js'
 import { compile, runRaw } from '../database/statement.js'
 
 export type TextFormat = 'csv' | 'ndjson'
@@ -16,10 +17,10 @@ export interface ExportChunk {
 }
 
 /**
- * The next rows of a query as lines that PostgreSQL wrote, values with commas between. Each chunk is a snapshot of its own.
- * For CSV they are what is answered. For NDJSON they still lack the names, which take less time where they are answered:
- * to write them between its values takes PostgreSQL as long as all else.
- * @param after the last row that was had; null: from the start
+ * Reads the next rows of a query as lines that PostgreSQL wrote: values with commas between, nothing for a null. Each chunk
+ * is a snapshot of its own. Lines of CSV are answered as they are. Lines of NDJSON still lack the names, which the API writes
+ * (see `writeLines`): PostgreSQL would take as long to write names between the values as for all else.
+ * @param after the last row that was read before; null: from the start
  * @param limit of rows
  */
 export async function readExportChunk(
@@ -30,7 +31,7 @@ export async function readExportChunk(
   limit: number,
 ): Promise<ExportChunk> {
   const hasPlace = columns.includes('symbol') && columns.includes('date')
-  // The rows come in order, and aggregates take them so: the last of each column is of the last row.
+  // Aggregates take the rows in their order: the last value of each column is of the last row.
   const lastOf = (column: string) => (hasPlace ? sql`NULL` : sql.raw(`(array_agg(${column}))[count(*)::int]`))
   const end = sql.raw(format === 'csv' ? `E'\\r\\n'` : `E'\\n'`)
   const statement = compile(
@@ -45,24 +46,30 @@ export async function readExportChunk(
   return { text, last: placeOfLastLine(text) }
 }
 
+/** The columns of a bar that may be null. */
+const NULLABLE: ReadonlySet<string> = new Set(
+  Object.values(getTableColumns(financialData)).flatMap(({ name, notNull }) => (notNull ? [] : [name])),
+)
+
 /**
- * No symbol has a character that CSV or JSON would have to quote (see symbol.ts), and nothing else is text. One that a
- * spreadsheet would take for a formula begins with an apostrophe in CSV, which no symbol does by itself.
+ * SQL: a row's line. No symbol has a character that CSV or JSON would have to quote (see symbol.ts), and no other column is
+ * text. In CSV a symbol that a spreadsheet would take for a formula begins with an apostrophe, which no symbol does by itself.
+ * @param nullable the columns that may be null, of which the line has an empty cell: concat_ws leaves a null out
  */
-function lineOf(columns: readonly BarColumn[], format: TextFormat): SQL {
-  const cells = columns.map((column) =>
-    column === 'symbol' && format === 'csv'
-      ? `CASE WHEN ascii(symbol) IN (43, 45, 61, 64) THEN '''' || symbol ELSE symbol END`
-      : column,
-  )
-  // Two thirds of the time that `||` between them takes.
+export function lineOf(columns: readonly BarColumn[], format: TextFormat, nullable = NULLABLE): SQL {
+  const cells = columns.map((column) => {
+    if (column === 'symbol' && format === 'csv')
+      return `CASE WHEN ascii(symbol) IN (43, 45, 61, 64) THEN '''' || symbol ELSE symbol END`
+    return nullable.has(column) ? `coalesce(${column}::text, '')` : column
+  })
+  // Two thirds of the time that `||` between the cells takes, and three quarters of `concat` or of `coalesce` in each cell.
   return sql.raw(`concat_ws(',', ${cells.join(', ')})`)
 }
 
-/** Read here: for PostgreSQL to keep each row's, to give the last, would take a quarter of the statement's time. */
+/** Found in the text: to keep every row's symbol and day for the last would cost PostgreSQL a quarter of the statement's time. */
 function placeOfLastLine(text: Buffer): Position {
   const line = text.toString('latin1', text.lastIndexOf('\n', text.length - 2) + 1)
-  // They are its first columns.
+  // The line begins with symbol and date.
   const [, symbol, date] = /^'?([^,]+),([^,\r\n]+)/.exec(line) ?? []
   if (symbol === undefined || date === undefined) throw new Error('readExportChunk: a line without its place')
   return { symbol, date }
