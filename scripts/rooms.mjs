@@ -1,5 +1,5 @@
-// Checks that the folders of each workspace import downwards only: no circle among the folders and loose files of a `src`,
-// types included. With --list it prints every arrow. CONTRIBUTING.md says why.
+// Checks that the folders of each workspace import downwards only: no circle among the folders and loose files of a `src`, of
+// test/faults and of bench, types included. With --list it prints every arrow. CONTRIBUTING.md says why.
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, normalize, relative } from 'node:path'
 
@@ -11,11 +11,11 @@ function roomOf(source, file) {
   return rest.length === 0 ? first : `${first}/`
 }
 
-/** Which room imports which, with one pair of files that shows it: `{ 'item/': { 'quota/': 'item/fetch.ts → quota/quota.ts' } }`. */
+/** Maps each room to the rooms that it imports, with one pair of files as proof: `{ 'item/': { 'quota/': 'item/fetch.ts → quota/quota.ts' } }`. */
 function arrowsOf(source) {
   const arrows = {}
   for (const name of readdirSync(source, { recursive: true, encoding: 'utf8' })) {
-    if (!name.endsWith('.ts')) continue
+    if (!name.endsWith('.ts') || name.startsWith('node_modules/')) continue
     const file = join(source, name)
     const from = roomOf(source, file)
     arrows[from] ??= {}
@@ -28,7 +28,7 @@ function arrowsOf(source) {
   return arrows
 }
 
-/** The rooms of a circle, the first one again at its end; undefined where there is none. */
+/** The rooms of one circle, which ends with its first room; undefined where there is no circle. */
 function circleIn(arrows) {
   const done = new Set()
   const visit = (room, path) => {
@@ -48,23 +48,22 @@ function circleIn(arrows) {
   return undefined
 }
 
-for (const group of ['apps', 'packages']) {
-  for (const workspace of readdirSync(group)) {
-    const source = `${group}/${workspace}/src`
-    if (!existsSync(source)) continue
-    const arrows = arrowsOf(source)
-    const list = Object.entries(arrows).flatMap(([from, to]) =>
-      Object.keys(to).map((one) => `${from} → ${one}`),
+const workspaces = ['apps', 'packages'].flatMap((group) =>
+  readdirSync(group).map((workspace) => `${group}/${workspace}/src`),
+)
+for (const source of [...workspaces.filter((path) => existsSync(path)), 'test/faults', 'bench']) {
+  const arrows = arrowsOf(source)
+  const list = Object.entries(arrows).flatMap(([from, to]) =>
+    Object.keys(to).map((one) => `${from} → ${one}`),
+  )
+  if (process.argv.includes('--list'))
+    console.log(
+      `${source}: ${Object.keys(arrows).length} rooms, ${list.length} arrows\n  ${list.join('\n  ')}`,
     )
-    if (process.argv.includes('--list'))
-      console.log(
-        `${source}: ${Object.keys(arrows).length} rooms, ${list.length} arrows\n  ${list.join('\n  ')}`,
-      )
-    const circle = circleIn(arrows)
-    if (circle === undefined) continue
-    process.exitCode = 1
-    console.error(`${source}: ${circle.join(' → ')} is a circle:`)
-    for (const [index, room] of circle.slice(0, -1).entries())
-      console.error(`  ${arrows[room][circle[index + 1]]}`)
-  }
+  const circle = circleIn(arrows)
+  if (circle === undefined) continue
+  process.exitCode = 1
+  console.error(`${source}: ${circle.join(' → ')} is a circle:`)
+  for (const [index, room] of circle.slice(0, -1).entries())
+    console.error(`  ${arrows[room][circle[index + 1]]}`)
 }

@@ -5,7 +5,7 @@ import type { Result } from './matrix/run-scenario.js'
 import { startServers } from './environment/servers.js'
 import { HEADER, lineOf } from './matrix/table.js'
 
-/** `pnpm faults`: injects each fault of the matrix into real processes and says whether the system survived it. */
+// `pnpm faults` injects each fault of the matrix into real processes and says whether the system survived it.
 const plan = parsePlan(process.argv.slice(2))
 if ('usage' in plan) {
   console.error(plan.usage)
@@ -21,7 +21,11 @@ if ('usage' in plan) {
     const left = [...plan.runs]
     const work = async () => {
       for (let next = left.shift(); next !== undefined && !interrupted.signal.aborted; next = left.shift()) {
-        const result = await runScenario(servers, next.scenario, { ...next, keep: plan.keep })
+        const result = await runScenario(servers, next.scenario, {
+          ...next,
+          keep: plan.keep,
+          failSkipped: process.env['CI'] === 'true',
+        })
         results.push(result)
         console.log(lineOf(result))
       }

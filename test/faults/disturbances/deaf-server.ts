@@ -4,7 +4,7 @@ import { connect } from 'node:net'
 import type { Socket } from 'node:net'
 import { createInterface } from 'node:readline'
 
-/** Takes no connection: who connects waits for an answer of the kernel until he gives up. */
+/** A server that takes no connection: a client waits for the kernel's answer until it gives up. */
 export interface DeafServer {
   url: string
   close: () => Promise<void>
@@ -15,7 +15,7 @@ const SCRIPT = `
 const server = require('node:net').createServer()
 server.listen({ port: 0, host: '127.0.0.1', backlog: ${BACKLOG} }, () => console.log(server.address().port))`
 
-/** A server that listens and is then stopped, with its queue of connections full. Linux drops what comes then. */
+/** Starts a process that listens, freezes it, and fills its queue of connections; Linux drops further ones. */
 export async function startDeafServer(): Promise<DeafServer> {
   const child = spawn(process.execPath, ['-e', SCRIPT], { stdio: ['ignore', 'pipe', 'inherit'] })
   const exited = once(child, 'exit')

@@ -3,20 +3,21 @@ import type { Rule } from '@stockpile/alphavantage/simulator'
 import { limitConnections } from '../environment/postgres-server.js'
 import type { Environment } from '../environment/environment.js'
 
-/** A fault with its end: what it broke is whole again when it resolves. */
+/** A fault that begins and ends by itself, for the soak. */
 export interface Disturbance {
   name: string
-  /** Nothing to a queue in PostgreSQL. */
+  /** Whether the fault is one of Redis, and means nothing to a queue in PostgreSQL. */
   redisOnly?: boolean
-  work: (environment: Environment) => Promise<void>
+  /** Breaks something, waits, and makes it whole again before it resolves. */
+  disturb: (environment: Environment) => Promise<void>
 }
 
 function seconds({ random }: Environment, least: number, most: number): Promise<void> {
   return sleep(random.between(least * 1_000, most * 1_000))
 }
 
-/** Does it as soon as it can be done: PostgreSQL or Redis itself may be down. */
-function inTime({ until }: Environment, what: string, work: () => Promise<unknown>): Promise<void> {
+/** Repeats `work` until it succeeds, since PostgreSQL or Redis may be down by another disturbance. */
+function asSoonAsPossible({ until }: Environment, what: string, work: () => Promise<unknown>): Promise<void> {
   return until(what, () =>
     work().then(
       () => true,
@@ -28,7 +29,7 @@ function inTime({ until }: Environment, what: string, work: () => Promise<unknow
 function answering(name: string, answerOf: (environment: Environment) => Rule['answer']): Disturbance {
   return {
     name: `the upstream ${name}`,
-    async work(environment) {
+    async disturb(environment) {
       const { random, simulator } = environment
       const nth = random.between(1, 5)
       simulator.rule({ nth, times: random.between(1, 3), answer: answerOf(environment) })
@@ -36,11 +37,11 @@ function answering(name: string, answerOf: (environment: Environment) => Rule['a
   }
 }
 
-/** Scenarios 1 to 19, 45 and 54 of the matrix, as far as they can be survived without a person. */
+/** The faults of scenarios 1 to 19, 45 and 54, as far as a system survives them without a person. */
 export const DISTURBANCES: readonly Disturbance[] = [
   {
     name: 'a worker is killed',
-    async work(environment) {
+    async disturb(environment) {
       const { programs, random } = environment
       const { workers } = programs
       if (workers.length > 0) await programs.kill(random.pick(workers))
@@ -50,7 +51,7 @@ export const DISTURBANCES: readonly Disturbance[] = [
   },
   {
     name: 'a worker is frozen past its lock',
-    async work(environment) {
+    async disturb(environment) {
       const { programs, random } = environment
       if (programs.workers.length === 0) return
       const worker = random.pick(programs.workers)
@@ -61,11 +62,11 @@ export const DISTURBANCES: readonly Disturbance[] = [
   },
   {
     name: 'a worker is stopped',
-    async work({ programs, random }) {
+    async disturb({ programs, random }) {
       if (programs.workers.length === 0) return
       const worker = random.pick(programs.workers)
       const stopped = programs.stop(worker)
-      // It may be the one that another disturbance has just frozen.
+      // Another disturbance may have frozen this worker just now.
       worker.child.kill('SIGCONT')
       const code = await stopped
       await programs.startWorker()
@@ -74,7 +75,7 @@ export const DISTURBANCES: readonly Disturbance[] = [
   },
   {
     name: 'the API is killed',
-    async work(environment) {
+    async disturb(environment) {
       const { programs } = environment
       if (programs.api !== undefined) await programs.kill(programs.api)
       await seconds(environment, 0, 2)
@@ -84,7 +85,7 @@ export const DISTURBANCES: readonly Disturbance[] = [
   {
     name: 'Redis is killed',
     redisOnly: true,
-    async work(environment) {
+    async disturb(environment) {
       const { redis } = environment
       await redis?.kill()
       await seconds(environment, 0, 5)
@@ -93,20 +94,21 @@ export const DISTURBANCES: readonly Disturbance[] = [
   },
   {
     name: 'the queue is frozen',
-    async work(environment) {
-      await inTime(environment, 'a frozen queue', () => environment.queue.freeze())
+    async disturb(environment) {
+      await asSoonAsPossible(environment, 'a frozen queue', () => environment.queue.freeze())
       await seconds(environment, 1, 8)
       await environment.queue.thaw()
     },
   },
   {
     name: 'the queue is emptied',
-    work: (environment) => inTime(environment, 'an emptied queue', () => environment.queue.empty()),
+    disturb: (environment) =>
+      asSoonAsPossible(environment, 'an emptied queue', () => environment.queue.empty()),
   },
   {
     name: 'Redis is full',
     redisOnly: true,
-    async work(environment) {
+    async disturb(environment) {
       const { redis } = environment
       const setMaximum = (bytes: string) => redis?.ask((client) => client.config('SET', 'maxmemory', bytes))
       await setMaximum('1')
@@ -116,7 +118,7 @@ export const DISTURBANCES: readonly Disturbance[] = [
   },
   {
     name: 'PostgreSQL is down',
-    async work(environment) {
+    async disturb(environment) {
       await environment.crashPostgres()
       await seconds(environment, 1, 10)
       await environment.restartPostgres()
@@ -124,7 +126,7 @@ export const DISTURBANCES: readonly Disturbance[] = [
   },
   {
     name: 'PostgreSQL is frozen',
-    async work(environment) {
+    async disturb(environment) {
       environment.postgresProxy?.freeze()
       await seconds(environment, 1, 8)
       environment.postgresProxy?.thaw()
@@ -132,15 +134,15 @@ export const DISTURBANCES: readonly Disturbance[] = [
   },
   {
     name: 'all connections to PostgreSQL are cut',
-    async work({ postgresProxy }) {
+    async disturb({ postgresProxy }) {
       postgresProxy?.cut()
     },
   },
   {
     name: "PostgreSQL's connections are exhausted",
-    async work(environment) {
+    async disturb(environment) {
       const limit = (connections: number) =>
-        inTime(environment, `a limit of ${connections} connections`, () =>
+        asSoonAsPossible(environment, `a limit of ${connections} connections`, () =>
           environment.sql.unsafe(limitConnections(connections)),
         )
       await limit(2)
@@ -151,23 +153,23 @@ export const DISTURBANCES: readonly Disturbance[] = [
   },
   {
     name: 'PostgreSQL is slow',
-    async work(environment) {
+    async disturb(environment) {
       const lock = environment.sql.begin(async (tx) => {
         await tx`LOCK TABLE financial_data IN ACCESS EXCLUSIVE MODE`
         await seconds(environment, 1, 12)
       })
-      // Who takes PostgreSQL down meanwhile takes the lock away.
+      // A disturbance that takes PostgreSQL down meanwhile has ended this transaction already.
       await lock.catch(() => {})
     },
   },
   {
     name: 'PostgreSQL takes no writes',
-    async work(environment) {
+    async disturb(environment) {
       const { sql } = environment
       const alter = (
         setting: 'SET default_transaction_read_only = on' | 'RESET default_transaction_read_only',
       ) =>
-        inTime(environment, setting, () =>
+        asSoonAsPossible(environment, setting, () =>
           sql.unsafe(`ALTER SYSTEM ${setting}`).then(() => sql`SELECT pg_reload_conf()`),
         )
       await alter('SET default_transaction_read_only = on')
@@ -177,7 +179,7 @@ export const DISTURBANCES: readonly Disturbance[] = [
   },
   {
     name: 'the upstream fails whatever it is asked',
-    async work(environment) {
+    async disturb(environment) {
       const { random, simulator } = environment
       simulator.rule({ answer: { kind: 'status', status: random.pick([500, 502, 503]) } })
       await seconds(environment, 3, 20)

@@ -1,18 +1,18 @@
 import { waitFor } from '@stockpile/test-harness/process'
 import type postgres from 'postgres'
 
-/** Stops programs at a chosen moment: inside their transaction, right after they wrote a certain row. */
+/** Holds programs at a chosen moment: inside their transaction, right after they wrote a certain row. */
 export interface Gate {
-  /** Resolves when somebody stands at it. */
+  /** Resolves when a program is held. */
   reached: () => Promise<void>
-  /** Lets all through, now and later. */
+  /** Lets every program through, now and later. */
   open: () => Promise<void>
 }
 
 const REACHED_DEADLINE_MS = 60_000
 let gates = 0
 
-/** @param on.when SQL on NEW (and OLD): the rows that count */
+/** @param on.when a condition in SQL on NEW (and OLD): rows for which it holds stop their writer */
 export async function closeGate(
   sql: postgres.Sql,
   { table, event, when }: { table: string; event: 'INSERT' | 'UPDATE'; when: string },

@@ -5,11 +5,11 @@ import { promisify } from 'node:util'
 
 const run = promisify(execFile)
 
-/** A file system of some megabytes, to be filled up and freed again. */
+/** A file system of some mebibytes that a scenario fills up and frees again. */
 export interface SmallDisk {
-  /** A folder on it, of the account that it was made for. */
+  /** A folder on the disk, owned by the account that shall write there. */
   folder: string
-  /** Until nothing more can be written. */
+  /** Writes until the disk is full. */
   fill: () => Promise<void>
   free: () => Promise<void>
   remove: () => Promise<void>
@@ -18,9 +18,10 @@ export interface SmallDisk {
 const CHUNK = Buffer.alloc(64 * 1024)
 
 /**
- * Mounts a tmpfs at a new folder whose name begins so, for which the machine must let this process (root, with CAP_SYS_ADMIN).
- * @param like a folder whose owner the new one gets
- * @returns why this machine has none to give
+ * Mounts a tmpfs at a new folder, which takes root with CAP_SYS_ADMIN.
+ * @param prefix the beginning of the folder's path
+ * @param like a folder whose owner becomes the owner of `SmallDisk.folder`
+ * @returns the disk, or a sentence that says why this machine cannot mount one
  */
 export async function mountSmallDisk(
   prefix: string,
@@ -54,7 +55,7 @@ export async function mountSmallDisk(
     },
     free: () => rm(filler, { force: true }),
     async remove() {
-      // Lazily: whoever has files open there still may close them in peace.
+      // A lazy unmount lets processes close the files that they still have open there.
       await run('umount', ['--lazy', at])
       await rm(at, { recursive: true, force: true })
     },

@@ -1,21 +1,20 @@
 import type { Arrival } from '@stockpile/alphavantage/simulator'
 
-/** Between when an arrival can have come and when it was read: this process does more than to wait for requests. */
+/** Bounds when a request came: this process does other work too, so it may read a request late. */
 export interface ArrivalBounds {
   note: (arrival: Arrival) => void
-  /** Epoch milliseconds: later than this it came, and at `arrival.at` it was there. */
+  /** The earliest moment at which the request can have come, in epoch milliseconds; `arrival.at` is the latest. */
   earliest: (arrival: Arrival) => number
   close: () => void
 }
 
 const TURN_MS = 2
-/** One turn of the event loop takes a connection, the next one reads from it, and the last one is under way. */
+/** One turn of the event loop takes a connection, the next one reads from it, and a third one is under way. */
 const TURNS = 3
 
 /**
- * Each turn of the event loop reads all that has arrived before it: what is read in this turn came after the last one
- * began, and had it come with a connection of its own, after the one before. So how late an arrival was read is known
- * for each, however busy the machine: some milliseconds on an idle one.
+ * Notes when each turn of the event loop begins. A turn reads everything that has arrived, so a request was sent after the
+ * turn before it began, or the one before that if its connection is new. On an idle machine that is some milliseconds.
  */
 export function watchArrivals(): ArrivalBounds {
   const now = () => performance.timeOrigin + performance.now()

@@ -1,3 +1,3 @@
-/** Where the queue is, of a system under test. */
+/** Where the queue of a system under test is. */
 export const BACKENDS = ['redis', 'postgres'] as const
 export type Backend = (typeof BACKENDS)[number]

@@ -20,29 +20,29 @@ const runAnswer = z.object({
 })
 type Run = z.infer<typeof runAnswer>['data']
 
-/** The API as a client sees it. Every answer is kept for the judgement of I6 and looked through for the key. */
+/** The API as a client sees it. Each answer is kept to judge I6 and is searched for the API key (I5). */
 export interface Http {
   request: (path: string, options?: RequestOptions) => Promise<Answer>
-  /** Asks for symbols, compact unless told otherwise. Throws for anything but 202. */
+  /** Posts a run of these symbols, compact unless `request` says otherwise. Throws for any answer but 202. */
   ingest: (
     symbols: readonly string[],
     request?: Record<string, unknown>,
   ) => Promise<{ id: string; ms: number }>
   run: (id: string) => Promise<Run>
-  /** The runs that were answered with 202. */
+  /** The runs that the API answered with 202. */
   readonly accepted: readonly { id: string; symbols: readonly string[] }[]
-  /** What I6 has to say so far. */
+  /** The complaints about I5 and I6 so far, one sentence each. */
   violations: (options: { allows503: boolean }) => string[]
-  /** Ends the watch. */
+  /** Ends the watch that asks the API all the time. */
   close: () => Promise<void>
 }
 
 const REQUEST_DEADLINE_MS = 30_000
 const WATCH_INTERVAL_MS = 100
-/** Asked in turn, beside /healthz. */
+/** The watch asks one of these at a time in turn, and /healthz beside each. */
 const WATCHED = ['/readyz', '/api/ingest?limit=1', '/api/financial_data?limit=1', '/api/failures?limit=1']
 
-/** @param urlOf where the API listens; undefined while it is meant to be away */
+/** @param urlOf returns where the API listens, and undefined while the API is meant to be away */
 export function createHttp(urlOf: () => string | undefined): Http {
   const answers: { path: string; status: number; retryAfter: string | null }[] = []
   const accepted: { id: string; symbols: readonly string[] }[] = []
@@ -86,7 +86,7 @@ export function createHttp(urlOf: () => string | undefined): Http {
       await sleep(WATCH_INTERVAL_MS, undefined, { signal: stop.signal }).catch(() => {})
     }
   }
-  /** An API that was killed meanwhile, or whose end is the end of the watch, is not to blame. */
+  /** Notes a missing answer, unless the API was killed meanwhile or the watch ends. */
   function blame(url: string, path: string, error: unknown): void {
     if (url === urlOf() && !stop.signal.aborted) faults.push(`I6: no answer to ${path}: ${String(error)}`)
   }

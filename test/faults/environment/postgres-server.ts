@@ -7,33 +7,37 @@ import { prepareDatabase } from '../../servers/prepare-database.js'
 import type { Watchdog } from '../../servers/watchdog.js'
 
 export interface PostgresServer {
-  /** A database's address for its owner, who migrates; the programs under test have roles of their own in it. */
+  /** The URL of a database for its owner; the programs under test connect with roles of their own. */
   appUrlOf(database: string): string
+  /** The URL of a database for the superuser. */
   adminUrlOf(database: string): string
-  /** A copy of the migrated template, or with `empty` a database without any table. */
+  /** Makes a copy of the migrated template, or with `empty` a database without any table. */
   createDatabase(name: string, options?: { empty?: boolean }): Promise<void>
   log(): Promise<string>
-  /** As a crash: no transaction is finished, no connection is ended politely. Nothing when it has ended by itself. */
+  /** Ends the server as a crash does: no transaction is finished. Does nothing when the server has ended by itself. */
   crash(): Promise<void>
-  /** After a crash, on the same data; on another port. */
+  /** Starts the server again after a crash, on its old data and a new port. */
   restart(): Promise<void>
   stop(): Promise<void>
 }
 
 const TEMPLATE = 'template_faults'
-/** Of the owner of all tables. */
+/** The role that owns all tables. */
 const ROLE = 'stockpile_app'
-/** SQL: lets each of the programs under test have so many connections at most; -1: any number. */
+/** The SQL that limits how many connections each program under test may have; -1 is any number. */
 export function limitConnections(connections: number): string {
   return ['stockpile_api', 'stockpile_worker']
     .map((role) => `ALTER ROLE ${role} CONNECTION LIMIT ${connections}`)
     .join('; ')
 }
-/** Without fsync, since the machine does not lose power; all else is as in production, so that a crash loses nothing. */
+/** Leaves out fsync, since the machine does not lose power. The rest is as in production, so a crash loses nothing. */
 const SETTINGS = { fsync: 'off', max_connections: '200', shared_buffers: '128MB' }
 const CRASH_DEADLINE_MS = 15_000
 
-/** @param variables that the server gets */
+/**
+ * Starts a PostgreSQL server with a migrated template database.
+ * @param variables environment variables of the server
+ */
 export async function startPostgres(
   directory: string,
   watchdog: Watchdog,

@@ -2,21 +2,21 @@ import { once } from 'node:events'
 import { startProgram } from '../../servers/programs.js'
 import type { RunningProgram } from '../../servers/programs.js'
 
-/** The processes of one environment. */
+/** The API and the workers of one environment. */
 export interface Programs {
-  /** Undefined while there is none. */
+  /** Undefined while no API runs. */
   readonly api: RunningProgram | undefined
-  /** Those that live, in the order of their starts. */
+  /** The living workers, in the order of their starts. */
   readonly workers: readonly RunningProgram[]
-  /** The oldest of them; throws when there is none. */
+  /** The oldest living worker; throws when there is none. */
   readonly worker: RunningProgram
-  /** Everything that those that live, those that died and those that did not start have written, one text each. */
+  /** Everything that each process has written: living ones, dead ones and those that failed to start. */
   outputs: () => string[]
   startApi: (env?: Record<string, string>) => Promise<RunningProgram>
   startWorker: (env?: Record<string, string>) => Promise<RunningProgram>
-  /** `kill -9`, or another signal that ends it at once; resolves when it is gone. */
+  /** Sends SIGKILL, or another signal that ends a program at once; resolves when the process is gone. */
   kill: (program: RunningProgram, signal?: NodeJS.Signals) => Promise<void>
-  /** SIGTERM; resolves with the exit code. */
+  /** Sends SIGTERM; resolves with the exit code. */
   stop: (program: RunningProgram) => Promise<number | null>
   close: () => Promise<void>
 }
@@ -38,7 +38,7 @@ export function createPrograms(variables: Record<'api' | 'worker', Record<string
       throw error
     }
   }
-  /** Before it dies, so that whoever watches it knows that it was meant to. */
+  /** Takes a program off the lists before it dies, so that the watch of the API knows the death was meant. */
   function forget(program: RunningProgram): void {
     workers.delete(program)
     if (api === program) api = undefined

@@ -2,13 +2,13 @@ import type { Proxy } from '@stockpile/test-harness/proxy'
 import type postgres from 'postgres'
 import type { RedisControl } from './redis-control.js'
 
-/** The same faults for a queue on Redis and one in PostgreSQL. */
+/** Faults of the queue that are alike on Redis and in PostgreSQL. */
 export interface QueueControl {
-  /** From now on the queue takes and answers nothing; the data in PostgreSQL is at hand. */
+  /** From now on the queue takes and answers nothing; the data in PostgreSQL stays reachable. */
   freeze: () => Promise<void>
-  /** Goes on. With `forget`, what was asked meanwhile never reaches it: who asked is dead. */
+  /** Lets the queue go on. With `forget`, requests made meanwhile never reach it, since their sender is dead. */
   thaw: (options?: { forget: boolean }) => Promise<void>
-  /** All jobs are gone. */
+  /** Removes all jobs. */
   empty: () => Promise<void>
 }
 
@@ -52,7 +52,7 @@ export function postgresQueue(sql: postgres.Sql): QueueControl {
              WHERE datname = current_database() AND application_name = 'stockpile-queue' AND wait_event_type = 'Lock'`
         }
       } finally {
-        // Who takes PostgreSQL down meanwhile takes the lock away.
+        // A disturbance that takes PostgreSQL down meanwhile has ended this transaction already.
         if (lock !== undefined) await lock`ROLLBACK`.catch(() => {})
         lock?.release()
         lock = undefined

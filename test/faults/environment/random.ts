@@ -1,12 +1,12 @@
-/** Chosen by a seed: the same seed chooses the same moments, symbols and victims. */
+/** Random choices that a seed determines: with one seed moments, symbols and victims are always the same. */
 export interface Random {
-  /** A whole number, both ends included. */
+  /** Returns a whole number, both ends included. */
   between: (least: number, most: number) => number
   pick: <T>(choices: readonly T[]) => T
   shuffled: <T>(list: readonly T[]) => T[]
 }
 
-/** Mulberry32. */
+/** Generates numbers by Mulberry32. */
 export function randomFrom(seed: number): Random {
   let state = seed >>> 0
   const next = () => {

@@ -5,19 +5,19 @@ import type { RedisProgram, RedisServer } from '@stockpile/test-harness/redis-se
 import { Redis } from 'ioredis'
 import type { Watchdog } from '../../servers/watchdog.js'
 
-/** A Redis of one environment's own, to be killed, frozen, emptied and filled. */
+/** The Redis server of one environment, which scenarios may kill, freeze, empty and fill. */
 export interface RedisControl {
   url: string
-  /** Where it keeps its files. */
+  /** Where Redis keeps its files. */
   folder: string
   kill: () => Promise<void>
-  /** After a kill, on the same port and folder. */
+  /** Starts Redis again after a kill, on its old port and folder. */
   start: () => Promise<void>
   freeze: () => void
   thaw: () => void
-  /** Waits while it is away. */
+  /** Runs commands; waits while Redis is away, 30 s at most. */
   ask: <T>(work: (redis: Redis) => Promise<T>) => Promise<T>
-  /** All that it holds, as it lies on disk: a snapshot of now and, where it keeps one, the file of all commands. */
+  /** Returns the text of all files of Redis: a snapshot made now and, where Redis keeps one, the append-only file. */
   dump: () => Promise<string>
   close: () => Promise<void>
 }
@@ -30,7 +30,7 @@ export async function startRedisControl(
   watchdog: Watchdog,
   settings: Record<string, string> = {},
 ): Promise<RedisControl> {
-  // What lies on disk is to be read as text.
+  // Without compression the dump can be searched as text.
   const all = { ...settings, rdbcompression: 'no' }
   let server: RedisServer | undefined = await startRedis(program, folder, all)
   const { url } = server

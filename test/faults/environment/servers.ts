@@ -10,24 +10,24 @@ import type { Watchdog } from '../../servers/watchdog.js'
 import { startPostgres } from './postgres-server.js'
 import type { PostgresServer } from './postgres-server.js'
 
-/** What all environments share. */
+/** The servers that all environments of one command share. */
 export interface Servers {
   folder: string
   watchdog: Watchdog
   postgres: PostgresServer
   redisProgram: RedisProgram
-  /** Never scripted: what the upstream serves of a symbol, for comparison. */
+  /** A simulator without rules: what it serves of a symbol is what must be stored. */
   reference: Simulator
-  /** One instant for all simulators, so that no session closes between two answers that are compared. */
+  /** The clock of all simulators, which stands still so that no session closes between two answers that are compared. */
   now: () => Date
   close(): Promise<void>
 }
 
-/** @throws where no redis-server is to be had */
+/** @throws Error where no redis-server can be had */
 export async function startServers(): Promise<Servers> {
   const redisProgram = await findRedis()
   const folder = await mkdtemp(join(tmpdir(), 'stockpile-faults-'))
-  // As root, PostgreSQL runs as another user.
+  // PostgreSQL runs as another user when this process is root.
   await chmod(folder, 0o755)
   const watchdog = startWatchdog(folder)
   const startedAt = new Date()

@@ -1,4 +1,4 @@
-/** So many: SYM0, SYM1, … */
+/** Returns as many symbols as `count` says: SYM0, SYM1, … */
 export function symbols(count: number, name = 'SYM'): string[] {
   return Array.from({ length: count }, (_, index) => `${name}${index}`)
 }

@@ -5,21 +5,21 @@ interface EndedItem {
   symbol: string
   state: string
   outcome: string | null
-  /** Whether its run was cancelled. */
+  /** Whether the item's run was cancelled. */
   cancelled: boolean
-  /** Of its last failed attempt, if it ended with one. */
+  /** The class of the failure that ended the item, if one did. */
   failureClass: string | null
-  /** Whether another item of the symbol had been fetched when this one ended. */
+  /** Whether another item of the same symbol had been fetched by the time this one ended. */
   fetchedByAnother: boolean
   rows: number
 }
 
-/** Ends of an item that no answer of the upstream brings about. */
+/** Classes of failures that end an item without any answer of the upstream. */
 const WITHOUT_UPSTREAM = new Set(['poison', 'unsupported_version', 'invalid_payload'])
 
 /**
- * I2, asked from the upstream's side: of every symbol that was accepted the rows are there, unless its item says why they are
- * not; and that reason is looked at, since a system that asks for nothing contradicts none of the rows that it has.
+ * Checks I2 from the upstream's side: the rows of every accepted symbol are stored, or its item ended for a reason that the
+ * upstream's answers bear out. Without this check a system that asks for nothing would have no wrong row.
  * @param tampered symbols of which the upstream may have served no row that can be stored
  */
 export async function unexplainedSymbols(
@@ -44,7 +44,7 @@ export async function unexplainedSymbols(
   })
 }
 
-/** @param answers what the upstream answered to all requests for the symbol */
+/** @param answers the upstream's answers to all requests for the symbol */
 function complaintOf(item: EndedItem, answers: readonly string[], isTampered: boolean): string | null {
   const { state, outcome, failureClass } = item
   if (state === 'cancelled') return item.cancelled ? null : 'was cancelled, and its run was not'

@@ -2,13 +2,16 @@ import { z } from 'zod'
 import { unexplainedSymbols } from './accepted-symbols.js'
 import { unequalRows } from './upstream-rows.js'
 import { keySightings } from './secrecy.js'
-import type { Survival } from '../scenarios/scenario.js'
 import type { Environment } from '../environment/environment.js'
 
-/** @returns what does not hold; nothing is the system's health */
+/**
+ * Checks all invariants of a system in which everything accepted has ended.
+ * @param tampered symbols of which the upstream served something else than the reference does
+ * @returns one sentence for each thing that does not hold; none when the system is sound
+ */
 export async function brokenInvariants(
   environment: Environment,
-  { tampered = [] }: Survival,
+  { tampered = [] }: { tampered?: readonly string[] } = {},
 ): Promise<string[]> {
   const found = [
     ...(await unaccounted(environment)),
@@ -17,10 +20,10 @@ export async function brokenInvariants(
     ...(await miscounted(environment)),
     ...(await unqueryable(environment)),
     ...(await overLimit(environment)),
-    ...(await unbooked(environment)),
+    ...(await unrecorded(environment)),
     ...(await keySightings(environment)),
   ]
-  // Last, since the others have asked the API much.
+  // These come last, since the checks before have asked the API much.
   return [
     ...found,
     ...environment.causes.violations(),
@@ -28,7 +31,7 @@ export async function brokenInvariants(
   ]
 }
 
-/** I1. */
+/** Checks I1: every accepted symbol has ended, and its end and its failures agree. */
 async function unaccounted({ sql, http }: Environment): Promise<string[]> {
   const found: string[] = []
   for (const { id, symbols } of http.accepted) {
@@ -48,7 +51,7 @@ async function unaccounted({ sql, http }: Environment): Promise<string[]> {
   ]
 }
 
-/** I2, of what answers are counted by: it is right after every crash. */
+/** Checks I2 for the totals and the bitmaps of days, from which the API counts: they are right after every crash. */
 async function miscounted({ sql }: Environment): Promise<string[]> {
   const found = await sql<{ symbol: string }[]>`
     SELECT symbol
@@ -63,7 +66,7 @@ const page = z.object({
   pagination: z.object({ pages: z.number() }),
 })
 
-/** I3. */
+/** Checks I3: the API shows each failed attempt and each rejected row, and none is a defect of Stockpile. */
 async function unqueryable({ sql, http }: Environment): Promise<string[]> {
   const found: string[] = []
   for (const { path, table } of [
@@ -90,8 +93,8 @@ async function unqueryable({ sql, http }: Environment): Promise<string[]> {
 }
 
 /**
- * I4, without any tolerance but this: of the first of the requests it is taken that it came as early as it can have,
- * since this process may have been late to read it. A request too many is then certain.
+ * Checks I4 on every sliding window. The only tolerance: the first request of a window counts from the earliest moment at
+ * which it can have come, since this process may have read it late. A complaint is then certain.
  */
 async function overLimit({ limits, simulator, arrivalBounds, dayBegins }: Environment): Promise<string[]> {
   const all = simulator.arrivals()
@@ -116,22 +119,22 @@ async function overLimit({ limits, simulator, arrivalBounds, dayBegins }: Enviro
   return found
 }
 
-/** I4: every request that arrived is in the book, and none in the book was heard of that did not. */
-async function unbooked({ sql, simulator }: Environment): Promise<string[]> {
-  const book = await sql<{ symbol: string; booked: number; heard: number }[]>`
-    SELECT item.symbol, count(*)::int AS booked,
+/** Checks I4: the ledger has every request that arrived, and an outcome only of requests that did. */
+async function unrecorded({ sql, simulator }: Environment): Promise<string[]> {
+  const ledger = await sql<{ symbol: string; recorded: number; heard: number }[]>`
+    SELECT item.symbol, count(*)::int AS recorded,
            (count(*) FILTER (WHERE request.outcome NOT IN ('aborted', 'network', 'timeout')))::int AS heard
       FROM provider_requests AS request JOIN ingest_items AS item ON item.id = request.item_id GROUP BY 1`
   const arrived = new Map<string, number>()
   for (const { symbol } of simulator.arrivals()) arrived.set(symbol, (arrived.get(symbol) ?? 0) + 1)
-  const rows = new Map(book.map((row) => [row.symbol, row]))
+  const rows = new Map(ledger.map((row) => [row.symbol, row]))
   return [...new Set([...rows.keys(), ...arrived.keys()])].flatMap((symbol) => {
-    const { booked = 0, heard = 0 } = rows.get(symbol) ?? {}
+    const { recorded = 0, heard = 0 } = rows.get(symbol) ?? {}
     const times = arrived.get(symbol) ?? 0
-    return heard <= times && times <= booked
+    return heard <= times && times <= recorded
       ? []
       : [
-          `I4: ${symbol} was requested ${times} times; the book has ${booked}, of which ${heard} were answered`,
+          `I4: ${symbol} was requested ${times} times; the ledger has ${recorded}, of which ${heard} were answered`,
         ]
   })
 }

@@ -5,7 +5,10 @@ import type { Environment } from '../environment/environment.js'
 
 const ROWS_AT_ONCE = 5_000
 
-/** I5: where the API key is to be seen. HTTP answers are looked through as they come, these here to the last route. */
+/**
+ * Checks I5: searches logs, tables and Redis for the API key, and asks every route of the API once.
+ * `Http` searches each answer when it comes.
+ */
 export async function keySightings(environment: Environment): Promise<string[]> {
   const { programs, postgres: server, redis } = environment
   const found: string[] = []
@@ -17,7 +20,7 @@ export async function keySightings(environment: Environment): Promise<string[]> 
   return found
 }
 
-/** Looks at each row as text, those of the queue and of the migrations too. */
+/** Searches the text of each row of every table, those of the queue and of the migrations included. */
 async function tablesWithKey(sql: postgres.Sql): Promise<string[]> {
   const tables = await sql<{ name: string }[]>`
     SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables
@@ -51,8 +54,8 @@ const openapi = z.object({
 })
 
 /**
- * Every GET of the API, with what its parameters need, and the board's own API down to a job and its log: of an item
- * that failed, if there is one.
+ * Asks every GET of the API with the parameters that it needs, and the board's own API down to a job and its log.
+ * An item that failed is preferred, since its answers say most.
  */
 async function askAllRoutes({ http, sql }: Environment): Promise<void> {
   const [known] = await sql<{ run: string; symbol: string; item: string }[]>`
@@ -84,6 +87,6 @@ async function askAllRoutes({ http, sql }: Environment): Promise<void> {
     `queues/ingest/${job}/logs`,
   ])
     await http.request(`/queues/api/${path}`)
-  // Not in the description, if there at all.
+  // The OpenAPI document lacks this route, which may not even exist.
   await http.request('/metrics')
 }

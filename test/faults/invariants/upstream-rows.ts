@@ -2,7 +2,7 @@ import type { Environment } from '../environment/environment.js'
 
 const AT_ONCE = 8
 
-/** I2: each symbol's rows are, digit by digit, what the upstream serves of it; of one never fetched there are none. */
+/** Checks I2: each symbol's rows are what the upstream serves, digit by digit; a symbol that was never fetched has none. */
 export async function unequalRows(
   environment: Environment,
   tampered: ReadonlySet<string>,
@@ -28,7 +28,7 @@ export async function unequalRows(
   return found
 }
 
-/** Newest first, as lines of `date,open,high,low,close,volume`. */
+/** The rows of a symbol in the database, newest first, as lines of `date,open,high,low,close,volume`. */
 export async function storedRows({ sql }: Pick<Environment, 'sql'>, symbol: string): Promise<string[]> {
   const rows = await sql<{ line: string }[]>`
     SELECT concat_ws(',', date, open_price, high_price, low_price, close_price, volume) AS line
@@ -36,7 +36,7 @@ export async function storedRows({ sql }: Pick<Environment, 'sql'>, symbol: stri
   return rows.map((row) => row.line)
 }
 
-/** The same of what the upstream serves when it is sound. */
+/** What a sound upstream serves of a symbol, as lines in the form and order of `storedRows`. */
 export async function servedRows(
   { servers }: Environment,
   symbol: string,

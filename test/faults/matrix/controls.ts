@@ -6,20 +6,20 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Backend } from '../environment/backends.js'
 
-/** A guarantee's keeper taken out of the built programs, and the scenario that must notice. */
+/** What is cut out of a copy of the built programs, and the scenario that must notice the loss. */
 interface Control {
   removed: string
   cuts: Cut[]
   scenario: number
   backend: Backend
-  /** What the scenario must complain of, all of it: that it fails for another reason proves nothing. */
+  /** Complaints that the scenario must make, all of them: a failure for another reason proves nothing. */
   complaints: RegExp[]
 }
 
 interface Cut {
-  /** In the build, from the repository's root. */
+  /** The path of a built file, from the repository's root. */
   file: string
-  /** Exactly as it stands there, once. */
+  /** What is cut out: text that stands in the file exactly once. */
   text: string
   replacement: string
 }
@@ -100,7 +100,7 @@ const CONTROLS: Control[] = [
     ],
   },
   {
-    // Redaction is not all that keeps the key out of these: what the provider said does not go there.
+    // Log and job stay clean even without redaction, since the provider's words do not go there: that is cut too.
     removed: 'it, evidence in log and job',
     cuts: [NO_REDACTION, EVIDENCE_EVERYWHERE],
     scenario: 28,
@@ -114,14 +114,14 @@ const CONTROLS: Control[] = [
 ]
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
-/** What the suite and the programs consist of. */
+/** The files and folders of which suite and programs consist. */
 const COPIED = ['apps', 'packages', 'test', 'package.json', 'tsconfig.json', 'tsconfig.base.json']
 const SCENARIO_TIMEOUT_MS = 400_000
 
 /**
- * Shows that the suite would notice: runs a copy of the repository from which one thing was cut, and expects the scenario
- * to fail. Nothing in the programs knows of this. Prints a table.
- * @returns whether all went red
+ * Shows that the suite notices the loss of a guarantee: cuts one thing at a time out of a copy of the repository, runs a
+ * scenario there, expects it to fail, and prints a table. The programs have no code for this.
+ * @returns whether every scenario failed as expected
  */
 export async function runControls(): Promise<boolean> {
   let red = 0
@@ -137,7 +137,7 @@ export async function runControls(): Promise<boolean> {
   return red === CONTROLS.length
 }
 
-/** Green: the scenario survived without it. Unproven: it was not removed, or the scenario fell over something else. */
+/** Red is the proof. Green: the scenario survived the loss. Unproven: nothing was cut out, or the scenario failed for another reason. */
 interface Verdict {
   color: 'red' | 'GREEN' | 'UNPROVEN'
   why: string
@@ -148,7 +148,7 @@ async function judge(control: Control): Promise<Verdict> {
   try {
     for (const name of COPIED)
       await cp(join(ROOT, name), join(copy, name), { recursive: true, verbatimSymlinks: true })
-    // Links between packages are relative, and so lead to the copy; those to dependencies lead here.
+    // Links between packages are relative and lead into the copy; links to dependencies lead to this repository.
     await symlink(join(ROOT, 'node_modules'), join(copy, 'node_modules'))
     for (const cut of control.cuts) await cutOut(cut, join(copy, cut.file))
     const { code, output } = await runScenario(copy, control)

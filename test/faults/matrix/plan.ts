@@ -18,12 +18,14 @@ A scenario that this machine cannot inject is skipped, and under CI=true failed.
   --controls remove the dispatcher, the fence, the migration lock, every fifth request and the redaction from copies of
              the programs, one at a time, and exit with 1 unless the suite notices each`
 
+/** Which scenarios are run, and how. */
 export interface Plan {
   runs: { scenario: Scenario; backend: Backend; seed: number }[]
   jobs: number
   keep: boolean
 }
 
+/** Reads the arguments of `pnpm faults`. Returns what to print, with an exit code, for --help and for wrong arguments. */
 export function parsePlan(args: string[]): Plan | { controls: true } | { usage: string; exitCode: number } {
   try {
     const { values } = parseArgs({

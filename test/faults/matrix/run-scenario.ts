@@ -1,6 +1,3 @@
-import { writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { LATE, within } from '@stockpile/time/wait'
 import { busyness } from '@stockpile/test-harness/patience'
 import { brokenInvariants } from '../invariants/invariants.js'
@@ -8,32 +5,43 @@ import { randomFrom } from '../environment/random.js'
 import type { Scenario } from '../scenarios/scenario.js'
 import type { Backend } from '../environment/backends.js'
 import type { Servers } from '../environment/servers.js'
+import { keepLogs } from '../environment/keep-logs.js'
 import { createEnvironment } from '../environment/create-environment.js'
 import type { Environment } from '../environment/environment.js'
 
+/** What became of one scenario on one backend with one seed. */
 export interface Result {
   scenario: Scenario
   backend: Backend
   seed: number
   recoveryMs: number | undefined
   durationMs: number
-  /** Nothing: it survived, or was skipped. */
+  /** The complaints; none when the scenario was survived or skipped. */
   failures: string[]
+  /** Why the scenario could not be injected. */
   skipped?: string | undefined
-  /** Where the logs of its programs are, when they were kept. */
+  /** The file with the logs of the programs, when they were kept. */
   logs?: string | undefined
 }
 
-/** For a scenario and its invariants, whatever hangs, unless the scenario says. */
+/** How long a scenario and its invariants may take when the scenario does not say, so that nothing hangs for ever. */
 const DEADLINE_MS = 600_000
 
 let environments = 0
 
-/** One fault in an environment of its own, the scenario's own checks, and the invariants. Never rejects. */
+/**
+ * Runs one scenario in an environment of its own, with its own checks and the invariants. Never rejects.
+ * @param failSkipped whether a scenario counts as failed that this machine cannot inject
+ */
 export async function runScenario(
   servers: Servers,
   scenario: Scenario,
-  { backend, seed, keep }: { backend: Backend; seed: number; keep: boolean },
+  {
+    backend,
+    seed,
+    keep,
+    failSkipped,
+  }: { backend: Backend; seed: number; keep: boolean; failSkipped: boolean },
 ): Promise<Result> {
   environments += 1
   const name = `scenario_${scenario.number}_${backend}_${seed}_${environments}`
@@ -47,7 +55,7 @@ export async function runScenario(
     const random = randomFrom(seed * 1_000 + scenario.number)
     environment = await createEnvironment(servers, scenario.environment ?? {}, { name, backend, random })
     const { recoveryMs, failures, skipped } = await inTime(
-      judge(scenario, environment),
+      judge(scenario, environment, failSkipped),
       scenario.deadlineMs ?? DEADLINE_MS,
     )
     const kept = failures.length > 0 || keep ? await keepLogs(name, environment) : undefined
@@ -63,11 +71,11 @@ export async function runScenario(
 async function judge(
   scenario: Scenario,
   environment: Environment,
+  failSkipped: boolean,
 ): Promise<Pick<Result, 'recoveryMs' | 'failures' | 'skipped'>> {
   const survival = (await scenario.run(environment)) ?? {}
   const { skipped } = survival
-  if (skipped !== undefined)
-    return { recoveryMs: undefined, failures: process.env['CI'] === 'true' ? [skipped] : [], skipped }
+  if (skipped !== undefined) return { recoveryMs: undefined, failures: failSkipped ? [skipped] : [], skipped }
   await environment.drained()
   const failures = await brokenInvariants(environment, survival)
   const { recoveryMs } = survival
@@ -81,16 +89,4 @@ async function inTime<T>(work: Promise<T>, deadlineMs: number): Promise<T> {
   const given = await within(work, deadlineMs)
   if (given === LATE) throw new Error(`Not decided within ${deadlineMs} ms`)
   return given
-}
-
-/** @returns the file */
-export async function keepLogs(name: string, environment: Environment): Promise<string> {
-  const file = join(tmpdir(), `stockpile-${name}.log`)
-  const books = {
-    items: await environment.sql`SELECT * FROM ingest_items ORDER BY id LIMIT 100`.catch(String),
-    failures: await environment.sql`SELECT * FROM ingest_failures ORDER BY id LIMIT 100`.catch(String),
-    arrivals: environment.simulator.arrivals().slice(-200),
-  }
-  await writeFile(file, [...environment.programs.outputs(), JSON.stringify(books, undefined, 1)].join('\n\n'))
-  return file
 }

@@ -2,37 +2,40 @@ import { busyness } from '@stockpile/test-harness/patience'
 import type { Backend } from '../environment/backends.js'
 import type { Environment, EnvironmentOptions } from '../environment/environment.js'
 
-/** One fault of the matrix. */
+/** One fault, and what is expected of the system. Several scenarios may show one number of the matrix. */
 export interface Scenario {
   number: number
-  /** The fault, and what is expected of the system. */
+  /** Names the fault and the expectation in one sentence. */
   title: string
-  /** Both for what touches the queue, else one. */
+  /** Both backends where the fault touches the queue, else one. */
   backends: readonly Backend[]
-  /** Whether `--quick` runs it: it tells much and takes seconds. */
+  /** Whether `--quick` runs the scenario, since it tells much and takes seconds. */
   quick?: boolean
+  /** How the environment differs from the usual one: an API, a worker, a shared PostgreSQL. */
   environment?: EnvironmentOptions
-  /** Of a fault that lasts for minutes: for the scenario and its invariants, in place of ten minutes. */
+  /** How long the scenario and its invariants may take, in place of ten minutes. */
   deadlineMs?: number
   /**
-   * Injects the fault and checks what this scenario alone expects, throwing what does not hold. The invariants are checked
-   * by the runner afterwards, once everything that was accepted has ended.
+   * Injects the fault and checks what this scenario alone expects. The runner checks the invariants afterwards, once every
+   * accepted item has ended.
+   * @throws an error that says what does not hold
    */
   run(environment: Environment): Promise<Survival | void>
 }
 
+/** What a scenario that was survived has to report. */
 export interface Survival {
-  /** From the fault, or from its end where it lasts, to normal work. */
+  /** How long it took from the fault, or from its end where it lasts, to normal work. */
   recoveryMs?: number
-  /** Most that it may take; without, it is only printed. */
+  /** The longest that the recovery may take; without this limit the recovery is only printed. */
   recoveryLimitMs?: number
-  /** What the upstream was made to serve differently of these symbols: their rows are compared by the scenario itself. */
+  /** Symbols of which the upstream served something else than the reference; the scenario checks their rows itself. */
   tampered?: readonly string[]
-  /** Why the fault could not be injected on this machine: nothing was shown. Under CI=true that is a failure. */
+  /** Why the fault could not be injected on this machine, so that nothing was shown. Under CI=true that is a failure. */
   skipped?: string
 }
 
-/** Of a POST without the queue, milliseconds: the promise is a second; the rest is for a busy machine. */
+/** How long a POST without the queue may take, in milliseconds: a second is promised, the rest is for a busy machine. */
 export const postLimitMs = () => 2_500 * busyness()
-/** After a worker's `kill -9`. */
+/** How soon work goes on after a worker was killed. */
 export const RECOVERY_LIMIT_MS = 20_000

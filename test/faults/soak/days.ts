@@ -4,22 +4,25 @@ import { z } from 'zod'
 import type { Environment } from '../environment/environment.js'
 
 const INTERVAL_MS = 1_000
-/** A day stays spent for so long: the minute's limit counts on, and that it is spent is to be told by then. */
+/** How long a day stays spent: the limit of a minute goes on, and by the end the API must say that the day is spent. */
 const SPENT_MS = 70_000
 
 const quota = z.object({ data: z.object({ causes: z.array(z.object({ for: z.string() })) }) })
 
-/**
- * Begins a new day of the provider's limit whenever the requests of one are spent, so that a soak sees several: what was
- * sent is moved out of the window that the limit counts, and what was put off until then is put off a day less.
- */
-export function passDays(environment: Pick<Environment, 'sql' | 'http' | 'limits' | 'dayBegins'>): {
-  /** Settles once no day is spent. */
+/** The provider's days in a soak, which are shortened so that several pass. */
+export interface Days {
+  /** Resolves when no day is spent. */
   unspent: () => Promise<void>
-  /** What was not told while a day was spent. */
+  /** Spent days that the API did not tell, one sentence each. */
   complaints: readonly string[]
   close: () => Promise<void>
-} {
+}
+
+/**
+ * Begins a new day of the provider's limit whenever the requests of a day are spent: moves the ledger's requests out of the
+ * window that the limit counts, and makes items due a day earlier that are snoozed until the next day.
+ */
+export function passDays(environment: Pick<Environment, 'sql' | 'http' | 'limits' | 'dayBegins'>): Days {
   const { sql, http, limits, dayBegins } = environment
   const closing = new AbortController()
   const complaints: string[] = []
@@ -27,12 +30,12 @@ export function passDays(environment: Pick<Environment, 'sql' | 'http' | 'limits
   let isTold = false
 
   async function look(): Promise<void> {
-    // What was moved further out than an hour would be pruned, and is counted at the end.
+    // The ledger prunes requests that are an hour older than a day, which are still counted at the end of the soak.
     await sql`
       UPDATE provider_requests SET slot_at = now() - interval '1 day 1 minute' WHERE slot_at < now() - interval '1 day 30 minutes'`
-    const [book] = await sql<{ requests: number }[]>`
+    const [spent] = await sql<{ requests: number }[]>`
       SELECT count(*)::int AS requests FROM provider_requests WHERE slot_at > now() - interval '1 day'`
-    if ((book?.requests ?? 0) < limits.perDay) {
+    if ((spent?.requests ?? 0) < limits.perDay) {
       spentAt = undefined
       return
     }
@@ -41,7 +44,7 @@ export function passDays(environment: Pick<Environment, 'sql' | 'http' | 'limits
     if (!isTold) {
       await assertTold()
       isTold = true
-      // Before it is so: nothing is sent meanwhile.
+      // Noted before the ledger changes: no request is sent in between.
       dayBegins.push(Date.now())
     }
     await sql.begin(async (tx) => {
@@ -65,7 +68,7 @@ export function passDays(environment: Pick<Environment, 'sql' | 'http' | 'limits
 
   const passing = (async () => {
     while (!closing.signal.aborted) {
-      // PostgreSQL or the API itself may be down: it is looked at again.
+      // PostgreSQL or the API may be down by a disturbance, so the next turn looks again.
       await look().catch(() => {})
       await sleep(INTERVAL_MS, undefined, { signal: closing.signal }).catch(() => {})
     }

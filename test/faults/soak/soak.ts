@@ -1,103 +1,32 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { parseArgs } from 'node:util'
-import { passDays } from './days.js'
 import { DISTURBANCES } from '../disturbances/disturbances.js'
-import { brokenInvariants } from '../invariants/invariants.js'
+import type { Environment } from '../environment/environment.js'
 import { randomFrom } from '../environment/random.js'
 import type { Random } from '../environment/random.js'
-import { keepLogs } from '../matrix/run-scenario.js'
-import { startServers } from '../environment/servers.js'
 import { symbols } from '../environment/symbols.js'
+import { brokenInvariants } from '../invariants/invariants.js'
 import { countRequests, wasteOf } from '../invariants/waste.js'
-import { createEnvironment } from '../environment/create-environment.js'
-import type { Environment } from '../environment/environment.js'
-
-const USAGE = `usage: pnpm soak [--minutes 30] [--seed 1] [--backend redis|postgres]
-Scenario 40 of the fault matrix: faults of scenarios 1 to 22 mixed at random in one system, while symbols are asked for; then I1 to I8,
-and how many items failed. No wait is cut short: what waits for ever is found.
-Prints what it did and when, and exits with 1 unless all hold. The same seed chooses the same faults in the same order,
-as long and on the same symbols; whom they strike is chosen among those that live at that moment.`
+import type { Days } from './days.js'
 
 const SYMBOLS = symbols(300)
-/** All are reached, the day's every ten minutes or so: see `passDays`. */
-const LIMITS = { perSecond: 5, perMinute: 100, perDay: 400 }
-/** Above the longest backoff, a pause of a minute and a backlog of some minutes together. */
+/** The soak reaches each of these limits, that of a day every ten minutes or so, since `passDays` shortens the days. */
+export const LIMITS = { perSecond: 5, perMinute: 100, perDay: 400 }
+/** More than the longest backoff, a pause of a minute and a backlog of some minutes take together. */
 const DRAIN_DEADLINE_MS = 900_000
-/** Of items: five sound tries in vain, one after the other, are rare when every fault ends within seconds. */
+/** The share of items that may fail: five attempts in vain are rare when every fault ends within seconds. */
 const MOST_FAILED = 0.01
-/** After its end a cause may be told for so long. */
+/** How long a cause may still be told after its end. */
 const STILL_TOLD_MS = 30_000
-/** Requests sent ÷ requests needed. */
+/** The most that requests sent ÷ requests needed may be (I8). */
 const MOST_WASTE = 1.05
 
-/** `pnpm soak`: one system that lives long and is not left alone. */
-const options = {
-  minutes: { type: 'string', default: '30' },
-  seed: { type: 'string', default: '1' },
-  backend: { type: 'string', default: 'redis' },
-  help: { type: 'boolean', default: false },
-} as const
-const given = readOptions()
-if (given?.help === true) console.log(USAGE)
-else if (
-  given === null ||
-  !/^\d{1,4}$/.test(given.minutes) ||
-  !/^\d{1,9}$/.test(given.seed) ||
-  (given.backend !== 'redis' && given.backend !== 'postgres')
-) {
-  console.error(USAGE)
-  process.exitCode = 2
-} else {
-  const servers = await startServers()
-  const interrupted = new AbortController()
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => interrupted.abort())
-  let environment: Environment | undefined
-  let days: ReturnType<typeof passDays> | undefined
-  try {
-    environment = await createEnvironment(
-      servers,
-      {
-        workers: 2,
-        limits: LIMITS,
-        ownPostgres: true,
-        proxies: ['redis'],
-        redisSettings: { appendonly: 'yes', appendfsync: 'everysec' },
-        allows503: true,
-      },
-      { name: 'soak', backend: given.backend, random: randomFrom(Number(given.seed)) },
-    )
-    days = passDays(environment)
-    const failures = await soak(environment, days, {
-      seed: Number(given.seed),
-      durationMs: Number(given.minutes) * 60_000,
-      signal: interrupted.signal,
-    })
-    if (failures.length > 0) failures.push(await keepLogs('soak', environment))
-    console.log(failures.length === 0 ? 'I1 to I8 hold' : failures.join('\n'))
-    process.exitCode = failures.length === 0 ? 0 : 1
-  } catch (error) {
-    console.error(error)
-    if (environment !== undefined) console.error(await keepLogs('soak', environment))
-    process.exitCode = 1
-  } finally {
-    await days?.close()
-    await environment?.close()
-    await servers.close()
-  }
-}
-
-/** Null when there is an option that this command does not take. */
-function readOptions() {
-  try {
-    return parseArgs({ options }).values
-  } catch {
-    return null
-  }
-}
-
-async function soak(
+/**
+ * Disturbs a system at random while symbols are asked for, waits for the end of everything accepted, and prints what happened.
+ * @returns one sentence for each thing that does not hold
+ */
+export async function soak(
   environment: Environment,
-  days: ReturnType<typeof passDays>,
+  days: Days,
   { seed, durationMs, signal }: { seed: number; durationMs: number; signal: AbortSignal },
 ): Promise<string[]> {
   const { backend, simulator, sql, http, causes, drained } = environment
@@ -112,7 +41,7 @@ async function soak(
   for (let turn = 1; elapsedMs() < durationMs && !signal.aborted; turn += 1) {
     const random = randomOf(seed, turn, 0)
     const asked = random.shuffled(SYMBOLS).slice(0, random.between(1, 15))
-    // One at a time or two, so that one fault strikes in the recovery of another.
+    // Two at a time now and then, so that one fault strikes while the system recovers from another.
     const disturbances = random.shuffled(possible).slice(0, random.between(1, 2))
     const force = random.between(1, 3) === 1
     const restMs = random.between(100, 2_000)
@@ -120,10 +49,10 @@ async function soak(
     const [posted, ...ended] = await Promise.allSettled([
       http.ingest(asked, { force }),
       ...disturbances.map((disturbance, index) =>
-        disturbance.work({ ...environment, random: randomOf(seed, turn, index + 1) }),
+        disturbance.disturb({ ...environment, random: randomOf(seed, turn, index + 1) }),
       ),
     ])
-    // The API may have been killed, or its database: then nothing was accepted.
+    // A POST may fail while the API or its database is down: then nothing was accepted.
     if (posted.status === 'rejected') {
       refused += 1
       if (/ answered (?!503)/.test(String(posted.reason))) complaints.push(String(posted.reason))
@@ -139,7 +68,7 @@ async function soak(
   await drained(DRAIN_DEADLINE_MS)
   await days.unspent()
   await quiet
-  // None of these faults lasts for as long as it may go untold: that none is still told is what I7 asks here.
+  // No disturbance lasts as long as it may go untold, so I7 asks only that no cause is still told.
   causes.watch()
   await causes.judgeable()
   const [items] = await sql<{ items: number; failed: number }[]>`
@@ -159,10 +88,10 @@ async function soak(
   if (waste > MOST_WASTE)
     complaints.push(`I8: requests sent ÷ needed is ${waste.toFixed(3)}, over ${MOST_WASTE}`)
   if (http.accepted.length === 0) complaints.push('No run was accepted: nothing was shown')
-  return [...complaints, ...days.complaints, ...(await brokenInvariants(environment, {}))]
+  return [...complaints, ...days.complaints, ...(await brokenInvariants(environment))]
 }
 
-/** One for each turn and each of its disturbances: how long one of them takes must not change what another chooses. */
+/** Each disturbance of each turn has random choices of its own, so that its duration does not change what another chooses. */
 function randomOf(seed: number, turn: number, part: number): Random {
   return randomFrom(seed * 1_000_000 + turn * 10 + part)
 }

@@ -1,7 +1,7 @@
 import type postgres from 'postgres'
 
 export interface FailedAttempt {
-  /** From 1. */
+  /** Counted from 1. */
   attempt: number
   final: boolean
   class: string
@@ -15,7 +15,7 @@ export async function failedAttempts(sql: postgres.Sql, symbol: string): Promise
     SELECT attempt, final, class, http_status AS "httpStatus", evidence FROM ingest_failures WHERE symbol = ${symbol} ORDER BY id`
 }
 
-/** Attempts that were charged, and failures that were recorded, of all symbols: 0 after what is nobody's fault. */
+/** Counts the attempts charged and the failures recorded of all symbols: 0 when the fault was no item's. */
 export async function chargedAttempts(sql: postgres.Sql): Promise<number> {
   const [charged] = await sql<{ attempts: number }[]>`
     SELECT (SELECT coalesce(sum(attempts), 0) FROM ingest_items)::int + (SELECT count(*) FROM ingest_failures)::int AS attempts`

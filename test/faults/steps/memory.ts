@@ -1,11 +1,11 @@
 import { readFile } from 'node:fs/promises'
 
-/** What a process holds in memory now. Linux only. */
+/** The resident memory of a process, in bytes. Linux only. */
 export async function residentBytes(pid: number): Promise<number> {
   return kilobytesOf(pid, 'VmRSS')
 }
 
-/** The most that it ever held. */
+/** The most resident memory that a process ever had, in bytes. Linux only. */
 export async function peakResidentBytes(pid: number): Promise<number> {
   return kilobytesOf(pid, 'VmHWM')
 }

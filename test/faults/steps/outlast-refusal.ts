@@ -3,16 +3,16 @@ import type { Rule } from '@stockpile/alphavantage/simulator'
 import { chargedAttempts } from './attempts.js'
 import type { Environment } from '../environment/environment.js'
 
-/** Whoever had reserved a slot before the refusal was booked still sends. */
+/** How many requests may follow a refusal: a worker that had reserved a slot before it was recorded still sends. */
 export const MOST_UNDER_WAY = 8
-/** As many as that. */
+/** Two workers that together have `MOST_UNDER_WAY` requests under way. */
 export const TWO_WORKERS = { workers: 2, concurrency: MOST_UNDER_WAY / 2 }
 const EARLY_MS = 100
 
 /**
- * One request in the middle of a run is refused for a limit: for `pauseMs` nothing is sent by anybody, the run shows
- * `waiting_quota`, no attempt is spent, and nothing "succeeds" without rows.
- * @returns by how much later than that the first request came
+ * Refuses one request in the middle of a run for a limit, and checks that no worker sends anything for `pauseMs`, that the run
+ * shows `waiting_quota`, that no attempt is charged, and that no item succeeds without rows.
+ * @returns how long after the pause the first request came, in milliseconds
  */
 export async function outlastRefusal(
   { http, simulator, sql, random, until, drained }: Environment,
@@ -20,7 +20,7 @@ export async function outlastRefusal(
   pauseMs: number,
 ): Promise<number> {
   const before = simulator.arrivals().length
-  // By the time of the day, so that a second refusal in the same environment asks for other symbols.
+  // Numbered by the requests so far, so that a second refusal in one environment asks for other symbols.
   const symbols = Array.from({ length: 12 }, (_, index) => `SYM${before + index}`)
   simulator.clearRules()
   simulator.rule({ nth: random.between(2, 8), times: 1, answer })
@@ -35,7 +35,7 @@ export async function outlastRefusal(
   const passed = simulator.arrivals().flatMap(({ at }) => (at > refusedAt ? [at - refusedAt] : []))
   const underWay = passed.filter((ms) => ms < pauseMs - EARLY_MS)
   const times = underWay.map((ms) => `${Math.round(ms)} ms`).join()
-  // Late ones, of a busy machine: within half of the pause, which is seconds.
+  // A busy machine may send these late, but within half of the pause, which is seconds.
   ok(
     underWay.length < MOST_UNDER_WAY && underWay.every((ms) => ms < Math.max(2_000, pauseMs / 2)),
     `Requests came after the refusal, in its pause of ${pauseMs} ms: after ${times}`,

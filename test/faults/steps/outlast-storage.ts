@@ -5,23 +5,23 @@ import { chargedAttempts } from './attempts.js'
 import type { Cause } from '../environment/cause-looks.js'
 import type { Environment } from '../environment/environment.js'
 
-/** Longer than what one worker says to the others holds without being said again. */
+/** Longer than a worker's mark is good for when no worker renews it. */
 const LASTS_MS = 18_000
-/** The cause is told, and told no more, within this. */
+/** How soon the cause is told after its begin, and no longer told after its end. */
 const TOLD_WITHIN_MS = 30_000
-/** Of a worker that tries every 5 s, on a busy machine. */
+/** A worker tries every 5 s; the rest is for a busy machine. */
 const RECOVERY_LIMIT_MS = 30_000
 
-/** `TWO_WORKERS` so that one learns it from the other. */
+/** Two workers, so that one learns of the trouble from the other. */
 export const UNSTORABLE_ENVIRONMENT = { workers: 2, concurrency: 3, latencyMs: 100 }
 const MOST_UNDER_WAY = UNSTORABLE_ENVIRONMENT.workers * UNSTORABLE_ENVIRONMENT.concurrency
 
 /**
- * Rows cannot be stored for a while: nothing that is fetched is thrown away, little is asked for before the workers know,
- * nothing afterwards, and the API names the cause (I7). Afterwards every symbol was asked for once.
- * @param symbols asked for before the fault begins to show; none of them were before
- * @param fault.mark what the workers tell each other; null where nothing can be written
- * @returns from the end of the fault to the end of everything
+ * Makes rows impossible to store for a while, and checks that nothing fetched is thrown away, that little is requested before
+ * the workers know and nothing afterwards, that the API names the cause (I7), and that each symbol is requested once in all.
+ * @param symbols posted just before the fault begins; none of them may have been posted before
+ * @param fault.mark the class that the workers tell each other in `provider_state`; null where nothing can be written
+ * @returns how long it took from the end of the fault to the end of the last item
  */
 export async function outlastStorage(
   { http, simulator, sql, causes, until, drained }: Environment,
@@ -29,15 +29,15 @@ export async function outlastStorage(
   fault: {
     request?: Record<string, unknown>
     mark: StorageClass | null
-    /** What the API names; by default that rows cannot be stored. */
+    /** The cause that the API names; by default `storage`. */
     cause?: Cause
-    /** What takes its time before the fault begins. */
+    /** Slow preparations that must be over before the symbols are posted. */
     prepare?: () => Promise<unknown>
     begin: () => Promise<unknown>
     end: () => Promise<unknown>
   },
 ): Promise<{ recoveryMs: number; recoveryLimitMs: number }> {
-  // Until a key was accepted one request at a time goes out.
+  // Until the provider accepts a key, workers send one request at a time.
   await http.ingest([`${symbols[0]}FIRST`])
   await drained()
   const before = simulator.arrivals().length
@@ -71,7 +71,7 @@ export async function outlastStorage(
   await until('no mark', async () => (await marks()) === null, TOLD_WITHIN_MS)
   equal(await chargedAttempts(sql), charged, 'attempts charged')
   const asked = simulator.arrivals().slice(before)
-  // Whoever had its connection cut in the middle of a request, or its job taken for lost, asks again.
+  // A worker whose connection was cut in the middle of a request, or whose job was taken for lost, asks again.
   ok(
     asked.length <= symbols.length + MOST_UNDER_WAY,
     `${asked.length} requests for ${symbols.length} symbols`,

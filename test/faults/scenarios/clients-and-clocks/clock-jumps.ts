@@ -21,26 +21,26 @@ export const clockJumps: Scenario = {
   number: 44,
   title:
     "the machine's clock jumps three hours ahead for 20 s and back: work goes on within seconds of both, and the log says so",
-  // Redis does not start under libfaketime, and keeps the right time.
+  // Redis does not start under libfaketime, so it keeps the right time.
   backends: BACKENDS,
   environment: {
     workers: 2,
     ownPostgres: true,
     settableClock: true,
-    // A minute has room for fewer than its seconds: a window that is forgotten would let too many out.
+    // A minute allows fewer requests than its 60 seconds together, so a forgotten window would let too many out.
     limits: { perSecond: 2, perMinute: 110, perDay: 0 },
   },
   async run(environment) {
     const { clock, http, simulator, sql, until, drained } = environment
     if (clock === null) return { skipped: 'There is no libfaketime: install faketime.' }
-    // Older than the jump is far: what lies in the past of both clocks must come back as well.
+    // This request is older than the jump is long: the ledger must move it back too when the clock comes back.
     const [old] = await sql<{ id: string }[]>`
       INSERT INTO provider_requests (slot_at, outcome) VALUES (now() - interval '5 hours', 'accepted') RETURNING id`
     const all = symbols(130)
     const { id } = await http.ingest(all)
     await until('work', () => simulator.arrivals().length > 10)
 
-    /** Until the next request that was not on its way already. */
+    /** Sets the clock and waits for the first request that was not under way already; returns how long it took, in milliseconds. */
     const goesOn = async (ahead: number) => {
       await clock.set(ahead)
       const setAt = performance.now()
@@ -69,14 +69,14 @@ export const clockJumps: Scenario = {
     equal((await http.run(id)).status, 'succeeded')
     await until('readiness', async () => (await http.request('/readyz')).text.includes('"status":"ready"'))
 
-    // What was stored while the clock was ahead is in order with the right one.
+    // With the right clock the rows that were stored while it was ahead are fetched and compared again.
     await http.ingest(all, { force: true })
     await drained(300_000)
     return { recoveryMs: Math.max(forthMs, backMs), recoveryLimitMs: RECOVERY_LIMIT_MS }
   },
 }
 
-/** The jumps that workers say they have seen, in milliseconds, as one after the other. */
+/** The jumps that the workers have logged, in milliseconds, the largest first. */
 function noted({ programs }: Environment): number[] {
   const lines = programs.outputs().flatMap((output) => output.split('\n'))
   return lines

@@ -8,7 +8,7 @@ import { servedRows, storedRows } from '../../invariants/upstream-rows.js'
 import type { Environment } from '../../environment/environment.js'
 
 const DAY_MS = 86_400_000
-/** The first backoff is 2.5 s at least, and up to a second of it is forgone. */
+/** The first backoff is at least 2.5 s, of which up to a second may be cut. */
 const LEAST_BACKOFF_MS = 1_500
 const SERIES_KEY = 'Time Series (Daily)'
 
@@ -32,7 +32,7 @@ export const clockWrong: Scenario = {
       symbol: 'FUTURE',
       answer: { kind: 'raw', body: await withBarOf(tomorrow, environment) },
     })
-    // Both at once, which share the limits' windows.
+    // Both workers run at once and share the windows of the limits.
     const ahead = await start('+2d')
     const behind = await start('-2d')
     const sound = symbols(20)
@@ -43,7 +43,7 @@ export const clockWrong: Scenario = {
     equal(future.length, 0, 'bars of the future')
     for (const symbol of sound) await expectAccountedFor(environment, symbol)
 
-    // What a clock behind puts off is long due by the one ahead.
+    // An item that the worker behind snoozes for a backoff looks long due to the worker ahead, which must wait all the same.
     const failing = Array.from({ length: 6 }, (_, index) => `FAILING${index}`)
     for (const symbol of failing)
       simulator.rule({ symbol, times: 1, answer: { kind: 'status', status: 503 } })
@@ -55,7 +55,7 @@ export const clockWrong: Scenario = {
       ok(waitedMs > LEAST_BACKOFF_MS, `${symbol} was tried again after ${waitedMs} ms`)
     }
 
-    // What a clock ahead puts off is not put off for two days.
+    // The worker ahead snoozes an item for a backoff, and the item must not wait for two days.
     await programs.stop(behind)
     simulator.rule({ symbol: 'LATER', times: 1, answer: { kind: 'status', status: 503 } })
     await http.ingest(['LATER'])
@@ -69,7 +69,7 @@ export const clockWrong: Scenario = {
     await drained()
     const recoveryMs = Math.round(performance.now() - rightAt)
 
-    // With the right clock all that was in doubt is in order.
+    // With the right clock the rows that were in doubt are stored.
     simulator.clearRules()
     await http.ingest([...sound, 'FUTURE'], { force: true })
     await drained()
@@ -78,8 +78,8 @@ export const clockWrong: Scenario = {
 }
 
 /**
- * A clock behind takes the newest bars for ones of the future, which are in quarantine, or of sessions that are not over,
- * which are counted: none is lost.
+ * Checks that no bar is lost: a worker whose clock is behind puts the newest bars into quarantine as bars of the future, or
+ * counts them as provisional.
  */
 async function expectAccountedFor(environment: Environment, symbol: string): Promise<void> {
   const served = await servedRows(environment, symbol, 'compact')
@@ -98,7 +98,7 @@ async function expectAccountedFor(environment: Environment, symbol: string): Pro
   ok(rejected.every((row) => row.reasons.join() === 'future_date'))
 }
 
-/** The usual answer with a bar more, which says that it is settled as the others. */
+/** The usual answer with one bar more, that of `date`. */
 async function withBarOf(date: string, { servers }: Environment): Promise<string> {
   const query = 'function=TIME_SERIES_DAILY&symbol=FUTURE&outputsize=compact&apikey=reference'
   const answer = await fetch(`${servers.reference.url}/query?${query}`)

@@ -10,7 +10,7 @@ export const repeatedPosts: Scenario = {
   title: '100 parallel POSTs with one Idempotency-Key: one run, one answer',
   backends: BACKENDS,
   quick: true,
-  // Of /readyz, which waits behind them for the database. Of theirs none is allowed, see below.
+  // Only /readyz may answer 503, since it waits behind the POSTs for the database: the POSTs must all be answered with 202.
   environment: { allows503: true },
   async run({ http, sql, random, simulator, drained }) {
     const options = {

@@ -7,7 +7,7 @@ import { symbols } from '../../environment/symbols.js'
 import { ADMIN_CONNECTIONS } from '../../environment/create-environment.js'
 
 const LASTS_MS = 8_000
-/** A handler is given up after 15 s. */
+/** The API gives a handler up after 15 s; the rest is for a busy machine. */
 const ANSWER_LIMIT_MS = 20_000
 
 export const connectionsExhausted: Scenario = {
@@ -18,7 +18,7 @@ export const connectionsExhausted: Scenario = {
   async run({ http, sql, simulator, until, drained }) {
     await http.ingest(symbols(80))
     await until('some requests', () => simulator.arrivals().length >= 3)
-    // The limit counts this program's connections too: all of them are open from here on.
+    // The limit counts this program's connections too, so this opens all of them first.
     await Promise.all(Array.from({ length: ADMIN_CONNECTIONS }, () => sql`SELECT pg_sleep(0.3)`))
     const [database] = await sql<{ name: string }[]>`SELECT current_database() AS name`
     const limit = (connections: number) =>

@@ -23,7 +23,7 @@ export const migrationsAtOnce: Scenario = {
     const sql = postgres(server.adminUrlOf(name), { max: 2, onnotice: () => {} })
     const replicas: TestProcess[] = []
     try {
-      // Whoever comes first would be done before the last one has started: all wait for the end of this transaction.
+      // All replicas wait for the end of this transaction, or the first would be done before the last one has started.
       const gate = await sql.reserve()
       await gate`BEGIN`
       await gate`CREATE SCHEMA drizzle`

@@ -6,7 +6,7 @@ import { BACKENDS } from '../../environment/backends.js'
 import type { Scenario } from '../scenario.js'
 import { symbols } from '../../environment/symbols.js'
 
-/** What was on its way to the provider when the database went. */
+/** How long requests may take that were under way to the provider when the database went down. */
 const SETTLE_MS = 2_000
 const CONCURRENCY = 4
 const SYMBOLS = 30

@@ -1,9 +1,9 @@
 import { BACKENDS } from '../../environment/backends.js'
 import type { Scenario } from '../scenario.js'
 
-/** A statement is ended after 10 s, a handler given up after 15. */
+/** The API ends a statement after 10 s and gives a handler up after 15 s; the rest is for a busy machine. */
 const ANSWER_LIMIT_MS = 20_000
-/** A connection that vanished is given up after 25 s, a transaction whose process is cut off after 20. */
+/** Workers give a silent connection up after 25 s; PostgreSQL ends a transaction after 20 s whose process is cut off. */
 const RECOVERY_LIMIT_MS = 40_000
 
 export const postgresSlow: Scenario = {
@@ -23,7 +23,7 @@ export const postgresSlow: Scenario = {
     })
     await http.ingest(Array.from({ length: 20 }, (_, index) => `SYM${index}`))
     await until('some requests', () => simulator.arrivals().length >= 3)
-    // What is open never answers again, as after a failover; who connects anew is served.
+    // Open connections never answer again, as after a failover; new ones work.
     postgresProxy?.swallow()
     const swallowedAt = performance.now()
     await http.request('/api/financial_data?symbol=IBM')

@@ -14,7 +14,7 @@ export const readOnly: Scenario = {
   async run(environment) {
     const { sql, crashPostgres, restartPostgres, until } = environment
     await outlastStorage(environment, symbols(20, 'SETTING'), {
-      // Not a word can be written of it.
+      // The workers cannot write a mark either.
       mark: null,
       async begin() {
         await sql`ALTER SYSTEM SET default_transaction_read_only = on`

@@ -4,7 +4,7 @@ import type { Scenario } from '../scenario.js'
 import { symbols } from '../../environment/symbols.js'
 import { outlastStorage, UNSTORABLE_ENVIRONMENT } from '../../steps/outlast-storage.js'
 
-/** 1.8 MB, each record of which goes to quarantine. */
+/** As many unsound records make an answer of 1.8 MB, and each goes to quarantine. */
 const UNSOUND = 99_000
 const MOST_ATTEMPTS = 3
 

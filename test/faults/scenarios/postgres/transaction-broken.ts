@@ -19,7 +19,7 @@ export const transactionBroken: Scenario = {
       CREATE SEQUENCE public.broken;
       GRANT ALL ON SEQUENCE public.broken TO PUBLIC;
       CREATE FUNCTION public.break_transaction() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN
-        -- Not taken back with the transaction: it breaks four times in all.
+        -- A rollback does not take a sequence back, so four transactions break in all.
         IF nextval('public.broken') <= 4 THEN RAISE EXCEPTION 'injected' USING ERRCODE = TG_ARGV[0]; END IF;
         RETURN NULL; END $$;
       CREATE TRIGGER deadlock AFTER UPDATE ON symbols FOR EACH ROW WHEN (NEW.symbol = '${deadlocked}')

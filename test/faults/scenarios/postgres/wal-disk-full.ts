@@ -9,7 +9,7 @@ import { symbols } from '../../environment/symbols.js'
 import { outlastStorage, UNSTORABLE_ENVIRONMENT } from '../../steps/outlast-storage.js'
 import type { Environment } from '../../environment/environment.js'
 
-/** Of the log's segments of 16 MiB, of which a small cluster keeps some. */
+/** Room for ten segments of the write-ahead log, 16 MiB each, of which a small cluster keeps some. */
 const MEBIBYTES = 160
 
 export const walDiskFull: Scenario = {
@@ -40,7 +40,7 @@ export const walDiskFull: Scenario = {
         prepare: () => disk.fill(),
         begin: () => until('the end of PostgreSQL', () => usesUpSegment(environment)),
         async end() {
-          // It gives up for good when it cannot write while it recovers: a person starts it again, on a larger disk.
+          // PostgreSQL gives up when it cannot write during recovery, so a person must start it again on a larger disk.
           await crashPostgres()
           await disk.free()
           await moveFolder(join(disk.folder, 'pg_wal'), log)
@@ -53,14 +53,14 @@ export const walDiskFull: Scenario = {
   },
 }
 
-/** With its owner, who is another account than ours; a link in the new place gives way. */
+/** Moves a folder and keeps its owner, which is another account than this process's; replaces a link at `to`. */
 async function moveFolder(from: string, to: string): Promise<void> {
   await rm(to, { force: true })
   await promisify(execFile)('cp', ['-a', from, to])
   await rm(from, { recursive: true })
 }
 
-/** Whether there was no room for the next segment of the log: each switch begins one. */
+/** Begins a new segment of the log, and returns whether the disk had no room for it. */
 async function usesUpSegment({ sql }: Environment): Promise<boolean> {
   try {
     await sql`SELECT pg_logical_emit_message(false, 'faults', 'so that there is something to switch from')`

@@ -12,7 +12,7 @@ export const apiKilledBeforeEnqueue: Scenario = {
     const { api } = programs
     if (api === undefined) throw new Error('There is no API')
     await queue.freeze()
-    // Its answer dies with the API.
+    // The answer to this POST dies with the API.
     const asked = http.ingest(['IBM', 'AAPL', 'MSFT']).catch(() => {})
     const runs = () => sql<{ id: string }[]>`SELECT id FROM ingest_runs`
     await until('the commit', async () => (await runs()).length === 1, 10_000)

@@ -5,10 +5,10 @@ import type { Scenario } from '../scenario.js'
 import { symbols } from '../../environment/symbols.js'
 
 const STARTS = 20
-/** More than the limit lets out at once, so that the next ones have slots a window after the first. */
+/** More symbols than the limit lets out at once, so that the later ones get slots a window after the first. */
 const SYMBOLS = 12
 
-/** Whether a window was exceeded is for I4 to say. */
+/** I4 finds out whether a window was exceeded. */
 export const coldStarts: Scenario = {
   number: 51,
   title:
@@ -21,7 +21,7 @@ export const coldStarts: Scenario = {
     limits: { perSecond: 5, perMinute: 0, perDay: 0 },
   },
   async run({ http, programs, simulator, sql, until, drained }) {
-    // Until a key was accepted one request at a time goes out.
+    // Until the provider accepts a key, workers send one request at a time.
     await http.ingest(['FIRST'])
     const first = await programs.startWorker()
     await drained()

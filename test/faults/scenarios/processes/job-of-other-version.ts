@@ -14,7 +14,7 @@ export const jobOfOtherVersion: Scenario = {
     const items = await sql<{ id: number; symbol: string }[]>`SELECT id::int, symbol FROM ingest_items`
     for (const { id, symbol } of items.filter((item) => item.symbol !== 'SAME')) {
       await jobs().remove(jobIdOf(id))
-      // What another version would have put there is of no type that this one has.
+      // No type of this version describes a job of another version.
       const data: unknown = { version: symbol === 'OLDER' ? 0 : 2, item: id, ticker: symbol }
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion
       await jobs().add(JOB_KIND, data as JobData, { jobId: jobIdOf(id) })

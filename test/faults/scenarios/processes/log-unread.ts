@@ -4,7 +4,7 @@ import type { Scenario } from '../scenario.js'
 import { symbols } from '../../environment/symbols.js'
 
 const SYMBOLS = 300
-/** Several times what a pipe holds. */
+/** The log lines of so many requests fill a pipe several times. */
 const REQUESTS = 1_000
 const AT_ONCE = 50
 const DRAIN_DEADLINE_MS = 150_000

@@ -2,7 +2,7 @@ import { BACKENDS } from '../../environment/backends.js'
 import type { Scenario } from '../scenario.js'
 import { symbols } from '../../environment/symbols.js'
 
-/** Three losses, each noticed after the lock has run out. */
+/** Enough for three losses, each of which is noticed when the job's lock runs out. */
 const DEADLINE_MS = 150_000
 const OTHERS = symbols(9, 'OTHER')
 
@@ -20,7 +20,7 @@ export const poison: Scenario = {
       if (symbol !== 'POISON') return
       kills += 1
       replacing = replacing.then(() => programs.kill(programs.worker)).then(() => programs.startWorker())
-      // Awaited below; until then it may fail unseen.
+      // This promise is awaited below; its failure before then must not be an unhandled rejection.
       replacing.catch(() => {})
     })
     await http.ingest([...OTHERS, 'POISON'])

@@ -6,7 +6,7 @@ export const workerFrozen: Scenario = {
   title: 'a worker is frozen past its lock and wakes up: its late write is refused by the fence',
   backends: BACKENDS,
   async run({ http, sql, programs, simulator, onArrival, until }) {
-    // What the frozen one was told is out of date when it wakes up: written, it would show.
+    // The frozen worker gets an answer with other values, so that a late write of them would show.
     simulator.rule({ symbol: 'IBM', times: 1, answer: { kind: 'restated' } })
     const sleeper = programs.worker
     let frozenAt: number | undefined

@@ -19,7 +19,7 @@ export const workerKilledInWrite: Scenario = {
     const { id } = await http.ingest(symbols)
     await gate.reached()
     const { worker } = programs
-    // The other one stands by, as in production.
+    // A second worker stands by, as in production.
     await programs.startWorker()
     const killedAt = performance.now()
     await programs.kill(worker)

@@ -16,7 +16,7 @@ export const workerStoppedOften: Scenario = {
     await http.ingest(symbols(150))
     for (let time = 0; time < TIMES; time += 1) {
       const { worker } = programs
-      // At any moment of its work, not at its end.
+      // SIGTERM comes at a random moment of the work.
       await sleep(random.between(0, 400))
       const [code] = await Promise.all([programs.stop(worker), programs.startWorker()])
       if (code !== 0) throw new Error(`The worker ended with ${code} at SIGTERM number ${time + 1}`)

@@ -7,7 +7,7 @@ import { BACKENDS } from '../../environment/backends.js'
 import type { Scenario } from '../scenario.js'
 import { symbols } from '../../environment/symbols.js'
 
-/** The key is looked at every 5 s: three times. */
+/** Long enough for a worker, which looks at the key every 5 s, to look at least twice. */
 const WATCHED_MS = 12_000
 const RECOVERY_LIMIT_MS = 15_000
 

@@ -23,7 +23,7 @@ export const keyRotated: Scenario = {
     const fingerprint = createHash('sha256').update(NEXT_API_KEY).digest('hex').slice(0, 8)
     const after = simulator.arrivals().slice(before)
     const withOld = after.findLastIndex((arrival) => arrival.keyFingerprint !== fingerprint) + 1
-    // Those that had their slot already.
+    // Requests that had their slot before the rotation may carry the old key.
     if (withOld > CONCURRENCY || after.length <= withOld)
       throw new Error(`${withOld} of ${after.length} requests after the rotation had the old key`)
   },

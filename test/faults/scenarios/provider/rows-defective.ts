@@ -4,7 +4,7 @@ import { drainWithoutWaits } from '../../steps/drain-without-waits.js'
 import type { Scenario } from '../scenario.js'
 import { servedRows, storedRows } from '../../invariants/upstream-rows.js'
 
-/** What can be wrong with a row, and why it is not stored. */
+/** Each defect of a row, and the reason that its rejected row must have. */
 const DEFECTS: { defect: Defect; reason: string }[] = [
   { defect: 'nan', reason: 'not_a_number' },
   { defect: 'infinity', reason: 'not_a_number' },
@@ -24,7 +24,7 @@ const DEFECTS: { defect: Defect; reason: string }[] = [
   { defect: 'volume_negative', reason: 'negative' },
   { defect: 'nul', reason: 'not_a_number' },
 ]
-/** A date that comes twice: with the same values one of them is stored; with others nobody can say which is right. */
+/** Dates that come twice: of equal rows one is stored, of contradicting ones neither, since nobody can say which is right. */
 const REPEATS = [
   { symbol: 'TWICE', alike: true, rejected: 1, stored: 1, reason: 'repeated_date' },
   { symbol: 'CONFLICT', alike: false, rejected: 2, stored: 0, reason: 'conflicting_date' },

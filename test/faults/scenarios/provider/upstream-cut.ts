@@ -15,7 +15,7 @@ export const upstreamCut: Scenario = {
     simulator.rule({ symbol: 'RESET', times: 1, answer: { kind: 'reset' } })
     const shuffled = random.shuffled(['CUT0', 'CUT1', 'CUT2', 'RESET'])
     let brokenAt = 0
-    // Two at a time: three in a row would be taken for an outage of the provider.
+    // Two symbols at a time: three failures in a row would count as an outage of the provider.
     for (const broken of [shuffled.slice(0, 2), shuffled.slice(2)]) {
       const { id } = await http.ingest(random.shuffled([...broken, `SOUND${broken[0]}`]))
       for (const symbol of broken) {

@@ -33,13 +33,13 @@ export const upstreamDaySpent: Scenario = {
     const { text } = await http.request(`/api/ingest/${id}/items?limit=100`)
     const said = await sql<{ detail: string | null }[]>`SELECT said_detail AS detail FROM provider_keys`
     deepEqual([...said], [{ detail: 'The daily quota is spent.' }])
-    // In the provider's words, or in those of the other worker, which looked whether its own day has room.
+    // The words are the provider's, or those of a worker that found the day of the ledger spent.
     ok(
       /The (daily quota is|requests of this day are) spent\./.test(text),
       `No item says why it waits: ${text}`,
     )
 
-    // Refused for so long that a person has to know: it ends, with the provider's words, in which the key stood.
+    // An item that is refused for days ends with the provider's words, from which the key is redacted.
     simulator.clearRules()
     const answer = { kind: 'refusal', refusal: 'daily_limit' } as const
     simulator.rule({ symbol: first.symbol, times: 1, answer })
@@ -51,7 +51,7 @@ export const upstreamDaySpent: Scenario = {
     equal(failure?.class, 'daily_limit')
     ok(failure.evidence?.includes('API key as [redacted]'), `The evidence is ${failure.evidence}`)
 
-    // Whoever was told to wait before may pause the queue only now.
+    // A worker whose request was refused before the day ended may record the refusal only now.
     await sleep(SETTLED_MS)
     await endDay(environment)
     const freedAt = performance.now()

@@ -6,16 +6,16 @@ import { BACKENDS } from '../../environment/backends.js'
 import type { Scenario } from '../scenario.js'
 import { symbols } from '../../environment/symbols.js'
 
-/** Between which each wait after a failed attempt lies: 5 s, four times as long each time, half of it at random. */
+/** The bounds of the backoff after each failed attempt: 5 s, four times as long each time, half of it at random. */
 const WAITS_MS = [
   [2_500, 5_000],
   [10_000, 20_000],
   [40_000, 80_000],
   [160_000, 320_000],
 ] as const
-/** Two at a time: three in a row would be taken for an outage of the provider. */
+/** Pairs of symbols that always fail: three failures in a row would count as an outage of the provider. */
 const HOPELESS = [symbols(2, 'NEVER'), symbols(2, 'NOT'), symbols(2, 'NOR')]
-/** A machine that is late to look sees requests closer together than they were. */
+/** How much closer together than they were sent a busy machine may read two requests. */
 const LAG_MS = 250
 
 export const upstreamFailing: Scenario = {
@@ -25,7 +25,7 @@ export const upstreamFailing: Scenario = {
   async run(environment) {
     const { http, simulator, sql, programs, random, until, drained } = environment
     const status = (code: number, body = '') => ({ kind: 'status', status: code, body }) as const
-    // A page of some gateway that repeats what it was asked for, the key included.
+    // Imitates the page of a gateway that repeats the request, the key included.
     simulator.rule({
       symbol: 'ONCE',
       times: 1,
@@ -40,7 +40,7 @@ export const upstreamFailing: Scenario = {
       simulator.arrivals().flatMap((arrival) => (arrival.symbol === symbol ? [arrival.at] : []))
     const hopeless: string[] = []
     for (const [index, pair] of HOPELESS.entries()) {
-      // An answer in between shows that the provider works.
+      // A sound answer in between shows that there is no outage.
       await http.ingest([`SOUND${index}`])
       await drained()
       hopeless.push((await http.ingest(pair)).id)
@@ -49,7 +49,7 @@ export const upstreamFailing: Scenario = {
         continue
       }
       const watched = random.pick(pair)
-      // The first two waits are sat out, the minutes of the others are not.
+      // The scenario waits for the first two backoffs and skips the others, which take minutes.
       await until('the third attempt', () => timesOf(watched).length >= 3)
       const [first = 0, second = 0, third = 0] = timesOf(watched)
       ok(second - first >= WAITS_MS[0][0] - LAG_MS, `The first wait was ${second - first} ms`)
@@ -86,7 +86,7 @@ export const upstreamFailing: Scenario = {
   },
 }
 
-/** As servers and proxies write what they were sent. */
+/** The key as servers and proxies may write it: escaped for URL or HTML, in base64, in hex. */
 function writtenOtherwise(key: string): string[] {
   const bytes = Buffer.from(key)
   const codes = [...bytes]

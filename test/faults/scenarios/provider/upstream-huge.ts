@@ -5,7 +5,7 @@ import { residentBytes } from '../../steps/memory.js'
 import type { Scenario } from '../scenario.js'
 
 const GIGABYTE = 1024 ** 3
-/** Two bodies at a time up to their cap of 32 MiB, and what of the earlier ones is not collected yet. */
+/** Room for two bodies at a time up to their cap of 32 MiB, and for earlier ones that are not collected yet. */
 const GROWTH_LIMIT_BYTES = 256 * 1024 ** 2
 
 export const upstreamHuge: Scenario = {

@@ -7,13 +7,13 @@ import { symbols } from '../../environment/symbols.js'
 
 const OUTAGE_MS = 600_000
 /**
- * Three that make it an outage, the one more that each of the other places of the worker may have sent meanwhile, then one
- * after 5, 10, 20 and each further 25 s: fewer could not tell within 30 s that it is over.
+ * Three failures make an outage, other places of the worker may have sent a request each meanwhile, and one probe follows
+ * after 5, 10, 20 and every further 25 s: with fewer nobody could tell within 30 s that the outage is over.
  */
 const MOST_REQUESTS = 30
-/** Of the end of the outage: 25 s to the next probe, and its answer. */
+/** The next probe comes at most 25 s after the end of the outage; the rest is for its answer. */
 const RECOVERY_LIMIT_MS = 30_000
-/** The first two failures are an attempt each, and recorded: until the third nobody knows. */
+/** The first two failures are recorded and cost an attempt each, since only the third shows the outage. */
 const MOST_CHARGED = 4
 
 export const upstreamOutage: Scenario = {
@@ -31,7 +31,7 @@ export const upstreamOutage: Scenario = {
     ok((await http.request('/readyz')).text.includes('"provider":"failing"'), 'Not told as failing')
     await sleep(beganMs + OUTAGE_MS - performance.now())
     ok(simulator.arrivals().length <= MOST_REQUESTS, `${simulator.arrivals().length} requests in ten minutes`)
-    // At any moment between two probes: that one comes soon after the end must not be luck.
+    // The outage ends at any moment between two probes, so that an early probe is no luck.
     await sleep(random.between(0, 25_000))
     const during = simulator.arrivals()
     const { status, counts } = await http.run(id)

@@ -30,7 +30,7 @@ export const upstreamRedirects: Scenario = {
       }
       for (const [symbol, target] of Object.entries(targets))
         simulator.rule({ symbol, answer: { kind: 'redirect', ...target } })
-      // Two at a time, and an answer in between: three in a row would be taken for an outage of the provider.
+      // Two at a time, and a sound answer in between: three failures in a row would count as an outage of the provider.
       const [first = '', second = '', ...others] = random.shuffled(Object.keys(targets))
       for (const [index, pair] of [[first, second], others].entries()) {
         await http.ingest([`SOUND${index}`])
@@ -44,7 +44,7 @@ export const upstreamRedirects: Scenario = {
           attempts.map((one) => [one.final, one.class, one.httpStatus]),
           [false, true].map((final) => [final, 'redirect', status]),
         )
-        // That the key is not in it is I5's to see.
+        // I5 checks that the key is not in the evidence.
         ok(attempts[0]?.evidence?.includes('/query?apikey='), `The evidence is ${attempts[0]?.evidence}`)
       }
       equal(visits, 0, "connections to the redirect's target")

@@ -5,8 +5,9 @@ import { BACKENDS } from '../../environment/backends.js'
 import type { Scenario } from '../scenario.js'
 import { storedRows } from '../../invariants/upstream-rows.js'
 
-/** The client's total deadline, and how late a busy machine may notice it. */
+/** The client's deadline for a whole request. */
 const DEADLINE_MS = 30_000
+/** How late a busy machine may notice the deadline. */
 const LATE_MS = 5_000
 
 export const upstreamSlow: Scenario = {
@@ -26,13 +27,13 @@ export const upstreamSlow: Scenario = {
     } finally {
       await deaf.close()
     }
-    // Nothing can be sent: that is nobody's attempt, and all wait.
+    // No connection means no request, so no attempt is charged and all items wait.
     equal((await failedAttempts(sql, 'DEAF')).length, 0, 'failed attempts')
     const unsent = await sql`SELECT FROM provider_requests`
-    equal(unsent.length, 0, 'requests booked that never left')
+    equal(unsent.length, 0, 'requests recorded that never left')
 
     await programs.startWorker()
-    // The first answer shows what the key may have; until then only one request at a time is sent.
+    // Until the first answer shows what the key may do, workers send one request at a time.
     await drained()
     simulator.rule({ symbol: 'SILENT', times: 1, answer: { kind: 'delay', ms: 600_000 } })
     simulator.rule({ symbol: 'DRIP', times: 1, answer: { kind: 'drip', bytes: 1, everyMs: 100 } })

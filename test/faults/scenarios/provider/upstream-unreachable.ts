@@ -5,7 +5,7 @@ import { BACKENDS } from '../../environment/backends.js'
 import type { Scenario } from '../scenario.js'
 import { symbols } from '../../environment/symbols.js'
 
-/** Of the end of an outage in which nothing could be sent. */
+/** How soon work goes on after an outage in which nothing could be sent. */
 const RECOVERY_LIMIT_MS = 30_000
 
 export const upstreamUnreachable: Scenario = {

@@ -11,7 +11,7 @@ export const queueDiskFull: Scenario = {
   title:
     'the disk of Redis is full, so that it takes no writes: told, what is accepted stays pending, and is sent when it is free',
   backends: ['redis'],
-  // Else its folder could not be changed.
+  // Without this setting Redis refuses to change its folder.
   environment: { redisSettings: { 'enable-protected-configs': 'yes' } },
   async run({ servers, http, redis, simulator, causes, until, drained }) {
     if (redis === null) throw new Error('There is no Redis')
@@ -20,7 +20,7 @@ export const queueDiskFull: Scenario = {
     const disk = await mountSmallDisk(join(servers.folder, 'queue_disk'), MEBIBYTES, servers.folder)
     if (typeof disk === 'string') return { skipped: disk }
     try {
-      // Every second, as by default: with `always` Redis ends itself when it cannot write.
+      // The file is synced every second, as by default: with `always` Redis ends itself when it cannot write.
       await configure('dir', disk.folder)
       await configure('appendonly', 'yes')
       causes.watch()

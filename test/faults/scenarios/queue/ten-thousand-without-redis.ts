@@ -14,7 +14,7 @@ export const tenThousandWithoutRedis: Scenario = {
   backends: ['redis'],
   environment: { concurrency: 16, limits: { perSecond: 0, perMinute: 0, perDay: 0 } },
   async run({ http, redis, random, simulator, drained }) {
-    // Another run before it, so that what is measured is no start.
+    // A first run warms the processes up, so that no start is measured.
     await http.ingest(['WARM'])
     await drained()
     await redis?.kill()
@@ -28,7 +28,7 @@ export const tenThousandWithoutRedis: Scenario = {
     equal(requested.length, SYMBOLS, 'requests')
     equal(new Set(requested.map((arrival) => arrival.symbol)).size, SYMBOLS, 'symbols requested')
     equal((await http.run(id)).status, 'succeeded')
-    // Last, since on a busy machine it alone may fail.
+    // This check is the last, since on a busy machine it may fail without a defect.
     ok(ms <= POST_LIMIT_MS * busyness(), `POST took ${ms} ms while Redis was down`)
     return { recoveryMs }
   },

@@ -7,7 +7,7 @@ import { BACKENDS } from '../../environment/backends.js'
 import type { Scenario } from '../scenario.js'
 import { symbols } from '../../environment/symbols.js'
 
-/** Apart from the rows that take seconds: to judge how long a cause is told takes more than a minute. */
+/** The long half of number 24: it takes more than a minute to judge how long a cause is told. */
 export const daySpentTold: Scenario = {
   number: 24,
   title: 'the day is refused as spent, for 36 s: told within 30 s, and no longer 30 s after its end',
@@ -16,7 +16,7 @@ export const daySpentTold: Scenario = {
   async run(environment) {
     const { http, simulator, causes, until, drained } = environment
     causes.watch()
-    // A key that was accepted already, so that the day is all that is told.
+    // A first answer shows that the key is good, so that the spent day is the only cause.
     await http.ingest(['FIRST'])
     await drained()
     simulator.rule({ answer: { kind: 'refusal', refusal: 'daily_limit' } })
@@ -38,11 +38,12 @@ export const daySpentTold: Scenario = {
   },
 }
 
+/** The long half of number 25. */
 export const keyInvalidTold: Scenario = {
   number: 25,
   title: 'the key becomes invalid, for 36 s: told within 30 s, and no longer 30 s after a new one',
   backends: BACKENDS,
-  // So slow that work is left when the workers, who look every 5 s, find the new key.
+  // The limit is so low that work is left when the workers, which look every 5 s, find the new key.
   environment: { workers: 2, keyFile: true, limits: { perSecond: 2, perMinute: 0, perDay: 0 } },
   async run({ http, causes, keyFile, until, drained }) {
     causes.watch()
