@@ -6,7 +6,7 @@ import type { Environment } from '../environment/environment.js'
 
 /**
  * Checks all invariants of a system in which everything accepted has ended.
- * @param tampered symbols of which the upstream served something else than the reference does
+ * @param survival.tampered symbols of which the upstream served something else than the reference does
  * @returns one sentence for each thing that does not hold; none when the system is sound
  */
 export async function brokenInvariants(

@@ -31,7 +31,7 @@ let environments = 0
 
 /**
  * Runs one scenario in an environment of its own, with its own checks and the invariants. Never rejects.
- * @param failSkipped whether a scenario counts as failed that this machine cannot inject
+ * @param run.failSkipped whether a scenario counts as failed that this machine cannot inject
  */
 export async function runScenario(
   servers: Servers,
