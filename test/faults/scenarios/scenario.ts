@@ -24,7 +24,7 @@ export interface Scenario {
 }
 
 /** What a scenario that was survived has to report. */
-export interface Survival {
+interface Survival {
   /** How long it took from the fault, or from its end where it lasts, to normal work. */
   recoveryMs?: number
   /** The longest that the recovery may take; without this limit the recovery is only printed. */
