@@ -11,7 +11,7 @@ import type { FetchedSeries } from '../src/runs/store-series.js'
 import { createRun } from '../src/runs/runs.js'
 import type { RunRequest } from '../src/runs/runs.js'
 
-/** A migrated database for each test, and the connections to it that the test opened. */
+/** Gives each test a migrated database, and closes the connections that the test opened. */
 export function useConnection(): {
   readonly url: string
   open: () => Connection
@@ -26,7 +26,7 @@ export function useConnection(): {
       applicationName: 'db-test',
       maxConnections: 4,
       statementTimeoutMs: 10_000,
-      // As the API, whose statements most of these are.
+      // As the API connects, which runs most of these statements.
       genericPlans: true,
     })
     opened.push(connection)

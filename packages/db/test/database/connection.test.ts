@@ -93,7 +93,7 @@ test('a connection that vanished without a word is given up, as one that is away
   }
 })
 
-/** Sends the rows before the last one of `rows`, and then ends as `failure` says. */
+/** A statement that sends two rows and fails at the third with the expression `failure`. */
 const failsAfterRows = (failure: string) => sql`
   SELECT number, repeat('x', 10000), CASE WHEN number = 3 THEN ${sql.raw(failure)} END FROM generate_series(1, 3) AS number`
 

@@ -9,7 +9,7 @@ import { takenItem, useConnection } from '../database.js'
 
 const connection = useConnection()
 const ROWS = 500
-/** Several at the same moment, and moments that differ by a microsecond. */
+/** SQL: instants a microsecond apart, each of them three times. */
 const AT = sql`timestamptz '2026-11-27 10:00:00Z' + (n / 3) * interval '1 microsecond'`
 
 interface Listed<Id> {
@@ -17,7 +17,7 @@ interface Listed<Id> {
   at: number
 }
 
-/** All ids of a list, read part by part. */
+/** Reads a list part by part, and returns all of its ids. */
 async function walk<Id extends number | string>(
   read: (after: PlaceInTime<Id> | undefined) => Promise<Listed<Id>[]>,
 ): Promise<Id[]> {

@@ -5,19 +5,19 @@ import { afterEach } from 'vitest'
 
 /** How a pooler treats the sessions of its clients. */
 interface Manners {
-  /** It refuses whoever connects, with this SQLSTATE and message. */
+  /** The pooler refuses each connection with this SQLSTATE and message. */
   refusal?: { code: string; message: string }
-  /** It takes `options` out of the startup packet. */
+  /** Whether the pooler takes `options` out of the startup packet. */
   dropsOptions?: boolean
 }
 
 const NO_TLS = 80_877_103
-/** No process of PostgreSQL: what a pooler greets with is its own. */
+/** The process id in the pooler's greeting, which is no process of PostgreSQL. */
 const OWN_PID = 2_000_000_000
 
 /**
- * Poolers before the server of `databaseUrl`, as PgBouncer greets and does; closed after each test. Clients sign in at the
- * server by themselves.
+ * Starts poolers before the server of `databaseUrl` that greet and behave as PgBouncer does, and closes them after each test.
+ * Clients authenticate at the server itself.
  */
 export function usePooler(): (databaseUrl: string, manners: Manners) => Promise<string> {
   const closing: (() => Promise<void>)[] = []
@@ -80,7 +80,7 @@ async function startPooler(target: URL, { refusal, dropsOptions = false }: Manne
   return { port: address.port, close }
 }
 
-/** The messages of the protocol that a socket sends; without a type, '', come those before and with the startup packet. */
+/** Takes the bytes of a socket apart into messages of the protocol. Messages up to the startup packet have no type: ''. */
 function eachMessage(
   socket: Socket,
   { startsUntyped }: { startsUntyped: boolean },
@@ -104,7 +104,7 @@ function eachMessage(
   })
 }
 
-/** A startup packet: its length, the version, and names and values that end with a zero byte each. */
+/** Removes `options` from a startup packet, which is its length, the version, and names and values that each end with a zero byte. */
 function withoutOptions(packet: Buffer): Buffer {
   const texts = packet.toString('utf8', 8).split('\0').slice(0, -2)
   const kept = texts.flatMap((name, index) =>

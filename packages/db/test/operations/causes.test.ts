@@ -15,7 +15,7 @@ import { runOf, useConnection } from '../database.js'
 const connection = useConnection()
 const kinds = async () => (await readCauses(connection.db)).map((cause) => cause.class)
 
-/** As if workers had said nothing for so long; a negative interval: as if the clock had been put back since. */
+/** Lets the workers have been silent for so long; a negative interval: lets the clock have been set back since. */
 async function silence(interval: string): Promise<void> {
   await connection.db.execute(sql`UPDATE workers SET last_seen_at = last_seen_at - ${interval}::interval`)
 }
@@ -55,7 +55,7 @@ describe('a worker', () => {
     expect(cause?.since).not.toBeNull()
   })
 
-  test('whose row was deleted writes it again; whose clock was put back does not live for hours', async () => {
+  test('whose row was deleted writes it again; whose clock was set back does not live for hours', async () => {
     const { db } = connection
     const worker = await liveWorker(db)
     await db.execute(sql`DELETE FROM workers`)
@@ -95,7 +95,7 @@ describe('a worker', () => {
 describe('a queue that gives or takes no jobs', () => {
   const down = { class: 'queue_down' as const, detail: 'The queue does not answer.' }
 
-  test('holds runs up while all workers say so, and since when', async () => {
+  test('keeps runs waiting while all workers say so, and since when', async () => {
     const { db } = connection
     await acceptKey(db)
     const first = await liveWorker(db, { queueProblem: down })

@@ -77,7 +77,7 @@ describe('a mark that rows cannot be stored', () => {
     expect(first).toMatchObject(full)
     expect(first?.advice).toContain('Free space')
     expect(Date.now() - Date.parse(first?.since ?? '')).toBeGreaterThanOrEqual(59_000)
-    // Of another worker, for which it began later: it is the same trouble.
+    // Another worker notes the trouble, which began later for that worker.
     await noteStorageTrouble(db, full, 0)
     expect((await readStorageState(db))?.since).toBe(first?.since)
     await clearStorageTrouble(db)
@@ -100,7 +100,7 @@ describe('a mark that rows cannot be stored', () => {
   test('a server that takes no writes is told without one, by its name', async () => {
     const { db } = connection
     await db.execute(sql`SET default_transaction_read_only = on`)
-    // One connection of the pool has it now.
+    // One connection of the pool has the setting now.
     const states = await Promise.all(Array.from({ length: 8 }, () => readStorageState(db)))
     const told = states.filter((state) => state !== null)
     expect(told[0]).toMatchObject({ class: 'read_only', since: null })
@@ -148,7 +148,7 @@ describe('a commit whose answer was lost', () => {
     const rejected = [{ date: '2024-01-05', raw: {}, reasons: ['missing_close'] }]
     const stored = await storeSeries(db, item, series({ rejected }))
     expect(stored.inserted).toBe(2)
-    // Who holds it does not know yet.
+    // The holder of the item does not know yet that it is stored.
     expect(await lostClaims(db, [item])).toEqual([])
     expect(await storeSeries(db, item, series({ rejected }))).toEqual(stored)
     expect([...(await db.execute(sql`SELECT times FROM rejected_rows`))]).toEqual([{ times: 1 }])
@@ -169,7 +169,7 @@ describe('a commit whose answer was lost', () => {
     expect(await db.execute(sql`SELECT FROM ingest_failures`)).toHaveLength(2)
   })
 
-  test('is found when an item is put back again', async () => {
+  test('is found when an item is released again', async () => {
     const { db } = connection
     const item = await takenItem(db, 'IBM')
     await releaseItem(db, item)

@@ -12,13 +12,13 @@ import { acceptKey, ledgerRequests, dailyLimits, granted, noLimits, requestOf } 
 import { useConnection } from '../database.js'
 
 const connection = useConnection()
-/** 25 per 1 s and 100 per 5 s: a minute and a day, compressed. */
+/** Limits of 25 in 1 s and 100 in 5 s, in place of a minute and a day. */
 const limits = limitsFor(
   { perSecond: 0, perMinute: 25, perDay: 100 },
   { second: 1_000, minute: 1_000, day: 5_000 },
 )
 
-/** The greatest number of requests in any window that begins with one of them. */
+/** Counts the requests in each window that begins with a request, and returns the greatest count. */
 function most(slots: readonly number[], windowMs: number): number {
   return Math.max(
     ...slots.map((from) => slots.filter((slot) => slot >= from && slot < from + windowMs).length),
@@ -31,7 +31,7 @@ function expectKept(slots: readonly number[], all: readonly Limit[]): void {
   }
 }
 
-/** Asks for slots until the deadline, as fast as they are given. */
+/** Reserves slots until the deadline, as fast as they are granted. */
 async function hammer(
   db: Connection['db'],
   until: number,
@@ -57,7 +57,7 @@ test('16 connections never bring a sliding window over a limit, and leave nothin
   )
   const slots = (await ledgerRequests(connection.db)).map((request) => request.slotAt)
   expectKept(slots, limits)
-  // After the first 25, which find an empty ledger, each slot is the first that the formula allows: to the millisecond.
+  // After the first 25, which find an empty ledger, each slot is, to the millisecond, the first that the formula allows.
   expect(slots.length).toBeGreaterThanOrEqual(125)
   for (const [index, slot] of slots.slice(25).entries()) {
     expect(slot).toBeCloseTo(nextSlot(slots.slice(0, index + 25), limits, 0), 1)

@@ -18,12 +18,12 @@ const PLANS = {
   premium: limitsFor({ perSecond: 50, perMinute: 0, perDay: 0 }),
 }
 
-/** Until the ledger lets the next request be sent. */
+/** Reads how long until the ledger lets the next request be sent, in milliseconds. */
 async function freesInMs(db: Database, limits: readonly Limit[]): Promise<number> {
   return (await readGate(db, { limits, fingerprint: 'key-1', aheadMs: 0 })).closed?.waitMs ?? 0
 }
 
-/** What becomes of a request that was under way when the day was refused. */
+/** What becomes of requests that are under way when the provider says that the day is spent. */
 const FATES = ['refused', 'refused without a number', 'accepted', 'discarded'] as const
 
 test('a daily refusal is waited out, whatever becomes of the requests that were under way with it', async () => {
@@ -63,7 +63,7 @@ test('a daily refusal is waited out, whatever becomes of the requests that were 
           if (isRefused) waits.push(await freesInMs(db, limits))
         }),
       )
-      // A day; an hour where the refusal said no number and the plan has none.
+      // The wait is a day, or an hour when neither the refusal nor the plan has a number.
       const least = (plan === 'premium' && others.includes('refused without a number') ? 1 : 24) * HOUR_MS
       waits.push(await freesInMs(connection.db, limits))
       expect(Math.min(...waits)).toBeGreaterThan(least - 60_000)

@@ -25,7 +25,7 @@ const premium = limitsFor({ perSecond: 0, perMinute: 75, perDay: 0 })
 const ask = (values: Parameters<typeof requestOf>[0] = {}) =>
   reserveRequest(connection.db, requestOf({ limits: noLimits, ...values }))
 
-/** One request, answered with this outcome. */
+/** Reserves a request and concludes it with this outcome. */
 async function send(outcome: string, values: Parameters<typeof requestOf>[0] = {}): Promise<void> {
   const { id } = await granted(connection.db, { limits: noLimits, ...values })
   await concludeRequest(connection.db, id, { outcome, answered: true, durationMs: 100, bytes: 300 })
@@ -197,7 +197,7 @@ describe('a daily refusal', () => {
     expect(await ask({ limits: premium })).toMatchObject({ reason: 'day' })
     expect(await ask({ limits: dailyLimits })).toMatchObject({ reason: 'day' })
     expect(await ask(ofOther)).toMatchObject({ granted: true })
-    // A slot of the key that was refused stays spent; one of the other is given back.
+    // A slot of the refused key stays spent; a slot of the other key is given back.
     const { id } = await granted(connection.db, ofOther)
     await discardRequest(connection.db, id)
     await discardRequest(connection.db, reserved.id)

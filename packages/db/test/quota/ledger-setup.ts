@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { sql } from 'drizzle-orm'
 import type { Connection } from '../../src/database/connection.js'
-import { reserveRequest } from '../../src/quota/ledger.js'
+import type { Limit } from '@stockpile/domain/limit'
+import { publishPlan, reserveRequest } from '../../src/quota/ledger.js'
 import type { RequestToReserve, Reservation } from '../../src/quota/ledger.js'
 import { limitsFor } from '../../src/quota/limits.js'
 import { noteWorker } from '../../src/operations/workers.js'
@@ -30,7 +31,16 @@ export async function liveWorker(db: Db, values: Partial<WorkerSelf> = {}): Prom
   return self
 }
 
-/** 25 a day, and no limit that would make a test wait. */
+/** Does what a worker with the key `key-1` does at its start. */
+export async function startWorker(
+  db: Db,
+  { plan, limits }: { plan: string; limits: readonly Limit[] },
+): Promise<WorkerSelf> {
+  await publishPlan(db, { plan, limits })
+  return liveWorker(db, { plan, limits, keyFingerprint: 'key-1' })
+}
+
+/** 25 requests a day, and no shorter limit, for which a test would have to wait. */
 export const dailyLimits = limitsFor({ perSecond: 0, perMinute: 0, perDay: 25 })
 export const noLimits = limitsFor({ perSecond: 0, perMinute: 0, perDay: 0 })
 
@@ -87,4 +97,9 @@ export async function letPass(db: Db, interval: string): Promise<void> {
       probe_until = probe_until - ${interval}::interval, decided_at = decided_at - ${interval}::interval`)
   await db.execute(sql`
     UPDATE provider_keys SET blocked_until = blocked_until - ${interval}::interval, said_at = said_at - ${interval}::interval`)
+}
+
+/** Milliseconds from now until an instant; NaN without one. */
+export function msUntil(instant: string | null | undefined): number {
+  return Date.parse(instant ?? '') - Date.now()
 }

@@ -16,7 +16,7 @@ const accepted = { outcome: 'accepted', answered: true, durationMs: 5, bytes: 10
 const gate = async () =>
   (await readGate(connection.db, { limits: noLimits, fingerprint: 'key-1', aheadMs: 0 })).closed
 
-/** Sends a request for the symbol, which nobody answers. */
+/** Sends a request for the symbol that the provider does not answer. */
 async function fail(symbol: string, values: Partial<typeof failure> = {}): Promise<OutageState> {
   const { id } = await granted(connection.db, { limits: noLimits })
   const outage = await noteUnanswered(connection.db, { ...failure, ...values, id, symbol })
@@ -24,7 +24,7 @@ async function fail(symbol: string, values: Partial<typeof failure> = {}): Promi
   return outage
 }
 
-/** As if that much time had passed. */
+/** Moves the outage into the past, as if so much time had passed. */
 async function pass(ms: number): Promise<void> {
   await connection.db.execute(sql`
     UPDATE provider_state SET outage_since = outage_since - ${ms} * interval '1 ms',
@@ -71,7 +71,7 @@ test('one probe at a time finds out over all workers whether it is over, each tw
   expect(waits).toEqual([10_000, 20_000, 20_000, 20_000])
 })
 
-/** An outage that lasts so long, whose every probe is sent as soon as it may be: how many, and how many are attempts. */
+/** Counts the probes of an outage that lasts so long, each sent as soon as it may be, and how many are charged as attempts. */
 async function outlast(waits: typeof WAITS, lastingMs: number) {
   const { db } = connection
   await acceptKey(db)
@@ -97,7 +97,7 @@ const sparing = { firstMs: 3 * MINUTE_MS, longestMs: 6 * HOUR_MS, attemptMs: HOU
 test.each([
   { waits: sparing, lastingMs: 10 * MINUTE_MS, expected: { probes: 2, attempts: 0 } },
   { waits: sparing, lastingMs: 24 * HOUR_MS, expected: { probes: 9, attempts: 6 } },
-  // Three symbols that alone always fail have 15 attempts, of which two were before it.
+  // Three symbols of which every request fails have 15 attempts in all, of which two were spent before the outage.
   { waits: sparing, lastingMs: 67 * HOUR_MS, expected: { probes: 17, attempts: 14 } },
   { waits: frequent, lastingMs: 10 * MINUTE_MS, expected: { probes: 25, attempts: 0 } },
   { waits: frequent, lastingMs: 2 * HOUR_MS, expected: { probes: 289, attempts: 2 } },
@@ -109,7 +109,7 @@ test.each([
   120_000,
 )
 
-test('a long time in which nothing could be sent does not put off for hours the first probe that fails once something can', async () => {
+test('a long time in which nothing could be sent does not delay the next probe for hours when the first one fails', async () => {
   const { db } = connection
   await acceptKey(db)
   let outage = await fail('A', { ...frequent, needed: 1 })
@@ -164,13 +164,13 @@ test.each([
   ['first', 'second'],
   ['second', 'first'],
 ])(
-  'a probe that is renewed %s and concluded %s, both held up, never wait for each other',
+  'a probe that is renewed %s and concluded %s, both kept waiting, never wait for each other',
   async (renewed) => {
     const { db } = connection
     await acceptKey(db)
     await fail('A', { needed: 1 })
     await pass(20_000)
-    // Of another key, so that it finds out about the key as well as about the provider.
+    // With another key, the request probes both the key and the provider.
     const { id, probe } = await granted(db, { limits: noLimits, fingerprint: 'key-2' })
     expect(probe).toBe(true)
     const other = connection.open().db
@@ -196,7 +196,7 @@ test.each([
       done = Promise.all(begun)
       done.catch(() => {})
     })
-    // A deadlock would be an error of one of them.
+    // A deadlock would reject one of the two.
     await done
     const [state] = await db.execute<{ since: string | null; access: string }>(sql`
     SELECT outage_since AS since, (SELECT state FROM provider_access WHERE key_fingerprint = 'key-2') AS access FROM provider_state`)

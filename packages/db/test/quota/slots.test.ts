@@ -18,7 +18,7 @@ const limits = fc.array(limit, { maxLength: 3 })
 const instants = (max: number) => fc.array(fc.integer({ min: -30, max: 3 }), { maxLength: max })
 const ascending = (times: readonly number[]) => times.toSorted((one, other) => one - other)
 
-/** Says it from scratch: no window that begins with a request holds more than a limit's maximum. */
+/** Checks the limit by its definition: no window that begins with a request holds more than the maximum. */
 function keeps(times: readonly number[], { max, windowMs, marginMs: margin }: Limit): boolean {
   const inWindow = (from: number) =>
     times.filter((time) => time >= from && time < from + windowMs + margin).length
@@ -128,7 +128,7 @@ describe('the forecast', () => {
   test('of 500 symbols at 25 a day is 19 days, and begins when a block ends', () => {
     const free = limitsFor({ perSecond: 1, perMinute: 0, perDay: 25 })
     const slots = forecast({ now: 0, sent: [], limits: free, blockedUntil: null, requests: 500 })
-    // Each day ends a margin of a second late, and the last of 25 follows the first by 24 × 1.4 s.
+    // Each day ends late by its margin of a second, and the last of 25 requests follows the first by 24 × 1.4 s.
     expect(slots.at(-1)).toBe(19 * 86_401_000 + 24 * 1_400)
     const blocked = forecast({ now: 0, sent: [], limits: free, blockedUntil: 5_000, requests: 500 })
     expect(blocked).toEqual(slots.map((slot) => slot + 5_000))

@@ -11,15 +11,15 @@ const connection = useConnection()
 const RUN = '00000000-0000-7000-8000-000000000001'
 const ITEMS = 2_000
 const FAILURES = 10_000
-/** Of a page of 20 and what leads to it: far less than the run has of anything. */
+/** How many entries a page of 20 may cost: far fewer than the run has of anything. */
 const BOUND = 1_000
-/** Behind nothing: later than all. */
+/** A place before the first entry, later than every instant. */
 const FAR = { at: 4e15, id: 1 }
-/** Before all, and after all. */
+/** Instants before and after all others. */
 const LONG_AGO = '2000-01-01T00:00:00Z'
 const SOME_DAY = '2100-01-01T00:00:00Z'
 
-/** How many entries of tables and indexes it takes. */
+/** Counts the entries of tables and indexes that the work reads. */
 async function entriesRead(work: (db: Database) => Promise<unknown>): Promise<number> {
   return connection.db.transaction(async (tx) => {
     const read = async () => {
@@ -34,7 +34,7 @@ async function entriesRead(work: (db: Database) => Promise<unknown>): Promise<nu
   })
 }
 
-/** One run of most that there is, among many of little. */
+/** One run has nearly everything, among a thousand runs of one item. */
 beforeEach(async () => {
   const { db } = connection
   await db.execute(sql`
@@ -94,7 +94,7 @@ describe('a look costs what it shows, and not what there is', () => {
       'at failures of a run and a class since an instant',
       (db) => listFailures(db, { runId: RUN, class: 'timeout', from: LONG_AGO, limit: 20, after: FAR }),
     ],
-    // Not bounded: grouping what matches anything but a symbol may read all of the table, also where nothing matches.
+    // Grouping by any filter but a symbol is not bounded: it may read the whole table, even where nothing matches.
     ['at classes of failures of a symbol', (db) => groupFailures(db, { symbol: 'S7' })],
     ['at rejected rows', (db) => listRejectedRows(db, { limit: 20, after: FAR })],
     ['at rejected rows that wait', (db) => listRejectedRows(db, { resolved: false, limit: 20, after: FAR })],
@@ -110,7 +110,7 @@ describe('a look costs what it shows, and not what there is', () => {
       'at rejected rows of a run that wait',
       (db) => listRejectedRowsOfRun(db, RUN, { resolved: false, limit: 20, after: { itemId: 900, id: 900 } }),
     ],
-    // resolved=true of a run whose rows all wait looks at each of them: it is not in the order of the run's items.
+    // `resolved: true` is not bounded: no index has it in the order of the run's items, so that each row is looked at.
     [
       'at rejected rows of a run',
       (db) => listRejectedRowsOfRun(db, RUN, { limit: 20, after: { itemId: 900, id: 900 } }),

@@ -127,7 +127,7 @@ describe('a failed attempt', () => {
     await failAttempt(connection.db, item, failure, { retryInMs: 60_000 })
     expect(await takeItem(connection.db, item.id)).toBeNull()
     expect(await backoffLeftMs(connection.db, item.id)).toBeGreaterThan(50_000)
-    // It came to be takeable between the two questions: its job must not end. In a transaction the clock stands still.
+    // The item became takeable between the two questions, and its job must not end. In a transaction the clock stands still.
     const waitMs = await connection.db.transaction(async (tx) => {
       await tx.execute(sql`UPDATE ingest_items SET next_attempt_at = now() + interval '900 milliseconds'`)
       return backoffLeftMs(tx, item.id)
@@ -139,7 +139,7 @@ describe('a failed attempt', () => {
     expect(await backoffLeftMs(connection.db, item.id)).toBe(0)
   })
 
-  test('waits its backoff and no more when the clock that put it off is set right meanwhile', async () => {
+  test('waits its backoff and no more when the clock that delayed it is set right meanwhile', async () => {
     const { db } = connection
     const item = await takenItem(db, 'IBM')
     await failAttempt(db, item, failure, { retryInMs: 15 * 60_000 + 60_000 })
@@ -150,7 +150,7 @@ describe('a failed attempt', () => {
     const waitMs = await backoffLeftMs(db, item.id)
     expect(waitMs).toBeGreaterThan(50_000)
     expect(waitMs).toBeLessThanOrEqual(60_000)
-    // Now what it waits for has been noted by the right clock.
+    // The instant that the item waits for was noted by the right clock now, so that it must not move again.
     expect(
       await noteClockJump(db, {
         ms: -15 * 60_000,
@@ -162,7 +162,7 @@ describe('a failed attempt', () => {
     expect(await backoffLeftMs(db, item.id)).toBeGreaterThan(50_000)
   })
 
-  test('put off by a clock that was hours ahead waits no longer than any attempt does, and its job is to run', async () => {
+  test('delayed by a clock that was hours ahead waits no longer than any attempt does, and its job is to run', async () => {
     const item = await takenItem(connection.db, 'IBM')
     await failAttempt(connection.db, item, failure, { retryInMs: 3 * 3_600_000 })
     await connection.db.execute(sql`UPDATE ingest_items SET dispatched_at = now() + interval '3 hours'`)
@@ -202,7 +202,7 @@ describe('a failed attempt', () => {
 describe('a snoozed item', () => {
   test.each([
     ['quota', 'waiting_quota'],
-    // Only its worker's: nothing says that the others cannot go on.
+    // The key of one worker: nothing says that the other workers cannot go on.
     ['key', 'running'],
     [null, 'running'],
   ] as const)('that waits for %s costs no attempt and its run is %s', async (waitingFor, status) => {

@@ -106,7 +106,7 @@ describe('a symbol whose answer is known', () => {
     ['full', { outputsize: 'compact' }, true, true],
     ['compact', { outputsize: 'compact' }, true, false],
     ['compact', { outputsize: 'full' }, true, true],
-    // What it means is the worker's to say, by its plan.
+    // A worker resolves `auto` by its plan.
     ['full', { outputsize: 'auto' }, true, false],
     ['full', { outputsize: 'auto' }, false, true],
     ['compact', { outputsize: 'auto' }, false, false],

@@ -17,7 +17,7 @@ const connection = useConnection()
 const OLD = { olderThanDays: 30 }
 const page = { limit: 10, offset: 0 }
 
-/** As if all of it had happened so many days earlier. */
+/** Moves all runs so many days into the past. */
 async function age(days: number): Promise<void> {
   const earlier = (column: string) => sql.raw(`${column} = ${column} - interval '${days} days'`)
   await connection.db.execute(sql`UPDATE ingest_runs SET ${earlier('requested_at')}`)

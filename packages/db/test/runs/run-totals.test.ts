@@ -68,7 +68,7 @@ test('who finishes an item waits for nobody who finishes another of the same run
   const other = connection.open()
   await connection.db.transaction(async (tx) => {
     await storeSeries(tx, a, series())
-    // Until this one has ended the transaction around it does not: had it to wait, both would for ever.
+    // The transaction around this call ends only after the call: if the call had to wait for it, both would wait for ever.
     await storeSeries(other.db, b, series())
     expect((await getRun(other.db, id))?.counts).toMatchObject({ running: 1, succeeded: 1 })
   })

@@ -15,7 +15,7 @@ const days = Array.from({ length: 10 }, (_, index) => `2024-01-${String(index + 
 const barsOf = (restated: number) =>
   packBars(days.map((date, index) => bar(date, index < restated ? { close: '11.5' } : {})))
 
-/** Ends a new run of these symbols with what each fetch brought. */
+/** Finishes a new run of these symbols with what each fetch brought. */
 async function ended(fetched: Record<string, Partial<FetchedSeries>>) {
   const { id, items } = await createRun(connection.db, runOf(Object.keys(fetched), { force: true }))
   for (const { id: itemId, symbol } of items) {
@@ -55,7 +55,7 @@ describe('a run whose newest row was rejected', () => {
     ])
     expect(await fetchedAt('A')).not.toBeNull()
     expect(await fetchedAt('B')).toBeNull()
-    // Asked for before, it would be told the same.
+    // The other run, which was accepted before, gets the warning too.
     expect(await getRun(connection.db, other.id)).toMatchObject({
       status: 'partial',
       counts: { succeeded: 1 },

@@ -112,7 +112,7 @@ describe('a run', () => {
 })
 
 describe('an item that needs no request', () => {
-  // A Friday's close is 21:00 UTC in winter; until then, and over the weekend, the last session is the one before.
+  // In winter a session closes at 21:00 UTC. Until then the last session is the day before; over the weekend it is Friday's.
   test.each([
     ['fetched after it was accepted', '2026-03-06T22:01Z', '2026-03-05', '2026-03-06T23:00Z', 'coalesced'],
     [
@@ -251,7 +251,7 @@ describe('dispatching', () => {
     const ids = items.map((item) => item.id)
     await cancelRun(connection.db, id)
     expect(await withdrawableItems(connection.db, 10)).toEqual([])
-    // The queue got them while they were being cancelled.
+    // The queue was given the items while they were being cancelled.
     await markDispatched(connection.db, ids)
     expect(await withdrawableItems(connection.db, 10)).toEqual(ids)
     await markWithdrawn(connection.db, ids)
