@@ -4,8 +4,7 @@ import { createLogger, logFailure, logFormat } from '@stockpile/log/logger'
 import { createProcessOutput } from '@stockpile/log/output'
 import { UnsafeRedisError } from '@stockpile/queue/redis-safety'
 import { ConfigError, parseConfig } from './config.js'
-import { serve } from './serve.js'
-import { StartError } from './start-error.js'
+import { serve, StartError } from './serve.js'
 
 /** What requests under way have to end in, once the process is to stop. */
 const STOP_DEADLINE_MS = 10_000

@@ -11,7 +11,6 @@ import { buildApp } from './app.js'
 import type { Config } from './config.js'
 import { HEAVY_AT_ONCE } from './http/heavy-statements.js'
 import type { App } from './types.js'
-import { StartError } from './start-error.js'
 
 /** For pages and statistics: a small server's cores are then busy, and more statements at once would only take turns. */
 const DATA_CONNECTIONS = 4
@@ -19,6 +18,11 @@ const DATA_CONNECTIONS = 4
 const OTHER_CONNECTIONS = 8
 /** Below the handlers' timeout, so that a slow statement ends before its request does. */
 const STATEMENT_TIMEOUT_MS = 10_000
+
+/** The API cannot start. The message is one sentence for the person who started it. */
+export class StartError extends Error {
+  override readonly name = 'StartError'
+}
 
 interface ServeOptions {
   config: Config

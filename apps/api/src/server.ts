@@ -8,11 +8,11 @@ import type { Logger } from '@stockpile/log/logger'
 import type { App } from './types.js'
 import { DEFAULT_TIMEOUTS } from './http/timeouts.js'
 import type { Timeouts } from './http/timeouts.js'
-import { revalidationHeaders } from './http/envelope.js'
 import { answerClientError } from './http/client-errors.js'
 import { answerError } from './http/error-handler.js'
 import { registerRequestsUnderWay } from './http/deadlines.js'
 import { registerSlowReaders } from './http/slow-readers.js'
+import { revalidationHeaders } from './http/revalidation.js'
 
 /** 10,000 symbols of 32 characters fit three times. */
 const BODY_LIMIT_BYTES = 1024 * 1024

@@ -334,6 +334,209 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description All of it, unless fields says otherwise. */
+        Bar: {
+            symbol?: string;
+            /** Format: date */
+            date?: string;
+            /**
+             * @description Exactly as the provider wrote it, decimals kept; raw, not adjusted for splits.
+             * @example 242.1200
+             */
+            open_price?: string;
+            /**
+             * @description Exactly as the provider wrote it, decimals kept; raw, not adjusted for splits.
+             * @example 242.1200
+             */
+            high_price?: string;
+            /**
+             * @description Exactly as the provider wrote it, decimals kept; raw, not adjusted for splits.
+             * @example 242.1200
+             */
+            low_price?: string;
+            /**
+             * @description Exactly as the provider wrote it, decimals kept; raw, not adjusted for splits.
+             * @example 242.1200
+             */
+            close_price?: string;
+            /**
+             * @description Shares, exactly as the provider wrote it: it counts fractional shares since 2026.
+             * @example 4228653
+             */
+            volume?: string;
+        };
+        BarValues: {
+            /**
+             * @description Exactly as the provider wrote it, decimals kept; raw, not adjusted for splits.
+             * @example 242.1200
+             */
+            open_price: string;
+            /**
+             * @description Exactly as the provider wrote it, decimals kept; raw, not adjusted for splits.
+             * @example 242.1200
+             */
+            high_price: string;
+            /**
+             * @description Exactly as the provider wrote it, decimals kept; raw, not adjusted for splits.
+             * @example 242.1200
+             */
+            low_price: string;
+            /**
+             * @description Exactly as the provider wrote it, decimals kept; raw, not adjusted for splits.
+             * @example 242.1200
+             */
+            close_price: string;
+            /**
+             * @description Shares, exactly as the provider wrote it: it counts fractional shares since 2026.
+             * @example 4228653
+             */
+            volume: string;
+        };
+        Cause: {
+            /**
+             * @description What all runs wait for: a worker, while none lives; a database that takes rows; a queue that gives and takes jobs; a key that works; a provider that answers; room in the quota.
+             * @enum {string}
+             */
+            for: "quota" | "key" | "provider" | "storage" | "queue" | "worker";
+            /** @description Of the cause, for programs: no_worker, worker_lost, queue_down, missing_key, the class of a failure or refusal. */
+            class: string;
+            /** @description null where nobody can say. */
+            since: string | null;
+            /** @description A sentence. */
+            detail: string;
+            /** @description What a person should do. */
+            advice: string;
+            /** @description When it is looked at again; null: nobody can say. */
+            until: string | null;
+        };
+        Failure: {
+            id: number;
+            /** Format: uuid */
+            run_id: string;
+            symbol: string;
+            /** @description From 1; 0 when the answer was known already, and nothing was asked. */
+            attempt: number;
+            /** @description Whether the item ended with it. */
+            final: boolean;
+            class: string;
+            detail: string;
+            /** @description What a person should do. */
+            advice: string;
+            http_status: number | null;
+            /** @description What the provider answered, without the key. */
+            evidence: string | null;
+            /** Format: date-time */
+            failed_at: string;
+        };
+        FailureGroup: {
+            class: string;
+            /** @description Failed attempts of this class. */
+            attempts: number;
+            /** @description How many symbols they were for. */
+            symbols: number;
+            /** @description Attempts with which an item ended. */
+            final: number;
+            /** @description What a person should do. */
+            advice: string;
+            /** @description The detail of the newest. */
+            example: string;
+            /** Format: date-time */
+            first_failed_at: string;
+            /** Format: date-time */
+            last_failed_at: string;
+        };
+        Info: {
+            /**
+             * @description Empty unless the request failed.
+             * @enum {string}
+             */
+            error: "";
+            /**
+             * @description There when prices that a simulator made up were stored in this database: no row of it is to be taken for the market’s. Absent otherwise.
+             * @enum {boolean}
+             */
+            synthetic_data?: true;
+        };
+        Item: {
+            id: number;
+            symbol: string;
+            /** @enum {string} */
+            state: "pending" | "running" | "succeeded" | "failed" | "cancelled";
+            /** @description Failed attempts. */
+            attempts: number;
+            /** @description What was asked of the provider. */
+            outputsize: ("compact" | "full") | null;
+            /** @description How it succeeded: fetched by a request of its own; coalesced, since another run fetched the symbol meanwhile; up_to_date, since no request could have brought anything new. null until it has. */
+            outcome: ("fetched" | "coalesced" | "up_to_date") | null;
+            /** @description Only the newest rows were to be had where more was wanted: the full history is not in the plan of the key, or there is none of this symbol. */
+            history_limited: boolean;
+            /** @description Room in the quota, a key that works, a provider that answers, or a database that takes rows; null when it waits for none of these. */
+            waiting_for: ("quota" | "key" | "provider" | "storage") | null;
+            /** @description The same in a sentence; null when it waits for none. */
+            waiting_reason: string | null;
+            /** @description When a pending item that was taken before is looked at again; else null. */
+            next_attempt_at: string | null;
+            started_at: string | null;
+            finished_at: string | null;
+            rows: components["schemas"]["RowCounts"];
+            /** @description What should be known of it though it did not fail: see the warnings of the run. */
+            warnings: ("newest_row_rejected" | "nothing_stored" | "restated" | "rejected_rows_not_kept")[];
+            /** @description Of the newest failed attempt; a later one may have succeeded. */
+            error: {
+                class: string;
+                detail: string;
+                advice: string;
+            } | null;
+        };
+        Key: {
+            /** @description Tells keys apart, and is no part of one: the first 8 hex digits of its SHA-256. null when there never was one. */
+            fingerprint: string | null;
+            /**
+             * @description missing: a worker waits for a key; the rest is of the one before. refused: nothing is sent but, at retry_at, one request that asks again. undecided: no request was answered yet.
+             * @enum {string}
+             */
+            state: "accepted" | "refused" | "undecided" | "missing";
+            /** @description invalid_key or demo_key; null unless refused. */
+            class: string | null;
+            /** @description What is wrong with it; null unless refused. */
+            detail: string | null;
+            /** @description What a person should do; null unless missing or refused. */
+            advice: string | null;
+            /** @description When it is asked for again, unless the key changes before; null unless refused. */
+            retry_at: string | null;
+            /** @description What the provider was asked for with this key, and whether it may have it. */
+            access: components["schemas"]["KeyAccess"][];
+        };
+        KeyAccess: {
+            function: string;
+            outputsize: string;
+            /** @enum {string} */
+            state: "accepted" | "refused" | "undecided";
+            /** @description Of the newest refusal; null when there is none. */
+            class: string | null;
+            /** @description The same in a sentence. */
+            detail: string | null;
+            /** @description When it is asked for again, unless the key changes before; null unless refused. */
+            retry_at: string | null;
+            /** @description null before the first answer. */
+            decided_at: string | null;
+        };
+        /** @description With cursor nothing is counted: then count, page and pages are left out. */
+        Pagination: {
+            /** @description Entries on all pages. */
+            count?: number;
+            /**
+             * @description Of lists with more than 10,000 entries, which are not counted one by one.
+             * @enum {boolean}
+             */
+            count_is_estimate?: true;
+            page?: number;
+            limit: number;
+            /** @description 0 when there are no entries. */
+            pages?: number;
+            /** @description With cursor only; null at the end. */
+            next_cursor?: string | null;
+        };
         /** @description RFC 9457 problem details. */
         Problem: {
             type: string;
@@ -365,33 +568,109 @@ export interface components {
                 unknown_symbols?: string[];
             };
         };
-        /** @description With cursor nothing is counted: then count, page and pages are left out. */
-        Pagination: {
-            /** @description Entries on all pages. */
-            count?: number;
-            /**
-             * @description Of lists with more than 10,000 entries, which are not counted one by one.
-             * @enum {boolean}
-             */
-            count_is_estimate?: true;
-            page?: number;
-            limit: number;
-            /** @description 0 when there are no entries. */
-            pages?: number;
-            /** @description With cursor only; null at the end. */
-            next_cursor?: string | null;
+        Quota: {
+            /** @description Of the living worker that can send and whose plan allows most, as are limits and key; while none lives, what one started with last; null before any worker ever did. Each worker by itself: /api/workers. */
+            plan: string | null;
+            /** @description The different plans of the workers that live. */
+            living_plans: string[];
+            /** @description Those in force, for all workers and keys together; a daily limit that the provider stated replaces a higher one of the plan. Empty before any worker ever started. */
+            limits: components["schemas"]["QuotaLimit"][];
+            /** @description A refusal for a limit, by which the provider overruled the limits above: nothing is sent until then. null when there is none. */
+            blocked: {
+                class: string;
+                detail: string;
+                /** Format: date-time */
+                until: string;
+            } | null;
+            /** @description How the limits that the provider stated differ from the plan, and what to check; null when they do not. */
+            contradiction: string | null;
+            /** @description The key of that worker, or the one that was used last; null before there was one, unless a worker waits for it. */
+            key: components["schemas"]["Key"] | null;
+            /** @description Unfinished items of all runs, those in flight included. */
+            items_waiting: number;
+            /** @description When the last of their requests will have been sent, if each takes the first slot; now when there are none. null while nobody can say: see no_estimate_because. */
+            backlog_done_at: string | null;
+            /** @description Why backlog_done_at is null, in a sentence; else null. */
+            no_estimate_because: string | null;
+            /** @description Why nothing is sent at the moment, first what a person has to do something about first; empty while something may be. What holds up one worker while others go on is under /api/workers. */
+            causes: components["schemas"]["Cause"][];
+            /** @description The requests of the last 30 days, newest day first, then by outcome. */
+            requests: {
+                /**
+                 * Format: date
+                 * @description In UTC.
+                 */
+                day: string;
+                /** @description accepted, the class of the refusal, aborted (given up here), foreign (spent by another program on the same quota) or unheard (no answer is known, or not yet). */
+                outcome: string;
+                requests: number;
+                /** @description Of the bodies accepted, decoded. */
+                bytes: number;
+            }[];
         };
-        Info: {
+        QuotaLimit: {
+            /** @enum {string} */
+            name: "second" | "minute" | "day";
+            /** @description Requests in any window of this length. */
+            max: number;
+            window_seconds: number;
+            /** @description Requests in the window that ends now and its safety margin; more than max after a change of plan. */
+            used: number;
+            remaining: number;
+            /** @description When this limit lets the next request through; null: now. */
+            next_frees_at: string | null;
+        };
+        ReadinessCause: {
+            /** @enum {string} */
+            check: "database" | "queue" | "workers" | "storage" | "provider";
+            /** @description Of the cause, for programs: no_worker, worker_lost, queue_down, missing_key, the class of a failure or refusal. */
+            class: string;
+            /** @description null where nobody can say. */
+            since: string | null;
+            /** @description A sentence. */
+            detail: string;
+            /** @description What a person should do. */
+            advice: string;
+        };
+        RejectedRow: {
+            id: number;
             /**
-             * @description Empty unless the request failed.
-             * @enum {string}
+             * Format: uuid
+             * @description The newest run that brought it; null when that was deleted for its age.
              */
-            error: "";
+            run_id: string | null;
+            symbol: string;
+            /** @description null when what stood in its place is no date. */
+            date: string | null;
+            /** @description The record as the provider sent it. */
+            raw: unknown;
+            reasons: string[];
+            /** @description How many fetches brought it; it is kept once. */
+            times: number;
             /**
-             * @description There when prices that a simulator made up were stored in this database: no row of it is to be taken for the market’s. Absent otherwise.
-             * @enum {boolean}
+             * Format: date-time
+             * @description When it came first.
              */
-            synthetic_data?: true;
+            rejected_at: string;
+            /**
+             * Format: date-time
+             * @description When it came last.
+             */
+            last_rejected_at: string;
+            /** @description When a sound row for that day was stored; null while none was. */
+            resolved_at: string | null;
+        };
+        Revision: {
+            id: number;
+            symbol: string;
+            /** Format: date */
+            date: string;
+            /** @description What was stored. */
+            old: components["schemas"]["BarValues"];
+            /** @description What it was changed to. */
+            new: components["schemas"]["BarValues"];
+            /** Format: date-time */
+            revised_at: string;
         };
         /** @description fetched is the sum of the others; provisional bars are of an open session, and not stored. */
         RowCounts: {
@@ -466,285 +745,6 @@ export interface components {
                 /** @description The first 100, in the order of the request. */
                 symbols: string[];
             }[];
-        };
-        Item: {
-            id: number;
-            symbol: string;
-            /** @enum {string} */
-            state: "pending" | "running" | "succeeded" | "failed" | "cancelled";
-            /** @description Failed attempts. */
-            attempts: number;
-            /** @description What was asked of the provider. */
-            outputsize: ("compact" | "full") | null;
-            /** @description How it succeeded: fetched by a request of its own; coalesced, since another run fetched the symbol meanwhile; up_to_date, since no request could have brought anything new. null until it has. */
-            outcome: ("fetched" | "coalesced" | "up_to_date") | null;
-            /** @description Only the newest rows were to be had where more was wanted: the full history is not in the plan of the key, or there is none of this symbol. */
-            history_limited: boolean;
-            /** @description Room in the quota, a key that works, a provider that answers, or a database that takes rows; null when it waits for none of these. */
-            waiting_for: ("quota" | "key" | "provider" | "storage") | null;
-            /** @description The same in a sentence; null when it waits for none. */
-            waiting_reason: string | null;
-            /** @description When a pending item that was taken before is looked at again; else null. */
-            next_attempt_at: string | null;
-            started_at: string | null;
-            finished_at: string | null;
-            rows: components["schemas"]["RowCounts"];
-            /** @description What should be known of it though it did not fail: see the warnings of the run. */
-            warnings: ("newest_row_rejected" | "nothing_stored" | "restated" | "rejected_rows_not_kept")[];
-            /** @description Of the newest failed attempt; a later one may have succeeded. */
-            error: {
-                class: string;
-                detail: string;
-                advice: string;
-            } | null;
-        };
-        Failure: {
-            id: number;
-            /** Format: uuid */
-            run_id: string;
-            symbol: string;
-            /** @description From 1; 0 when the answer was known already, and nothing was asked. */
-            attempt: number;
-            /** @description Whether the item ended with it. */
-            final: boolean;
-            class: string;
-            detail: string;
-            /** @description What a person should do. */
-            advice: string;
-            http_status: number | null;
-            /** @description What the provider answered, without the key. */
-            evidence: string | null;
-            /** Format: date-time */
-            failed_at: string;
-        };
-        FailureGroup: {
-            class: string;
-            /** @description Failed attempts of this class. */
-            attempts: number;
-            /** @description How many symbols they were for. */
-            symbols: number;
-            /** @description Attempts with which an item ended. */
-            final: number;
-            /** @description What a person should do. */
-            advice: string;
-            /** @description The detail of the newest. */
-            example: string;
-            /** Format: date-time */
-            first_failed_at: string;
-            /** Format: date-time */
-            last_failed_at: string;
-        };
-        BarValues: {
-            /**
-             * @description Exactly as the provider wrote it, decimals kept; raw, not adjusted for splits.
-             * @example 242.1200
-             */
-            open_price: string;
-            /**
-             * @description Exactly as the provider wrote it, decimals kept; raw, not adjusted for splits.
-             * @example 242.1200
-             */
-            high_price: string;
-            /**
-             * @description Exactly as the provider wrote it, decimals kept; raw, not adjusted for splits.
-             * @example 242.1200
-             */
-            low_price: string;
-            /**
-             * @description Exactly as the provider wrote it, decimals kept; raw, not adjusted for splits.
-             * @example 242.1200
-             */
-            close_price: string;
-            /**
-             * @description Shares, exactly as the provider wrote it: it counts fractional shares since 2026.
-             * @example 4228653
-             */
-            volume: string;
-        };
-        /** @description All of it, unless fields says otherwise. */
-        Bar: {
-            symbol?: string;
-            /** Format: date */
-            date?: string;
-            /**
-             * @description Exactly as the provider wrote it, decimals kept; raw, not adjusted for splits.
-             * @example 242.1200
-             */
-            open_price?: string;
-            /**
-             * @description Exactly as the provider wrote it, decimals kept; raw, not adjusted for splits.
-             * @example 242.1200
-             */
-            high_price?: string;
-            /**
-             * @description Exactly as the provider wrote it, decimals kept; raw, not adjusted for splits.
-             * @example 242.1200
-             */
-            low_price?: string;
-            /**
-             * @description Exactly as the provider wrote it, decimals kept; raw, not adjusted for splits.
-             * @example 242.1200
-             */
-            close_price?: string;
-            /**
-             * @description Shares, exactly as the provider wrote it: it counts fractional shares since 2026.
-             * @example 4228653
-             */
-            volume?: string;
-        };
-        Cause: {
-            /**
-             * @description What all runs wait for: a worker, while none lives; a database that takes rows; a queue that gives and takes jobs; a key that works; a provider that answers; room in the quota.
-             * @enum {string}
-             */
-            for: "quota" | "key" | "provider" | "storage" | "queue" | "worker";
-            /** @description Of the cause, for programs: no_worker, worker_lost, queue_down, missing_key, the class of a failure or refusal. */
-            class: string;
-            /** @description null where nobody can say. */
-            since: string | null;
-            /** @description A sentence. */
-            detail: string;
-            /** @description What a person should do. */
-            advice: string;
-            /** @description When it is looked at again; null: nobody can say. */
-            until: string | null;
-        };
-        ReadinessCause: {
-            /** @enum {string} */
-            check: "database" | "queue" | "workers" | "storage" | "provider";
-            /** @description Of the cause, for programs: no_worker, worker_lost, queue_down, missing_key, the class of a failure or refusal. */
-            class: string;
-            /** @description null where nobody can say. */
-            since: string | null;
-            /** @description A sentence. */
-            detail: string;
-            /** @description What a person should do. */
-            advice: string;
-        };
-        QuotaLimit: {
-            /** @enum {string} */
-            name: "second" | "minute" | "day";
-            /** @description Requests in any window of this length. */
-            max: number;
-            window_seconds: number;
-            /** @description Requests in the window that ends now and its safety margin; more than max after a change of plan. */
-            used: number;
-            remaining: number;
-            /** @description When this limit lets the next request through; null: now. */
-            next_frees_at: string | null;
-        };
-        KeyAccess: {
-            function: string;
-            outputsize: string;
-            /** @enum {string} */
-            state: "accepted" | "refused" | "undecided";
-            /** @description Of the newest refusal; null when there is none. */
-            class: string | null;
-            /** @description The same in a sentence. */
-            detail: string | null;
-            /** @description When it is asked for again, unless the key changes before; null unless refused. */
-            retry_at: string | null;
-            /** @description null before the first answer. */
-            decided_at: string | null;
-        };
-        Key: {
-            /** @description Tells keys apart, and is no part of one: the first 8 hex digits of its SHA-256. null when there never was one. */
-            fingerprint: string | null;
-            /**
-             * @description missing: a worker waits for a key; the rest is of the one before. refused: nothing is sent but, at retry_at, one request that asks again. undecided: no request was answered yet.
-             * @enum {string}
-             */
-            state: "accepted" | "refused" | "undecided" | "missing";
-            /** @description invalid_key or demo_key; null unless refused. */
-            class: string | null;
-            /** @description What is wrong with it; null unless refused. */
-            detail: string | null;
-            /** @description What a person should do; null unless missing or refused. */
-            advice: string | null;
-            /** @description When it is asked for again, unless the key changes before; null unless refused. */
-            retry_at: string | null;
-            /** @description What the provider was asked for with this key, and whether it may have it. */
-            access: components["schemas"]["KeyAccess"][];
-        };
-        Quota: {
-            /** @description Of the living worker that can send and whose plan allows most, as are limits and key; while none lives, what one started with last; null before any worker ever did. Each worker by itself: /api/workers. */
-            plan: string | null;
-            /** @description The different plans of the workers that live. */
-            living_plans: string[];
-            /** @description Those in force, for all workers and keys together; a daily limit that the provider stated replaces a higher one of the plan. Empty before any worker ever started. */
-            limits: components["schemas"]["QuotaLimit"][];
-            /** @description A refusal for a limit, by which the provider overruled the limits above: nothing is sent until then. null when there is none. */
-            blocked: {
-                class: string;
-                detail: string;
-                /** Format: date-time */
-                until: string;
-            } | null;
-            /** @description How the limits that the provider stated differ from the plan, and what to check; null when they do not. */
-            contradiction: string | null;
-            /** @description The key of that worker, or the one that was used last; null before there was one, unless a worker waits for it. */
-            key: components["schemas"]["Key"] | null;
-            /** @description Unfinished items of all runs, those in flight included. */
-            items_waiting: number;
-            /** @description When the last of their requests will have been sent, if each takes the first slot; now when there are none. null while nobody can say: see no_estimate_because. */
-            backlog_done_at: string | null;
-            /** @description Why backlog_done_at is null, in a sentence; else null. */
-            no_estimate_because: string | null;
-            /** @description Why nothing is sent at the moment, first what a person has to do something about first; empty while something may be. What holds up one worker while others go on is under /api/workers. */
-            causes: components["schemas"]["Cause"][];
-            /** @description The requests of the last 30 days, newest day first, then by outcome. */
-            requests: {
-                /**
-                 * Format: date
-                 * @description In UTC.
-                 */
-                day: string;
-                /** @description accepted, the class of the refusal, aborted (given up here), foreign (spent by another program on the same quota) or unheard (no answer is known, or not yet). */
-                outcome: string;
-                requests: number;
-                /** @description Of the bodies accepted, decoded. */
-                bytes: number;
-            }[];
-        };
-        RejectedRow: {
-            id: number;
-            /**
-             * Format: uuid
-             * @description The newest run that brought it; null when that was deleted for its age.
-             */
-            run_id: string | null;
-            symbol: string;
-            /** @description null when what stood in its place is no date. */
-            date: string | null;
-            /** @description The record as the provider sent it. */
-            raw: unknown;
-            reasons: string[];
-            /** @description How many fetches brought it; it is kept once. */
-            times: number;
-            /**
-             * Format: date-time
-             * @description When it came first.
-             */
-            rejected_at: string;
-            /**
-             * Format: date-time
-             * @description When it came last.
-             */
-            last_rejected_at: string;
-            /** @description When a sound row for that day was stored; null while none was. */
-            resolved_at: string | null;
-        };
-        Revision: {
-            id: number;
-            symbol: string;
-            /** Format: date */
-            date: string;
-            /** @description What was stored. */
-            old: components["schemas"]["BarValues"];
-            /** @description What it was changed to. */
-            new: components["schemas"]["BarValues"];
-            /** Format: date-time */
-            revised_at: string;
         };
         Statistics: {
             /**

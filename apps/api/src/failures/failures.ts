@@ -1,11 +1,11 @@
 import { groupFailures, listFailures } from '@stockpile/db/failures'
 import type { FailureGroup } from '@stockpile/db/failures'
 import * as z from 'zod'
-import { infoOfList } from '../http/asked-symbols.js'
+import { infoOfList, symbolListInfoSchema } from '../http/info.js'
 import type { Dependencies } from '../dependencies.js'
-import { readList } from '../http/list-answer.js'
+import { readList, LINK_HEADERS } from '../http/list-answer.js'
 import { createListCursor } from '../http/list-cursor.js'
-import { LINK_HEADERS, pageAnswerOf, problems, symbolListInfoSchema } from '../http/envelope.js'
+import { pageAnswerOf, problems } from '../http/envelope.js'
 import {
   hasOneLimit,
   hasOnePlace,
@@ -15,8 +15,8 @@ import {
   pagination,
   TWO_LIMITS,
 } from '../http/pagination.js'
-import { instantSchema } from '../http/instant.js'
-import { instantParameter, runIdSchema, strict } from '../http/parameters.js'
+import { instantSchema, instantParameter } from '../http/instant.js'
+import { runIdSchema, strict } from '../http/parameters.js'
 import { symbolSchema } from '../http/symbol.js'
 import type { App } from '../types.js'
 
@@ -106,7 +106,7 @@ const answerSchema = pageAnswerOf({
   pagination: { count: 1, page: 1, limit: STANDARD_LIMIT, pages: 1 },
 })
 
-export function failureRoutes(app: App, { db, heavy }: Dependencies): void {
+export function failureListRoutes(app: App, { db, heavy }: Dependencies): void {
   app.get(
     '/api/failures',
     {

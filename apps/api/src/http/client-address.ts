@@ -2,8 +2,8 @@ import { isIPv6 } from 'node:net'
 import type { FastifyRequest } from 'fastify'
 
 /**
- * Whose share a request counts against: the address that its connection comes from, whatever its headers say. Of IPv6 the
- * first 64 bits, since a client has as many addresses as it likes below them.
+ * The client whose share a request counts against: the address of its connection, whatever its headers say. Of an IPv6
+ * address the first 64 bits count, since one client has all addresses that begin with them.
  */
 export function clientAddressOf({ raw: { socket } }: FastifyRequest): string {
   return networkOf(socket.remoteAddress ?? '')
@@ -11,7 +11,7 @@ export function clientAddressOf({ raw: { socket } }: FastifyRequest): string {
 
 /** @returns `192.0.2.1`, or `2001:db8:0:1::/64` */
 export function networkOf(address: string): string {
-  // IPv4 at a socket that takes both.
+  // A socket that takes IPv4 and IPv6 writes an IPv4 address like this.
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1]
   if (mapped !== undefined) return mapped
   const [plain = ''] = address.split('%', 1)
@@ -19,7 +19,7 @@ export function networkOf(address: string): string {
   const [left = '', right] = plain.split('::')
   const before = left === '' ? [] : left.split(':')
   const after = right === undefined || right === '' ? [] : right.split(':')
-  // An IPv4 address at its end takes the place of two groups.
+  // An IPv4 address at the end of an IPv6 address takes the place of two groups.
   const known = before.length + after.length + (plain.includes('.') ? 1 : 0)
   const groups = right === undefined ? before : [...before, ...Array<string>(8 - known).fill('0'), ...after]
   const network = groups.slice(0, 4).map((group) => Number.parseInt(group, 16).toString(16))

@@ -5,12 +5,12 @@ import { finished } from 'node:stream'
 import type { RequestsUnderWay } from './deadlines.js'
 import { problemBody, ProblemError } from './problem.js'
 
-/** Those whose refusal waits for the answers before it: what comes behind a refused request is refused with it. */
+/** Sockets that wait to be refused until earlier requests are answered; nothing more is answered on them. */
 const refused = new WeakSet<Socket>()
 
 /**
- * Answers what Node refuses before there is a request: the socket is all there is to answer on. After the answers to what
- * came before on the same connection, or it would be taken for one of them.
+ * Answers bytes that Node refuses before there is a request, on the socket itself. Earlier requests of the connection are
+ * answered first, or the client would take the refusal for the answer to one of them.
  */
 export function answerClientError(
   error: NodeJS.ErrnoException,

@@ -3,10 +3,10 @@ import compress from '@fastify/compress'
 import type { App } from '../types.js'
 
 /**
- * Answers in brotli or gzip to who accepts them; streams stay streams. To be registered before the routes it should know.
+ * Compresses answers with brotli or gzip for clients that accept them; streams stay streams. Register it before the routes.
  *
- * At their cheapest levels: of a page of 1,000 bars brotli at 1 makes what gzip makes at 6, in a fifth of the time; at its
- * default of 11 it would take a hundred times as long as the page. Below the threshold, some 30 bars, it would cost as
+ * The levels are the cheapest: brotli 1 makes of a page of 1,000 bars what gzip 6 does, in a fifth of the time; brotli's
+ * default of 11 takes a hundred times as long as the page. Compressing less than the threshold, some 30 bars, would cost as
  * much as the query and save two packets.
  */
 export async function registerCompression(app: App): Promise<void> {
@@ -15,12 +15,12 @@ export async function registerCompression(app: App): Promise<void> {
     threshold: 4 * 1024,
     customTypes:
       /^(?:application\/(?:json|javascript|problem\+json|x-ndjson)|image\/svg\+xml|text\/(?!event-stream))/,
-    // The window is what a stream holds in memory: 256 KiB instead of 4 MiB.
+    // A stream holds its window in memory: 256 KiB instead of brotli's default of 4 MiB.
     brotliOptions: {
       params: { [constants.BROTLI_PARAM_QUALITY]: 1, [constants.BROTLI_PARAM_LGWIN]: 18 },
     },
     zlibOptions: { level: 1 },
-    // Compressed bodies of requests are refused (see requests.ts).
+    // http/request-checks.ts refuses compressed bodies of requests.
     globalDecompression: false,
   })
 }

@@ -1,19 +1,19 @@
 import * as z from 'zod'
 
-/** Whether the text is a day of the calendar as ISO 8601 writes it, in the years that both ends know: 0001 to 9999. */
+/** Whether the text is a calendar day as YYYY-MM-DD, in the years that JavaScript and PostgreSQL both know: 0001 to 9999. */
 export function isCalendarDate(text: string): boolean {
   if (!/^\d{4}-\d{2}-\d{2}$/.test(text) || text.startsWith('0000')) return false
   const date = new Date(`${text}T00:00:00Z`)
-  // JavaScript takes the 30th of February for the 1st of March.
+  // JavaScript reads the 30th of February as the 1st or 2nd of March.
   return date.getUTCDate() === Number(text.slice(-2))
 }
 
 const MESSAGE = 'A date is a day of the calendar as YYYY-MM-DD, from 0001-01-01 to 9999-12-31.'
 
-/** A day, e.g. 2023-01-31. */
+/** A day in a query, e.g. 2023-01-31. */
 export const dateSchema = dateOf(MESSAGE)
 
-/** A parameter that has to be given; its message says so. */
+/** A day that a query must have; the message for a missing one says so. */
 export function requiredDate(name: string) {
   return dateOf((issue) => (issue.input === undefined ? `${name} is required. ${MESSAGE}` : MESSAGE))
 }
@@ -25,7 +25,7 @@ function dateOf(error: string | ((issue: { input?: unknown }) => string)) {
     .meta({ format: 'date', examples: ['2023-01-31'] })
 }
 
-/** For refining a query: what is absent is in order. ISO dates sort as text. */
+/** A refinement of a query: whether its range is in order, as a range with an open end is. ISO dates sort as text. */
 export function isOrdered(range: {
   start_date?: string | undefined
   end_date?: string | undefined

@@ -4,19 +4,19 @@ import { unavailable } from './problem.js'
 import type { App } from '../types.js'
 
 export interface RequestsUnderWay {
-  /** The newest whole request of a connection that is still to be answered, or is being answered. */
+  /** The newest request of a connection that has arrived whole and is not answered to its end. */
   newestOf(socket: Socket): FastifyReply | undefined
 }
 
 /**
- * Answers every request in time, and ends its connection once the app closes.
+ * Answers every request in time, and ends the connections once the app closes.
  *
- * A whole request whose answer is not begun after `handlerMs` gets a 503; for one that is still on its way there is Node's
- * requestTimeout. Fastify's own handlerTimeout makes a timer, a signal and a listener for each request, a tenth of what a
- * small answer costs; here one look each `checkMs` is for all.
+ * A request that has arrived whole gets a 503 when its answer is not begun after `handlerMs`; Node's requestTimeout ends
+ * requests that do not arrive. One timer looks at all requests each `checkMs`: Fastify's handlerTimeout makes a timer, a
+ * signal and a listener for each request, which is a tenth of the cost of a small answer.
  *
- * Node itself ends connections that are idle after an answer, but waits for those that never asked, such as browsers open
- * ahead, and no longer times them out.
+ * A server that closes ends connections that are idle after an answer, but waits without a timeout for connections without
+ * any request, such as those that browsers open ahead. The hook before the close ends them.
  */
 export function registerRequestsUnderWay(
   app: App,
@@ -39,12 +39,12 @@ export function registerRequestsUnderWay(
   })
   app.addHook('onResponse', ({ raw: { socket } }, reply, done) => {
     replies.delete(reply)
-    // One of `inject` has no connection.
+    // A request of `inject` has no connection.
     if (closing && connections.has(socket) && !socketsInUse(replies).has(socket)) socket.destroySoon()
     done()
   })
-  // Of a client that left there is no onResponse. And of what it had asked for behind a request that was still being answered
-  // Node says nothing at all, though it is answered to nobody: who waits for its end, as exports do, is told here.
+  // Fastify calls no onResponse for a client that left. Of requests that waited behind another on such a connection Node
+  // reports nothing at all: this event tells code that waits for the end of their answers, such as an export.
   const forget = (reply: FastifyReply) => {
     replies.delete(reply)
     if (!reply.raw.destroyed) reply.raw.destroy().emit('close')
@@ -52,7 +52,7 @@ export function registerRequestsUnderWay(
   const timer = setInterval(() => {
     for (const reply of replies) {
       if (reply.raw.destroyed || reply.request.raw.socket.destroyed) forget(reply)
-      // Once the app closes Node looks at its timeouts no more.
+      // Node checks its requestTimeout no more once the app closes, so that requests that did not arrive end here too.
       else if (reply.elapsedTime > handlerMs && (reply.request.raw.complete || closing) && !isBegun(reply))
         reply.send(unavailable('The server'))
     }
@@ -71,7 +71,7 @@ export function registerRequestsUnderWay(
   }
 }
 
-/** Handed over at least: a body that is being compressed has its headers, but has not sent them. */
+/** Whether the answer is begun. A body that is being compressed has its headers set, but not sent. */
 function isBegun({ sent, raw }: FastifyReply): boolean {
   return sent || raw.headersSent || raw.getHeaderNames().length > 0
 }

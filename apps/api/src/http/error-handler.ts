@@ -5,7 +5,7 @@ import { problemBody, ProblemError, unavailable } from './problem.js'
 import { answerHeaders } from './response-headers.js'
 import { invalidRequest } from './invalid-request.js'
 
-/** Fastify's own errors, in this API's words: Fastify's repeat what the client sent. */
+/** Fastify's own errors in this API's words, since Fastify's messages repeat what the client sent. */
 const FRAMEWORK_ERRORS: Record<string, [status: number, detail: string]> = {
   FST_ERR_BAD_URL: [400, 'The URL is not encoded correctly.'],
   FST_ERR_MAX_PARAM_LENGTH: [414, 'A part of the path is too long.'],
@@ -16,11 +16,11 @@ const FRAMEWORK_ERRORS: Record<string, [status: number, detail: string]> = {
   FST_ERR_CTP_INVALID_JSON_BODY: [400, 'The body is not valid JSON.'],
 }
 
-/** Every error of a route, a hook or the framework ends here: the only place that answers and logs it. */
+/** Answers and logs every error of a route, a hook or the framework; no other code does. */
 export function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
   const problem = toProblem(error)
   if (problem.status >= 500) logFault(problem, error, request)
-  // As text, since the route's serializer belongs to its success.
+  // The body is sent as text, since the serializer of the route is for its success.
   reply
     .code(problem.status)
     .headers({ ...problem.headers, ...answerHeaders(request) })
@@ -40,7 +40,7 @@ function toProblem(error: unknown): ProblemError {
   if (hasZodFastifySchemaValidationErrors(error)) return invalidRequest(error)
   if (isFrameworkError(error)) {
     const [status, detail] = FRAMEWORK_ERRORS[error.code] ?? [error.statusCode, 'The request is not valid.']
-    // Asked before the codes of a lost connection, which a client that left has too.
+    // This comes before isUnavailable: the error of a client that left has the code of a lost connection.
     if (status !== undefined && status >= 400 && status < 500) return new ProblemError(status, detail)
   }
   if (isUnavailable(error)) return unavailable('The database', error)

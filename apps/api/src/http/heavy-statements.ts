@@ -2,25 +2,25 @@ import { availableParallelism } from 'node:os'
 import type { Pool } from '@stockpile/db/connection'
 import type { FastifyRequest } from 'fastify'
 import { clientAddressOf } from './client-address.js'
+import { createFairQueue, NotAdmittedError } from './fair-queue.js'
 import { ProblemError } from './problem.js'
-import { createTurns, NoTurnError } from './turns.js'
 
-/** Each has a connection of its own, and takes a core. */
+/** Each heavy statement has a connection of its own, and takes a core of PostgreSQL's machine. */
 export const HEAVY_AT_ONCE = Math.min(2, availableParallelism())
-/** Where the database is on this machine, what takes a core for long leaves one for pages. */
+/** A long statement leaves a core for pages: PostgreSQL may be on this machine. */
 const TURNS_OF_LONG = availableParallelism() > HEAVY_AT_ONCE ? 1 : HEAVY_AT_ONCE
-/** With the statement timeout less than a handler may take. */
+/** This wait and the statement timeout together are less than the time that a handler may take. */
 const WAIT_MS = 4_500
 const WAITING = 32
 const WAITING_OF_A_CLIENT = 8
-/** More days than the longest history that a provider has: with it a symbol's rows are bounded whatever the range. */
+/** More days than the longest history that a provider has, so that a symbol's rows are bounded whatever the range. */
 const DAYS_OF_A_SYMBOL = 10_000
-/** What is read within some 10 ms: one symbol's whole history, or a hundred days of a hundred symbols. */
+/** PostgreSQL reads this many within some 10 ms: one symbol's whole history, or a hundred days of a hundred symbols. */
 const LIGHT_DAYS = 10_000
-/** What statistics read within some 30 ms. */
+/** Statistics read this many within some 30 ms. */
 const SHORT_DAYS = 100_000
 
-/** What statistics add up: days of the calendar from the first to the last, of so many symbols. */
+/** What statistics add up: of some symbols the calendar days from the first to the last, both ISO dates. */
 interface Range {
   symbols: number
   startDate: string | undefined
@@ -29,15 +29,16 @@ interface Range {
 
 export interface HeavyStatements {
   /**
-   * Does work that may take a second, on connections that nothing else uses, a few at once, after those that wait.
-   * @param range that statistics add up; without one it may take long
-   * @throws ProblemError 429 when too much of the client's waits already, 503 when too much of all does or the wait was too long
+   * Runs work that may take a second, on connections that nothing else uses, in a fair queue of client addresses.
+   * @param range that statistics add up; work without a range counts as long
+   * @throws ProblemError 429 when too much work of the client waits already; 503 when too much of all clients does, when
+   *   the wait was too long, or when the client left meanwhile
    */
   run<T>(request: FastifyRequest, work: (db: Pool) => Promise<T>, range?: Range): Promise<T>
 }
 
 export function createHeavyStatements(db: Pool): HeavyStatements {
-  const turns = createTurns({
+  const queue = createFairQueue({
     atOnce: HEAVY_AT_ONCE,
     waiting: WAITING,
     waitingOfAClient: WAITING_OF_A_CLIENT,
@@ -46,23 +47,23 @@ export function createHeavyStatements(db: Pool): HeavyStatements {
   return {
     run: (request, work, range) => {
       const answered = async () => {
-        // It would be answered to nobody.
+        // The client left while its work waited: nobody would read the answer.
         if (request.raw.socket.destroyed) throw tooMuch(503)
         return work(db)
       }
       const isShort = range !== undefined && daysOf(range) <= SHORT_DAYS
-      return turns
+      return queue
         .run(clientAddressOf(request), answered, isShort ? 1 : TURNS_OF_LONG)
         .catch((error: unknown) => {
-          throw error instanceof NoTurnError ? tooMuch(error.reason === 'client' ? 429 : 503) : error
+          throw error instanceof NotAdmittedError ? tooMuch(error.reason === 'client' ? 429 : 503) : error
         })
     },
   }
 }
 
 /**
- * Whether the rows of some symbols in a range are so many that to add them up holds others up. Known without a question to
- * the database: days of the calendar are counted, at most some 27 years of each symbol.
+ * Whether adding up the rows of a range takes so long that the work has to wait in the queue of heavy statements. Calendar
+ * days are counted, at most some 27 years of each symbol, so that no question to the database is needed.
  */
 export function isHeavy(range: Range): boolean {
   return daysOf(range) > LIGHT_DAYS

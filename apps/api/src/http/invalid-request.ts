@@ -3,7 +3,7 @@ import type { ZodFastifySchemaValidationError } from 'fastify-type-provider-zod'
 import { ProblemError } from './problem.js'
 import type { ProblemDetail } from './problem.js'
 
-/** A body of 10,000 bad symbols is not answered with 10,000 complaints. */
+/** Bounds the answer to a body of 10,000 bad symbols. */
 const MAX_ERRORS = 20
 
 const PARTS: Record<string, string> = {
@@ -13,7 +13,7 @@ const PARTS: Record<string, string> = {
   headers: '/headers',
 }
 
-/** What Zod found wrong with a part of the request, without repeating what was sent. */
+/** @returns a 400 that says what Zod found wrong with a part of the request, without repeating what was sent */
 export function invalidRequest(
   error: Omit<FastifyError, 'validation'> & { validation: ZodFastifySchemaValidationError[] },
 ): ProblemError {

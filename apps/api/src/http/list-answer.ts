@@ -18,8 +18,8 @@ interface List<Place, Entry extends Place> {
 }
 
 /**
- * A page of a list, by number or behind a cursor, at a bounded cost: pages reach the first `COUNTED` entries, cursors all.
- * The reply is given the header Link where more follow.
+ * Reads a page of a list, by number or by cursor, at a bounded cost: numbers reach the first `COUNTED` entries, cursors
+ * all. Sets the header Link of the reply where more entries follow.
  * @throws ProblemError 400 for a cursor of another request, and for a page beyond where pages reach
  */
 export async function readList<Place, Entry extends Place>(
@@ -27,7 +27,7 @@ export async function readList<Place, Entry extends Place>(
   reply: FastifyReply,
   list: List<Place, Entry>,
 ): Promise<{ entries: Entry[]; pagination: ListPagination }> {
-  // Whatever its page. The path has a run or a symbol in it; JSON leaves out what is undefined.
+  // A cursor belongs to a request apart from its page. The path is part of the request, since it may name a run or a symbol.
   const { cursor, page: _page, limit: _limit, size: _size, ...parameters } = query
   const filter = [url.split('?', 1)[0], parameters]
   const page = pageOf(query, list.standardLimit)
@@ -39,7 +39,7 @@ export async function readList<Place, Entry extends Place>(
   if (cursor !== undefined) {
     const after = list.cursors.decode(cursor, filter)
     if (after === null) throw queryProblem('cursor', CURSOR_MESSAGE)
-    // One more than asked for tells whether there are more.
+    // One entry more than asked for tells whether more follow.
     const { entries: found } = await list.read({ after, limit: page.limit + 1 })
     const entries = found.slice(0, page.limit)
     const next = found.length > page.limit ? cursorOf(entries.at(-1)) : null
@@ -48,7 +48,7 @@ export async function readList<Place, Entry extends Place>(
   }
   const isBeyond = page.offset >= COUNTED
   const { entries: found, ...counted } = await list.read({
-    // Past the end, or refused, whatever is there: only the count is of use.
+    // A page beyond COUNTED entries is empty or refused; the count decides which.
     limit: isBeyond ? 0 : page.limit + 1,
     offset: isBeyond ? 0 : page.offset,
   })
@@ -60,17 +60,26 @@ export async function readList<Place, Entry extends Place>(
 }
 
 /**
- * The count that goes with what was found at a page, of up to one entry more than its limit. It was counted a statement
- * earlier: entries may have come and gone since, and a walk that ended by it would miss those behind them.
+ * Corrects a count, which an earlier statement took, by the entries that the page found, up to one more than its limit.
+ * Entries may have come and gone in between; a client that walks until the count would else miss entries at the end.
  */
 function countBeside(found: number, { offset, limit }: Page, counted: number): number {
   if (found > limit) return Math.max(counted, offset + found)
   return found > 0 ? offset + found : Math.min(counted, offset)
 }
 
+/** OpenAPI's description of the header Link of a page. */
+export const LINK_HEADERS = {
+  Link: {
+    description: 'RFC 8288: `<URL>; rel="next"`, where more entries follow. The URL has a cursor.',
+    schema: { type: 'string' },
+    example: '</api/failures?cursor=W3siYXQiOjE3NzkwOTU1NjY3MDIwMDAsImlkIjoxfSw0XQ>; rel="next"',
+  },
+} as const
+
 const TOO_FAR = `Pages reach the first ${COUNTED} entries: go on with the cursor in the header Link of a page before, or ask for less.`
 
-/** The same request, as it was written, for what follows. */
+/** The header Link for the entries after a cursor: the URL of the request as it was written, but for page and cursor. */
 export function nextLink(url: string, cursor: string): string {
   const [path, query] = url.split('?', 2)
   const parameters = new URLSearchParams(query)

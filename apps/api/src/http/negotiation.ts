@@ -38,11 +38,11 @@ interface MediaRange {
 function parseRange(text: string): MediaRange {
   const [type = '', ...parameters] = text.split(';').map((part) => part.trim().toLowerCase())
   const weight = parameters.find((parameter) => parameter.startsWith('q='))?.slice(2) ?? '1'
-  // What is no weight makes no range that takes anything.
+  // A range with a weight that is not valid takes nothing.
   return { type, quality: /^(?:0(?:\.\d{0,3})?|1(?:\.0{0,3})?)$/.test(weight) ? Number(weight) : 0 }
 }
 
-/** That of the most specific range that has the type. */
+/** The quality of the most specific range that covers the type; 0 when none does. */
 function qualityOf(mediaType: string, ranges: MediaRange[]): number {
   for (const wanted of [mediaType, mediaType.replace(/\/.*/, '/*'), '*/*']) {
     const range = ranges.find(({ type }) => type === wanted)

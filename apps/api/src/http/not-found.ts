@@ -1,7 +1,7 @@
 import { ProblemError } from './problem.js'
 import type { App } from '../types.js'
 
-/** 404 for an unknown path, 405 with Allow for a known one. To be registered before the routes it should know. */
+/** Answers 404 for an unknown path, and 405 with Allow for an unknown method of a known path. Register it before the routes. */
 export function registerNotFound(app: App): void {
   const methodsOf = new Map<string, Set<string>>()
   app.addHook('onRoute', ({ url, method }) => {
@@ -10,7 +10,7 @@ export function registerNotFound(app: App): void {
     methodsOf.set(url, methods)
   })
 
-  // In a hook, since the handler would only run after the body was read: a wrong method is no 415.
+  // The handler below runs only after the body was read: by then a wrong method with an odd body is a 415.
   app.addHook('onRequest', async (request) => {
     if (!request.is404) return
     const path = request.url.split('?', 1)[0] ?? ''

@@ -1,10 +1,10 @@
 import * as z from 'zod'
 import { wholeNumber } from './parameters.js'
 
-/** So that the offset stays an exact number, and PostgreSQL's bigint holds it. */
+/** Keeps the offset an exact number that fits PostgreSQL's bigint. */
 const MAX_PAGE = 1_000_000_000
 
-/** The parameters of a page; `size` is another name of `limit`. */
+/** The query parameters of a page; `size` is another name of `limit`. */
 export function pageParameters(limits: { standard: number; maximum: number }) {
   const limit = wholeNumber(1, limits.maximum).optional()
   return {
@@ -26,14 +26,14 @@ export interface PageQuery {
   page?: number | undefined
 }
 
-/** For refining a query. */
+/** A refinement of a query: whether at most one of limit and size is given. */
 export function hasOneLimit(query: PageQuery): boolean {
   return query.limit === undefined || query.size === undefined
 }
 
 export const TWO_LIMITS = { path: ['size'], error: 'size is another name of limit: give one of them.' }
 
-/** Whether a page is asked for rather than all there is. */
+/** Whether the query asks for a page rather than for everything. */
 export function isPage({ limit, size, page, cursor }: PageQuery & { cursor?: string | undefined }): boolean {
   return [limit, size, page, cursor].some((given) => given !== undefined)
 }
@@ -75,7 +75,7 @@ export const CURSOR_MESSAGE =
   'A cursor is taken as it is from an answer to the same request: from its header Link or its next_cursor.'
 const MAX_CURSOR_LENGTH = 200
 
-/** A parameter that takes the place of `page`. */
+/** The query parameter that takes the place of `page`. */
 export const cursorSchema = z
   .string({ error: CURSOR_MESSAGE })
   .max(MAX_CURSOR_LENGTH, CURSOR_MESSAGE)
@@ -86,7 +86,7 @@ const cursorPaginationSchema = z.object({
   next_cursor: z.string().nullable().meta({ description: 'With cursor only; null at the end.' }),
 })
 
-/** Of a list: one schema rather than a choice of two, which clients made from the document could not tell apart. */
+/** One schema rather than a choice of two, which clients that are generated from the document could not tell apart. */
 export const listPaginationSchema = z
   .object({
     ...paginationSchema.partial().shape,
@@ -100,12 +100,12 @@ export type ListPagination = z.infer<typeof paginationSchema> | z.infer<typeof c
 
 export const PAGE_OR_CURSOR = { path: ['cursor'], error: 'Give either cursor or page.' }
 
-/** For refining a query. */
+/** A refinement of a query: whether at most one of cursor and page is given. */
 export function hasOnePlace({ cursor, page }: PageQuery & { cursor?: string | undefined }): boolean {
   return cursor === undefined || page === undefined
 }
 
-/** The parameters of a list: a page by its number, within the first 10,000 entries, or behind a cursor. */
+/** The query parameters of a list: a page by its number, within the first 10,000 entries, or by a cursor. */
 export function listParameters(options: { standard: number; maximum: number; exampleCursor: string }) {
   return {
     ...pageParameters(options),

@@ -1,6 +1,6 @@
 import * as z from 'zod'
 
-/** An object whose unknown fields are errors; the message lists the known ones instead of what was sent. */
+/** An object whose unknown fields are errors; the message lists the known fields and repeats nothing that was sent. */
 export function strict<Shape extends z.ZodRawShape>(shape: Shape) {
   const known = Object.keys(shape).join(', ')
   const error =
@@ -29,17 +29,3 @@ export const yesOrNo = z.preprocess(
 export const runIdSchema = z
   .uuid({ error: 'A run id is a UUID.' })
   .meta({ description: 'The id of a run.', examples: ['01985fd0-7c1a-7b3e-9d52-3f2f8f1f6a10'] })
-
-/** Nanoseconds and a zone. */
-const MAX_INSTANT_LENGTH = 35
-const INSTANT_MESSAGE =
-  'An instant is written as ISO 8601 with seconds and a zone, e.g. 2026-11-22T09:30:00Z.'
-
-/** An instant, e.g. 2026-11-22T09:30:00Z; + in an address has to be written %2B. */
-export const instantParameter = z.iso
-  .datetime({ offset: true, error: INSTANT_MESSAGE })
-  .max(MAX_INSTANT_LENGTH, INSTANT_MESSAGE)
-  .refine((text) => !text.startsWith('0000') && !Number.isNaN(Date.parse(text)), INSTANT_MESSAGE)
-  // PostgreSQL takes none further from UTC.
-  .refine((text) => !/[+-](?:1[6-9]|2\d):\d\d$/.test(text), INSTANT_MESSAGE)
-  .meta({ format: 'date-time', examples: ['2026-11-22T09:30:00Z'] })

@@ -1,6 +1,6 @@
 import { STATUS_CODES } from 'node:http'
 import * as z from 'zod'
-import { unknownSymbolsSchema } from './symbols-info.js'
+import { unknownSymbolsSchema } from './info.js'
 
 const detailSchema = z.object({
   pointer: z
@@ -11,7 +11,7 @@ const detailSchema = z.object({
 })
 export type ProblemDetail = z.infer<typeof detailSchema>
 
-/** RFC 9457, and `info.error` as in every answer of this API. */
+/** The body of an error: RFC 9457, with `info.error` as in every answer of this API. */
 export const problemSchema = z
   .object({
     type: z.string(),
@@ -35,12 +35,12 @@ export type Problem = z.infer<typeof problemSchema>
 interface ProblemOptions {
   errors?: ProblemDetail[]
   headers?: Record<string, string>
-  /** Beside `error`, in `info`. */
+  /** What `info` holds beside `error`. */
   info?: { unknown_symbols?: string[] }
   cause?: unknown
 }
 
-/** An answer other than success. Its texts reach the client: they must not repeat what the client sent. */
+/** An answer other than success. The client reads its message and errors, which must not repeat what the client sent. */
 export class ProblemError extends Error {
   override readonly name = 'ProblemError'
   readonly status: number
@@ -62,7 +62,7 @@ export function problemBody(problem: ProblemError, requestId: string): Problem {
     title: STATUS_CODES[problem.status] ?? 'Error',
     status: problem.status,
     detail: problem.message,
-    // Not the path: it is the client's text, and this names the occurrence exactly.
+    // The request id names the occurrence exactly; the path would repeat the client's text.
     instance: `urn:uuid:${requestId}`,
     errors: problem.errors,
     request_id: requestId,
@@ -70,7 +70,7 @@ export function problemBody(problem: ProblemError, requestId: string): Problem {
   }
 }
 
-/** @param what the absent part, e.g. "The database" */
+/** @param what the part that does not answer, as the subject of a sentence, e.g. "The database" */
 export function unavailable(what: string, cause?: unknown): ProblemError {
   return new ProblemError(503, `${what} does not answer at the moment. Try again in a few seconds.`, {
     headers: { 'retry-after': '5' },

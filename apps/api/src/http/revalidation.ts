@@ -1,23 +1,24 @@
 import { crc32 } from 'node:zlib'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import * as z from 'zod'
 
-/** To be raised when the same data is answered in another shape or rounded otherwise: what clients have kept is of the old one. */
+/** Raise this number when unchanged data is answered in another shape, or rounded otherwise: tags of older answers then stop matching. */
 const REPRESENTATION = 2
 
-/** An answer that a client may keep and ask for again. */
+/** What names an answer that a client may keep and ask for again. */
 export interface Revalidation {
-  /** The operation, and the query as it was understood: other writings of the same request give the same tag. */
   operation: string
+  /** The query as the API understood it: requests that differ in writing alone get one tag. */
   query: unknown
-  /** Of the body, e.g. `csv`. */
+  /** The format of the body, e.g. `csv`. */
   format: string
-  /** What the answer depends on besides the URL. */
+  /** The request headers that the answer depends on, as the header Vary names them. */
   vary: string
 }
 
 /**
- * Weak, since the same data may come compressed, or with other line breaks. The version alone tells answers to one request
- * apart; the checksum of the request keeps a client that mixes up its URLs from being told that nothing has changed.
+ * The tag is weak, since the data may come compressed, or with other line breaks. The version alone tells answers to one
+ * request apart; the checksum of the request keeps a client that mixes up its URLs from being told that nothing has changed.
  */
 export function entityTag({ operation, query, format }: Revalidation, version: string): string {
   return `W/"${version}-${crc32(JSON.stringify([REPRESENTATION, operation, format, query])).toString(36)}"`
@@ -31,8 +32,10 @@ export function namesTag(ifNoneMatch: string, tag: string): boolean {
 }
 
 /**
- * Whether the client has what it would get: then the reply is a 304, still to be sent. Asked only with If-None-Match.
- * @param readVersion the version as it is now; undefined when there is nothing to answer with
+ * Prepares the reply as a 304, which the caller sends, when the client already has the current answer.
+ * @param readVersion reads the current version of the data, undefined when there is no data to answer with; it is called
+ *   only for a request with If-None-Match
+ * @returns whether the reply is a 304
  */
 export async function isUnchanged(
   request: FastifyRequest,
@@ -49,9 +52,46 @@ export async function isUnchanged(
 }
 
 /**
- * Of an answer that may be kept, and is to be asked for again before each use.
- * @param version of the rows in the answer, or an older one: a newer one would hide a change
+ * The headers of an answer that a client may keep, and has to ask for again before each use.
+ * @param version of the rows in the answer, or an older version: a newer version would hide a change
  */
 export function cacheHeaders(revalidation: Revalidation, version: string): Record<string, string> {
   return { etag: entityTag(revalidation, version), 'cache-control': 'no-cache', vary: revalidation.vary }
 }
+
+const TAG = 'W/"613047829415-1k9v3qp"'
+
+/** OpenAPI's description of `cacheHeaders`. */
+export const CACHE_HEADERS = {
+  ETag: {
+    description: 'Weak: of this request and the version of the data asked for.',
+    required: true,
+    schema: { type: 'string' },
+    example: TAG,
+  },
+  'Cache-Control': {
+    description: 'Keep it, and ask again with If-None-Match before each use.',
+    required: true,
+    schema: { type: 'string', const: 'no-cache' },
+    example: 'no-cache',
+  },
+  Vary: {
+    description: 'The headers of the request that the answer depends on.',
+    required: true,
+    schema: { type: 'string' },
+    example: 'accept-encoding',
+  },
+} as const
+
+/** The request headers of a route whose answers can be revalidated. */
+export const revalidationHeaders = z.object({
+  'if-none-match': z
+    .string()
+    .optional()
+    .meta({ description: 'The ETag of an earlier answer, several of them, or *.', examples: [TAG] }),
+})
+
+/** The response schema of 304, which has no body. */
+export const unchangedSchema = z.null().meta({
+  description: 'If-None-Match names what would be answered, or is *: nothing has changed.',
+})

@@ -1,12 +1,12 @@
 import type { Socket } from 'node:net'
 import type { App } from '../types.js'
 
-/** What a client has to take of its answer in `readMs`: in 30 s some 1 KB a second, less than any modem does. */
+/** A client has to take this much of its answer in `readMs`: within 30 s that is some 1 KB a second, less than any modem takes. */
 const MIN_BYTES = 32 * 1024
 
 /**
- * Ends connections whose client does not read its answers. Node has no limit for it: what they do not take stays in
- * memory, and a stream behind it keeps its database connection, for as long as they like.
+ * Ends connections whose client does not read its answers, for which Node has no limit: bytes that a client does not take
+ * stay in memory, and a stream of them keeps its database connection.
  */
 export function registerSlowReaders(
   app: App,
@@ -20,7 +20,7 @@ export function registerSlowReaders(
   const timer = setInterval(() => {
     const now = performance.now()
     for (const [socket, before] of sockets) {
-      // All that was written, but for what still waits in this process.
+      // bytesWritten includes the bytes that still wait in this process.
       const taken = socket.bytesWritten - socket.writableLength
       if (socket.writableLength === 0) sockets.set(socket, undefined)
       else if (before === undefined || taken - before.taken >= MIN_BYTES)

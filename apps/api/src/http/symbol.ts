@@ -1,7 +1,7 @@
 import { MAX_SYMBOL_LENGTH, normaliseSymbol, SYMBOL_CHARACTERS, SYMBOL_TAKES } from '@stockpile/db/symbol'
 import * as z from 'zod'
 
-/** One of them, as a client may write it. */
+/** A pattern of one character of a symbol as a client may write it, in small letters too. */
 const CHARACTER = SYMBOL_CHARACTERS.source.slice(1, -2).replace('A-Z', 'A-Za-z')
 const stop = { abort: true, error: SYMBOL_TAKES }
 
@@ -13,7 +13,7 @@ export const symbolSchema = z
   .regex(SYMBOL_CHARACTERS, stop)
   .meta({
     description: 'A symbol as Alpha Vantage writes it. It is trimmed and upper-cased.',
-    // For OpenAPI: what may be sent. Spaces alone are no symbol.
+    // OpenAPI's pattern is of the text before it is trimmed and upper-cased. Spaces alone are no symbol.
     pattern: `^ *${CHARACTER.replace(' ', '')}${CHARACTER}*$`,
     examples: ['IBM'],
   })
@@ -21,10 +21,10 @@ export const symbolSchema = z
 const MAX_SYMBOLS = 100
 const SYMBOLS_MESSAGE = `symbols is one list of 1 to ${MAX_SYMBOLS} symbols, separated by commas.`
 
-/** A parameter that takes the place of `symbol`. */
+/** The query parameter that takes the place of `symbol`. */
 export const symbolsSchema = z
   .preprocess(
-    // Given twice it comes as a list, which is no way to write it.
+    // A parameter that is given twice comes as a list, which is refused.
     (value) => (typeof value === 'string' ? value.split(',', MAX_SYMBOLS + 1) : null),
     z.array(symbolSchema, SYMBOLS_MESSAGE).max(MAX_SYMBOLS, SYMBOLS_MESSAGE),
   )

@@ -1,16 +1,16 @@
-/** How long a client may take, and how long it may have to wait. Milliseconds. */
+/** How long a client may take, and how long it may have to wait, in milliseconds. */
 export interface Timeouts {
-  /** For the whole request to arrive. */
+  /** The whole request has to arrive within this time. */
   requestMs: number
-  /** For its headers to arrive; must be less than `requestMs`, or a trickled body is never closed. */
+  /** The headers have to arrive within this time; it must be less than `requestMs`, or a trickled body is never closed. */
   headersMs: number
-  /** How often these are looked at. */
+  /** How often the times are checked. */
   checkMs: number
-  /** For the client to take 32 KiB of an answer, again and again until it has it. */
+  /** The client has to take each 32 KiB of an answer within this time. */
   readMs: number
-  /** For the client of an export to take its next 32 KiB while others wait for its place. */
+  /** The client of an export has to take each 32 KiB within this time while others wait for its place. */
   stallMs: number
-  /** For the answer to a whole request to be made; then 503. Above the statement timeout, which ends the work itself. */
+  /** The answer has to begin within this time, else it is 503. It exceeds the statement timeout, which ends the work itself. */
   handlerMs: number
 }
 

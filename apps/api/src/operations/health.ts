@@ -1,46 +1,17 @@
-import { queueAdvice, readCauses, providerStatus } from '@stockpile/db/causes'
-import type { Cause, QueueProblem } from '@stockpile/domain/cause'
+import { readCauses } from '@stockpile/db/causes'
 import { ping } from '@stockpile/db/connection'
-import { PROVIDER_STATUSES } from '@stockpile/domain/cause'
 import { QUEUE_DOWN, queueProblem } from '@stockpile/queue/queue'
 import * as z from 'zod'
 import type { Dependencies } from '../dependencies.js'
-import { createProbe } from './probe.js'
+import { answerOf, problems } from '../http/envelope.js'
+import { INFO } from '../http/info.js'
 import { unavailable } from '../http/problem.js'
-import { answerOf, INFO, problems } from '../http/envelope.js'
-import { causeMembers } from './cause.js'
+import { createProbe } from './probe.js'
+import { checksSchema, FirstSeen, readinessCauseSchema, readinessOf } from './readiness.js'
 import type { App } from '../types.js'
 
 const DATABASE_DEADLINE_MS = 2_000
 const QUEUE_DEADLINE_MS = 2_000
-
-const checksSchema = z.object({
-  database: z.enum(['up', 'read_only']).meta({
-    description: 'read_only: it serves data, and takes no rows and no runs. Down: 503.',
-  }),
-  queue: z.enum(['up', 'down']).meta({ description: 'down: it does not answer, or takes no jobs.' }),
-  workers: z.enum(['up', 'none', 'lost', 'unknown']).meta({
-    description:
-      'none: the last stopped as it was told to, or none ever started. lost: the last says no more that it lives. unknown: the database takes no rows, or was too slow to say.',
-  }),
-  storage: z.enum(['up', 'failing', 'unknown']).meta({
-    description: 'failing: what was fetched cannot be stored; nothing is asked for meanwhile.',
-  }),
-  provider: z.enum(PROVIDER_STATUSES).meta({
-    description:
-      'Not asked: what is known of it. waiting_quota: for now a refusal, or the limit of the day, lets nothing be sent. waiting_key: the key is missing or refused. unreachable: it cannot be reached, or does not answer. failing: it answers with errors alone. unknown: no worker lives that would ask it, or the database was too slow to say.',
-  }),
-})
-
-const readinessCauseSchema = z
-  .object({
-    check: z.enum(['database', 'queue', 'workers', 'storage', 'provider']),
-    ...causeMembers,
-  })
-  .meta({ id: 'ReadinessCause' })
-
-type Checks = z.infer<typeof checksSchema>
-type ReadinessCause = z.infer<typeof readinessCauseSchema>
 
 export function healthRoutes(app: App, { db, dataDb, queue }: Dependencies): void {
   const lookAtDatabase = createProbe(async () => {
@@ -116,85 +87,11 @@ export function healthRoutes(app: App, { db, dataDb, queue }: Dependencies): voi
         lookForCauses(),
       ])
       if (database === undefined) throw unavailable('The database')
-      const known = found === undefined ? [SLOW_DATABASE] : found.map(readinessCause)
-      // The workers may find more than this process does, or be gone.
-      const isKnown = known.some(({ check }) => check === 'queue')
-      const causes = problem === null || isKnown ? known : withQueue(known, problem)
-      const isDegraded =
-        found === undefined || problem !== null || found.some(({ for: what }) => what !== 'quota')
+      const { status, checks, causes } = readinessOf(found, problem)
       return {
-        data: {
-          status: isDegraded ? 'degraded' : 'ready',
-          checks: { ...checksOf(found), queue: problem !== null || isKnown ? 'down' : 'up' },
-          causes: seen.stamp(causes),
-        },
+        data: { status, checks, causes: seen.stamp(causes) },
         info: INFO,
-      } as const
+      }
     },
   )
-}
-
-/** What this process finds by itself, it knows since when it first did. */
-const SLOW_DATABASE: ReadinessCause = {
-  check: 'database',
-  class: 'slow',
-  since: null,
-  detail: 'The database is too slow to say what is known of workers, storage and provider.',
-  advice: 'Look at its load, and for sessions that hold locks.',
-}
-
-/** Where the workers' would stand: before what is known of the provider. */
-function withQueue(known: readonly ReadinessCause[], problem: QueueProblem): ReadinessCause[] {
-  const queue: ReadinessCause = { check: 'queue', since: null, ...problem, advice: queueAdvice(problem) }
-  const isOfProvider = ({ check }: ReadinessCause) => check === 'provider'
-  return [...known.filter((one) => !isOfProvider(one)), queue, ...known.filter(isOfProvider)]
-}
-
-function checksOf(causes: readonly Cause[] | undefined): Omit<Checks, 'queue'> {
-  if (causes === undefined)
-    return { database: 'up', workers: 'unknown', storage: 'unknown', provider: 'unknown' }
-  const storage = causes.find((cause) => cause.for === 'storage')
-  const worker = causes.find((cause) => cause.for === 'worker')
-  const isReadOnly = storage?.class === 'read_only'
-  return {
-    database: isReadOnly ? 'read_only' : 'up',
-    workers:
-      worker === undefined
-        ? isReadOnly
-          ? 'unknown'
-          : 'up'
-        : worker.class === 'worker_lost'
-          ? 'lost'
-          : 'none',
-    storage: storage === undefined ? 'up' : 'failing',
-    provider: providerStatus(causes),
-  }
-}
-
-const CHECKS = {
-  worker: 'workers',
-  queue: 'queue',
-  storage: 'storage',
-  key: 'provider',
-  provider: 'provider',
-  quota: 'provider',
-} as const satisfies Record<Cause['for'], ReadinessCause['check']>
-
-function readinessCause({ for: what, class: kind, since, detail, advice }: Cause): ReadinessCause {
-  return { check: kind === 'read_only' ? 'database' : CHECKS[what], class: kind, since, detail, advice }
-}
-
-/** Since when this process has seen causes of which nobody noted it. */
-class FirstSeen {
-  #since = new Map<string, string>()
-
-  stamp(causes: readonly ReadinessCause[]): ReadinessCause[] {
-    const now = new Date().toISOString()
-    const stamped = causes.map((cause) => ({
-      ...cause,
-      since: cause.since ?? this.#since.get(cause.class) ?? now,
-    }))
-    this.#since = new Map(stamped.map((cause) => [cause.class, cause.since]))
-    return stamped
-  }
 }

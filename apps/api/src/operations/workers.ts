@@ -1,11 +1,12 @@
 import { listWorkers } from '@stockpile/db/workers'
 import * as z from 'zod'
 import type { Dependencies } from '../dependencies.js'
-import { answerOf, INFO, problems } from '../http/envelope.js'
+import { answerOf, problems } from '../http/envelope.js'
 import { WORKER } from './worker-schema.js'
 import { strict } from '../http/parameters.js'
 import { workerAnswer, workerSchema } from './worker-schema.js'
 import type { App } from '../types.js'
+import { INFO } from '../http/info.js'
 
 export function workerRoutes(app: App, { db }: Dependencies): void {
   app.get(

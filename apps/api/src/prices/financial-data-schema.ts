@@ -3,8 +3,6 @@ import type { StoredBar } from '@stockpile/domain/bar'
 import * as z from 'zod'
 import { encodeCursor } from './cursor.js'
 import { FORMATS } from '../http/negotiation.js'
-import { INFO, infoSchema } from '../http/envelope.js'
-import { storedRangesSchema, unknownSymbolsSchema } from '../http/symbols-info.js'
 import { barSchema, EXAMPLE_BARS } from './bar.js'
 import { dateSchema, isOrdered, UNORDERED } from '../http/dates.js'
 import {
@@ -16,8 +14,10 @@ import {
   listPaginationSchema,
   TWO_LIMITS,
 } from '../http/pagination.js'
-import { instantParameter, strict, yesOrNo } from '../http/parameters.js'
+import { strict, yesOrNo } from '../http/parameters.js'
 import { symbolSchema, symbolsSchema } from '../http/symbol.js'
+import { INFO, infoSchema, storedRangesSchema, unknownSymbolsSchema } from '../http/info.js'
+import { instantParameter } from '../http/instant.js'
 
 export const STANDARD_LIMIT = 5
 /** Of ?symbol=IBM, behind the rows that OpenAPI shows. */

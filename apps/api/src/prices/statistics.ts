@@ -1,20 +1,18 @@
 import { AVERAGES, PERIOD_NAMES, readStatistics } from '@stockpile/db/statistics'
 import { readKnownVersion } from '@stockpile/db/version'
 import * as z from 'zod'
-import { infoOfRange } from '../http/asked-symbols.js'
+import { infoOfRange, INFO, infoSchema, storedRangesSchema } from '../http/info.js'
 import type { Dependencies } from '../dependencies.js'
 import { isHeavy } from '../http/heavy-statements.js'
 import { ProblemError } from '../http/problem.js'
-import { cacheHeaders, isUnchanged } from '../http/revalidation.js'
 import {
+  cacheHeaders,
+  isUnchanged,
   CACHE_HEADERS,
-  INFO,
-  infoSchema,
   revalidationHeaders,
-  problems,
   unchangedSchema,
-} from '../http/envelope.js'
-import { storedRangesSchema } from '../http/symbols-info.js'
+} from '../http/revalidation.js'
+import { problems } from '../http/envelope.js'
 import { isOrdered, requiredDate, UNORDERED } from '../http/dates.js'
 import { strict } from '../http/parameters.js'
 import { statisticsSchema, statisticFieldsSchema } from './statistics-schema.js'

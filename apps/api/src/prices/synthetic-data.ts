@@ -2,8 +2,8 @@ import type { Database } from '@stockpile/db/connection'
 import { hasSyntheticData } from '@stockpile/db/synthetic-data'
 import * as z from 'zod'
 import { createProbe } from '../operations/probe.js'
-import { INFO } from '../http/envelope.js'
 import type { App } from '../types.js'
+import { INFO } from '../http/info.js'
 
 /** Whether prices that a simulator made up were ever stored here. */
 export type SyntheticData = () => Promise<boolean>

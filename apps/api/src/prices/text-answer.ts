@@ -9,36 +9,35 @@ import { Readable } from 'node:stream'
 import * as z from 'zod'
 import { EXAMPLE_BARS } from './bar.js'
 import { clientAddressOf } from '../http/client-address.js'
-import type { Exports } from './exports.js'
+import type { ExportPlaces } from './export-places.js'
+import { streamExport } from './export-stream.js'
 import { writeLines } from './export-lines.js'
-import { barsAsText, CONTENT_TYPES, dispositionOf, headOf } from './formats.js'
+import { barsAsText, CONTENT_TYPES, dispositionOf, headOf } from './text-format.js'
 import { MEDIA_TYPES } from '../http/negotiation.js'
-import { CACHE_HEADERS } from '../http/envelope.js'
 
-/** Of an export. Fewer cost round trips and plans, more memory. */
+/** Rows of an export that are read at once. Smaller chunks cost more round trips and plans, larger ones more memory. */
 const CHUNK_ROWS = 10_000
 
 interface Text {
   format: TextFormat
   columns: readonly BarColumn[]
-  /** Of a success. */
   headers: Record<string, string>
 }
 
-/** Answers with all bars of a query, however many. */
+/** Answers with all bars of a query, however many, as a stream. @throws ProblemError when there is no place for an export */
 export async function sendExport(
   reply: FastifyReply,
-  { db, exports }: { db: Pool; exports: Exports },
+  { db, places }: { db: Pool; places: ExportPlaces },
   query: FinancialDataQuery,
   text: Text,
 ): Promise<FastifyReply> {
   if (reply.request.method === 'HEAD') return describeText(reply, query, text).send(Readable.from([]))
-  const place = await exports.enter(clientAddressOf(reply.request))
+  const place = await places.enter(clientAddressOf(reply.request))
   try {
     const readAfter = (last: Parameters<typeof readExportChunk>[3]) =>
       readExportChunk(db, query, text, last, CHUNK_ROWS)
     const first = await readAfter(null)
-    return exports.send(describeText(reply, query, text), place, {
+    return streamExport(describeText(reply, query, text), place, {
       head: headOf(text.format, text.columns),
       first,
       readAfter,
@@ -50,7 +49,7 @@ export async function sendExport(
   }
 }
 
-/** Answers with bars that are there already. */
+/** Answers with bars that were read already. */
 export function sendText(
   reply: FastifyReply,
   query: FinancialDataQuery,
@@ -76,22 +75,12 @@ const [EXAMPLE_BAR] = EXAMPLE_BARS
 const CSV_EXAMPLE = barsAsText('csv', BAR_COLUMNS, [EXAMPLE_BAR])
 const NDJSON_EXAMPLE = barsAsText('ndjson', BAR_COLUMNS, [EXAMPLE_BAR])
 
-/** For OpenAPI. */
-export const TEXT_HEADERS = {
-  ...CACHE_HEADERS,
-  'Content-Disposition': {
-    description: 'Of CSV and NDJSON: a name for the file.',
-    schema: { type: 'string' },
-    example: 'attachment; filename="IBM_2023-01-01_2023-01-31.csv"',
-  },
-} as const
-
 const textOf = (format: TextFormat, description: string, example: string) => ({
   description: 'Bars.',
   content: { [MEDIA_TYPES[format]]: { schema: z.string().meta({ description, examples: [example] }) } },
 })
 
-/** The response schemas of bars in each format that is no JSON. */
+/** The response schemas of bars as CSV and as NDJSON. */
 export const csvAnswer = textOf(
   'csv',
   'RFC 4180: a header row, CRLF, nothing is quoted since nothing needs it. A symbol that begins with = + - or @ has an apostrophe before it, lest a spreadsheet take it for a formula; no symbol begins with one by itself, so a reader takes it off.',

@@ -1,10 +1,11 @@
 import { readQuota } from '@stockpile/db/quota-report'
 import type { Dependencies } from '../dependencies.js'
-import { answerOf, INFO, problems } from '../http/envelope.js'
+import { answerOf, problems } from '../http/envelope.js'
 import { QUOTA } from './quota-example.js'
 import { strict } from '../http/parameters.js'
 import { quotaAnswer, quotaSchema } from './quota-schema.js'
 import type { App } from '../types.js'
+import { INFO } from '../http/info.js'
 
 export function quotaRoutes(app: App, { db }: Dependencies): void {
   app.get(

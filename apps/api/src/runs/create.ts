@@ -4,16 +4,17 @@ import { IdempotencyBusyError, IdempotencyMismatchError, oncePerKey } from '@sto
 import { createRun } from '@stockpile/db/runs'
 import * as z from 'zod'
 import { OUTPUTSIZES, PRIORITIES } from '@stockpile/domain/run'
-import type { RunDependencies } from './dispatch.js'
+import type { Dependencies } from '../dependencies.js'
+import type { Dispatch } from './dispatch.js'
 import { ProblemError } from '../http/problem.js'
-import { answerRun } from './run-answers.js'
-import { answerOf, INFO, problems } from '../http/envelope.js'
+import { answerRun, requireRun } from './run-answers.js'
+import { answerOf, problems } from '../http/envelope.js'
 import { QUEUED_RUN } from './run-examples.js'
 import { strict } from '../http/parameters.js'
 import { runSchema } from './run-schema.js'
 import { symbolSchema } from '../http/symbol.js'
 import type { App } from '../types.js'
-import { requireRun } from './read.js'
+import { INFO } from '../http/info.js'
 
 const PATH = '/api/ingest'
 const ALIAS = '/ingest'
@@ -60,7 +61,7 @@ function refuseTooMany(body: unknown): void {
   throw new ProblemError(422, detail, { errors: [{ pointer: '/body/symbols', code: 'too_big', detail }] })
 }
 
-export function createRunRoutes(app: App, { db, dispatch }: RunDependencies): void {
+export function createRunRoutes(app: App, { db }: Dependencies, dispatch: Dispatch): void {
   for (const url of [PATH, ALIAS]) {
     app.post(
       url,

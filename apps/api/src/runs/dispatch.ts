@@ -4,7 +4,6 @@ import type { DispatchableItem } from '@stockpile/db/dispatch'
 import { enqueue, withdraw } from '@stockpile/queue/queue'
 import type { IngestQueue } from '@stockpile/queue/queue'
 import type { FastifyBaseLogger } from 'fastify'
-import type { Dependencies } from '../dependencies.js'
 
 /** What a request waits for the queue at most: with the transaction before it, an answer within a second. */
 const DEADLINE_MS = 500
@@ -13,11 +12,6 @@ const ENQUEUE_CHUNK = 500
 const WITHDRAW_CHUNK = 250
 
 const LEFT = "the queue did not take everything in time: the worker's dispatcher will do the rest"
-
-/** What routes that change a run work with. */
-export interface RunDependencies extends Dependencies {
-  dispatch: Dispatch
-}
 
 export interface Dispatch {
   /** Gives the queue a committed run's jobs, as many as it takes in time. Never rejects: the rest is the dispatcher's. */

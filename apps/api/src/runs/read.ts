@@ -1,17 +1,16 @@
-import type { Database } from '@stockpile/db/connection'
-import { getRun, listRuns } from '@stockpile/db/run-status'
+import { listRuns } from '@stockpile/db/run-status'
 import * as z from 'zod'
 import type { Dependencies } from '../dependencies.js'
-import { readList } from '../http/list-answer.js'
+import { readList, LINK_HEADERS } from '../http/list-answer.js'
 import { createListCursor } from '../http/list-cursor.js'
-import { ProblemError } from '../http/problem.js'
-import { answerRun, answerRuns } from './run-answers.js'
-import { answerOf, INFO, LINK_HEADERS, pageAnswerOf, problems } from '../http/envelope.js'
+import { answerRun, answerRuns, requireRun } from './run-answers.js'
+import { answerOf, pageAnswerOf, problems } from '../http/envelope.js'
 import { FINISHED_RUN } from './run-examples.js'
 import { hasOneLimit, hasOnePlace, listParameters, PAGE_OR_CURSOR, TWO_LIMITS } from '../http/pagination.js'
 import { runIdSchema, strict } from '../http/parameters.js'
 import { runSchema } from './run-schema.js'
 import type { App } from '../types.js'
+import { INFO } from '../http/info.js'
 
 const STANDARD_LIMIT = 20
 const cursors = createListCursor('listRuns', z.strictObject({ at: z.int().nonnegative(), id: z.uuid() }))
@@ -20,8 +19,8 @@ const EXAMPLE_CURSOR = cursors.encode(
   ['/api/ingest', {}],
 )
 
-/** How runs are read; runs/create.ts makes them. */
-export function ingestRoutes(app: App, { db }: Dependencies): void {
+/** Reads runs: a page of all, and one by its id. */
+export function readRunRoutes(app: App, { db }: Dependencies): void {
   app.get(
     '/api/ingest',
     {
@@ -79,11 +78,4 @@ export function ingestRoutes(app: App, { db }: Dependencies): void {
       info: INFO,
     }),
   )
-}
-
-/** @throws ProblemError 404 */
-export async function requireRun(db: Database, id: string) {
-  const run = await getRun(db, id)
-  if (run === null) throw new ProblemError(404, 'There is no run with this id.')
-  return run
 }

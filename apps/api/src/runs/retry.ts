@@ -1,16 +1,16 @@
 import { retryRun } from '@stockpile/db/runs'
 import * as z from 'zod'
-import type { RunDependencies } from './dispatch.js'
+import type { Dependencies } from '../dependencies.js'
 import { ProblemError } from '../http/problem.js'
-import { answerRun } from './run-answers.js'
-import { answerOf, INFO, problems } from '../http/envelope.js'
+import { answerRun, requireRun } from './run-answers.js'
+import { answerOf, problems } from '../http/envelope.js'
 import { QUEUED_RUN } from './run-examples.js'
 import { runIdSchema } from '../http/parameters.js'
 import { runSchema } from './run-schema.js'
 import type { App } from '../types.js'
-import { requireRun } from './read.js'
+import { INFO } from '../http/info.js'
 
-export function retryRoutes(app: App, { db }: RunDependencies): void {
+export function retryRoutes(app: App, { db }: Dependencies): void {
   app.post(
     '/api/ingest/:id/retry',
     {

@@ -1,5 +1,6 @@
 import type * as z from 'zod'
-import type { itemSchema, runSchema } from './run-schema.js'
+import type { itemSchema } from './item-schema.js'
+import type { runSchema } from './run-schema.js'
 
 /** What OpenAPI shows: taken from a run of IBM, an invalid symbol and AAPL. */
 export const FINISHED_RUN: z.infer<typeof runSchema> = {

@@ -3,7 +3,7 @@ import { isSymbol, normaliseSymbol, SYMBOL_CHARACTERS } from '@stockpile/db/symb
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import * as z from 'zod'
-import { dispositionOf } from '../../src/prices/formats.js'
+import { dispositionOf } from '../../src/prices/text-format.js'
 import { negotiateFormat } from '../../src/http/negotiation.js'
 import { bar, january, problemOf, store, useApp } from '../app.js'
 import { parseCsv } from './csv.js'

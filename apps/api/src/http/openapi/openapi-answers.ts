@@ -11,13 +11,13 @@ type Headers = NonNullable<OpenAPIV3_1.ResponseObject['headers']>
 
 declare module 'fastify' {
   interface FastifySchema {
-    /** By status: headers that OpenAPI describes for a route's answers, beside those that every answer has. */
+    /** By status: the headers of a route's answers, beside the headers that every answer has. */
     'x-response-headers'?: Record<number, Headers>
-    /** Parameters that /docs fills in beside the required ones: together they are a request that is answered. */
+    /** Optional parameters that /docs fills in, so that with the required ones they make a request that succeeds. */
     'x-filled-in'?: readonly string[]
-    /** Parameters that the document has elsewhere: as another operation. */
+    /** Parameters that the route takes and the document leaves out, since it has an operation for each of their values. */
     'x-left-out'?: readonly string[]
-    /** Further paths at which the operation answers; it stays in the document, for programs that read it. */
+    /** Further paths at which the operation answers. The document keeps this extension, for programs that read it. */
     'x-aliases'?: readonly string[]
   }
 }
@@ -53,15 +53,18 @@ const OF_STATUS: Partial<Record<number, keyof typeof HEADERS>> = {
 }
 
 /**
- * Adds what routes would else repeat: the errors that any request can get, one component a status, each with its
+ * Adds to the document what routes would else repeat: the errors that any request can get, each a component with its
  * example, and the headers of answers.
  */
 export function completeDocument(document: Document): Document {
   if (!isOpenapi31(document)) return document
-  const schemas = document.components?.schemas ?? {}
-  // The type provider adds each component a second time, as an input; here all components are of answers.
-  for (const name of Object.keys(schemas)) if (name.endsWith('Input')) delete schemas[name]
-
+  // The type provider adds each component a second time as an input; all components here are of answers. They are sorted,
+  // since their order would else be the order in which modules are imported.
+  const schemas = Object.fromEntries(
+    Object.entries(document.components?.schemas ?? {})
+      .filter(([name]) => !name.endsWith('Input'))
+      .toSorted(([one], [other]) => (one < other ? -1 : 1)),
+  )
   for (const path of Object.values(document.paths ?? {})) {
     for (const method of METHODS) {
       const operation = path?.[method]
@@ -71,7 +74,7 @@ export function completeDocument(document: Document): Document {
   const responses = Object.fromEntries(
     Object.entries(PROBLEM_ANSWERS).map(([status, answer]) => [answer.name, problemResponse(status, answer)]),
   )
-  return { ...document, components: { ...document.components, responses, headers: HEADERS } }
+  return { ...document, components: { ...document.components, schemas, responses, headers: HEADERS } }
 }
 
 function completeOperation(
@@ -111,7 +114,7 @@ function completeOperation(
   delete operation['x-response-headers']
 }
 
-/** The page fills in a parameter's example, and not its schema's examples. */
+/** Moves an example to the schema, whose examples /docs does not fill in. */
 function leaveEmpty(parameter: OpenAPIV3_1.ParameterObject): void {
   const example: unknown = parameter.example
   if (example === undefined) return
@@ -119,7 +122,7 @@ function leaveEmpty(parameter: OpenAPIV3_1.ParameterObject): void {
   parameter.schema = Object.assign({}, parameter.schema, { examples: [example] })
 }
 
-/** Of several media types @fastify/swagger leaves each example within its schema; with one it is beside it. */
+/** Moves an example from a schema to its media type, as @fastify/swagger does where a response has one media type alone. */
 function raiseExample(media: OpenAPIV3_1.MediaTypeObject): void {
   if (media.schema === undefined || !('examples' in media.schema)) return
   const { examples, ...schema } = media.schema

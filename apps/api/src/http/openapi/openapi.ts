@@ -9,10 +9,10 @@ type SchemaConfig = NonNullable<
   NonNullable<Parameters<typeof createJsonSchemaTransform>[0]>['zodToJsonConfig']
 >
 
-/** Leaves out what only a validator reads: the regular expression behind a format, the limits of a safe integer. */
+/** Leaves out of schemas what only a validator reads: the regular expression of a format, the limits of a safe integer. */
 const zodToJsonConfig: SchemaConfig = {
   override: ({ zodSchema, jsonSchema }) => {
-    // Zod drops these for a parameter that is parsed from text.
+    // Zod drops examples and default of a parameter that is parsed from text.
     const described = z.globalRegistry.get(zodSchema)
     if (Array.isArray(described?.examples)) jsonSchema.examples ??= described.examples
     if (typeof described?.['default'] === 'number') jsonSchema.default = described['default']
@@ -27,12 +27,12 @@ const zodToJsonConfig: SchemaConfig = {
   },
 }
 
-/** /openapi.json and its UI at /docs. To be registered before the routes it should describe. */
+/** Serves the document at /openapi.json and its UI at /docs. Register it before the routes that it describes. */
 export async function registerOpenapi(app: App): Promise<void> {
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
-      // Wherever it is served from; and nobody is authenticated yet.
+      // The API is wherever the document was served from, and authenticates nobody yet.
       servers: [{ url: '/' }],
       security: [],
       info: {
@@ -64,7 +64,7 @@ export async function registerOpenapi(app: App): Promise<void> {
     routePrefix: '/docs',
     transformSpecification: withoutErrorBodies,
     transformSpecificationClone: true,
-    // No validator badge: it would send the reader's address to a server elsewhere.
+    // The badge of a validator would send the reader's address to a server elsewhere.
     uiConfig: { validatorUrl: null, tryItOutEnabled: true, deepLinking: true },
     theme: {
       title: 'Stockpile API',
@@ -73,7 +73,7 @@ export async function registerOpenapi(app: App): Promise<void> {
   })
   let text: string | undefined
   app.get('/openapi.json', { schema: { hide: true } }, (_request, reply) => {
-    // Written once: the document does not change, and writing it takes longer than most answers.
+    // The document does not change, and writing it takes longer than most answers.
     text ??= JSON.stringify(app.swagger())
     return reply.type('application/json; charset=utf-8').send(text)
   })
@@ -87,8 +87,8 @@ const pageSchema = z.looseObject({
 })
 
 /**
- * The document as the page shows it: an error of an operation is a line. All have the same body, which would stand there
- * nine times otherwise, seven screens of it; it is the schema Problem.
+ * The document as /docs shows it, with an error of an operation as one line. All errors have the body of the schema
+ * Problem, which the page would repeat nine times, seven screens long.
  */
 function withoutErrorBodies(document: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const page = pageSchema.parse(document)

@@ -2,7 +2,7 @@ import { notAcceptable } from '../negotiation.js'
 import { ProblemError, unavailable } from '../problem.js'
 
 interface ProblemAnswer {
-  /** Of the component that OpenAPI refers to. */
+  /** The name of OpenAPI's component. */
   name: string
   description: string
   example: ProblemError
@@ -97,5 +97,5 @@ export const PROBLEM_ANSWERS = {
 
 export type ProblemStatus = keyof typeof PROBLEM_ANSWERS
 
-/** Found before there is a route, or wherever a handler runs: every operation can answer with these. */
+/** Statuses that every operation can answer with: they are found before there is a route, or wherever a handler runs. */
 export const OF_ANY_OPERATION = [400, 408, 414, 415, 431, 500, 503] as const satisfies ProblemStatus[]

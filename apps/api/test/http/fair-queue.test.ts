@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
-import { createTurns, NoTurnError } from '../../src/http/turns.js'
+import { createFairQueue, NotAdmittedError } from '../../src/http/fair-queue.js'
 
 const LIMITS = { atOnce: 2, waiting: 4, waitingOfAClient: 3, waitMs: 60_000 }
 
 /** Work that ends when it is told to, and the order in which it began. */
 function workshop(limits: Partial<typeof LIMITS> = {}) {
-  const turns = createTurns({ ...LIMITS, ...limits })
+  const turns = createFairQueue({ ...LIMITS, ...limits })
   const begun: string[] = []
   const ends = new Map<string, () => void>()
   const ask = (client: string, name: string, takes?: number) =>
@@ -30,7 +30,7 @@ const reasonOf = async (work: Promise<unknown>) => {
     () => undefined,
     (reason: unknown) => reason,
   )
-  return error instanceof NoTurnError ? error.reason : error
+  return error instanceof NotAdmittedError ? error.reason : error
 }
 
 describe('turns', () => {

@@ -1,7 +1,8 @@
 import * as z from 'zod'
-import { answerOf, INFO, problems } from '../http/envelope.js'
+import { answerOf, problems } from '../http/envelope.js'
 import { strict } from '../http/parameters.js'
 import type { App } from '../types.js'
+import { INFO } from '../http/info.js'
 
 const LINKS = {
   documentation: '/docs',
@@ -24,8 +25,8 @@ const ICON = Buffer.from(
 )
 const ICON_SECONDS = 86_400
 
-/** What somebody meets who knows nothing but the host. */
-export function startRoutes(app: App): void {
+/** What a client finds that knows nothing but the host: a list of addresses, and the icon that browsers ask for. */
+export function indexRoutes(app: App): void {
   app.get(
     '/api',
     {
