@@ -1,3 +1,4 @@
+import { byBarField } from '@stockpile/domain/bar'
 import { sql } from 'drizzle-orm'
 import type { Database } from '../database/connection.js'
 import { packBars } from '../prices/bars.js'
@@ -120,8 +121,7 @@ class RolledBackError extends Error {
  * @throws what keeps the row from being written, within some 5 s
  */
 export async function tryToStore(db: Database): Promise<void> {
-  const price = '1.0000'
-  const bar = { date: '2000-01-03', open: price, high: price, low: price, close: price, volume: '1' }
+  const bar = { date: '2000-01-03', ...byBarField(() => '1') }
   // A symbol of its own, so that concurrent tries do not wait for each other. Nobody ever sees the symbol.
   const symbol = `TRY ${Math.random().toString(36).slice(2).toUpperCase()}`
   try {

@@ -4,20 +4,20 @@ import type { SQL } from 'drizzle-orm'
 
 /** Which daily bars are asked for, and in which order. */
 export interface FinancialDataQuery {
-  /** As stored, each once, at most some 100; undefined: all. */
+  /** Normalised, each once, at most some 100; undefined: all. */
   symbols?: readonly string[] | undefined
   /** ISO date, inclusive. */
   startDate?: string | undefined
   /** ISO date, inclusive. */
   endDate?: string | undefined
-  /** By symbol (bytewise), then date; `desc` is the exact reverse. Ascending unless said otherwise. */
+  /** By symbol (bytewise), then date; `desc` is the exact reverse. Ascending by default. */
   order?: 'asc' | 'desc' | undefined
-  /** The newest bar of each symbol alone; dates and asOf are then not looked at. */
+  /** Only the newest bar of each symbol; dates and asOf are ignored. */
   latest?: boolean | undefined
   /**
-   * ISO 8601 instant: the bars as they were stored then. Rows that came later are left out, and of a row that was changed
-   * later the values before the first change after it. An instant that a transaction was under way at may already count
-   * what it was about to commit, some milliseconds later.
+   * ISO 8601 instant: the bars as they were stored then. Rows that were inserted later are left out; a row that was changed
+   * later has the values from before its first change after the instant. A transaction that commits some milliseconds after
+   * the instant may count already.
    */
   asOf?: string | undefined
 }
@@ -37,7 +37,7 @@ const VALUES_THEN = sql.raw(
 export const ASCENDING = sql.raw('ASC')
 export const DESCENDING = sql.raw('DESC')
 
-/** What a statement compares with, as SQL. Infinite dates without a range: one text of a statement does for both. */
+/** What a statement compares with, as SQL. Without a range the dates are infinite: one text then serves with and without. */
 export interface Filter {
   lower: SQL
   upper: SQL
@@ -46,7 +46,7 @@ export interface Filter {
   isWanted: SQL
 }
 
-/** Of a filter, by the names that a statement has for them. */
+/** The values of a filter, by the names that a statement gives them. */
 export type FilterValues = Record<'symbols' | 'lower' | 'upper' | 'asOf', string | undefined>
 
 export function filterValuesOf({ symbols, startDate, endDate, asOf }: FinancialDataQuery): FilterValues {
@@ -58,7 +58,7 @@ export function filterValuesOf({ symbols, startDate, endDate, asOf }: FinancialD
   }
 }
 
-/** The same for all queries with the same filters, whatever their values, which have names. */
+/** Queries with the same kinds of filters have one text, whatever their values: these are placeholders with names. */
 export function filterOf({ symbols, asOf }: FinancialDataQuery): Filter {
   const valueOf = (name: keyof FilterValues) => sql.placeholder(name)
   return {
@@ -75,9 +75,9 @@ export function filterOf({ symbols, asOf }: FinancialDataQuery): Filter {
 }
 
 /**
- * Some rows of one symbol: a range of the primary key, which has all columns, so that the heap is not read (but for asOf,
- * which needs to know when a row came).
- * @param part the symbol, its first and last day, the direction and how many, as SQL
+ * SQL: some rows of one symbol, a range of the primary key. The key includes all columns of a bar, so that the heap is not
+ * read, but with asOf, which needs `created_at`.
+ * @param part the symbol, its first and last day, the direction and how many rows, as SQL
  */
 export function rowsOf(
   { asOf }: Filter,

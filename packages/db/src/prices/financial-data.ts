@@ -12,7 +12,7 @@ import { versionWhere } from './version.js'
 
 type Line = { version: string } & (StoredBar | { symbol: null })
 
-/** A page of daily bars by symbol (bytewise), then date, how many bars match in all, and their version: as of one moment. */
+/** Reads a page of daily bars by symbol (bytewise), then date, how many bars match in all, and their version: as of one moment. */
 export async function listFinancialData(
   db: Pool,
   query: FinancialDataQuery,
@@ -26,9 +26,9 @@ export async function listFinancialData(
 }
 
 /**
- * The next bars of a query, at the same cost everywhere.
- * @param after the last bar that was had
- * @returns isLast: none follow at the moment
+ * Reads the next bars of a query, at the same cost wherever they lie.
+ * @param after the last bar that was read before
+ * @returns isLast: no further bar follows at the moment
  */
 export async function listFinancialDataAfter(
   db: Pool,
@@ -36,13 +36,13 @@ export async function listFinancialDataAfter(
   after: Position,
   limit: number,
 ): Promise<{ rows: StoredBar[]; isLast: boolean; version: string }> {
-  // One more than asked for tells whether there are more.
+  // One row more than asked for tells whether more follow.
   const lines = await run<Line>(db, kept('after', query, pageAfter), valuesAfter(query, after, limit + 1))
   const rows = rowsIn(lines)
   return { rows: rows.slice(0, limit), isLast: rows.length <= limit, version: lines[0]?.version ?? '0' }
 }
 
-/** The rows keep their order beside the one row of the version. */
+/** SQL: each row beside the version. The join with one row keeps the order of the rows. */
 function pageAfter(query: FinancialDataQuery): SQL {
   const isWanted = query.symbols && filterOf(query).isWanted
   return sql`SELECT known.version, bar.* FROM (SELECT ${versionWhere(isWanted)} AS version) AS known
@@ -68,7 +68,7 @@ function rowsIn(lines: readonly Line[]): StoredBar[] {
 
 const statements = new Map<string, Statement>()
 
-/** The text depends on which filters there are alone, not on their values. */
+/** Makes each statement's text once: it depends on the kinds of filters, not on their values. */
 function kept(kind: string, query: FinancialDataQuery, make: (query: FinancialDataQuery) => SQL): Statement {
   const { symbols, startDate, endDate, order = 'asc', latest = false, asOf } = query
   const hasRange = startDate !== undefined || endDate !== undefined

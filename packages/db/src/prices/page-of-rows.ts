@@ -5,11 +5,11 @@ import type { Filter, FinancialDataQuery } from './financial-data-query.js'
 import { rowsAfter } from './rows-after.js'
 import { versionWhere } from './version.js'
 
-/** A query's filter, with the names of its values, and what of it decides the text of a statement. */
+/** A query's filter as SQL, and the properties of the query that decide a statement's text. */
 interface Shape extends Filter {
   isEverything: boolean
   hasRange: boolean
-  /** No symbols were named. */
+  /** Whether the query names no symbols. */
   isOfAll: boolean
   latest: boolean
   direction: SQL
@@ -19,11 +19,12 @@ const offset = sql`${sql.placeholder('offset')}::float8`
 const limit = sql`${sql.placeholder('limit')}::float8`
 
 /**
- * A page and how many rows match in all, in one statement: of one moment. Of what lies before the page only rows of
- * its first symbol are passed, from the nearer end; whole symbols by their row counts or, within a range, by their days.
+ * SQL: a page and how many rows match in all, as of one moment. Symbols before the page are passed by their row counts or,
+ * within a range, by their days; only rows of the page's first symbol are passed one by one, from the nearer end.
  *
- * Its values are named as in `FilterValues`, and `limit` and `offset`. Each row has `count`, `version` (see `versionWhere`) and a bar's columns; past the end
- * there is one whose columns are null. Row counts are float8: exact up to 2^53, and added up faster than bigints.
+ * Values: those of `FilterValues`, `limit` and `offset`. Each line has `count`, `version` (see `versionWhere`) and a bar's
+ * columns; past the end there is one line, whose bar is null. Row counts are float8: exact up to 2^53, and added up faster
+ * than bigints.
  */
 export function pageOfRows(query: FinancialDataQuery): SQL {
   const shape = shapeOf(query)
@@ -31,8 +32,8 @@ export function pageOfRows(query: FinancialDataQuery): SQL {
 }
 
 /**
- * The same for the first page, which is asked for most: nothing lies before it, so that it takes the count and the next
- * rows after none. Without `offset`.
+ * SQL: the first page, in lines as `pageOfRows` has them. Most requests ask for it, and no symbol has to be passed: the count
+ * and the first rows are enough. Values: those of `FilterValues` and `limit`.
  */
 export function firstPageOfRows(query: FinancialDataQuery): SQL {
   const shape = shapeOf(query)
@@ -56,7 +57,7 @@ function shapeOf(query: FinancialDataQuery): Shape {
   }
 }
 
-/** `count` and `version`. */
+/** SQL: one line with `count` and `version`. */
 function totalOf(shape: Shape): SQL {
   const { rows, table, where } = matchOf(shape)
   if (shape.isEverything)
@@ -67,10 +68,10 @@ function totalOf(shape: Shape): SQL {
       FROM ${table} WHERE ${where} AND ${shape.isWanted}`
 }
 
-/** The same of one symbol, and between which days its rows lie; no line at all for one that is not known. */
+/** SQL: one line with `count`, `version`, and the days between which a symbol's rows lie; no line for an unknown symbol. */
 function totalOfSymbol(shape: Shape): SQL {
   const { rows, lower, upper, table } = matchOf(shape)
-  // One without rows has none of days either.
+  // A symbol without rows has no line in symbol_days.
   const count =
     table === SYMBOLS
       ? rows
@@ -86,8 +87,8 @@ function knownRowsOf({ latest }: Shape): SQL {
 }
 
 /**
- * Rows of one symbol without the first `skip` and the last `rest` of them, in no order.
- * @param part expressions of the statement, as are skip, rest and take
+ * SQL: the rows of one symbol without the first `skip` and the last `rest`, in no order. `skip`, `rest` and `take` are columns
+ * of the statement (see `partOf`).
  */
 function middleOf(filter: Filter, part: { symbol: SQL; lower: SQL; upper: SQL }): SQL {
   const forwards = sql`CASE WHEN skip <= rest THEN take ELSE 0 END`
@@ -97,21 +98,21 @@ function middleOf(filter: Filter, part: { symbol: SQL; lower: SQL; upper: SQL })
     (${rowsOf(filter, { ...part, direction: DESCENDING, limit: backwards, offset: sql`rest` })})`
 }
 
-/** The page as a stretch of the ascending order, of which the descending one is the reverse. */
+/** SQL: where the page begins and ends in ascending order; the descending order is its reverse. */
 function stretchOf({ direction }: Shape): SQL {
   return direction === DESCENDING
     ? sql`count - ${offset} - ${limit} AS start, count - ${offset} AS stop`
     : sql`${offset} AS start, ${offset} + ${limit} AS stop`
 }
 
-/** What of so many rows lies before the page, after it, and on it. */
+/** SQL: how many of a symbol's rows lie before the page (`skip`), behind it (`rest`) and on it (`take`). */
 const partOf = (before: SQL, rows: SQL) => sql`
   CROSS JOIN LATERAL (
     SELECT least(greatest(start - ${before}, 0), ${rows})::bigint AS skip, least(greatest(${before} + ${rows} - stop, 0), ${rows})::bigint AS rest
   ) AS outside
   CROSS JOIN LATERAL (SELECT ${rows}::bigint - skip - rest AS take) AS inside`
 
-/** The commonest query, in a plan of half the size. `total` is kept, or it would be counted wherever its count is used. */
+/** SQL for one symbol, the commonest query: a plan of half the size. MATERIALIZED, lest the count be made at each use. */
 function pageOfSymbol(shape: Shape): SQL {
   const part = { symbol: sql`${sql.placeholder('symbols')}`, lower: sql`lower`, upper: sql`upper` }
   return sql`
@@ -140,8 +141,8 @@ const isOnPage = sql`before < stop AND before + rows > start`
 const sumBefore = (rows: SQL, order: SQL) => sql`sum(${rows}) OVER (ORDER BY ${order}) - ${rows}`
 
 /**
- * `counted`: how many rows of each symbol match, how many before those, and between which days they lie; `page`: the stretch.
- * `matching` is kept, or each symbol would be counted wherever its rows are used.
+ * SQL: `counted`, how many rows of each symbol match, how many lie before them, and between which days they lie; and `page`,
+ * the stretch. `matching` is MATERIALIZED, lest each symbol be counted at each use.
  */
 function countedBySymbol(shape: Shape): SQL {
   const { rows, lower, upper, table, where } = matchOf(shape)
@@ -157,8 +158,8 @@ function countedBySymbol(shape: Shape): SQL {
 }
 
 /**
- * The four parts of `countedBySymbol` for all symbols without a range: the totals of prefixes lead to the few symbols of
- * the page, so that the page 4,000,000 costs what the first one does. chr(127) sorts behind every character of a symbol.
+ * SQL: `counted` and `page` for all symbols without a range. The totals of prefixes lead to the few symbols of the page, so
+ * that the page 4,000,000 costs what the first page does. chr(127) sorts behind every character of a symbol.
  */
 function countedByPrefix(shape: Shape): SQL {
   const { rows, lower, upper, where } = matchOf(shape)
@@ -183,7 +184,7 @@ function countedByPrefix(shape: Shape): SQL {
 const SYMBOLS = sql`symbols`
 const SYMBOL_DAYS = sql`symbol_days`
 
-/** Where each symbol has one row, and of that row: how many bars match, and between which days they lie. */
+/** The table with one row for each symbol, and expressions of that row: how many bars match, and between which days. */
 function matchOf(shape: Shape): { rows: SQL; lower: SQL; upper: SQL; table: SQL; where: SQL } {
   const { lower, upper, hasRange, latest, asOf } = shape
   const known = { table: SYMBOLS, where: sql`row_count > 0` }
@@ -198,7 +199,7 @@ function matchOf(shape: Shape): { rows: SQL; lower: SQL; upper: SQL; table: SQL;
       where: sql`true`,
     }
   if (asOf === undefined) return { ...known, rows: sql`row_count`, lower, upper }
-  // When a row came stands in the row alone.
+  // Only the row itself says when it was stored.
   const rows = sql`(SELECT count(*) FROM financial_data AS stored
     WHERE stored.symbol = symbols.symbol AND stored.date BETWEEN ${lower} AND ${upper} AND stored.created_at <= ${asOf})`
   return { rows, lower, upper, table: SYMBOLS, where: sql`first_date <= ${upper} AND last_date >= ${lower}` }

@@ -19,7 +19,7 @@ export interface Revision {
   revisedAt: string
 }
 
-/** How a symbol's stored values were changed, newest first. */
+/** Lists the changes of a symbol's stored values, newest first. */
 export async function listRevisions(
   db: Database,
   filter: { symbol: string; startDate?: string | undefined; endDate?: string | undefined },

@@ -3,22 +3,21 @@ import type { SQL } from 'drizzle-orm'
 import { ASCENDING, COLUMNS, DESCENDING, filterOf, filterValuesOf, rowsOf } from './financial-data-query.js'
 import type { Filter, FinancialDataQuery, Position } from './financial-data-query.js'
 
-/** How a statement goes on: from where, in which direction, how far. */
+/** From where, in which direction and how far a statement reads on. */
 interface Step {
-  /** The last row that was had; null: from the start. */
+  /** The last row that was read before; null: from the start. */
   after: { symbol: SQL; date: SQL } | null
   /** ASC or DESC. */
   direction: SQL
-  /** What is compared with `after`: > or <. */
+  /** The operator that compares with `after`: > or <. */
   beyond: SQL
   limit: SQL
 }
 
 /**
- * The next rows of a query in its order, with the columns symbol, date, open_price, high_price, low_price, close_price and
- * volume. Each place costs the same: nothing is counted or skipped, rows outside the query are not looked at.
- * Its values are those of `valuesAfter`.
- * @param isAfter false: from the start
+ * SQL: the next rows of a query in its order, with the columns of a bar. Rows cost the same wherever they lie: nothing is
+ * counted or skipped, and rows outside the query are not read. Values: those of `valuesAfter`.
+ * @param isAfter whether to go on behind a row; false: from the start
  */
 export function rowsAfter(query: FinancialDataQuery, isAfter: boolean): SQL {
   const { symbols, startDate, endDate, asOf, order, latest } = query
@@ -34,11 +33,11 @@ export function rowsAfter(query: FinancialDataQuery, isAfter: boolean): SQL {
   if (latest === true) return newestAfter(filter, step)
   if (symbols?.length === 1) return ofSymbolAfter(filter, step)
   const isFiltered = [symbols, startDate, endDate, asOf].some((value) => value !== undefined)
-  // A list is short, and has to be sorted. All symbols come from their index, if the planner may choose that.
+  // A list of symbols is short, and has to be sorted. All symbols come in order from their index, if the planner may choose it.
   return isFiltered ? ofSymbolsAfter(filter, step, symbols !== undefined) : ofAllAfter(step)
 }
 
-/** @param after the last row that was had, one of the query's; null: from the start */
+/** @param after the query's last row that was read before; null: from the start */
 export function valuesAfter(query: FinancialDataQuery, after: Position | null, limit: number) {
   return { ...filterValuesOf(query), afterSymbol: after?.symbol, afterDate: after?.date, limit }
 }
@@ -54,8 +53,9 @@ function ofSymbolAfter(filter: Filter, step: Step): SQL {
 }
 
 /**
- * Symbol by symbol: the rows of a range lie in one piece for each. The outer symbols come in order, so that only the rows of
- * one have to be sorted at a time, and the last symbols are not asked: PostgreSQL knows that by the name `one.symbol` alone.
+ * SQL: rows symbol by symbol, since the rows of a range lie together within a symbol. The outer symbols come in order, so
+ * that PostgreSQL sorts the rows of one symbol at a time, and never reads the symbols behind the limit. It recognises the
+ * order only when the outer ORDER BY says `one.symbol`.
  */
 function ofSymbolsAfter(filter: Filter, step: Step, isSorted: boolean): SQL {
   const { after, direction, beyond, limit } = step
@@ -87,7 +87,7 @@ function newestAfter({ isWanted }: Filter, { after, direction, beyond, limit }: 
     ORDER BY one.symbol ${direction}`
 }
 
-/** What is left of the symbol in which the position lies. */
+/** The days that are left of the symbol in which `after` lies. */
 function boundsBeyond({ lower, upper }: Filter, { direction }: Step, date: SQL) {
   return direction === DESCENDING
     ? { lower, upper: sql`least(${upper}, ${date} - 1)` }

@@ -15,36 +15,36 @@ import { symbolText, instant, version } from '../database/columns.js'
 const bits = customType<{ data: string }>({ dataType: () => 'bit varying' })
 
 /**
- * Every symbol that has rows. Its row is the lock that writers of the symbol take first. Its totals and those of
- * symbol_prefixes are kept by triggers of financial_data, whoever writes it.
+ * Every symbol that has or had rows, or was fetched. Writers of a symbol lock its row here first. Triggers of financial_data
+ * keep the totals here and in symbol_prefixes, whichever program writes that table.
  */
 export const symbols = pgTable('symbols', {
   symbol: symbolText('symbol').primaryKey(),
   rowCount: integer('row_count').notNull().default(0),
   firstDate: date('first_date', { mode: 'string' }),
   lastDate: date('last_date', { mode: 'string' }),
-  /** When the newest request whose answer was stored was sent, and the newest of those for the full history. */
+  /** When the newest request whose answer was stored was sent, and the newest such request for the full history. */
   lastFetchedAt: instant('last_fetched_at'),
   lastFullFetchedAt: instant('last_full_fetched_at'),
   version: version(),
 })
 
 /**
- * What the symbols with the same first two characters have together: exact totals, and the way to the page 4,000,000,
- * without looking at each of 10,000 symbols. Locked after the symbol's row, at the commit of a writer's transaction alone.
+ * Totals of the symbols that begin with the same two characters, for exact counts, and for the way to the page 4,000,000
+ * without a look at each of 10,000 symbols. Triggers of `symbols` keep them, and lock their rows only at the commit.
  */
 export const symbolPrefixes = pgTable('symbol_prefixes', {
   prefix: symbolText('prefix').primaryKey(),
-  /** Those that have rows. */
+  /** How many of the symbols have rows. */
   symbolCount: integer('symbol_count').notNull(),
   rowCount: bigint('row_count', { mode: 'number' }).notNull(),
   version: version(),
 })
 
 /**
- * On which days a symbol has rows, a bit for each day of the calendar from `firstDay` on: 20 years are 900 bytes. Counts
- * the days of any range in a microsecond (`days_between`), where rows would have to be read: of all symbols for ten years
- * 4 ms instead of seconds. Kept by the triggers of financial_data, under the lock of the symbol's row.
+ * The days on which a symbol has rows: a bit for each day of the calendar from `firstDay` on, 900 bytes for 20 years.
+ * `days_between` counts the days of any range in a microsecond without reading rows: ten years of all symbols in 4 ms
+ * instead of seconds. Triggers of financial_data keep the bits, under the lock of the symbol's row.
  */
 export const symbolDays = pgTable('symbol_days', {
   symbol: symbolText('symbol').primaryKey(),
@@ -53,9 +53,9 @@ export const symbolDays = pgTable('symbol_days', {
 })
 
 /**
- * Daily bars, raw as the provider wrote them: `numeric` without a scale keeps its decimals. The primary key
- * INCLUDEs the values (by hand in the migration: drizzle-kit has no word for it), so that reads are
- * index-only: five years of a symbol 0.7 ms instead of 30 ms in a table of 10 M rows.
+ * Daily bars, raw as the provider wrote them: `numeric` without a scale keeps the decimals. The primary key INCLUDEs the
+ * values (written by hand in the migration, since drizzle-kit cannot express INCLUDE), so that reads are index-only: five
+ * years of a symbol take 0.7 ms instead of 30 ms in a table of 10 million rows. The values are those of `BAR_VALUES`.
  */
 export const financialData = pgTable(
   'financial_data',
@@ -66,16 +66,16 @@ export const financialData = pgTable(
     highPrice: numeric('high_price').notNull(),
     lowPrice: numeric('low_price').notNull(),
     closePrice: numeric('close_price').notNull(),
-    /** Of shares, which vendors trade in fractions since 2026. */
+    /** Shares; fractions of shares are counted since 2026. */
     volume: numeric('volume').notNull(),
-    /** When the row was first stored: of the statement, which runs with the symbol's row locked, so in the order of commits. */
+    /** When the row was first stored: the time of its statement, which runs with the symbol's row locked, so in the order of commits. */
     createdAt: instant('created_at')
       .notNull()
       .default(sql`statement_timestamp()`),
   },
   (table) => [
     primaryKey({ name: 'financial_data_pkey', columns: [table.symbol, table.date] }),
-    // numeric sorts NaN above Infinity: an upper bound on the highest value keeps both out of all four.
+    // numeric sorts NaN above Infinity: an upper bound on the highest price keeps both out of all four prices.
     check(
       'financial_data_ohlc',
       sql`${table.lowPrice} >= 0 AND ${table.lowPrice} <= ${table.openPrice} AND ${table.lowPrice} <= ${table.closePrice} AND ${table.openPrice} <= ${table.highPrice} AND ${table.closePrice} <= ${table.highPrice} AND ${table.highPrice} < 'Infinity'`,
@@ -84,7 +84,7 @@ export const financialData = pgTable(
   ],
 )
 
-/** Restatements: what a stored value was before it changed, and what it was changed to. Written with the change itself. */
+/** Restatements: a bar's values before and after a change, written in the transaction that changes the bar. */
 export const priceRevisions = pgTable(
   'price_revisions',
   {

@@ -3,35 +3,38 @@ import type { SQL } from 'drizzle-orm'
 import type { Pool } from '../database/connection.js'
 import { compile, run, runOnce } from '../database/statement.js'
 
-/** Of the days of a range, by the names of the API. Null is what the days are too few for. */
+/** Statistics of the days of a range, by the names of the API; null where there are too few days. */
 export interface Statistics {
-  /** Averages, the deviation and the weighted price: rounded half up to 4 decimals, or below 1 to 6 significant digits; the volume, unless it was written with fractions, to an integer. */
+  /**
+   * Averages, the deviation and the weighted price are rounded half up to 4 decimals, or below 1 to 6 significant digits; the
+   * average volume to an integer, unless a volume has a fraction.
+   */
   average_daily_open_price: number | null
   average_daily_close_price: number | null
   average_daily_volume: number | null
   number_of_days: number
-  /** ISO date, as last_date. */
+  /** first_date and last_date are ISO dates. */
   first_date: string | null
   last_date: string | null
-  /** Prices that are stored, as the provider wrote them. */
+  /** The four prices are stored ones, as the provider wrote them. */
   first_open_price: string | null
   last_close_price: string | null
   lowest_low_price: string | null
   highest_high_price: string | null
   /** Decimal digits: it may be more than a JavaScript number holds. */
   total_volume: string
-  /** Of a sample, so of two days or more. */
+  /** Of a sample: it takes two days or more. */
   close_price_standard_deviation: number | null
   /** Σ close × volume ÷ Σ volume; null when nothing was traded. */
   volume_weighted_average_price: number | null
 }
 export type StatisticName = keyof Statistics
 
-/** Of what is 1 or more; below, so many digits from the first that is not 0. */
+/** Values of 1 or more have DECIMALS decimals; smaller values SIGNIFICANT_DIGITS digits from the first that is not 0. */
 const DECIMALS = 4
 const SIGNIFICANT_DIGITS = 6
 
-/** An aggregate each. All is numeric, never floating point, and none of the rounded values is rounded twice. */
+/** SQL: an aggregate for each name. All computing is numeric, never floating point, and no value is rounded twice. */
 const AGGREGATES: Record<StatisticName, SQL> = {
   average_daily_open_price: quotient('sum(open_price)', 'count(*)'),
   average_daily_close_price: quotient('sum(close_price)', 'count(*)'),
@@ -59,7 +62,7 @@ export function isStatisticName(name: string): name is StatisticName {
 }
 
 /**
- * The quotient of two aggregates that are not negative, rounded half up to 4 decimals, or to 6 significant digits where it
+ * SQL: the quotient of two aggregates that are not negative, rounded half up to 4 decimals, or to 6 significant digits where it
  * is below 1; null for a divisor of 0.
  */
 function quotient(dividend: string, divisor: string): SQL {
@@ -70,38 +73,38 @@ function quotient(dividend: string, divisor: string): SQL {
   )
 }
 
-/** Rounded half up to an integer, unless a volume was written with a fraction. */
+/** SQL: the average volume, rounded half up to an integer unless a volume has a fraction. */
 function averageOfVolumes(): SQL {
   const [dividend, divisor] = ['sum(volume)', 'count(*)']
   return sql`(CASE WHEN scale(sum(volume)) = 0 THEN ${sql.raw(divided(dividend, divisor, 0))}::float8 ELSE ${quotient(dividend, divisor)} END)`
 }
 
-/** SQL: rounded half up to so many decimals. */
+/** SQL: a quotient rounded half up to so many decimals. */
 function divided(dividend: string, divisor: string, decimals: number): string {
   const unit = (10 ** -decimals).toFixed(decimals)
   return `div(${2 * 10 ** decimals} * ${dividend} + ${divisor}, 2 * nullif(${divisor}, 0)) * ${unit}`
 }
 
 /**
- * SQL: rounded half up to whole ones of `units` to 1. Whole numbers are divided, because a quotient that is rounded to its last
- * digit and then to fewer is rounded twice.
+ * SQL: a quotient rounded half up to a multiple of 1 ÷ `units`. Whole numbers are divided, because numeric division rounds
+ * its last digit, and a second rounding of that result could go the wrong way.
  */
 function dividedBy(dividend: string, divisor: string, units: string): string {
   return `div(2 * ${units} * ${dividend} + ${divisor}, 2 * ${divisor}) / ${units}`
 }
 
 /**
- * SQL: the power of ten of which 6 significant digits of a small value are whole ones. The value may be wrong in its 16th digit: so
- * near a power of ten either answer leads to that power.
+ * SQL: the power of ten that makes 6 significant digits of a small value a whole number. `small` may be wrong in its 16th
+ * digit: so near a power of ten, either exponent leads to the right rounding.
  */
 function unitsOf(small: string): string {
   return `('1e' || (${SIGNIFICANT_DIGITS - 1} - floor(log(${small}))))::numeric`
 }
 
 /**
- * The standard deviation of a sample, rounded as a quotient; null for fewer than two values. In units u of 1 it is the half
- * of one more than the whole part of √(4u² × variance), whose root is whole or further from a whole number than 20 decimals
- * can hide. stddev_samp() has some 16 digits, and would be rounded a second time.
+ * SQL: the standard deviation of a sample, rounded as `quotient` rounds; null for fewer than two values. With u units to 1 it
+ * is div(trunc(√(4u² × variance)) + 1, 2) ÷ u: the root is whole, or further from a whole number than 20 decimals can hide.
+ * stddev_samp() has some 16 digits, and would be rounded a second time.
  */
 function sampleDeviation(column: string): SQL {
   const squares = `(count(*) * sum(${column} * ${column}) - sum(${column}) * sum(${column}))`
@@ -114,7 +117,7 @@ function sampleDeviation(column: string): SQL {
   )
 }
 
-/** Looked up when the day is known: an ordered aggregate would keep all prices to give one. */
+/** SQL: the price of one day, looked up: an ordered aggregate would keep all prices to give one. */
 function priceAt(column: string, day: string): SQL {
   return sql.raw(`(SELECT one.${column}::text FROM financial_data AS one
     WHERE one.symbol = known.symbol AND one.date = ${day})`)
@@ -135,17 +138,17 @@ export interface StatisticsQuery {
   /** ISO dates, inclusive. */
   startDate: string
   endDate: string
-  /** What to compute, and nothing else. AVERAGES and STATISTIC_NAMES themselves are planned once. */
+  /** What to compute. The plans of AVERAGES and STATISTIC_NAMES, passed as these very arrays, are kept. */
   names: readonly StatisticName[]
-  /** An entry for each period that has rows, instead of one for the whole range. */
+  /** Asks for an entry for each period that has rows, instead of one for the whole range. */
   groupBy?: Period | undefined
-  /** Of entries. */
+  /** The most entries to read. */
   limit: number
 }
 
 export interface StatisticsEntry extends Partial<Statistics> {
   symbol: string
-  /** ISO dates: the range, or what of it lies in the period. */
+  /** ISO dates: the range, or its part that lies in the period. */
   start_date: string
   end_date: string
   /** `2023-01`, `2023-Q1` or `2023`. */
@@ -153,23 +156,23 @@ export interface StatisticsEntry extends Partial<Statistics> {
 }
 
 export interface StatisticsFound {
-  /** By symbol in the order given, then by period. */
+  /** By symbol in the order of the query, then by period. */
   entries: StatisticsEntry[]
-  /** Those without any row, whatever the range. */
+  /** Symbols without any row, whatever the range. */
   unknown: string[]
-  /** Those with rows, of which none is in the range. */
+  /** Symbols with rows, none of which is in the range. */
   empty: string[]
-  /** Of all rows of the symbols, added up: see `versionWhere`. */
+  /** The sum of the symbols' versions: see `versionWhere`. */
   version: string
 }
 
-/** `version` is that of the symbol's rows; null when there are none. By period there is more. */
+/** A line of the statement: `version` is the symbol's, null when it has no rows; grouped lines also say their period. */
 type StatisticsRow = Partial<Statistics> & { symbol: string; version: string | null; days: number } & (
     | { absent: boolean; start_date: string; end_date: string; period: string }
     | { absent?: never }
   )
 
-/** Statistics of each symbol's days in a range, of raw prices. */
+/** Reads the statistics of each symbol's days in a range, of raw prices. */
 export async function readStatistics(db: Pool, query: StatisticsQuery): Promise<StatisticsFound> {
   const { symbols, startDate, endDate, names, groupBy, limit } = query
   const [symbol, ...others] = symbols
@@ -185,11 +188,11 @@ export async function readStatistics(db: Pool, query: StatisticsQuery): Promise<
   for (const { version, absent, days, ...entry } of rows) {
     if (version === null) found.unknown.push(entry.symbol)
     else {
-      // The periods of a symbol come one after the other.
+      // A symbol's periods follow each other, and its version counts once.
       if (entry.symbol !== last) versions += BigInt(version)
       last = entry.symbol
       if (absent === true || days === 0) found.empty.push(entry.symbol)
-      // In the order of the answer.
+      // The order of the keys is the answer's.
       if (absent !== true) found.entries.push({ start_date: startDate, end_date: endDate, ...entry })
     }
   }
@@ -197,7 +200,7 @@ export async function readStatistics(db: Pool, query: StatisticsQuery): Promise<
   return found
 }
 
-/** A literal of PostgreSQL, with each text in quotes: no symbol has one in it, nor a backslash. */
+/** An array literal of PostgreSQL, each text in quotes: no symbol has a quote or a backslash in it. */
 function textArray(symbols: readonly string[]): string {
   return `{${symbols.map((symbol) => `"${symbol}"`).join(',')}}`
 }
@@ -206,8 +209,9 @@ const START = sql`${sql.placeholder('startDate')}::date`
 const END = sql`${sql.placeholder('endDate')}::date`
 
 /**
- * Its columns come in the order of the answer. Values: `symbols` as an array's literal, `startDate`, `endDate`, `limit`.
- * @param isOne `symbols` is one symbol itself: a sixth less for PostgreSQL to do
+ * SQL: a line for each symbol or period, with columns in the order of the answer. Values: `symbols` as an array literal,
+ * `startDate`, `endDate`, `limit`.
+ * @param isOne whether `symbols` is one symbol itself: a sixth less work for PostgreSQL
  */
 function statisticsStatement(
   names: readonly StatisticName[],
@@ -246,7 +250,7 @@ function periodColumns(name: Period) {
   return { start, columns }
 }
 
-/** Each choice of names is another text, and connections keep the prepared ones: those of the common choices only. */
+/** Connections keep prepared statements, and each choice of names is another text: only the common choices are kept. */
 const COMMON = [AVERAGES, STATISTIC_NAMES].flatMap((names) =>
   [undefined, ...PERIOD_NAMES].flatMap((groupBy) =>
     [true, false].map((isOne) => {

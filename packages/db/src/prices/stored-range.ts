@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm'
 import type { Pool } from '../database/connection.js'
 import { compile, run } from '../database/statement.js'
 
-/** The first and the last day that is stored of a symbol; ISO dates. */
+/** The first and the last stored day of a symbol; ISO dates. */
 export interface StoredRange {
   symbol: string
   firstDate: string
@@ -15,7 +15,7 @@ const RANGES = compile(sql`
     JOIN symbols AS known ON known.symbol = wanted.symbol COLLATE "C" AND known.row_count > 0
    ORDER BY wanted.position`)
 
-/** Of those that have rows, in the order given. */
+/** Reads the ranges of the symbols that have rows, in the order given. */
 export async function readStoredRanges(db: Pool, symbols: readonly string[]): Promise<StoredRange[]> {
   return run<StoredRange>(db, RANGES, { symbols: JSON.stringify(symbols) })
 }

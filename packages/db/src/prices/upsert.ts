@@ -12,15 +12,15 @@ export interface UpsertResult {
 }
 
 /**
- * Writes the bars of one symbol in one statement: new ones are inserted, changed ones updated and their old values kept
- * in price_revisions, equal ones not touched. Locks the symbol's row first, so that writers of one symbol take turns. A trigger of the table keeps the
- * symbol's totals.
+ * Writes the bars of one symbol in one statement: new bars are inserted, changed bars updated and their old values kept in
+ * price_revisions, equal bars not touched. Locks the symbol's row first, so that writers of one symbol take turns; triggers
+ * of the table keep the symbol's totals.
  *
- * The first rows of a symbol are inserted without looking for conflicts, which would cost as much again: with the
- * symbol's row locked nobody else can add any. Arrays as text literals are six parameters whatever the number of rows, ten
- * times the speed of drizzle's `.insert().values()` and a fortieth of its CPU.
+ * The first rows of a symbol are inserted without a look for conflicts, which would cost as much again: while the symbol's
+ * row is locked, no other transaction can add rows. Arrays as text literals are six parameters whatever the number of rows:
+ * ten times the speed of drizzle's `.insert().values()`, and a fortieth of its CPU.
  *
- * @param bars with distinct dates: a repeated one is an error (21000) and nothing is written
+ * @param bars with distinct dates; a repeated date throws PostgreSQL's error 21000, and nothing is written
  */
 export async function upsertBars(tx: Transaction, symbol: string, bars: PackedBars): Promise<UpsertResult> {
   const storedRows = await lockSymbol(tx, symbol)
@@ -63,7 +63,7 @@ const VALUE_COLUMNS = columns((column) => column)
 const OLD_AND_NEW = sql`${columns((column) => `old.${column} AS old_${column}`)}, ${columns((column) => `new.${column} AS new_${column}`)}`
 const REVISED_COLUMNS = sql`${columns((column) => `old_${column}`)}, ${columns((column) => `new_${column}`)}`
 
-/** unnest() in the select list streams the rows; in FROM each column would be kept and read again. */
+/** SQL: the insert. unnest() in the select list streams the rows; in FROM PostgreSQL would keep each column and read it again. */
 function insertOf(symbol: string, bars: PackedBars): SQL {
   const values = BAR_VALUES.map(({ field }) => sql`unnest(${bars.columns[field]}::text::numeric[])`)
   return sql`
@@ -75,9 +75,9 @@ const updateWhatChanged = sql`
   ON CONFLICT (symbol, date) DO UPDATE SET ${columns((column) => `${column} = excluded.${column}`)}
   WHERE (${columns((column) => `stored.${column}`)}) IS DISTINCT FROM (${columns((column) => `excluded.${column}`)})`
 
-/** @returns how many rows the symbol has; nobody else changes that before this transaction ends */
+/** @returns how many rows the symbol has, which no other transaction changes before this one ends */
 async function lockSymbol(tx: Transaction, symbol: string): Promise<number> {
-  // An update that changes nothing locks the row, whether or not it was there before.
+  // An update that changes nothing locks the row, whether this statement inserted it or found it.
   const [locked] = await tx.execute<{ rows: number }>(sql`
     INSERT INTO symbols AS known (symbol) VALUES (${symbol})
     ON CONFLICT (symbol) DO UPDATE SET row_count = known.row_count RETURNING row_count AS rows`)

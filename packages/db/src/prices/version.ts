@@ -4,10 +4,10 @@ import type { Pool } from '../database/connection.js'
 import { compile, run } from '../database/statement.js'
 
 /**
- * The version of the rows of some symbols, or of all, as digits: it changes with every change of them. An expression for the
- * statement that reads the rows, so that both are of one snapshot; read earlier it is older, which is harmless, and read
- * later it could hide a change.
- * @param isWanted a condition on the symbol; undefined: all
+ * SQL: the version of the rows of some symbols, or of all, as digits. Every change of a row changes it. It belongs into the
+ * statement that reads the rows, so that both are of one snapshot: a version from before the rows only makes an ETag too
+ * old, but a version from after them could hide a change.
+ * @param isWanted a condition on the symbol; undefined: all symbols
  */
 export function versionWhere(isWanted: SQL | undefined): SQL {
   return isWanted === undefined
@@ -22,7 +22,7 @@ const OF_KNOWN = compile(
   sql`SELECT coalesce(sum(version), 0)::text AS version, count(*)::int AS known FROM symbols WHERE ${IS_LISTED} AND row_count > 0`,
 )
 
-/** The version by itself: one tiny statement. */
+/** Reads the version without the rows, in one tiny statement. @param symbols undefined: all */
 export async function readVersion(db: Pool, symbols: readonly string[] | undefined): Promise<string> {
   const [row] = await run<{ version: string }>(db, symbols === undefined ? OF_ALL : OF_LISTED, {
     symbols: JSON.stringify(symbols),
@@ -30,7 +30,7 @@ export async function readVersion(db: Pool, symbols: readonly string[] | undefin
   return row?.version ?? '0'
 }
 
-/** The same for symbols that all have rows, whatever the dates; undefined when one has none. */
+/** Reads the version of symbols that all have rows, whatever the dates; undefined when a symbol has none. */
 export async function readKnownVersion(db: Pool, symbols: readonly string[]): Promise<string | undefined> {
   const [row] = await run<{ version: string; known: number }>(db, OF_KNOWN, {
     symbols: JSON.stringify(symbols),
@@ -43,7 +43,7 @@ const UNKNOWN = compile(sql`
    WHERE NOT EXISTS (SELECT FROM symbols AS known WHERE known.symbol = wanted.symbol COLLATE "C" AND row_count > 0)
    ORDER BY wanted.position`)
 
-/** Those that have no rows at all, in the order given. */
+/** Reads which of the symbols have no rows at all, in the order given. */
 export async function readUnknown(db: Pool, symbols: readonly string[]): Promise<string[]> {
   const rows = await run<{ symbol: string }>(db, UNKNOWN, { symbols: JSON.stringify(symbols) })
   return rows.map((row) => row.symbol)
