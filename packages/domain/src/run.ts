@@ -2,15 +2,15 @@
 export const RUN_TRIGGERS = ['api', 'start'] as const
 export type RunTrigger = (typeof RUN_TRIGGERS)[number]
 
-/** How much of a symbol's history a run asks for; `auto` leaves it to what is stored and what the plan serves. */
+/** How much of a symbol's history a run asks for. `auto` goes by what is stored and by what the plan serves. */
 export const OUTPUTSIZES = ['auto', 'compact', 'full'] as const
 export type Outputsize = (typeof OUTPUTSIZES)[number]
 
-/** How much of it a request asks for. */
+/** How much of a symbol's history a request asks the provider for. */
 export const FETCHED_OUTPUTSIZES = ['compact', 'full'] as const
 export type FetchedOutputsize = (typeof FETCHED_OUTPUTSIZES)[number]
 
-/** Where a run stands: the first four while it is unfinished, the others once it has finished. */
+/** Where a run stands. The first four are of an unfinished run, the others of a finished run. */
 export const RUN_STATUSES = [
   'queued',
   'running',
@@ -23,35 +23,35 @@ export const RUN_STATUSES = [
 ] as const
 export type RunStatus = (typeof RUN_STATUSES)[number]
 
+/** The order in which runs spend requests; runs of equal priority go by age. */
 export const PRIORITIES = ['high', 'normal', 'low'] as const
 export type Priority = (typeof PRIORITIES)[number]
 
+/** Where an item stands. The last three are final, but for a retry of a failed item. */
 export const ITEM_STATES = ['pending', 'running', 'succeeded', 'failed', 'cancelled'] as const
 export type ItemState = (typeof ITEM_STATES)[number]
 
-/**
- * What a pending item that was taken before waits for: room in the quota, a key that works, a provider that answers, or a
- * database that takes rows.
- */
+/** What an item waits for: room in the quota, a key that works, a provider that answers, or a database that takes rows. */
 export const WAITING_FOR = ['quota', 'key', 'provider', 'storage'] as const
 export type WaitingFor = (typeof WAITING_FOR)[number]
 
-/** Why an item that a worker gives back has to wait, and for how long. */
+/** Why an item is snoozed, and for how long. */
 export interface Wait {
   /** Null for a wait too short for a person to see: the spacing of requests, or another item of the symbol that is worked on. */
   for: WaitingFor | null
   /** A sentence for people. */
   reason: string
+  /** Milliseconds until the item may be taken again. */
   ms: number
   /** Whether the provider refused a request for this item; false when the ledger had no room for the request. */
   refused: boolean
 }
 
-/** What a worker waits for: what an item waits for, or a queue that gives and takes jobs. */
+/** What a worker waits for: all that an item waits for, and a queue that gives and takes jobs. */
 export const WORKER_WAITING_FOR = [...WAITING_FOR, 'queue'] as const
 export type WorkerWaitingFor = (typeof WORKER_WAITING_FOR)[number]
 
-/** What a run waits for: what a worker waits for, or a worker, while none lives. */
+/** What a run waits for: all that a worker waits for, and a worker, while none lives. */
 export const RUN_WAITING_FOR = [...WORKER_WAITING_FOR, 'worker'] as const
 export type RunWaitingFor = (typeof RUN_WAITING_FOR)[number]
 

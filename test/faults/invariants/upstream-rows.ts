@@ -1,3 +1,4 @@
+import type { FetchedOutputsize } from '@stockpile/domain/run'
 import type { Environment } from '../environment/environment.js'
 
 const AT_ONCE = 8
@@ -8,7 +9,7 @@ export async function unequalRows(
   tampered: ReadonlySet<string>,
 ): Promise<string[]> {
   const { sql } = environment
-  const symbols = await sql<{ symbol: string; outputsize: 'compact' | 'full' | null }[]>`
+  const symbols = await sql<{ symbol: string; outputsize: FetchedOutputsize | null }[]>`
     SELECT symbol, max(outputsize) FILTER (WHERE outcome = 'fetched') AS outputsize
       FROM (SELECT symbol, outputsize, outcome FROM ingest_items
             UNION ALL SELECT DISTINCT symbol, NULL, NULL FROM financial_data) AS known
@@ -40,7 +41,7 @@ export async function storedRows({ sql }: Pick<Environment, 'sql'>, symbol: stri
 export async function servedRows(
   { servers }: Environment,
   symbol: string,
-  outputsize: 'compact' | 'full',
+  outputsize: FetchedOutputsize,
 ): Promise<string[]> {
   const query = new URLSearchParams({
     function: 'TIME_SERIES_DAILY',

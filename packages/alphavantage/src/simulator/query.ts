@@ -1,9 +1,11 @@
+import type { FetchedOutputsize } from '@stockpile/domain/run'
+
 /** What a request asks for, read as the provider reads it: what it does not know becomes the default. */
 export interface Query {
   function: string
   /** Upper case; the empty string when there was none. */
   symbol: string
-  outputsize: 'compact' | 'full'
+  outputsize: FetchedOutputsize
   datatype: 'json' | 'csv'
   apikey: string
 }

@@ -1,3 +1,4 @@
+import type { FetchedOutputsize } from '@stockpile/domain/run'
 import { countTradingDays, FIRST_DAY, tradingDaysThrough } from './calendar.js'
 
 /** A date and its values as text, in the order of the function's columns; a value that is undefined is left out. */
@@ -8,7 +9,7 @@ export interface Series {
   symbol: string
   /** A date; with a time of day when the session of the newest row is still open. */
   lastRefreshed: string
-  outputsize: 'compact' | 'full'
+  outputsize: FetchedOutputsize
   rows: readonly Row[]
 }
 
@@ -126,7 +127,7 @@ export function syntheticRows(symbol: string, first: string, last: string): Row[
  */
 export function syntheticSeries(
   symbol: string,
-  outputsize: 'compact' | 'full',
+  outputsize: FetchedOutputsize,
   lastDate: string,
   years: number,
 ): Series {

@@ -43,7 +43,7 @@ export const clearWait = sql`waiting_for = NULL, waiting_reason = NULL`
 
 /**
  * The fence: changes an item only for the holder of its current claim.
- * @throws ClaimLostError otherwise, which rolls the transaction back
+ * @throws ClaimLostError when another worker holds the item, or none does; the transaction rolls back then
  */
 export async function holdClaim(tx: Transaction, item: ClaimedItem, assignments: SQL): Promise<void> {
   const updated = await tx.execute(sql`

@@ -20,7 +20,7 @@ export interface RecordedFailure extends Failure {
 }
 
 /** Which failed attempts are asked for; undefined: all. */
-export interface Filter {
+export interface FailureFilter {
   runId?: string | undefined
   symbol?: string | undefined
   class?: string | undefined
@@ -32,7 +32,7 @@ export interface Filter {
 /** Lists failed attempts, newest first. */
 export async function listFailures(
   db: Database,
-  filter: Filter & ListPart<PlaceInTime>,
+  filter: FailureFilter & ListPart<PlaceInTime>,
 ): Promise<{ failures: (RecordedFailure & PlaceInTime)[] } & Counted> {
   const { where, order } =
     filter.runId !== undefined && filter.symbol !== undefined ? ofItem(filter) : stretchOf(filter)
@@ -63,7 +63,7 @@ export interface FailureGroup {
 }
 
 /** Groups failed attempts by class, the newest first, so that an outage is one line. */
-export async function groupFailures(db: Database, filter: Filter): Promise<FailureGroup[]> {
+export async function groupFailures(db: Database, filter: FailureFilter): Promise<FailureGroup[]> {
   // Only the newest attempt's sentences are read: to sort all sentences takes thirty times as long.
   return db.execute<Record<string, unknown> & FailureGroup>(sql`
     SELECT found.class, attempts, symbols, found.final, newest.advice, newest.detail AS example,
@@ -80,7 +80,7 @@ export async function groupFailures(db: Database, filter: Filter): Promise<Failu
      ORDER BY newest_id DESC`)
 }
 
-function matches({ runId, symbol, class: failureClass, from, until }: Filter): SQL {
+function matches({ runId, symbol, class: failureClass, from, until }: FailureFilter): SQL {
   return allOf([
     runId !== undefined && sql`run_id = ${runId}::uuid`,
     symbol !== undefined && sql`symbol = ${symbol}`,
@@ -97,7 +97,7 @@ interface Sought {
 }
 
 /** Looks for the failures of one item, the run's only item of the symbol; an item has few failures, so that all are read. */
-function ofItem(filter: Filter & ListPart<PlaceInTime>): Sought {
+function ofItem(filter: FailureFilter & ListPart<PlaceInTime>): Sought {
   const { runId, symbol, ...rest } = filter
   return {
     where: allOf([
@@ -113,7 +113,7 @@ function ofItem(filter: Filter & ListPart<PlaceInTime>): Sought {
  * Looks in one stretch of the index that begins with the columns of the filter. The bounds are comparisons of rows: for `=`
  * the planner assumes the average count, while a run or a class may have no failure, or nearly all there are.
  */
-function stretchOf(filter: Filter & ListPart<PlaceInTime>): Sought {
+function stretchOf(filter: FailureFilter & ListPart<PlaceInTime>): Sought {
   const { runId, symbol, class: failureClass, from, until, after } = filter
   const leads: { column: SQL; value: SQL }[] = []
   if (symbol !== undefined) leads.push({ column: sql`symbol`, value: sql`${symbol}::text` })

@@ -19,7 +19,7 @@ const isBackingOff = sql`(item.state = 'pending' AND item.waiting_for IS NULL
 /**
  * Takes an item: raises its claim and marks it running. A running item is taken over, since the queue hands a job out again
  * only after its worker was lost. A taken item counts as dispatched, even when the queue's answer to the dispatch was lost,
- * so that the dispatcher misses its job when the job gets lost.
+ * so that the dispatcher notices when its job gets lost.
  * @param options.alone whether the worker will work on nothing else meanwhile
  * @param options.fullHistory whether the plan serves the full history; without it `auto` makes do with the newest rows
  * @returns null when the item is finished, cancelled or unknown, or its backoff is not over (see `backoffLeftMs`)

@@ -6,7 +6,7 @@ import type { Database } from '../database/connection.js'
 import { commitOnce, holdClaim } from './claim.js'
 import type { ClaimedItem } from './claim.js'
 
-/** A daily user learns on the next day that the provider's answer has changed. */
+/** How long a failure answers for requests: a day, so that somebody who asks daily learns when the provider's answer has changed. */
 const REMEMBERED = sql`interval '24 hours'`
 
 /** SQL, of an item and its run: `auto` goes by what the symbol had when the item was accepted, whatever was stored since. */
