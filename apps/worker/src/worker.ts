@@ -5,6 +5,7 @@ import { pgOptions } from '@stockpile/db/driver-options'
 import type { Wait } from '@stockpile/domain/run'
 import type { Provider } from '@stockpile/domain/provider'
 import { publishPlan } from '@stockpile/db/ledger'
+import { publishRefusals } from '@stockpile/db/ledger-refusals'
 import { limitsFor, WINDOWS_MS } from '@stockpile/db/limits'
 import { onceAnswered, waitForSchema } from '@stockpile/db/ready'
 import { createStartRun } from '@stockpile/db/runs'
@@ -108,6 +109,7 @@ export async function startWorker(
     const patience = { onWaiting: (sentence: string) => logger.warn(sentence), signal }
     await waitForSchema(db, patience)
     await onceAnswered(() => publishPlan(db, { plan: config.plan, limits }), patience)
+    await onceAnswered(() => publishRefusals(db, provider.refusals), patience)
     signal.throwIfAborted()
     // From here on each connection is looked at: one before is by the next line.
     starting = false

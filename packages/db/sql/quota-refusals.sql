@@ -1,7 +1,7 @@
 -- What the provider's refusals and silence do to the requests that follow. Callers: src/quota/ledger-refusals.ts, outage.ts.
 
--- Remembers that a key may not have what a request asked for: an entitlement for a day, a refusal of the key itself for
--- an hour, doubled at each further refusal up to a day, since every request also spends the quota of the address.
+-- Remembers that a key may not have what a request asked for: a refusal of this access for a day, a refusal of the key itself
+-- for an hour, doubled at each further refusal up to a day, since every request also spends the quota of the address.
 CREATE FUNCTION refuse_provider_access(refused_id bigint, refused_class text, refused_detail text)
 RETURNS void LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -16,16 +16,18 @@ BEGIN
   SELECT * INTO request FROM provider_requests AS sent WHERE sent.id = refused_id;
   IF request.key_fingerprint IS NULL THEN RETURN; END IF;
 
-  IF refused_class IN ('invalid_key', 'demo_key') THEN
+  IF EXISTS (SELECT FROM refusal_classes WHERE class = refused_class AND scope = 'key') THEN
     SELECT coalesce(max(access.refusals), 0), max(access.retry_at) INTO earlier_refusals, earlier_retry_at
       FROM provider_access AS access
-     WHERE access.key_fingerprint = request.key_fingerprint AND access.class IN ('invalid_key', 'demo_key');
+     WHERE access.key_fingerprint = request.key_fingerprint
+       AND access.class IN (SELECT class FROM refusal_classes WHERE scope = 'key');
     -- Requests that were under way together are refused together, and count as one refusal.
     IF earlier_retry_at > refused_at THEN RETURN; END IF;
     wait := least(wait, interval '1 hour' * 2 ^ least(earlier_refusals, 5));
     -- The key must prove again, one request at a time, whatever it was accepted for before.
     DELETE FROM provider_access AS access
-     WHERE access.key_fingerprint = request.key_fingerprint AND access.class IS DISTINCT FROM 'entitlement';
+     WHERE access.key_fingerprint = request.key_fingerprint
+       AND NOT EXISTS (SELECT FROM refusal_classes AS known WHERE known.class = access.class AND known.scope = 'access');
   END IF;
 
   INSERT INTO provider_access AS access

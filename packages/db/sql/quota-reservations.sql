@@ -59,7 +59,8 @@ BEGIN
       'detail', of_key.blocked_detail, 'waitMs', interval_ms(of_key.blocked_until - at));
   END IF;
   SELECT * INTO known FROM provider_access AS access
-   WHERE access.key_fingerprint = fingerprint AND access.class IN ('invalid_key', 'demo_key') AND access.retry_at > at
+   WHERE access.key_fingerprint = fingerprint AND access.retry_at > at
+     AND access.class IN (SELECT class FROM refusal_classes WHERE scope = 'key')
    ORDER BY access.retry_at DESC LIMIT 1;
   IF FOUND THEN
     RETURN jsonb_build_object('granted', false, 'reason', 'key', 'class', known.class,
@@ -153,7 +154,7 @@ BEGIN
   SELECT * INTO known FROM provider_access AS access
    WHERE access.key_fingerprint = fingerprint AND access.function = asked_function AND access.outputsize = asked_outputsize;
   IF known.state = 'refused' AND known.retry_at > asked_at THEN
-    RETURN jsonb_build_object('granted', false, 'reason', 'entitlement', 'class', known.class,
+    RETURN jsonb_build_object('granted', false, 'reason', 'access', 'class', known.class,
       'detail', known.detail, 'waitMs', interval_ms(known.retry_at - asked_at));
   END IF;
   is_probe := known.state IS DISTINCT FROM 'accepted';
@@ -211,7 +212,8 @@ BEGIN
   IF EXISTS (SELECT FROM provider_keys AS keys WHERE keys.key_fingerprint = fingerprint AND keys.said_at > reserved_after)
     OR EXISTS (SELECT FROM provider_requests AS refused
                 WHERE refused.slot_at BETWEEN reserved_after - interval '1 minute' AND reserved_after + interval '1 day'
-                  AND refused.outcome IN ('daily_limit', 'foreign') AND refused.concluded_at > reserved_after
+                  AND refused.concluded_at > reserved_after
+                  AND (refused.outcome = 'foreign' OR refused.outcome IN (SELECT class FROM refusal_classes WHERE limit_name = 'day'))
                   AND coalesce(refused.key_fingerprint, fingerprint) IS NOT DISTINCT FROM fingerprint) THEN
     UPDATE provider_requests
        SET outcome = 'foreign', concluded_at = ledger_now(), function = NULL, outputsize = NULL, item_id = NULL

@@ -95,6 +95,17 @@ export interface Provider<Plan extends string = string> {
 export const REFUSAL_SCOPES = ['item', 'access', 'key', 'everything', 'provider'] as const
 export type RefusalScope = (typeof REFUSAL_SCOPES)[number]
 
+/** Classes of what happens to a request on its way, which every provider's client names alike. */
+export type TransportClass =
+  | 'network'
+  | 'timeout'
+  | 'http_error'
+  | 'http_rejected'
+  | 'redirect'
+  | 'throttled'
+  | 'bad_payload'
+  | 'too_large'
+
 /**
  * What a refusal makes the worker do with the item. `retry`: another attempt after a backoff, at most `maxAttempts` in
  * all, the first included. `snooze`: another request after `waitMs`, which costs no attempt; when the provider refuses

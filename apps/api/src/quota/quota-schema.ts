@@ -1,5 +1,4 @@
 import { KEY_ADVICE } from '@stockpile/db/causes'
-import type { AccessRefusal } from '@stockpile/db/ledger-refusals'
 import { limitsText } from '@stockpile/db/limits'
 import type { Quota } from '@stockpile/db/quota-report'
 import * as z from 'zod'
@@ -118,9 +117,6 @@ export const quotaSchema = z
   })
   .meta({ id: 'Quota' })
 
-/** Of the key itself, rather than of what was asked for with it. */
-const KEY_REFUSALS: ReadonlySet<string | null> = new Set<AccessRefusal>(['invalid_key', 'demo_key'])
-
 export function quotaAnswer(quota: Quota): z.infer<typeof quotaSchema> {
   return {
     plan: quota.plan,
@@ -153,7 +149,7 @@ function contradictionText({ plan, contradiction }: Quota): string | null {
 function keyAnswer(key: Quota['key']): z.infer<typeof keySchema> | null {
   if (key === null) return null
   const { fingerprint, missing, refused, access } = key
-  const refusal = refused ? access.find((one) => KEY_REFUSALS.has(one.class)) : undefined
+  const refusal = refused ? access.find((one) => one.isOfKey) : undefined
   const accepted = access.some((one) => one.state === 'accepted')
   return {
     fingerprint,

@@ -71,6 +71,7 @@ describe('the quota', () => {
     const limits = limitsFor({ perSecond: 0, perMinute: 75, perDay })
     await startWorker({ plan, limits })
     await recordDailyRefusal(context.db, FINGERPRINT, {
+      class: 'daily_limit',
       limits,
       saidPerDay: 25,
       detail: '25 requests per day',

@@ -42,7 +42,7 @@ export async function recordRefusal(
       const says = `the provider says ${saidPerDay} requests a day; the plan ${plan} says ${limitsText(limits)}`
       logger.warn({ plan }, `${says}: check ALPHAVANTAGE_PLAN`)
     }
-    await recordDailyRefusal(db, fingerprint, { limits, saidPerDay, detail })
+    await recordDailyRefusal(db, fingerprint, { class: refusal, limits, saidPerDay, detail })
   } else if (error.scope === 'key' || error.scope === 'access') {
     await refuseAccess(db, id, { class: refusal, detail })
   } else if (error.disposition.action === 'snooze') {

@@ -68,7 +68,7 @@ export class Slots {
       const { reservation, timing } = await this.#reserve(request, key)
       if (!reservation.granted) {
         if (reservation.reason === 'storage') storage.doubt()
-        if (reservation.reason === 'entitlement')
+        if (reservation.reason === 'access')
           throw provider.recall(reservation.class, `${request.symbol}: ${reservation.detail}`)
         if (reservation.reason !== 'probing') throw new QuotaWaitError(waitOf(reservation))
         await tick(reservation.waitMs, signal)

@@ -1,4 +1,4 @@
-import type { Disposition, RefusalRow } from '@stockpile/domain/provider'
+import type { Disposition, RefusalRow, TransportClass } from '@stockpile/domain/provider'
 
 /** Everything that can go wrong with a request, by what it means for Stockpile. */
 export type RefusalClass =
@@ -15,16 +15,8 @@ export type RefusalClass =
   | 'no_data'
   | 'wrong_symbol'
   | 'unrecognized'
-  // What its words or HTTP 429 say.
-  | 'throttled'
-  // What became of it on the way.
-  | 'network'
-  | 'timeout'
-  | 'http_error'
-  | 'http_rejected'
-  | 'bad_payload'
-  | 'too_large'
-  | 'redirect'
+  // What became of the request on its way.
+  | TransportClass
 
 /**
  * The one table of refusals: what each class means, what the worker does about it, and what a person should do. The table of

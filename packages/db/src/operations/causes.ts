@@ -1,7 +1,9 @@
 import type { Cause, ProviderStatus } from '@stockpile/domain/cause'
+import type { TransportClass } from '@stockpile/domain/provider'
 import type { Database } from '../database/connection.js'
 import { readSituation } from './situation.js'
 import type { Situation } from './situation.js'
+import { DAY_SPENT } from './workers.js'
 import type { Worker, WorkerWait } from './workers.js'
 
 export const KEY_ADVICE =
@@ -24,10 +26,10 @@ const INTERCEPTED_ADVICE =
   'Something in between seems to answer in place of the provider: check the proxy and the login page of the network of the workers, and ALPHAVANTAGE_BASE_URL. One request at a time finds out when the provider answers again; work then goes on by itself.'
 
 /** Classes of an outage whose answers were none that the provider gives. */
-const INTERCEPTED: ReadonlySet<string> = new Set(['http_rejected', 'redirect', 'bad_payload'])
+const INTERCEPTED: ReadonlySet<string> = new Set<TransportClass>(['http_rejected', 'redirect', 'bad_payload'])
 
 /** Classes of an outage in which no answer came at all. */
-const UNHEARD: ReadonlySet<string> = new Set(['network', 'timeout'])
+const UNHEARD: ReadonlySet<string> = new Set<TransportClass>(['network', 'timeout'])
 
 /** Reads everything that lets nothing be sent at the moment, in the order of `causesOf`. */
 export async function readCauses(db: Database): Promise<Cause[]> {
@@ -134,7 +136,7 @@ function withoutWorker({ lastSeenAt, stopped }: Situation): Cause {
 /** The wait that stops one worker alone: for its key, or for its day. Other waits are common to all workers. */
 function stopOf({ waiting }: Pick<Worker, 'waiting'>): WorkerWait | null {
   if (waiting === null) return null
-  return waiting.for === 'key' || waiting.class === 'daily_limit' ? waiting : null
+  return waiting.for === 'key' || waiting.class === DAY_SPENT ? waiting : null
 }
 
 /** Orders waits by their end; a wait whose end nobody can say comes last. */

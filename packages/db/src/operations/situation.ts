@@ -4,7 +4,7 @@ import type { Database } from '../database/connection.js'
 import { isoInstant } from '../database/instant.js'
 import { readStorageState } from './storage-state.js'
 import type { StorageState } from './storage-state.js'
-import { daySpent, keyRefusal, listWorkers, LIVES } from './workers.js'
+import { DAY_SPENT, daySpent, keyRefusal, listWorkers, LIVES } from './workers.js'
 import type { Worker, WorkerWait } from './workers.js'
 
 /** What is known of the workers, the storage, the provider and the key. Instants are ISO 8601, UTC. */
@@ -40,7 +40,7 @@ export async function readSituation(db: Database): Promise<Situation> {
            jsonb_build_object(
              'key', CASE WHEN refusal.class IS NOT NULL THEN jsonb_build_object('for', 'key', 'class', refusal.class,
                'reason', refusal.detail, 'since', ${isoInstant(sql`refusal.since`)}, 'until', ${isoInstant(sql`refusal.retry_at`)}) END,
-             'quota', CASE WHEN day.frees_at > now() THEN jsonb_build_object('for', 'quota', 'class', 'daily_limit',
+             'quota', CASE WHEN day.frees_at > now() THEN jsonb_build_object('for', 'quota', 'class', ${DAY_SPENT}::text,
                'reason', 'The requests of this day are spent.', 'since', ${isoInstant(sql`day.spent_at`)},
                'until', ${isoInstant(sql`day.frees_at`)}) END) AS last
       FROM provider_state AS state

@@ -74,17 +74,23 @@ export function shortFingerprint(fingerprint: string): string {
 /** SQL: whether a row of `workers` is of a living worker. A row from the future is not, so that a clock that was set back revives no lost worker for long. */
 export const LIVES = sql`(abs(extract(epoch FROM now() - last_seen_at)) < ${sql.raw(String(WORKER_LIVES_MS / 1_000))})`
 
+/** The stable code of a cause: by the ledger's own count, the requests of a day are spent. */
+export const DAY_SPENT = 'daily_limit'
+
+/** SQL: the classes that refuse a key itself, rather than what was asked for with it. */
+export const KEY_CLASSES = sql`SELECT class FROM refusal_classes WHERE scope = 'key'`
+
 /** SQL: the newest refusal of a key, as class, detail, retry_at and since; no row when the key is not refused, or was accepted since. */
 export function keyRefusal(fingerprint: SQL): SQL {
   return sql`
     SELECT newest.class, newest.detail, newest.retry_at,
            coalesce((SELECT min(slot_at) FROM provider_requests AS request
-                      WHERE request.key_fingerprint = newest.key_fingerprint AND outcome IN ('invalid_key', 'demo_key')
+                      WHERE request.key_fingerprint = newest.key_fingerprint AND outcome IN (${KEY_CLASSES})
                         AND slot_at > coalesce((SELECT max(slot_at) FROM provider_requests AS accepted
                           WHERE accepted.key_fingerprint = newest.key_fingerprint AND accepted.outcome = 'accepted'), '-infinity')),
                     newest.decided_at) AS since
       FROM provider_access AS newest
-     WHERE newest.key_fingerprint = ${fingerprint} AND newest.class IN ('invalid_key', 'demo_key')
+     WHERE newest.key_fingerprint = ${fingerprint} AND newest.class IN (${KEY_CLASSES})
        AND NOT EXISTS (SELECT FROM provider_access AS other
                         WHERE other.key_fingerprint = newest.key_fingerprint AND other.state = 'accepted')
      ORDER BY newest.retry_at DESC NULLS LAST LIMIT 1`
@@ -93,7 +99,7 @@ export function keyRefusal(fingerprint: SQL): SQL {
 /** Why a worker takes no items. Instants are ISO 8601, UTC. */
 export interface WorkerWait {
   for: WorkerWaitingFor
-  /** The class of the refusal or of the queue's problem, `missing_key`, `daily_limit`, or else the same word as `for`. */
+  /** The class of the refusal or of the queue's problem, `missing_key`, DAY_SPENT, or else the same word as `for`. */
   class: string
   reason: string
   since: string | null
@@ -181,6 +187,6 @@ function waitOf(
     return { for: 'key', reason, ...refusal }
   }
   if (spent !== null)
-    return { for: 'quota', class: 'daily_limit', reason: 'The requests of this day are spent.', ...spent }
+    return { for: 'quota', class: DAY_SPENT, reason: 'The requests of this day are spent.', ...spent }
   return queueWait ?? (said === null ? null : { class: said.for, ...said })
 }

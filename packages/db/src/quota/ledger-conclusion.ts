@@ -51,7 +51,8 @@ export async function concludeRequest(
       UPDATE provider_access AS access SET probe_until = ledger_now()
         FROM concluded
        WHERE access.probe_id = concluded.id
-         AND concluded.outcome NOT IN ('accepted', 'invalid_key', 'demo_key', 'entitlement')
+         AND concluded.outcome <> 'accepted'
+         AND concluded.outcome NOT IN (SELECT class FROM refusal_classes WHERE scope IN ('key', 'access'))
     )
     UPDATE provider_state ${outage} RETURNING CASE WHEN ${answered} THEN interval_ms(ledger_now() - old.outage_since) END AS "lastedMs"`)
   return ended?.lastedMs ?? null

@@ -1,12 +1,27 @@
 import { sql } from 'drizzle-orm'
 import type { Limit } from '@stockpile/domain/limit'
+import type { RefusalRow } from '@stockpile/domain/provider'
 import type { Database } from '../database/connection.js'
 
-/** The class of a refusal of the key itself, or of what was asked for with the key. */
-export type AccessRefusal = 'invalid_key' | 'demo_key' | 'entitlement'
+/**
+ * Records what each class of the provider's refusals means, so that statements go by scope and limit and name no class.
+ * @param refusals the provider's table, by class
+ */
+export async function publishRefusals(
+  db: Database,
+  refusals: Readonly<Record<string, Pick<RefusalRow, 'scope' | 'limit'>>>,
+): Promise<void> {
+  const rows = Object.entries(refusals).map(
+    ([name, { scope, limit }]) => sql`(${name}, ${scope}, ${limit}::text)`,
+  )
+  await db.execute(sql`
+    INSERT INTO refusal_classes AS known (class, scope, limit_name) VALUES ${sql.join(rows, sql`, `)}
+    ON CONFLICT (class) DO UPDATE SET scope = excluded.scope, limit_name = excluded.limit_name
+     WHERE (known.scope, known.limit_name) IS DISTINCT FROM (excluded.scope, excluded.limit_name)`)
+}
 
 /**
- * Records that the key may not have what a request asked for. A refused entitlement is tried again after a day. A refused
+ * Records that the key may not have what a request asked for. Refused access is tried again after a day. A refused
  * key stops every request with it, and is tried again after 1, 2, 4, … 24 hours, since each try also spends the quota of the
  * address. A new key is tried at once.
  * @param id the id of the request that was refused
@@ -48,11 +63,11 @@ const UNKNOWN_DAY_WAIT_MS = 3_600_000
 export async function recordDailyRefusal(
   db: Database,
   fingerprint: string,
-  refusal: { limits: readonly Limit[]; saidPerDay: number | null; detail: string },
+  refusal: { class: string; limits: readonly Limit[]; saidPerDay: number | null; detail: string },
 ): Promise<void> {
   const { limits, saidPerDay, detail } = refusal
   const [row] = await db.execute<{ recorded: boolean }>(sql`
     SELECT record_daily_refusal(${JSON.stringify(limits)}::text::jsonb, ${fingerprint}, ${saidPerDay}::int, ${detail}) AS recorded`)
   if (row?.recorded !== true)
-    await blockUntil(db, fingerprint, { class: 'daily_limit', detail, ms: UNKNOWN_DAY_WAIT_MS })
+    await blockUntil(db, fingerprint, { class: refusal.class, detail, ms: UNKNOWN_DAY_WAIT_MS })
 }

@@ -15,7 +15,7 @@ export interface RequestToReserve {
 }
 
 /**
- * A slot, or why there is none and after how many milliseconds to ask again: a ClosedGate; `entitlement`, when the key may
+ * A slot, or why there is none and after how many milliseconds to ask again: a ClosedGate; `access`, when the key may
  * not have what the request asks for; or `probing`, while another request finds out whether the key may have it.
  */
 export type Reservation =
@@ -30,7 +30,7 @@ export type Reservation =
       slotMs: number
     }
   | ({ granted: false } & ClosedGate)
-  | { granted: false; reason: 'entitlement'; class: string; detail: string; waitMs: number }
+  | { granted: false; reason: 'access'; class: string; detail: string; waitMs: number }
   | { granted: false; reason: 'probing'; waitMs: number }
 
 /**
@@ -134,7 +134,7 @@ export async function readGate(
 
 /**
  * Notes the plan and limits that a worker starts with, by which the API forecasts. A changed plan is believed until the
- * provider contradicts it: what the provider said per day, and what it refused for want of entitlement, is forgotten, which
+ * provider contradicts it: what the provider said per day, and what it refused of access, is forgotten, which
  * costs one request a key.
  */
 export async function publishPlan(
@@ -148,5 +148,5 @@ export async function publishPlan(
     ), unsaid AS (
       UPDATE provider_keys SET said_per_day = NULL FROM changed WHERE changed.changed AND said_per_day IS NOT NULL
     )
-    DELETE FROM provider_access USING changed WHERE changed.changed AND class = 'entitlement'`)
+    DELETE FROM provider_access USING changed WHERE changed.changed AND class IN (SELECT class FROM refusal_classes WHERE scope = 'access')`)
 }

@@ -12,7 +12,7 @@ import type { RequestDay } from './request-days.js'
 import { countBacklog, forecastBacklog } from './run-forecast.js'
 import type { Estimate } from './run-forecast.js'
 import { nextSlot } from './slots.js'
-import { LIVES, shortFingerprint } from '../operations/workers.js'
+import { KEY_CLASSES, LIVES, shortFingerprint } from '../operations/workers.js'
 
 /** How much of one limit is used. */
 export interface LimitUsage {
@@ -36,6 +36,8 @@ export interface KeyAccess {
   detail: string | null
   retryAt: string | null
   decidedAt: string | null
+  /** Whether that refusal speaks of the key itself, rather than of what was asked for with it. */
+  isOfKey: boolean
 }
 
 export interface Quota {
@@ -113,7 +115,8 @@ function usageOf({ now, sent, limits }: LedgerState): LimitUsage[] {
 async function readAccess(db: Database, fingerprint: string | null): Promise<KeyAccess[]> {
   const rows = await db.execute<Record<string, unknown> & KeyAccess>(sql`
     SELECT function, outputsize, state, class, detail,
-           ${isoInstant(sql`retry_at`)} AS "retryAt", ${isoInstant(sql`decided_at`)} AS "decidedAt"
+           ${isoInstant(sql`retry_at`)} AS "retryAt", ${isoInstant(sql`decided_at`)} AS "decidedAt",
+           coalesce(class IN (${KEY_CLASSES}), false) AS "isOfKey"
       FROM provider_access WHERE key_fingerprint = ${fingerprint} ORDER BY function, outputsize`)
   return [...rows]
 }

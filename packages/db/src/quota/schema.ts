@@ -111,6 +111,18 @@ export const providerKeys = pgTable('provider_keys', {
   saidDetail: text('said_detail'),
 })
 
+/**
+ * What a class of refusal means to the ledger, as the workers publish it from their provider's table: which requests the
+ * refusal speaks of, and which limit is spent.
+ */
+export const refusalClasses = pgTable('refusal_classes', {
+  class: text('class').primaryKey(),
+  /** A RefusalScope; see @stockpile/domain/provider. */
+  scope: text('scope').notNull(),
+  /** A LimitName; null where the refusal names no limit. */
+  limitName: text('limit_name'),
+})
+
 export const ACCESS_STATES = ['probing', 'accepted', 'refused'] as const
 
 /** Whether a key may have what was asked for with it. The key stands here by its fingerprint alone. */

@@ -41,7 +41,12 @@ import {
 } from '../../src/quota/ledger.js'
 import { noteClockJump, settleLedger } from '../../src/quota/ledger-clock.js'
 import { pruneRequests } from '../../src/quota/request-days.js'
-import { blockUntil, recordDailyRefusal, refuseAccess } from '../../src/quota/ledger-refusals.js'
+import {
+  blockUntil,
+  publishRefusals,
+  recordDailyRefusal,
+  refuseAccess,
+} from '../../src/quota/ledger-refusals.js'
 import { noteUnanswered } from '../../src/quota/outage.js'
 import { readQuota } from '../../src/quota/quota-report.js'
 import { assertMigrated } from '../../src/migrate/migrate.js'
@@ -182,6 +187,7 @@ const OF_THE_WORKER: Record<string, Call> = {
   withdrawableItems: ({ db }) => withdrawableItems(db, 10),
   markWithdrawn: ({ db }) => markWithdrawn(db, [1]),
   publishPlan: ({ db }) => publishPlan(db, { plan: 'free', limits: dailyLimits }),
+  publishRefusals: ({ db }) => publishRefusals(db, { strange: { scope: 'item', limit: null } }),
   readGate: ({ db }) => readGate(db, { limits: dailyLimits, fingerprint: unique(), aheadMs: 0 }),
   'reserveRequest and what becomes of it': async ({ db }) => {
     const id = await reserved(db)
@@ -203,7 +209,12 @@ const OF_THE_WORKER: Record<string, Call> = {
     refuseAccess(db, await reserved(db), { class: 'entitlement', detail: 'Refused.' }),
   blockUntil: ({ db }) => blockUntil(db, unique(), { class: 'rate_limit', detail: 'Slower.', ms: 1_000 }),
   recordDailyRefusal: ({ db }) =>
-    recordDailyRefusal(db, unique(), { limits: dailyLimits, saidPerDay: 20, detail: 'Spent.' }),
+    recordDailyRefusal(db, unique(), {
+      class: 'daily_limit',
+      limits: dailyLimits,
+      saidPerDay: 20,
+      detail: 'Spent.',
+    }),
   noteClockJump: async ({ db }) =>
     expect(await noteClockJump(db, { ms: 1_000, seen: 0, newestId: 0, afterMs: 0 })).toBe(true),
   settleLedger: ({ db }) => settleLedger(db),

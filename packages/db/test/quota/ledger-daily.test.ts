@@ -54,6 +54,7 @@ test('a daily refusal is waited out, whatever becomes of the requests that were 
           const isRefused = fate !== 'accepted'
           if (isRefused)
             await recordDailyRefusal(db, 'key-1', {
+              class: 'daily_limit',
               limits,
               saidPerDay: fate === 'refused' ? 25 : null,
               detail,
@@ -77,7 +78,12 @@ test('a slot that is given back after a daily refusal makes no room: it was coun
   const { db } = connection
   await acceptKey(db)
   const [slot, refused] = [await granted(db, { itemId: 7 }), await granted(db)]
-  await recordDailyRefusal(db, 'key-1', { limits: PLANS.free, saidPerDay: null, detail })
+  await recordDailyRefusal(db, 'key-1', {
+    class: 'daily_limit',
+    limits: PLANS.free,
+    saidPerDay: null,
+    detail,
+  })
   await concludeRequest(db, refused.id, { outcome: 'daily_limit', answered: true, durationMs: 1, bytes: 1 })
   await discardRequest(db, slot.id)
   const foreign = (await ledgerRequests(db)).filter((one) => one.outcome === 'foreign')

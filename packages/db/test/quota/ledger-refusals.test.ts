@@ -3,8 +3,12 @@ import { describe, expect, test } from 'vitest'
 import type { Limit } from '@stockpile/domain/limit'
 import { concludeRequest } from '../../src/quota/ledger-conclusion.js'
 import { discardRequest, publishPlan, reserveRequest } from '../../src/quota/ledger.js'
-import { blockUntil, recordDailyRefusal, refuseAccess } from '../../src/quota/ledger-refusals.js'
-import type { AccessRefusal } from '../../src/quota/ledger-refusals.js'
+import {
+  blockUntil,
+  publishRefusals,
+  recordDailyRefusal,
+  refuseAccess,
+} from '../../src/quota/ledger-refusals.js'
 import { limitsFor } from '../../src/quota/limits.js'
 import {
   acceptKey,
@@ -31,7 +35,7 @@ async function send(outcome: string, values: Parameters<typeof requestOf>[0] = {
   await concludeRequest(connection.db, id, { outcome, answered: true, durationMs: 100, bytes: 300 })
 }
 
-async function sendRefused(refusal: AccessRefusal, values: Parameters<typeof requestOf>[0] = {}) {
+async function sendRefused(refusal: string, values: Parameters<typeof requestOf>[0] = {}) {
   const { id } = await granted(connection.db, { limits: noLimits, ...values })
   await concludeRequest(connection.db, id, { outcome: refusal, answered: true, durationMs: 100, bytes: 300 })
   await refuseAccess(connection.db, id, { class: refusal, detail })
@@ -146,11 +150,24 @@ describe('a key that is refused', () => {
   })
 })
 
+test('a class that the ledger has never heard of means what its provider published', async () => {
+  await publishRefusals(connection.db, {
+    strange_key: { scope: 'key', limit: null },
+    strange_access: { scope: 'access', limit: null },
+  })
+  await sendRefused('strange_access', { outputsize: 'full' })
+  expect(await ask({ outputsize: 'full' })).toMatchObject({ reason: 'access', class: 'strange_access' })
+  await sendRefused('strange_key')
+  expect(await ask({ outputsize: 'full' })).toMatchObject({ reason: 'key', class: 'strange_key' })
+  await publishRefusals(connection.db, { strange_key: { scope: 'access', limit: null } })
+  expect(await ask({ outputsize: 'full' })).toMatchObject({ reason: 'access' })
+})
+
 describe('what the key may not have', () => {
   test('costs one request, and is refused from then on without stopping the rest', async () => {
     await acceptKey(connection.db)
     await sendRefused('entitlement', { outputsize: 'full' })
-    expect(await ask({ outputsize: 'full' })).toMatchObject({ reason: 'entitlement', class: 'entitlement' })
+    expect(await ask({ outputsize: 'full' })).toMatchObject({ reason: 'access', class: 'entitlement' })
     expect(await ask()).toMatchObject({ granted: true, probe: false })
   })
 
@@ -159,7 +176,7 @@ describe('what the key may not have', () => {
     await sendRefused('entitlement', { outputsize: 'full' })
     await letPass(connection.db, '23 hours')
     await publishPlan(connection.db, { plan: 'free', limits: dailyLimits })
-    expect(await ask({ outputsize: 'full' })).toMatchObject({ reason: 'entitlement' })
+    expect(await ask({ outputsize: 'full' })).toMatchObject({ reason: 'access' })
     await letPass(connection.db, '1 hour')
     await sendRefused('entitlement', { outputsize: 'full' })
     await publishPlan(connection.db, { plan: '75', limits: premium })
@@ -182,7 +199,12 @@ describe('a block', () => {
 
 describe('a daily refusal', () => {
   const refused = (limits: readonly Limit[], saidPerDay: number | null) =>
-    recordDailyRefusal(connection.db, 'key-1', { limits, saidPerDay, detail: '25 requests per day' })
+    recordDailyRefusal(connection.db, 'key-1', {
+      class: 'daily_limit',
+      limits,
+      saidPerDay,
+      detail: '25 requests per day',
+    })
   const outcomes = async () => {
     const requests = await ledgerRequests(connection.db)
     return { all: requests.length, foreign: requests.filter((one) => one.outcome === 'foreign').length }

@@ -190,7 +190,12 @@ describe('pruning', () => {
     await db.execute(sql`
       INSERT INTO provider_requests (slot_at, outcome)
       SELECT now() - n * interval '10 minutes', 'accepted' FROM generate_series(1, 12) AS n`)
-    await recordDailyRefusal(db, 'key-1', { limits: premium, saidPerDay: 25, detail: '25 requests per day' })
+    await recordDailyRefusal(db, 'key-1', {
+      class: 'daily_limit',
+      limits: premium,
+      saidPerDay: 25,
+      detail: '25 requests per day',
+    })
     expect(await pruneRequests(db)).toBe(0)
     await db.execute(sql`UPDATE provider_keys SET said_per_day = NULL`)
     expect(await pruneRequests(db)).toBe(6)

@@ -45,7 +45,12 @@ describe('the report', () => {
     const { db } = connection
     const limits = limitsFor({ perSecond: 0, perMinute: 75, perDay: 0 })
     await startWorker(db, { plan: '75', limits })
-    await recordDailyRefusal(db, 'key-1', { limits, saidPerDay: 25, detail: '25 requests per day' })
+    await recordDailyRefusal(db, 'key-1', {
+      class: 'daily_limit',
+      limits,
+      saidPerDay: 25,
+      detail: '25 requests per day',
+    })
     const quota = await readQuota(db)
     expect(quota.contradiction).toMatchObject({ perDay: 25, detail: '25 requests per day', planned: limits })
     expect(quota.limits).toMatchObject([
