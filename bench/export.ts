@@ -1,20 +1,21 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { cpus } from 'node:os'
 import type { Readable } from 'node:stream'
 import { BAR_COLUMNS } from '@stockpile/domain/bar'
+import { residentBytes } from '@stockpile/test/memory'
 import { startProgram } from '@stockpile/test/programs'
 import { openLargeTables } from './large-table/open.js'
-import { residentMb } from './memory.js'
-import { summarize, table } from './statistics.js'
+import { describeMachine } from './figures/machine.js'
+import { summarize, table, withSpread } from './figures/summary.js'
 
 const SIZE = { symbols: 1_000, days: 5_000 }
 const ROWS = SIZE.symbols * SIZE.days
 const WARM_UP_PAGES = 500
 const MEMORY_EVERY_MS = 50
+const MEBIBYTE = 2 ** 20
 
 const COLUMNS = BAR_COLUMNS.join(', ')
-/** What the export has in it, and the table as it lies: COPY's best. */
+/** COPY of what an export contains, in its order, and COPY of the table as it lies, which is faster. */
 const COPY = {
   'psql, COPY in order as CSV': `COPY (SELECT ${COLUMNS} FROM financial_data ORDER BY symbol, date) TO STDOUT (FORMAT csv)`,
   'psql, COPY of the table': `COPY financial_data (${COLUMNS}) TO STDOUT`,
@@ -25,14 +26,14 @@ type Body = AsyncIterable<Uint8Array> | Iterable<Uint8Array>
 interface Sample {
   ms: number
   bytes: number
-  /** Of the API, above what it had before the first export. */
+  /** By how much the API's memory grew over what it had before the first export, in MiB; undefined for psql. */
   grownMb?: number
 }
 
 /**
- * Export of 5 million rows through the API as CSV and NDJSON, against psql's COPY … TO STDOUT, in each round in turn: rows a
- * second as ratios, and how far the API's memory grows. Needs psql. Exits with 1 when an export is not whole or misses
- * its target: half of COPY's rate, 50 MB.
+ * `pnpm bench export`: 5 million rows through the API as CSV and NDJSON against psql's COPY … TO STDOUT, all in turn in each
+ * round. Prints rows a second as ratios, and how far the API's memory grows. Needs psql. Sets exit code 1 when an export
+ * is not whole, has less than half of COPY's rate or takes 50 MB.
  */
 export async function benchExport(options: {
   directory: string
@@ -48,7 +49,7 @@ export async function benchExport(options: {
     try {
       for (let page = 0; page < WARM_UP_PAGES; page += 1)
         await (await fetch(`${api.url}/api/financial_data?limit=100&page=${page + 1}`)).text()
-      const before = await residentMb(api.pid)
+      const before = (await residentBytes(api.pid)) / MEBIBYTE
       const exported = (format: string) => async () => {
         const watch = watchMemory(api.pid)
         const sample = await drain(async () => {
@@ -65,9 +66,7 @@ export async function benchExport(options: {
         ['API, CSV', exported('csv')],
         ['API, NDJSON', exported('ndjson')],
       ]
-      console.log(
-        `${ROWS} rows; ${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}; ${options.rounds} rounds, in turn`,
-      )
+      console.log(`${ROWS} rows; ${describeMachine()}; ${options.rounds} rounds, in turn`)
       const samples = new Map<string, Sample[]>(contestants.map(([name]) => [name, []]))
       for (let round = 1; round <= options.rounds; round += 1) {
         for (const [name, run] of contestants) {
@@ -85,7 +84,7 @@ export async function benchExport(options: {
   }
 }
 
-/** Compression is not what is compared. */
+/** Asks for no compression, which psql does not have either. */
 const PLAIN = { headers: { 'accept-encoding': 'identity' } }
 
 async function copy(databaseUrl: string, statement: string): Promise<Sample> {
@@ -101,7 +100,7 @@ async function* bytesOf(stream: Readable): AsyncGenerator<Uint8Array> {
   for await (const part of stream) if (Buffer.isBuffer(part)) yield part
 }
 
-/** From the request to its last byte. */
+/** Reads an answer to its end, and measures from the request to the last byte. */
 async function drain(ask: () => Body | Promise<Body>): Promise<Sample> {
   const startedAt = performance.now()
   let bytes = 0
@@ -109,10 +108,11 @@ async function drain(ask: () => Body | Promise<Body>): Promise<Sample> {
   return { ms: performance.now() - startedAt, bytes }
 }
 
+/** Looks at a process's memory until it is stopped, and returns the most that it found, in MiB. */
 function watchMemory(pid: number): { stop(): Promise<number> } {
   let peak = 0
   const look = async () => {
-    peak = Math.max(peak, await residentMb(pid))
+    peak = Math.max(peak, (await residentBytes(pid)) / MEBIBYTE)
   }
   const timer = setInterval(() => void look(), MEMORY_EVERY_MS)
   return {
@@ -128,8 +128,6 @@ function report(samples: Map<string, Sample[]>): void {
   const of = (name: string) => samples.get(name) ?? []
   const ratio = (mine: Sample[], base: Sample[]) =>
     summarize(mine.map((sample, round) => (base[round]?.ms ?? NaN) / sample.ms))
-  const written = ({ median, spread }: { median: number; spread: number }) =>
-    `${median.toFixed(2)} (±${((spread * 100) / 2).toFixed(0)} %)`
   const lines = [...samples].map(([name, own]) => {
     const grown = own.flatMap((sample) => sample.grownMb ?? [])
     const { median } = summarize(own.map((sample) => sample.ms))
@@ -137,8 +135,8 @@ function report(samples: Map<string, Sample[]>): void {
       name,
       `${Math.round(ROWS / (median / 1_000))}`,
       `${Math.round((own[0]?.bytes ?? NaN) / 1e6 / (median / 1_000))}`,
-      written(ratio(own, of(IN_ORDER))),
-      written(ratio(own, of(AS_IT_LIES))),
+      withSpread(ratio(own, of(IN_ORDER))),
+      withSpread(ratio(own, of(AS_IT_LIES))),
       grown.length === 0 ? '' : `${Math.max(...grown).toFixed(0)} MB`,
     ]
   })
@@ -157,7 +155,7 @@ function report(samples: Map<string, Sample[]>): void {
   if (failures.length > 0) process.exitCode = 1
 }
 
-/** By the length, which follows from that of COPY's CSV: another row end, or names and quotes around each value. */
+/** Yields a complaint for each export whose length does not follow from COPY's CSV: other row ends, or names and quotes around each value. */
 function* wholeness(of: (name: string) => Sample[]): Generator<string> {
   const expected = of(IN_ORDER)[0]?.bytes ?? NaN
   const commas = BAR_COLUMNS.length - 1

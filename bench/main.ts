@@ -1,11 +1,11 @@
 import { parseArgs } from 'node:util'
-import { benchApi } from './api.js'
+import { benchApi } from './api/api.js'
 import { benchExport } from './export.js'
-import { benchIngest } from './ingest.js'
+import { benchIngest } from './ingest/ingest.js'
 import { STANDARD_DIRECTORY } from './large-table/open.js'
-import { benchQuota } from './quota.js'
+import { benchQuota } from './quota/quota.js'
 import { benchCostlyClients } from './slow-clients/costly-clients.js'
-import { benchSlowClients } from './slow-clients.js'
+import { benchSlowClients } from './slow-clients/slow-clients.js'
 import { benchUpsert } from './upsert.js'
 
 const HELP = `usage: pnpm bench ingest [--rounds 5] [--symbols 50] [--years 20]

@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises'
-import { availableParallelism, cpus } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { packBars } from '@stockpile/db/bars'
 import { connect } from '@stockpile/db/connection'
@@ -10,13 +9,14 @@ import { startTemporaryPostgres } from '@stockpile/test/temporary-postgres'
 import postgres from 'postgres'
 import type { Bar } from '@stockpile/domain/bar'
 import { startPrices, tickersOf, tradingDays } from './large-table/prices.js'
-import { markdownTable, summarize } from './statistics.js'
+import { describeMachine } from './figures/machine.js'
+import { markdownTable, summarize, withSpread } from './figures/summary.js'
 
 const SYMBOLS = 20
 const DAYS = 5_000
-/** After the first upsert of a symbol, a day each. */
+/** Upserts of one row each, after the first upsert of a symbol. */
 const APPENDS = 10
-/** Of each symbol, after all that was written. */
+/** Reads of each symbol's statistics, after everything is written. */
 const READS = 5
 const AS_IT_IS = 'as it is'
 const VARIANTS: Record<string, string> = {
@@ -33,7 +33,7 @@ interface Contestant {
   name: string
   connection: Connection
   sql: postgres.Sql
-  /** Milliseconds in all of the round under way. */
+  /** The milliseconds that the current round has taken so far, in all: first upserts, appends and reads. */
   first: number
   appends: number
   reads: number
@@ -42,9 +42,8 @@ type Part = 'first' | 'appends' | 'reads'
 type Times = Pick<Contestant, Part>
 
 /**
- * What reads cost writes: the upsert as it is, without the days of symbols, without all triggers that count, and without the
- * columns in the primary key. And what it costs that volumes are kept as written, with fractions: the same with whole
- * numbers, and the statistics of all rows of a symbol with each.
+ * `pnpm bench upsert`: what fast reads cost writes, and what fractions of volumes cost both. Compares the upsert as it is with one
+ * without the days of symbols, without any trigger, without the columns in the primary key, and with whole volumes.
  */
 export async function benchUpsert({ rounds }: { rounds: number }): Promise<void> {
   const server = await startTemporaryPostgres({
@@ -54,7 +53,7 @@ export async function benchUpsert({ rounds }: { rounds: number }): Promise<void>
   })
   const series = allBars()
   console.log(
-    `${SYMBOLS} symbols × ${DAYS} rows, then ${APPENDS} × 1 row each; ${rounds} rounds, symbol by symbol in turn; ${availableParallelism()} × ${cpus()[0]?.model ?? 'unknown'}`,
+    `${SYMBOLS} symbols × ${DAYS} rows, then ${APPENDS} × 1 row each; ${rounds} rounds, symbol by symbol in turn; ${describeMachine()}`,
   )
   const totals = new Map<string, Times[]>()
   try {
@@ -68,7 +67,7 @@ export async function benchUpsert({ rounds }: { rounds: number }): Promise<void>
       for (const write of [writeFirst, append]) {
         for (const [symbol, bars] of series) {
           for (const contestant of contestants) await write(contestant, symbol, bars)
-          // Nobody always comes after the same one, whose pages are still being written.
+          // The order rotates, so that no contestant always follows the same one, whose pages are still being written.
           contestants.push(...contestants.splice(0, 1))
         }
       }
@@ -78,7 +77,7 @@ export async function benchUpsert({ rounds }: { rounds: number }): Promise<void>
         contestants.push(...contestants.splice(0, 1))
       }
       for (const { name, first, appends, reads, connection, sql } of contestants) {
-        // Before the first round that counts, everything is compiled.
+        // Round 0 lets everything be compiled and does not count.
         if (round > 0) totals.set(name, [...(totals.get(name) ?? []), { first, appends, reads }])
         await connection.close()
         await sql.end()
@@ -113,7 +112,7 @@ async function connectTo(name: string, databaseUrl: string, change: string): Pro
 
 async function writeFirst(contestant: Contestant, symbol: string, bars: Bar[]): Promise<void> {
   contestant.first += await timeOf(contestant, symbol, bars.slice(0, DAYS))
-  // Without triggers nobody knows that the symbol has rows, and the appends would look for no conflicts.
+  // Without triggers the symbol's count stays 0, and the appends would not look for conflicts.
   await contestant.sql.begin(async (sql) => {
     await sql`SET LOCAL session_replication_role = replica`
     await sql`UPDATE symbols SET row_count = ${DAYS} WHERE symbol = ${symbol} AND row_count = 0`
@@ -124,7 +123,7 @@ async function append(contestant: Contestant, symbol: string, bars: Bar[]): Prom
   for (const bar of bars.slice(DAYS)) contestant.appends += await timeOf(contestant, symbol, [bar])
 }
 
-/** The three averages over everything, as the API does. */
+/** Reads the averages of all of a symbol's rows, as the API does. */
 async function read(contestant: Contestant, symbol: string): Promise<void> {
   const { db } = contestant.connection
   const all = { startDate: '1900-01-01', endDate: '2099-12-31', names: AVERAGES, limit: 1 }
@@ -133,7 +132,7 @@ async function read(contestant: Contestant, symbol: string): Promise<void> {
   contestant.reads += performance.now() - startedAt
 }
 
-/** As the worker does, from packed bars to the commit. */
+/** Upserts as the worker does; returns the milliseconds from the packed bars to the commit. */
 async function timeOf({ connection }: Contestant, symbol: string, bars: Bar[]): Promise<number> {
   const packed = packBars(bars)
   const startedAt = performance.now()
@@ -146,7 +145,7 @@ function report(totals: Map<string, Times[]>): void {
   const cellsOf = (rounds: Times[], part: Part, writes: number) => {
     const ms = summarize(rounds.map((round) => round[part] / writes)).median
     const ratio = summarize(base.map((round, index) => round[part] / (rounds[index]?.[part] ?? NaN)))
-    return [`${ms.toFixed(2)} ms`, `${ratio.median.toFixed(3)} (±${((ratio.spread * 100) / 2).toFixed(0)} %)`]
+    return [`${ms.toFixed(2)} ms`, withSpread(ratio, 3)]
   }
   const lines = Object.keys(VARIANTS).map((name) => [
     name,

@@ -3,19 +3,19 @@ import postgres from 'postgres'
 import { averages, latest, pageOfAll, pageOfRange, pageOfSymbol } from './bare-sql.js'
 import type { Counted, Page } from './bare-sql.js'
 
-// What ours is compared with, a process forked by servers.ts: the same answers to the same requests, and nothing else. No
-// validation, no log, no documents, no queue.
+// A process forked by servers.ts, with which our API is compared: it gives equal answers to equal requests, and has no
+// validation, no log, no documents and no queue.
 type Query = Record<string, string | undefined>
 
 const [databaseUrl = ''] = process.argv.slice(2)
 process.on('disconnect', () => process.exit())
 const sql = postgres(databaseUrl, {
-  // As many connections as ours has for these: with more they would only take turns.
+  // Our API has as many connections for these queries; on two cores more would only take turns.
   max: 4,
   fetch_types: false,
-  // Days as they are written: a parameter is then a date itself, where text would be read as one for each row again.
+  // Days stay text in JavaScript, and parameters have the type date, or PostgreSQL would convert them for each row again.
   types: { date: { to: 1082, from: [1082], serialize: String, parse: String } },
-  // Left to choose, PostgreSQL plans some of these at each request, which takes longer than they do.
+  // Without this setting PostgreSQL plans some statements at each request, which takes longer than to run them.
   connection: { plan_cache_mode: 'force_generic_plan' },
 })
 const app = Fastify()

@@ -2,7 +2,7 @@ import { Agent, get } from 'node:http'
 import { taskSchema } from './task.js'
 import type { Measured, Task } from './task.js'
 
-// A process forked by servers.ts, which sends what it is told to, one task after the other.
+// A process forked by servers.ts, which sends the requests of one task after the other.
 process.on('disconnect', () => process.exit())
 process.on('message', (message) => {
   void run(taskSchema.parse(message)).then((measured) => process.send?.(measured))

@@ -1,21 +1,21 @@
-import { summarize } from '../statistics.js'
+import { summarize } from '../figures/summary.js'
 import type { LoadGenerator } from './servers.js'
 
 const CONCURRENCY = 8
 
-/** One who answers, the requests that suit its table, and what came of them. */
+/** A server that answers, the requests that suit its table, and its figures so far. */
 export interface Contestant {
   url: string
   paths: string[]
-  /** Requests a second over 8 connections, a figure a round. */
+  /** Requests a second over 8 connections, one figure for each round. */
   rates: number[]
-  /** Of each request over one connection. */
+  /** The latency of each request over one connection. */
   latenciesMs: number[]
 }
 
 /**
- * Each round asks each contestant in turn, first over one connection, then over eight. What comes before the first round,
- * while programs are compiled and caches fill, counts for nothing.
+ * Asks each contestant in turn in each round, first over one connection, then over eight. A round before the first, in which
+ * code is compiled and caches fill, does not count.
  */
 export async function measure(
   contestants: readonly Contestant[],
@@ -35,7 +35,7 @@ export async function measure(
 
 export interface Figures {
   rates: readonly number[]
-  /** Over one connection, in milliseconds. */
+  /** Milliseconds over one connection. */
   p50: number
   p99: number
 }
@@ -46,7 +46,7 @@ export function figuresOf({ rates, latenciesMs }: Contestant): Figures {
   return { rates, p50: quantile(0.5), p99: quantile(0.99) }
 }
 
-/** Of requests a second: the median over the rounds, and how far apart they are. */
+/** The ratio of requests a second: its median over the rounds, and its spread. */
 export function ratioOf(mine: Figures, others: Figures): { median: number; spread: number } {
   return summarize(mine.rates.map((rate, round) => rate / (others.rates[round] ?? NaN)))
 }

@@ -1,23 +1,24 @@
 import { generator } from '../large-table/prices.js'
 
-/** How many different requests of each kind, so that no single page is all that is asked for. */
+/** How many different requests a query makes, so that no single page is asked for all the time. */
 const REQUESTS = 100
 const SEED = 6
 
-/** What a table holds, and what it says of a query's pages. */
+/** What a query needs to know of a table to make its requests. */
 export interface Table {
   symbols: readonly string[]
   /** ISO dates, ascending. */
   days: readonly string[]
+  /** Asks for a page and returns how many pages there are. */
   pagesOf(path: string): Promise<number>
 }
 
 export interface Query {
   name: string
   group: 'page' | 'statistics' | 'latest'
-  /** Adds up the days of every symbol, which grows with their number: it may take longer in the larger table. */
+  /** Whether the query adds up the days of every symbol, so that it may take longer in the table with more symbols. */
   countsAll?: true
-  /** The name of the query whose p50 this one's is held to three times of. */
+  /** The name of the query of the first page: this query's p50 may be three times as long at most. */
   first?: string
   paths(table: Table): Promise<string[]>
 }
@@ -61,7 +62,7 @@ export const QUERIES: readonly Query[] = [
   },
 ]
 
-/** The first, the middle and the last page of as many filters, of 5 rows, which is what one gets without saying. */
+/** Makes three queries, for the first, a middle and the last page of a filter; a page has 5 rows, which is the default. */
 function pages(name: string, filter: Filter, more: Pick<Query, 'countsAll'> = {}): Query[] {
   return WHERE.map((where) => ({
     name: `${name}, ${where} page`,
@@ -110,7 +111,7 @@ function one<Value>(values: readonly Value[], random: () => number): Value | und
   return values[Math.floor(random() * values.length)]
 }
 
-/** So many days of trading in a row. */
+/** The parameters for a range of `count` trading days in a row. */
 function range(days: readonly string[], random: () => number, count: number): string[] {
   const start = Math.floor(random() * (days.length - count + 1))
   return [`start_date=${days[start]}`, `end_date=${days[start + count - 1]}`]

@@ -1,14 +1,14 @@
-import { markdownTable, summarize } from '../statistics.js'
+import { markdownTable, summarize, withSpread } from '../figures/summary.js'
 import { ratioOf } from './measure.js'
 import type { Figures } from './measure.js'
 import type { Query } from './queries.js'
 
-/** What one query came to. */
+/** The figures of one query. */
 export interface Result {
   query: Query
   ours: Figures
   bare: Figures
-  /** In the smaller table. */
+  /** The figures in the smaller table. */
   oursSmall: Figures
   bareSmall: Figures
 }
@@ -42,7 +42,7 @@ export function tableOf(results: readonly Result[]): string {
   return markdownTable([HEAD, ...lines])
 }
 
-/** A line for each target: whether every query holds it, and which come worst. */
+/** Returns a line for each target: whether every query holds it, and which do not. */
 export function verdictsOf(results: readonly Result[]): string[] {
   const sameWork = results.filter(({ query }) => query.countsAll !== true)
   const inRate = (group: Query['group']) => ({
@@ -98,8 +98,4 @@ function valuesOf(results: readonly Result[], of: (result: Result) => number | u
 function firstOf({ query, ours }: Result, results: readonly Result[]): number | undefined {
   const first = results.find((other) => other.query.name === query.first)
   return first === undefined ? undefined : ours.p50 / first.ours.p50
-}
-
-function withSpread({ median, spread }: { median: number; spread: number }): string {
-  return `${median.toFixed(2)} (±${((spread * 100) / 2).toFixed(0)} %)`
 }

@@ -7,7 +7,7 @@ import * as z from 'zod'
 import { measuredSchema } from './task.js'
 import type { Measured, Task } from './task.js'
 
-// Forks inherit `--conditions` and `--import`.
+// A fork inherits the options `--conditions` and `--import` of this process.
 const BARE = fileURLToPath(new URL('./bare.ts', import.meta.url))
 const LOAD_GENERATOR = fileURLToPath(new URL('./load-generator.ts', import.meta.url))
 
@@ -16,24 +16,24 @@ interface Server {
   stop(): Promise<unknown>
 }
 
-/** The API as production runs it: its build, with its queue in the same database and its log as it comes. */
+/** Starts the API as production runs it: its build, with a queue in the same database and the usual log. */
 export function startOurs(databaseUrl: string): Promise<Server> {
   return startProgram('api', { env: { DATABASE_URL: databaseUrl, PORT: '0', LOG_LEVEL: 'info' } })
 }
 
-/** A bare route on the same database. */
+/** Starts a bare route on the same database. */
 export async function startBare(databaseUrl: string): Promise<Server> {
   const child = fork(BARE, [databaseUrl])
   return { url: z.object({ url: z.string() }).parse(await nextMessage(child)).url, stop: () => end(child) }
 }
 
 export interface LoadGenerator {
-  /** One task at a time. */
+  /** Sends the requests of one task; one task at a time. */
   send(task: Task): Promise<Measured>
   stop(): Promise<unknown>
 }
 
-/** A process of its own: what it takes to send is not taken from who answers, nor does it make answers look late. */
+/** Starts the process that sends requests: in this process they would compete with other work, and answers would look late. */
 export function startLoadGenerator(): LoadGenerator {
   const child = fork(LOAD_GENERATOR)
   return {

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { greatestInWindow, utilization } from './judge.js'
 
-/** Whole numbers, close together: windows that begin or end exactly at an arrival are where a judge errs. */
+/** Whole numbers that lie close together, so that windows often begin or end exactly at an arrival, where a judge errs. */
 const arrivals = fc
   .array(fc.integer({ min: 0, max: 60 }), { maxLength: 40 })
   .map((times) => times.toSorted((a, b) => a - b))
@@ -42,7 +42,7 @@ test('what was sent is set against the smaller allowance, over whole windows', (
     { max: 4, windowMs: 10 },
     { max: 1, windowMs: 2 },
   ]
-  // 26 ms from the first arrival are two windows of 10 ms: 8 are allowed by the one limit, 10 by the other.
+  // 26 ms from the first arrival have two whole windows of 10 ms: the first limit allows 8 requests, the second 10.
   expect(utilization([4, 6, 14, 16, 23, 24, 29], limits, 30)).toBe(5 / 8)
   expect(utilization([], limits, 30)).toBe(0)
 })

@@ -1,12 +1,12 @@
-/** At most `max` requests in any half-open window [t, t + windowMs). */
+/** A limit of the provider: at most `max` requests in any half-open window [t, t + windowMs). */
 export interface JudgedLimit {
   max: number
   windowMs: number
 }
 
 /**
- * The greatest number of arrivals in any half-open window [t, t + windowMs). The fullest window can be moved later
- * until it begins with an arrival, so only those are looked at.
+ * Returns the greatest number of arrivals in any half-open window [t, t + windowMs). The fullest window can be moved later
+ * until it begins with an arrival, so only windows that do are counted.
  * @param times milliseconds, ascending
  */
 export function greatestInWindow(times: readonly number[], windowMs: number): number {
@@ -20,9 +20,9 @@ export function greatestInWindow(times: readonly number[], windowMs: number): nu
 }
 
 /**
- * Requests sent ÷ requests allowed, where allowed is the time from the first arrival × max ÷ window, of two limits the
- * smaller. Counted to the end of the last whole window (of the longest limit), since a burst at the start of one that is
- * cut short would flatter: who keeps the limits never has more than 1.
+ * Returns requests sent ÷ requests allowed. A limit allows the time from the first arrival × max ÷ window; of several limits
+ * the smallest counts. The time ends with the last whole window of the longest limit, since a burst in a window that is cut
+ * short would flatter. A sender that keeps the limits has 1 at most.
  * @param times milliseconds, ascending
  */
 export function utilization(times: readonly number[], limits: readonly JudgedLimit[], endMs: number): number {

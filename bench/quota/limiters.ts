@@ -4,14 +4,14 @@ import { Redis } from 'ioredis'
 import { RateLimiterQueue, RateLimiterRedis } from 'rate-limiter-flexible'
 import type { Task } from './task.js'
 
-/** Connects and gets ready; what it returns starts the senders. */
+/** Connects a limiter and gets it ready; returns the function that starts the senders. */
 type Limiter = (task: LimiterTask, send: () => Promise<void>) => Promise<() => void>
 type LimiterTask = Task & { redisUrl: string }
 
-/** Jobs enough for each process of any row that is compared. */
+/** More jobs than a process sends in any trial. */
 const JOBS = 2_000
 
-/** The worker's own limiter. It takes one limit: of two the shorter window, with no more in it than both allow. */
+/** The limiter of BullMQ's worker, which takes one limit: of two the shorter window, with no more requests than both allow. */
 export const startBullmq: Limiter = async ({ redisUrl, prefix, limits, concurrency }, send) => {
   const windowMs = Math.min(...limits.map((limit) => limit.windowMs))
   const max = Math.floor(Math.min(...limits.map((limit) => (limit.max * windowMs) / limit.windowMs)))
@@ -29,7 +29,7 @@ export const startBullmq: Limiter = async ({ redisUrl, prefix, limits, concurren
   return () => void worker.run().catch(fail)
 }
 
-/** Its queue over its Redis store: who finds no point waits until the store says. A queue for each limit, in turn. */
+/** The queue of rate-limiter-flexible over its Redis store, one for each limit: a sender waits until each has a point for it. */
 export const startRateLimiterFlexible: Limiter = async ({ redisUrl, prefix, limits, concurrency }, send) => {
   const storeClient = new Redis(redisUrl, { enableOfflineQueue: false, lazyConnect: true })
   await storeClient.connect()
@@ -43,10 +43,10 @@ export const startRateLimiterFlexible: Limiter = async ({ redisUrl, prefix, limi
   })
 }
 
-/** In units of 250 ms; the time between two refreshes of a cluster is looked at with each heartbeat. */
+/** How often bottleneck looks whether the reservoir is due for a refill. */
 const HEARTBEAT_MS = 5_000
 
-/** A cluster on Redis with the reservoir of its README, where 100 a minute start at least 333 ms apart: 0.55 of what is even. */
+/** A cluster of bottleneck on Redis, with the reservoir of its README: 100 a minute start at least 333 ms apart, 0.55 of an even pace. */
 export const startBottleneck: Limiter = async ({ redisUrl, prefix, limits, concurrency }, send) => {
   const { hostname, port, username, password, pathname } = new URL(redisUrl)
   const [first, ...others] = limits.map(
@@ -86,7 +86,7 @@ function loops(concurrency: number, once: () => Promise<void>): () => void {
   }
 }
 
-/** A sender that stopped would pass for one that keeps its limits. */
+/** Ends the process, since a sender that merely stopped would seem to keep its limits. */
 function fail(error: unknown): void {
   console.error(error)
   process.exit(1)

@@ -10,7 +10,7 @@ import { startProgram } from '@stockpile/test/programs'
 import type { TemporaryPostgres } from '@stockpile/test/temporary-postgres'
 import postgres from 'postgres'
 import * as z from 'zod'
-import type { Row } from './rows.js'
+import type { Trial } from './trials.js'
 import { startSenders } from './senders.js'
 import type { Task } from './task.js'
 
@@ -26,38 +26,38 @@ export interface Surroundings {
 }
 
 export interface Measured {
-  /** Of every request, ascending, by the simulator's clock, which is this machine's. Epoch milliseconds. */
+  /** When each request arrived, ascending, in epoch milliseconds of this machine's clock. */
   times: number[]
   endMs: number
-  /** How long after its slot in the book each of our requests arrived, ascending. Milliseconds. */
+  /** How many milliseconds after its slot in the ledger each of our requests arrived, ascending. */
   latenessMs: number[]
 }
 
-/** One row: a simulator that refuses nothing, four processes that send, perhaps a disturbance, and the log of arrivals. */
-export async function measure(row: Row, { server, redisUrl, signal }: Surroundings): Promise<Measured> {
+/** Runs one trial: a simulator that refuses nothing, four processes that send, a disturbance if the trial has one. */
+export async function measure(trial: Trial, { server, redisUrl, signal }: Surroundings): Promise<Measured> {
   const simulator = await startProgram('simulator', { args: ['--years', '1'] })
   try {
     await warm(simulator.url)
     const databaseUrl = await server.createDatabase('quota')
     const task: Task = {
-      contestant: row.contestant,
+      contestant: trial.contestant,
       simulatorUrl: simulator.url,
       databaseUrl,
-      redisUrl: row.queue === 'Redis' ? redisUrl : null,
+      redisUrl: trial.queue === 'Redis' ? redisUrl : null,
       prefix: `quota-${process.pid}-${Math.round(performance.now())}`,
-      limits: [...row.limits],
+      limits: [...trial.limits],
       concurrency: CONCURRENCY,
       symbols: SYMBOLS,
     }
     const senders = await startSenders(task)
     try {
-      if (row.contestant === 'stockpile') await post(task, enoughFor(row))
+      if (trial.contestant === 'stockpile') await post(task, enoughFor(trial))
       const startMs = await firstArrival(simulator.url, signal)
       const until = (seconds: number) => startMs + 1_000 * seconds - Date.now()
-      await sleep(until(row.seconds / 2), undefined, { signal })
-      if (row.disturbance === 'workers killed') await senders.killAndRestart()
-      if (row.disturbance === 'PostgreSQL crashes') await server.crash()
-      await sleep(until(row.seconds), undefined, { signal })
+      await sleep(until(trial.seconds / 2), undefined, { signal })
+      if (trial.disturbance === 'workers killed') await senders.killAndRestart()
+      if (trial.disturbance === 'PostgreSQL crashes') await server.crash()
+      await sleep(until(trial.seconds), undefined, { signal })
     } finally {
       await senders.stop()
     }
@@ -66,29 +66,29 @@ export async function measure(row: Row, { server, redisUrl, signal }: Surroundin
     return {
       times: arrivals.map((arrival) => arrival.at).toSorted((a, b) => a - b),
       endMs,
-      latenessMs: row.contestant === 'stockpile' ? await latenessOf(databaseUrl, arrivals) : [],
+      latenessMs: trial.contestant === 'stockpile' ? await latenessOf(databaseUrl, arrivals) : [],
     }
   } finally {
     await simulator.stop()
   }
 }
 
-/** Half as many again as may be sent: the queue never runs dry. */
-function enoughFor({ limits, seconds }: Row): number {
+/** Half as many requests again as may be sent, so that the queue never runs dry. */
+function enoughFor({ limits, seconds }: Trial): number {
   const perSecond = Math.min(...limits.map(({ max, windowMs }) => (1_000 * max) / windowMs))
   return Math.ceil(1.5 * seconds * perSecond) + 100
 }
 
 /**
- * Has the simulator make its answers, which takes it several milliseconds each: what comes in meanwhile it would log late,
- * and closer together than it came.
+ * Makes the simulator compute its answers, which takes several milliseconds each: requests that come meanwhile would be logged
+ * late, and closer together than they came.
  */
 async function warm(url: string): Promise<void> {
   const client = createClient({ baseUrl: url, apiKey: () => 'warm' })
   for (const symbol of SYMBOLS) await client.fetchDaily({ symbol, outputsize: 'compact' })
 }
 
-/** Runs as the API accepts them: committed, then handed to the queue. */
+/** Makes runs as the API does: commits them, then hands them to the queue. */
 async function post({ databaseUrl, redisUrl, prefix }: Task, requests: number): Promise<void> {
   const connection = connect({
     databaseUrl,
@@ -120,7 +120,7 @@ async function post({ databaseUrl, redisUrl, prefix }: Task, requests: number): 
 const arrivalsSchema = z.array(z.object({ at: z.number(), symbol: z.string() }))
 type Arrival = z.infer<typeof arrivalsSchema>[number]
 
-/** Since it was warmed, which is how its log begins. */
+/** The arrivals at the simulator, without those that warmed it, with which its log begins. */
 async function arrivalsAt(url: string): Promise<Arrival[]> {
   const log = await (await fetch(`${url}/simulator/arrivals`)).json()
   return arrivalsSchema.parse(log).slice(SYMBOLS.length)
@@ -135,7 +135,7 @@ async function firstArrival(url: string, signal: AbortSignal): Promise<number> {
   throw new Error(`no request arrived within ${FIRST_ARRIVAL_DEADLINE_MS} ms`)
 }
 
-/** A symbol has many slots: the nearest to an arrival is its own. Less than 0 where the book was more careful than need be. */
+/** Sets each arrival against the nearest slot of its symbol. A figure below 0 shows that the ledger was more careful than necessary. */
 async function latenessOf(databaseUrl: string, arrivals: readonly Arrival[]): Promise<number[]> {
   const sql = postgres(databaseUrl, { max: 1 })
   const rows = await sql<{ ms: number }[]>`

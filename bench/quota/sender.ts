@@ -5,7 +5,7 @@ import { startStockpile } from './stockpile.js'
 import { taskSchema } from './task.js'
 import type { Task } from './task.js'
 
-// One of the sending processes, forked by senders.ts: it is told its task, says when it is ready, and is told to go.
+// One of the sending processes, forked by senders.ts: it gets its task, says when it is ready, and waits for the word to go.
 process.on('disconnect', () => process.exit())
 const go = await start(taskSchema.parse((await once(process, 'message'))[0]))
 process.send?.('ready')

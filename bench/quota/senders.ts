@@ -8,9 +8,9 @@ const SENDER = fileURLToPath(new URL('./sender.ts', import.meta.url))
 const PROCESSES = 4
 
 export interface Senders {
-  /** Kills all of them at once and starts as many anew, which send as soon as they can. */
+  /** Kills all processes at once and starts as many anew, which send as soon as they can. */
   killAndRestart(): Promise<void>
-  /** Kills all of them. Rejects when one had ended by itself. */
+  /** Kills all processes. Rejects when one had ended by itself. */
   stop(): Promise<void>
 }
 
@@ -32,7 +32,7 @@ export async function startSenders(task: Task): Promise<Senders> {
 }
 
 async function readyAndGo(task: Task): Promise<ChildProcess[]> {
-  // Not `--conditions` and `--import` again: a fork inherits them.
+  // A fork inherits the options `--conditions` and `--import` of this process.
   const children = Array.from({ length: PROCESSES }, () => fork(SENDER))
   try {
     await Promise.all(

@@ -4,7 +4,7 @@ import { parseConfig } from '../../apps/worker/src/config.js'
 import { startWorker } from '../../apps/worker/src/worker.js'
 import type { Task } from './task.js'
 
-/** Production's worker, but for the lengths of the windows. It works from here on: what there is to do decides when. */
+/** Starts production's worker with other lengths of windows. It sends as soon as there are items, so the returned function does nothing. */
 export async function startStockpile({ limits, ...task }: Task): Promise<() => void> {
   const maxOf = (name: string) => String(limits.find((limit) => limit.name === name)?.max ?? 0)
   const config = parseConfig({

@@ -9,22 +9,22 @@ import { startTemporaryPostgres } from '@stockpile/test/temporary-postgres'
 import * as z from 'zod'
 import { load } from '../large-table/load.js'
 import { tickersOf } from '../large-table/prices.js'
-import { summarize, table } from '../statistics.js'
+import { summarize, table, withSpread } from '../figures/summary.js'
 import { measurePages, rowOfLatencies } from './pages.js'
 
-const COSTLY = fileURLToPath(new URL('costly.ts', import.meta.url))
+const COSTLY = fileURLToPath(new URL('costly-requests.ts', import.meta.url))
 const SIZE = { symbols: 100, days: 5_000 }
 const WARM_UP_MS = 2_000
-/** For the costly ones to have all that they can get. */
+/** Time for the costly client to get every place that it can have. */
 const SETTLE_MS = 2_000
-/** How much longer the slowest of a hundred pages may take beside them. */
+/** How much longer the slowest of a hundred pages may take beside the costly client. */
 const MOST_RATIO = 3
-/** A third client: it has a place when an export that nobody reads has lost its own. */
+/** The address of a third client, which gets a place for its export when an unread export has lost one. */
 const EXPORTS_FROM = '127.0.0.3'
 
 /**
- * Pages beside one client's exports that it does not read and its heavy statistics, against pages without them, in turn; and
- * whether another's export is answered meanwhile. Exits with 1 when pages take too long or the export is refused.
+ * `pnpm bench slow-clients`, second half: pages beside one client that does not read its exports and asks for heavy statistics,
+ * and pages without it, in turn. Sets exit code 1 when pages take too long, or another client's export is refused meanwhile.
  */
 export async function benchCostlyClients(options: { rounds: number; seconds: number }): Promise<void> {
   const server = await startTemporaryPostgres()
@@ -73,7 +73,7 @@ export async function benchCostlyClients(options: { rounds: number; seconds: num
       ]),
     )
     const ratio = summarize(rounds.map((one) => one.beside.p99 / one.without.p99))
-    console.log(`p99 beside ÷ without: ${ratio.median.toFixed(2)} (±${(ratio.spread * 100).toFixed(0)} %)`)
+    console.log(`p99 beside ÷ without: ${withSpread(ratio)}`)
     if (ratio.median > MOST_RATIO || rounds.some(({ exported }) => exported !== 200)) process.exitCode = 1
   } finally {
     await api.stop()

@@ -1,15 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { summarize } from '../statistics.js'
+import { summarize, withSpread } from '../figures/summary.js'
 
 const CLIENTS = 4
 
+/** How fast pages were answered; p50 and p99 in milliseconds. */
 export interface Latency {
   perSecond: number
   p50: number
   p99: number
 }
 
-/** Pages of financial data over a few kept connections, each client one after another. */
+/** Asks for pages of financial data for `ms` milliseconds, by a few clients that each send one request after another. */
 export async function measurePages(baseUrl: string, symbol: string, ms: number): Promise<Latency> {
   const times: number[] = []
   const endsAt = performance.now() + ms
@@ -30,10 +31,7 @@ export async function measurePages(baseUrl: string, symbol: string, ms: number):
 }
 
 export function rowOfLatencies(name: string, measured: readonly Latency[]): string[] {
-  const cell = (values: number[]) => {
-    const { median, spread } = summarize(values)
-    return `${median.toFixed(1)} (±${(spread * 100).toFixed(0)} %)`
-  }
+  const cell = (values: number[]) => withSpread(summarize(values), 1)
   return [
     name,
     cell(measured.map((one) => one.perSecond)),

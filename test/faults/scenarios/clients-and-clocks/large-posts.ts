@@ -1,4 +1,4 @@
-import { peakResidentBytes } from '../../steps/memory.js'
+import { peakResidentBytes } from '../../../servers/memory.js'
 import { BACKENDS } from '../../environment/backends.js'
 import type { Scenario } from '../scenario.js'
 import { symbols } from '../../environment/symbols.js'

@@ -1,4 +1,4 @@
-import { residentBytes } from '../../steps/memory.js'
+import { residentBytes } from '../../../servers/memory.js'
 import { midway } from '../../steps/midway.js'
 import { postLimitMs } from '../scenario.js'
 import { BACKENDS } from '../../environment/backends.js'

@@ -1,29 +1,31 @@
-import { availableParallelism, cpus, loadavg, totalmem } from 'node:os'
+import { loadavg, totalmem } from 'node:os'
 import * as z from 'zod'
-import { figuresOf, measure } from './api/measure.js'
-import type { Contestant } from './api/measure.js'
-import { QUERIES } from './api/queries.js'
-import type { Query, Table } from './api/queries.js'
-import { tableOf, verdictsOf } from './api/report.js'
-import type { Result } from './api/report.js'
-import { startBare, startLoadGenerator, startOurs } from './api/servers.js'
-import { openLargeTables, SETTINGS } from './large-table/open.js'
-import type { Size } from './large-table/load.js'
-import { tickersOf, tradingDays } from './large-table/prices.js'
+import { describeMachine } from '../figures/machine.js'
+import { figuresOf, measure } from './measure.js'
+import type { Contestant } from './measure.js'
+import { QUERIES } from './queries.js'
+import type { Query, Table } from './queries.js'
+import { tableOf, verdictsOf } from './report.js'
+import type { Result } from './report.js'
+import { startBare, startLoadGenerator, startOurs } from './servers.js'
+import { openLargeTables, SETTINGS } from '../large-table/open.js'
+import type { Size } from '../large-table/load.js'
+import { tickersOf, tradingDays } from '../large-table/prices.js'
 
 const LARGE: Size = { symbols: 5_000, days: 5_000 }
 const SMALL: Size = { symbols: 50, days: 5_000 }
 
 /**
- * Our API against a bare route with the best SQL by hand, in a table of 25 million rows and in one of 250,000, all four in
- * turn. Prints ratios and which targets hold, and never fails for a time; throws when the two answer differently.
+ * `pnpm bench api`: our API against a bare route with the best SQL by hand, in a table of 25 million rows and in one of
+ * 250,000, all four in turn. Prints ratios and which targets hold; a missed target is no failure.
+ * @throws Error when the two answer differently
  */
 export async function benchApi(options: {
   directory: string
   fresh: boolean
   rounds: number
   seconds: number
-  /** Part of the names of the queries to be measured. */
+  /** Measures only queries whose name contains this text. */
   only: string
 }): Promise<void> {
   const tables = await openLargeTables({ ...options, log: console.log })
@@ -98,7 +100,7 @@ function tableAt(url: string, { symbols, days }: Size): Table {
   }
 }
 
-/** @throws for a pair of bodies that are not the same, byte by byte */
+/** @throws Error when two bodies differ in a byte */
 async function assertSame(paths: readonly string[], ours: string, bare: string): Promise<void> {
   for (const path of paths) {
     const [one, other] = [await bodyOf(ours + path), await bodyOf(bare + path)]
@@ -115,5 +117,5 @@ async function bodyOf(url: string): Promise<string> {
 
 function machine(): string {
   const settings = Object.entries(SETTINGS).map(([name, value]) => `${name} ${value}`)
-  return `${availableParallelism()} × ${cpus()[0]?.model ?? 'unknown'}, ${Math.round(totalmem() / 2 ** 30)} GB; Node ${process.versions.node}; PostgreSQL with ${settings.join(', ')}`
+  return `${describeMachine()}, ${Math.round(totalmem() / 2 ** 30)} GB; Node ${process.versions.node}; PostgreSQL with ${settings.join(', ')}`
 }

@@ -2,22 +2,24 @@ import type { Contestant, TaskLimit } from './task.js'
 
 type Disturbance = 'none' | 'workers killed' | 'PostgreSQL crashes'
 
-export interface Row {
+/** One sender under one set of limits, measured once. */
+export interface Trial {
   limits: readonly TaskLimit[]
   contestant: Contestant
-  /** Where our queue lives; of the others, all keep their state in Redis. */
+  /** Where our queue is; the other limiters all keep their state in Redis. */
   queue: 'Redis' | 'PostgreSQL'
   disturbance: Disturbance
-  /** From the first arrival. The disturbance comes half-way. */
+  /** How long the trial lasts from the first arrival; the disturbance comes half-way. */
   seconds: number
-  /** The least part of the quota that ours must use; null: no target, but for that no limit is exceeded. */
+  /** The least part of the quota that our worker must use; null when it only must not exceed a limit. */
   atLeast: number | null
 }
 
+/** One set of limits, and which trials there are under it. */
 interface Scene {
   limits: TaskLimit[]
   seconds: number
-  /** For a quick run; null: left out of one. */
+  /** How long the trials last with --quick; null leaves the scene out. */
   quickSeconds: number | null
   atLeast: number
   disturbed: boolean
@@ -30,11 +32,11 @@ const perSecond = (max: number, windowMs = 1_000): TaskLimit => ({ name: 'second
 const BARE = { quickSeconds: null, disturbed: false, compared: false }
 
 /**
- * Days are scaled to seconds: they are not smoothed, and the worker is away while one is spent. Each lasts somewhat longer
- * than a whole number of windows: those are counted, but none may be exceeded in the rest either.
+ * Days are scaled to seconds: requests of a day are not spread out, and the worker rests while a day is spent. Each trial lasts
+ * somewhat longer than a whole number of windows: only whole windows count as used, but no limit may be exceeded in the rest.
  */
 const SCENES: Scene[] = [
-  // A margin of 90 ms is little of a real day, and 4 % of this one: hence the next row, where it is 0.4 %.
+  // A margin of 90 ms is little of a real day but 4 % of this one; in the next scene it is 0.4 %.
   {
     limits: [perDay(25, 2_000)],
     seconds: 20.5,
@@ -56,19 +58,22 @@ const SCENES: Scene[] = [
   { ...BARE, limits: [perSecond(20), perMinute(1_200)], seconds: 61, atLeast: 0.9 },
 ]
 
-const QUEUES: [Row['queue'], Row['queue']] = ['Redis', 'PostgreSQL']
+const QUEUES: [Trial['queue'], Trial['queue']] = ['Redis', 'PostgreSQL']
 const OTHERS = ['bullmq', 'rate-limiter-flexible', 'bottleneck'] as const
 
-/** The rows of one run, in their order. */
-export function rowsOf({ quick, redis }: { quick: boolean; redis: boolean }): Row[] {
+/** The trials of one run of the benchmark, in their order. */
+export function trialsOf({ quick, redis }: { quick: boolean; redis: boolean }): Trial[] {
   return SCENES.flatMap((scene) => {
     const seconds = quick ? scene.quickSeconds : scene.seconds
-    return seconds === null ? [] : rowsOfScene(scene, seconds)
-  }).filter((row) => redis || row.queue !== 'Redis')
+    return seconds === null ? [] : trialsOfScene(scene, seconds)
+  }).filter((trial) => redis || trial.queue !== 'Redis')
 }
 
-function rowsOfScene({ limits, atLeast, quickSeconds, disturbed, compared }: Scene, seconds: number): Row[] {
-  const row = (queue: Row['queue'], more: Partial<Row> = {}): Row => ({
+function trialsOfScene(
+  { limits, atLeast, quickSeconds, disturbed, compared }: Scene,
+  seconds: number,
+): Trial[] {
+  const trial = (queue: Trial['queue'], more: Partial<Trial> = {}): Trial => ({
     limits,
     contestant: 'stockpile',
     queue,
@@ -77,14 +82,14 @@ function rowsOfScene({ limits, atLeast, quickSeconds, disturbed, compared }: Sce
     atLeast: null,
     ...more,
   })
-  // Of the two disturbances each queue meets one here and the other there.
+  // Each queue meets one of the two disturbances in the quick scenes and the other one in the rest.
   const [first, second] = QUEUES
   const [one, other] = quickSeconds === null ? [second, first] : [first, second]
   return [
-    ...QUEUES.map((queue) => row(queue, { atLeast })),
+    ...QUEUES.map((queue) => trial(queue, { atLeast })),
     ...(disturbed
-      ? [row(one, { disturbance: 'workers killed' }), row(other, { disturbance: 'PostgreSQL crashes' })]
+      ? [trial(one, { disturbance: 'workers killed' }), trial(other, { disturbance: 'PostgreSQL crashes' })]
       : []),
-    ...(compared ? OTHERS.map((contestant) => row('Redis', { contestant })) : []),
+    ...(compared ? OTHERS.map((contestant) => trial('Redis', { contestant })) : []),
   ]
 }

@@ -3,7 +3,7 @@ import { connect } from 'node:net'
 import type { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** What each kind sends at once, and then every second for as long as the connection lasts. */
+/** What each kind of slow client sends at once (`head`), and then every second (`more`) while its connection lasts. */
 const KINDS = {
   'slow headers': { head: 'GET /healthz HTTP/1.1\r\nHost: a\r\nX: ', reads: true, more: '1' },
   'slow bodies': {
@@ -11,8 +11,8 @@ const KINDS = {
     reads: true,
     more: '1',
   },
-  // More than the system's own buffers hold. Empty lines may stand before a request; what is sent after the server
-  // has ended the connection tells the client so.
+  // The answers are more than the system's buffers hold. Empty lines are allowed before a request, and the client notices
+  // by sending them that the server has ended the connection.
   'slow readers': {
     head: 'GET /openapi.json HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(100),
     reads: false,
@@ -20,14 +20,15 @@ const KINDS = {
   },
 }
 const EVERY_MS = 1_000
-/** One in ten does not read: each needs a hundred answers to be stuck, and more of them would be a flood of requests. */
+/** One client in ten does not read: each needs a hundred answers to get stuck, and more such clients would be a flood. */
 const kindOf = (index: number) =>
   index % 10 === 0 ? 'slow readers' : index % 2 === 0 ? 'slow headers' : 'slow bodies'
 
 const [url = '', count = '0', deadlineMs = '0'] = process.argv.slice(2)
 const { hostname, port } = new URL(url)
 
-/** A process of its own, so that these clients cost the measuring one nothing: opens, says so, and says what was closed when. */
+// A process forked by slow-clients.ts, so that slow clients cost the measuring process nothing: it opens sockets, says so, and
+// says at the end when the server closed each.
 const closed: Record<keyof typeof KINDS, number[]> = {
   'slow headers': [],
   'slow bodies': [],
@@ -41,7 +42,7 @@ for (let index = 0; index < Number(count); index++) {
   sockets.push({ socket, more })
   await once(socket, 'connect')
   const openedAt = performance.now()
-  // A reset is how a connection ends that did not read.
+  // The server resets connections whose client does not read.
   socket.on('error', () => {})
   socket.once('close', () => closed[name].push((performance.now() - openedAt) / 1_000))
   if (reads) socket.resume()

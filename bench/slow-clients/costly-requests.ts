@@ -4,19 +4,17 @@ import type { IncomingMessage } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** Another client than the one that is measured: see apps/api/src/http/client-address.ts. */
+/** Makes these requests another client's than the measured one's: the API tells clients apart by address. */
 const ADDRESS = '127.0.0.2'
 const UNREAD_EXPORTS = 4
 const STATISTICS = 8
-/** Of what is refused, or was cut off: less than any Retry-After. */
+/** How soon a refused or interrupted request is sent again: sooner than any Retry-After asks for. */
 const AGAIN_MS = 100
 
 const [url = '', symbols = ''] = process.argv.slice(2)
 
-/**
- * A process of its own: exports that are not read and heavy statistics, each asked for again at once when it ends, until it
- * is told to stop. Then it says how many answers had which status.
- */
+// A process forked by costly-clients.ts: it asks for exports that it does not read and for heavy statistics, again and again until
+// it is told to stop, and then says how many answers had which status.
 const statuses: Record<string, number> = {}
 const statistics = `${url}/api/statistics?symbols=${symbols}&start_date=0001-01-01&end_date=9999-12-31&fields=all`
 
@@ -39,7 +37,7 @@ async function repeat(work: () => Promise<void>): Promise<never> {
 
 async function leaveUnread(): Promise<void> {
   const answer = await ask('export', `${url}/api/financial_data?format=csv`)
-  // A connection that is not read does not tell that it was reset: what is written to it does.
+  // A socket that is not read notices a reset only when it is written to.
   const { socket } = answer
   answer.on('error', () => {})
   if (answer.statusCode !== 200) await text(answer)

@@ -1,5 +1,12 @@
-/** The middle value, and how far the values lie apart relative to it: figures of a shared machine need both. */
-export function summarize(values: readonly number[]): { median: number; spread: number } {
+/** Figures of a shared machine, measured several times. */
+interface Summary {
+  median: number
+  /** The largest figure less the smallest, as a part of the median. */
+  spread: number
+}
+
+/** Returns the median of figures and how far they lie apart; NaN for no figures. */
+export function summarize(values: readonly number[]): Summary {
   const sorted = values.toSorted((a, b) => a - b)
   const middle = sorted.length >> 1
   const upper = sorted[middle] ?? NaN
@@ -7,6 +14,12 @@ export function summarize(values: readonly number[]): { median: number; spread: 
   return { median, spread: ((sorted.at(-1) ?? NaN) - (sorted[0] ?? NaN)) / median }
 }
 
+/** Writes a median with half of its spread to either side: `0.94 (±12 %)`. */
+export function withSpread({ median, spread }: Summary, decimals = 2): string {
+  return `${median.toFixed(decimals)} (±${((spread * 100) / 2).toFixed(0)} %)`
+}
+
+/** Lays rows out in columns for a terminal: the first column to the left, the others to the right. */
 export function table(rows: readonly (readonly string[])[]): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
   return rows
@@ -20,7 +33,7 @@ export function table(rows: readonly (readonly string[])[]): string {
     .join('\n')
 }
 
-/** As the README takes it over. */
+/** Lays rows out as a table of Markdown, to be pasted after its marker (such as `<!-- bench:api -->`) in docs/benchmarks.md. */
 export function markdownTable([head = [], ...rows]: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
   return [line(head), `|${'---|'.repeat(head.length)}`, ...rows.map(line)].join('\n')

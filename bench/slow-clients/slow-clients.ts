@@ -1,26 +1,26 @@
 import { once } from 'node:events'
-import { cpus } from 'node:os'
 import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { startProgram } from '@stockpile/test/programs'
 import { startTemporaryPostgres } from '@stockpile/test/temporary-postgres'
 import * as z from 'zod'
-import { measurePages, rowOfLatencies } from './slow-clients/pages.js'
-import { summarize, table } from './statistics.js'
+import { measurePages, rowOfLatencies } from './pages.js'
+import { describeMachine } from '../figures/machine.js'
+import { summarize, table, withSpread } from '../figures/summary.js'
 
-const SLOW = fileURLToPath(new URL('slow-clients/open.ts', import.meta.url))
+const SLOW = fileURLToPath(new URL('slow-sockets.ts', import.meta.url))
 const WARM_UP_MS = 2_000
-/** Twice what the server gives a request or an answer. */
+/** Twice the time that the server gives a request or an answer. */
 const CLOSED_WITHIN_MS = 60_000
-/** For the requests that the slow readers do not read: they are measured as slow clients, not as a flood. */
+/** Time for the server to answer what the slow readers ask for, so that they count as slow clients and not as a flood. */
 const SETTLE_MS = 5_000
 
 const closedSchema = z.object({ closed: z.record(z.string(), z.array(z.number())), opened: z.number() })
 
 /**
- * Requests of other clients beside slow ones, against the same while there are none, in turn: prints the p50 and p99
- * of both, and when the slow ones were closed. Exits with 1 when one was not.
+ * `pnpm bench slow-clients`, first half: requests of ordinary clients beside slow ones and without them, in turn. Prints p50 and
+ * p99 of both, and when the server closed the slow ones. Sets exit code 1 when it left one open.
  */
 export async function benchSlowClients(options: {
   rounds: number
@@ -32,9 +32,7 @@ export async function benchSlowClients(options: {
     env: { DATABASE_URL: await server.createDatabase('slow'), PORT: '0', LOG_LEVEL: 'error' },
   })
   try {
-    console.log(
-      `${options.sockets} slow clients, ${options.rounds} rounds; ${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}`,
-    )
+    console.log(`${options.sockets} slow clients, ${options.rounds} rounds; ${describeMachine()}`)
     await measurePages(api.url, 'IBM', WARM_UP_MS)
     const rounds = []
     for (let round = 0; round < options.rounds; round++) {
@@ -66,7 +64,7 @@ export async function benchSlowClients(options: {
       ]),
     )
     const ratio = summarize(rounds.map((one) => one.beside.p99 / one.without.p99))
-    console.log(`p99 beside ÷ without: ${ratio.median.toFixed(2)} (±${(ratio.spread * 100).toFixed(0)} %)`)
+    console.log(`p99 beside ÷ without: ${withSpread(ratio)}`)
     let closed = 0
     for (const kind of Object.keys(rounds[0]?.closed ?? {})) {
       const seconds = rounds.flatMap((one) => one.closed[kind] ?? [])
