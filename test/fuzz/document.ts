@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import * as z from 'zod'
 
-/** As far as requests are made from it and answers judged by it; the answers' schemas are the validator's. */
+/** The keywords of a schema from which requests are made. The validator reads the schemas of answers by itself. */
 const schemaShape = z.looseObject({
   type: z.union([z.string(), z.array(z.string())]).optional(),
   format: z.string().optional(),
@@ -60,7 +60,7 @@ const operationShape = z.object({
 })
 
 export interface Answer {
-  /** By their names in small letters. */
+  /** By name in small letters. */
   headers: Record<string, z.infer<typeof headerShape>>
   /** By media type. */
   content: Record<string, z.infer<typeof mediaShape>>
@@ -80,16 +80,19 @@ export interface Operation {
 }
 
 export interface ApiDocument {
-  /** As it was served, for the validator: schemas refer to each other. */
+  /** The document as it was read, for the validator: its schemas refer to each other. */
   raw: object
   operations: Operation[]
-  /** What an address answers to a method that is no operation of it. */
+  /** The answer of an address to a method that is none of its operations. */
   methodNotAllowed: Answer
-  /** All errors that are documented anywhere, by status. */
+  /** The answer to a request that never reaches an operation: all errors have one schema. */
   problem: Answer
 }
 
-/** Reads an OpenAPI 3.1 document whose references are to its own components. */
+/**
+ * Reads an OpenAPI 3.1 document.
+ * @throws ZodError or Error when a reference is not to one of its own components
+ */
 function parseDocument(raw: object): ApiDocument {
   const { paths, components } = documentShape.parse(raw)
   const headerOf = (value: unknown) => {
@@ -138,7 +141,7 @@ function parseDocument(raw: object): ApiDocument {
   }
 }
 
-/** The committed one; that the API serves the same is another check's. */
+/** Reads the committed document. `pnpm check:drift` holds it to the document that the API serves. */
 export async function readDocument(): Promise<ApiDocument> {
   const text = await readFile(new URL('../../apps/api/openapi.json', import.meta.url), 'utf8')
   return parseDocument(z.record(z.string(), z.unknown()).parse(JSON.parse(text)))

@@ -1,4 +1,7 @@
-/** A body read as its media type: the value that its schema is about, or what is wrong with it. */
+/**
+ * Reads a body as its media type.
+ * @returns the value that the schema is about, or what is wrong with the body
+ */
 export function parseAs(type: string, body: string): { value: unknown } | { fault: string } {
   if (type === 'application/json' || type.endsWith('+json')) return parseJson(body)
   if (type === 'text/csv') {
@@ -10,7 +13,7 @@ export function parseAs(type: string, body: string): { value: unknown } | { faul
       const isEnd = index === all.length - 1
       return isEnd ? line !== '' : 'fault' in parseJson(line)
     })
-    // An empty body has no line, and so no line that must end.
+    // An empty body is sound NDJSON without any line.
     return wrong === -1 ? { value: body } : { fault: `is no NDJSON in line ${wrong + 1}` }
   }
   return { value: body }
@@ -28,7 +31,7 @@ function parseJson(body: string): { value: unknown } | { fault: string } {
 const FIELD = '(?:"(?:[^"]|"")*"|[^",\\r\\n]*)'
 const RECORD = new RegExp(`${FIELD}(?:,${FIELD})*(?:\\r\\n|$)`, 'y')
 
-/** RFC 4180: records end with CRLF, all have as many fields as the header, and quotes are closed and doubled. */
+/** Checks RFC 4180: records end with CRLF, have as many fields as the header, and close and double their quotes. */
 function csvFault(body: string): string | undefined {
   let fields: number | undefined
   RECORD.lastIndex = 0

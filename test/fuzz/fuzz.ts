@@ -11,7 +11,7 @@ export interface FuzzOptions {
   known: Known
   requests: number
   seed: number
-  /** As a failure has it: repeats that request alone. */
+  /** The `path` of a failure: its request is repeated alone. */
   path?: string | undefined
   signal?: AbortSignal
 }
@@ -22,26 +22,29 @@ export interface FuzzReport {
   /** How many answers of each status each kind of request got. */
   statuses: Record<Kind, Map<number, number>>
   failures: FuzzFailure[]
-  /** Answers that differ, including those that are told once by their first. */
+  /** How many answers differ; `failures` has one of each kind alone. */
   differing: number
 }
 
 export interface FuzzFailure {
   differences: string[]
-  /** The smallest that was found. */
+  /** The smallest request with such an answer that was found. */
   request: FuzzRequest
-  /** Of the batch, and in it. */
+  /** The number of the batch, and fast-check's path within the batch. */
   path: string
 }
 
-/** Generated at a time: fast-check repeats a request by its batch's seed and its place in the batch. */
+/** Requests are generated in batches: fast-check repeats a request by its batch's seed and its place in the batch. */
 const BATCH = 2_000
 const CONNECTIONS = 16
-/** One defect shows itself in many requests. */
+/** Bounds the report: one defect shows itself in many requests. */
 const MAX_FAILURES = 10
 const SHRINK_MS = 5_000
 
-/** Sends requests made from the document, and judges every answer by it. The same seed sends the same requests. */
+/**
+ * Sends requests that are made from the document, and judges each answer by the document. A seed always sends its own
+ * requests.
+ */
 export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
   const { baseUrl, known, requests, seed } = options
   const document = await readDocument()
@@ -116,7 +119,7 @@ export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
   }
 }
 
-/** So that runs of neighbouring seeds have no batch in common. */
+/** Makes the seed of a batch, so that runs of neighbouring seeds have no batch in common. */
 function seedOf(seed: number, batch: number): number {
   return (Math.imul(seed, 0x9e3779b1) + batch) | 0
 }

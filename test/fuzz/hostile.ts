@@ -2,10 +2,10 @@ import * as fc from 'fast-check'
 import type { Operation } from './document.js'
 import type { FuzzRequest } from './fuzz-request.js'
 
-/** In every hostile text that is no good value: no answer may hold it. */
+/** Hostile texts hold this word, unless they are good values. No answer may repeat it. */
 export const CANARY = 'zqcanary'
 
-/** As they stand in a URL. */
+/** Texts as they stand in a URL. */
 export const HOSTILE_TEXTS = [
   '%00', 'IBM%00', '%E0%A4%A', '%', '%zz', '%C0%80', '%ED%A0%80', '%FF%FE', '%F0%9F%92%A9', '%E2%80%AE',
   '%0D%0ASet-Cookie:%20zqcanary=1', '%3Czqcanary%3E', '%3Cimg%20src=x%20onerror=zqcanary%3E',
@@ -89,7 +89,7 @@ export const hostileBody = fc
     text,
   }))
 
-/** What stands before a request's address, and what after it. */
+/** Requests that are no HTTP, made around an address. */
 const MALFORMED: [what: string, bytes: (target: string) => string][] = [
   ['TE and CL', (target) => `POST ${target} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n`],
   ['two lengths', (target) => `POST ${target} HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab`],
@@ -119,7 +119,7 @@ const MALFORMED: [what: string, bytes: (target: string) => string][] = [
   ['the address *', () => 'OPTIONS * HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n'],
 ] // prettier-ignore
 
-/** Bytes that no HTTP client sends, each on a connection of its own. */
+/** Generates bytes that no HTTP client sends; each request has a connection of its own. */
 export function malformed(operations: readonly Operation[]): fc.Arbitrary<FuzzRequest> {
   return fc
     .tuple(fc.constantFrom(...operations), fc.constantFrom(...MALFORMED))

@@ -8,9 +8,9 @@ import { CANARY } from './hostile.js'
 import type { FuzzRequest } from './fuzz-request.js'
 import type { FuzzAnswer } from './send.js'
 
-/** What a request can get that never reaches an operation. */
+/** Statuses of a request that never reaches an operation. */
 const WITHOUT_OPERATION = new Set([400, 404, 405, 408, 413, 414, 415, 431])
-/** What no request of a valid form can get, whatever is stored. */
+/** Statuses that no request of a valid form can get, whatever is stored. */
 const OF_FORM = new Set([405, 413, 414, 415, 431])
 
 const SECRETS = [
@@ -30,7 +30,7 @@ const problemShape = z.object({
   info: z.object({ error: z.string() }),
 })
 
-/** Says in what an answer differs from the document, or from what its request must get; empty: in nothing. */
+/** Makes the judge of answers, which returns how an answer differs from the document or from what its request must get. */
 export function createJudge(document: ApiDocument): (request: FuzzRequest, answer: FuzzAnswer) => string[] {
   const ajv = new Ajv2020({ strict: false, allErrors: true })
   addFormats.default(ajv)
@@ -40,7 +40,7 @@ export function createJudge(document: ApiDocument): (request: FuzzRequest, answe
   function validate(schema: object, value: unknown): string[] {
     let check = compiled.get(schema)
     if (check === undefined) {
-      // References are to the document's components.
+      // All references are to components of the document.
       const absolute: unknown = JSON.parse(JSON.stringify(schema).replaceAll('"#/', '"document#/'))
       check = ajv.compile(z.record(z.string(), z.unknown()).parse(absolute))
       compiled.set(schema, check)
@@ -76,7 +76,7 @@ export function createJudge(document: ApiDocument): (request: FuzzRequest, answe
         : [],
     )
     if (status >= 500) return [...found, `is ${status}`]
-    // Bytes that are no HTTP may get no answer at all.
+    // The API may close a connection without an answer to bytes that are no HTTP.
     if (status === 0) return request.kind === 'malformed' ? found : [...found, 'is none']
     const documented = operation?.answers[status] ?? withoutOperation(document, status, operation)
     if (documented === undefined) return [...found, `has the undocumented status ${status}`]
@@ -95,7 +95,7 @@ function withoutOperation(
   return status === 405 ? document.methodNotAllowed : document.problem
 }
 
-/** The operation that a request addresses. */
+/** @returns the operation that the method and path of a request address; undefined: none */
 function findOperation(
   operations: readonly Operation[],
   { method, target }: FuzzRequest,
@@ -112,11 +112,11 @@ function findOperation(
   return operations.find((one) => one.method === verb && [one.path, ...one.aliases].some(covers))
 }
 
-/** What a schema cannot say of a problem: that it agrees with its own status line and headers. */
+/** Checks what a schema cannot: that a problem agrees with the status and headers of its answer. */
 function faultsOfProblem({ status, headers, body }: FuzzAnswer): string[] {
   const parsed = parseAs('application/problem+json', body)
   const problem = problemShape.safeParse('value' in parsed ? parsed.value : undefined).data
-  // Said already, by its schema.
+  // The check of the schema has told it already.
   if (problem === undefined) return []
   const faults: string[] = []
   if (problem.status !== status) faults.push(`says ${problem.status} in its body`)
@@ -131,7 +131,7 @@ function unexpected({ expect, method }: FuzzRequest, { status, body }: FuzzAnswe
   if (expect === 'wrong method') return status === 405 ? [] : [`is ${status} to a wrong method`]
   if (expect !== 'accepted') return []
   if (OF_FORM.has(status)) return [`is ${status} to a valid request`]
-  // Rules between parameters are beyond a schema; the API calls them custom.
+  // A schema has no rules between parameters; the API gives errors by such rules the code custom.
   if (status !== 400 || method === 'HEAD') return []
   const { errors } = problemShape.parse(JSON.parse(body))
   return errors.length > 0 && errors.every((error) => error.code === 'custom')

@@ -30,7 +30,7 @@ if (values.help === true || !Number.isSafeInteger(requests) || !Number.isSafeInt
 } else {
   const interrupted = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => interrupted.abort())
-  // Speed for durability: what is written is thrown away.
+  // The data is thrown away, so that speed is worth more than durability.
   const server = await startTemporaryPostgres({
     fsync: 'off',
     synchronous_commit: 'off',
@@ -53,7 +53,7 @@ if (values.help === true || !Number.isSafeInteger(requests) || !Number.isSafeInt
       })
       console.log(reportText(report, seed))
       const isClean = report.differing === 0 && api.output() === '' && !interrupted.signal.aborted
-      // What the server takes for its own fault.
+      // At this level the API logs only what it takes for its own fault.
       if (api.output() !== '') console.log(`the API logged:\n${api.output().slice(0, 10_000)}`)
       process.exitCode = isClean ? 0 : 1
     } finally {

@@ -7,17 +7,17 @@ import type { Known } from './values.js'
 type Values = Record<string, unknown>
 type Pair = [name: string, value: string]
 
-/** A request to an operation, by where its values go. */
+/** The values of a request, by the place that they go to. */
 export interface Parts {
   path: Values
   query: Values
   header: Values
   body: Values | undefined
-  /** Further pairs of the query. */
+  /** Further pairs of the query, after those of `query`. */
   more: Pair[]
 }
 
-/** As the operation's schemas take them. */
+/** Generates the parts of a request that the operation's schemas take. */
 export function validParts({ parameters, body }: Operation, known: Known): fc.Arbitrary<Parts> {
   const valuesIn = (place: Parameter['in']) => {
     const ones = parameters.filter((parameter) => parameter.in === place)
@@ -25,7 +25,7 @@ export function validParts({ parameters, body }: Operation, known: Known): fc.Ar
       example === undefined ? schema : { ...schema, examples: [example, ...(schema.examples ?? [])] }
     const values = ones.map((one) => {
       const value = validValue(schemaOf(one), known, one.name)
-      // A third of them: with more, what rules between parameters forbid would be most of it.
+      // A third of the optional values is given: with more, rules between parameters would forbid most requests.
       const absent = { weight: 2, arbitrary: fc.constant(undefined) }
       return [one.name, one.required ? value : fc.oneof(absent, { weight: 1, arbitrary: value })] as const
     })
@@ -43,7 +43,10 @@ export function validParts({ parameters, body }: Operation, known: Known): fc.Ar
   })
 }
 
-/** The request as it is sent. */
+/**
+ * Makes the request to send.
+ * @param path one of the operation's addresses
+ */
 export function compose(
   operation: Operation,
   parts: Parts,

@@ -1,6 +1,6 @@
 import type { FuzzFailure, FuzzReport } from './fuzz.js'
 
-/** For people: how many requests, what they were answered with, and each failure with how to repeat it. */
+/** Says for people how many requests were sent, which statuses they got, and how to repeat each failure. */
 export function reportText(
   { requests, seconds, statuses, failures, differing }: FuzzReport,
   seed: number,

@@ -7,13 +7,13 @@ import type { Parts } from './parts.js'
 import { brokenJson, brokenTexts } from './values.js'
 import type { Known } from './values.js'
 
-/** Requests as the document describes them, as it almost does, and as no client of good will sends them. */
+/** Generates requests that are valid by the document, almost valid, hostile, of a wrong method, or no HTTP. */
 export function requestArbitrary(document: ApiDocument, known: Known): fc.Arbitrary<FuzzRequest> {
-  // Made once an operation, rather than once a request: that takes longer than the request itself.
+  // Generators are made once for each operation: to make one takes longer than a request.
   const one = (make: (operation: Operation, known: Known) => fc.Arbitrary<FuzzRequest>) =>
     fc.oneof(
       ...document.operations.map((operation) => ({
-        // What people integrate with most; runs and the quota are many statements each.
+        // People integrate with data most, and runs and the quota take many statements each.
         weight: operation.tags.includes('data') ? 6 : 1,
         arbitrary: make(operation, known),
       })),
@@ -31,7 +31,7 @@ function valid(operation: Operation, known: Known): fc.Arbitrary<FuzzRequest> {
   const address = fc.constantFrom(operation.path, ...operation.aliases)
   return fc.tuple(address, validParts(operation, known), fc.boolean()).map(([path, parts, asHead]) => ({
     ...compose(operation, parts, path),
-    // HEAD is answered wherever GET is.
+    // The API answers HEAD wherever it answers GET.
     ...(asHead && operation.method === 'GET' ? { method: 'HEAD' } : {}),
     kind: 'valid',
     what: '',
@@ -48,7 +48,7 @@ function almostValid(operation: Operation, known: Known): fc.Arbitrary<FuzzReque
   })
   for (const parameter of operation.parameters) {
     const { name, in: place } = parameter
-    // An empty segment is another address; a header that cannot be sent is no request.
+    // A path with an empty segment is another address, and Node does not send a header with other characters.
     const texts = brokenTexts(parameter.schema).filter(
       (text) =>
         (place !== 'path' || text !== '') && (place !== 'header' || /^[\x20-\x7E\u00DF]+$/.test(text)),
@@ -102,7 +102,7 @@ function almostValid(operation: Operation, known: Known): fc.Arbitrary<FuzzReque
         change: (parts) => ({ ...parts, body: { ...parts.body, zqcanary: 1 } }),
       }),
     )
-  // Health takes everything: there is nothing to break.
+  // Operations of health have no parameters, so that there is no constraint to break.
   if (breaks.length === 0) return valid(operation, known)
   return fc.tuple(validParts(operation, known), fc.oneof(...breaks)).map(([parts, { what, change }]) => ({
     ...compose(operation, change(parts)),
@@ -112,7 +112,7 @@ function almostValid(operation: Operation, known: Known): fc.Arbitrary<FuzzReque
   }))
 }
 
-/** A valid request with odd bytes in its path, query, headers or body: anything documented may come of it. */
+/** A valid request with odd bytes in its path, query, headers or body. It may get any documented answer. */
 function hostile(operation: Operation, known: Known): fc.Arbitrary<FuzzRequest> {
   const text = fc.constantFrom(...HOSTILE_TEXTS)
   const names = operation.parameters.map((parameter) => parameter.name)

@@ -8,7 +8,7 @@ const DEADLINE_MS = 60_000
 
 /**
  * Fills the database as production does, through API, worker and simulator: symbols, a restatement, a rejected row, a
- * failure, and runs in several states. Nothing works on runs after it, so that the data stays as it is.
+ * failure, and runs in several states. The worker is stopped at the end, so that the data stays as it is.
  */
 export async function seedData(api: RunningProgram, databaseUrl: string): Promise<Known> {
   const client = createClient(api.url)

@@ -6,7 +6,7 @@ import type { FuzzRequest } from './fuzz-request.js'
 export interface FuzzAnswer {
   /** 0: the connection was closed without an answer. */
   status: number
-  /** By their names in small letters. */
+  /** By name in small letters. */
   headers: Record<string, string>
   body: string
 }
@@ -14,7 +14,9 @@ export interface FuzzAnswer {
 /** An answer takes milliseconds; the server's own limit for one is 15 s. */
 const DEADLINE_MS = 20_000
 
-/** Sends requests over kept connections, malformed ones over one each. Rejects where no answer comes in time. */
+/**
+ * Sends requests over kept connections, and each malformed one over its own. `send` rejects when no answer comes in time.
+ */
 export function createSender(baseUrl: string, connections: number) {
   const { hostname, port } = new URL(baseUrl)
   const agent = new Agent({ keepAlive: true, maxSockets: connections })
@@ -39,7 +41,7 @@ export function createSender(baseUrl: string, connections: number) {
     })
   }
 
-  /** Ends the connection after the first answer, which the server may keep open. */
+  /** Ends the connection after the first answer, since the server may keep it open. */
   async function malformed({ body = '' }: FuzzRequest): Promise<FuzzAnswer> {
     const socket = connect(Number(port), hostname)
     const late = setTimeout(() => socket.destroy(new Error('no answer in time')), DEADLINE_MS)
@@ -66,7 +68,7 @@ export function createSender(baseUrl: string, connections: number) {
   }
 }
 
-/** The first answer on a connection, as far as it came. */
+/** Parses the first answer on a connection, as far as it came. */
 function parseAnswer(text: string): FuzzAnswer {
   const end = text.indexOf('\r\n\r\n')
   if (end === -1) return { status: 0, headers: {}, body: '' }

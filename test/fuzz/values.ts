@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import type { Schema } from './document.js'
 
-/** Of what is stored, so that valid requests find something. */
+/** Symbols and runs that are stored, so that valid requests find something. */
 export interface Known {
   symbols: string[]
   runIds: string[]
@@ -22,7 +22,7 @@ const instant = fc
   .tuple(isoDay, fc.constantFrom('T00:00:00Z', 'T23:59:59.999Z', 'T12:30:00-05:00'))
   .map(([day, time]) => day + time)
 
-/** Values that a JSON schema of the document takes. */
+/** Generates values that a schema of the document takes. */
 export function validValue(schema: Schema, known: Known, name = ''): fc.Arbitrary<unknown> {
   if (schema.enum !== undefined) return fc.constantFrom(...schema.enum)
   switch (String(schema.type)) {
@@ -49,7 +49,7 @@ export function validValue(schema: Schema, known: Known, name = ''): fc.Arbitrar
 }
 
 function integer({ minimum = 0, maximum = 1_000_000 }: Schema): fc.Arbitrary<number> {
-  // Mostly the first pages of a few rows, as clients ask; the whole range too.
+  // Most clients ask for the first pages and a few rows; the whole range comes too.
   const few = fc.integer({ min: minimum, max: Math.min(maximum, minimum + 20) })
   return fc.oneof(
     { weight: 4, arbitrary: few },
@@ -66,7 +66,7 @@ function text(schema: Schema, known: Known, name: string): fc.Arbitrary<string> 
       { weight: 1, arbitrary: fc.uuid() },
     )
   const examples = (schema.examples ?? []).map(String)
-  // Without a pattern the document says no more of a text than its examples do.
+  // Where there is no pattern the document says no more of a text than its examples.
   if (schema.pattern === undefined)
     return examples.length > 0 ? fc.constantFrom(...examples) : fc.string({ minLength: 1, maxLength: 10 })
   const { minLength = 0, maxLength = Infinity } = schema
@@ -79,7 +79,7 @@ function text(schema: Schema, known: Known, name: string): fc.Arbitrary<string> 
     : fc.oneof({ weight: 3, arbitrary: fc.constantFrom(...likely) }, { weight: 1, arbitrary: matching })
 }
 
-/** Texts that break one constraint of a parameter's schema each; empty where any text is good. */
+/** @returns texts of which each breaks one constraint of a parameter's schema; none where any text is good */
 export function brokenTexts(schema: Schema): string[] {
   if (schema.enum !== undefined) return ['', 'zqcanary', `${schema.enum[0]}x`, `${schema.enum[0]},`]
   if (schema.type === 'integer') {
@@ -141,7 +141,7 @@ export function brokenTexts(schema: Schema): string[] {
   return texts.filter((one) => !pattern.test(one) || one.length > (schema.maxLength ?? Infinity))
 }
 
-/** Values of another kind than a body's schema takes. */
+/** Generates values of types that the schema of a body's field does not take. */
 export function brokenJson(schema: Schema): fc.Arbitrary<unknown> {
   const all = [null, true, 'zqcanary', 5, -0.5, 1e300, [], ['<zqcanary>'], { zqcanary: 1 }]
   const type = schema.enum === undefined ? schema.type : 'enum'

@@ -8,7 +8,7 @@ import { buildApp } from '../dist/app.js'
 
 const FILE = new URL('../openapi.json', import.meta.url)
 const COMMAND = 'pnpm run openapi'
-// The document needs neither database nor queue, and both are opened lazily: nothing listens on port 1.
+// The document needs neither database nor queue, whose connections open only when they are used: no server listens on port 1.
 const NOWHERE = 'postgres://127.0.0.1:1/nowhere'
 
 const connection = connect({

@@ -6,16 +6,19 @@ import { UnsafeRedisError } from '@stockpile/queue/redis-safety'
 import { ConfigError, parseConfig } from './config.js'
 import { serve, StartError } from './serve.js'
 
-/** What requests under way have to end in, once the process is to stop. */
+/** Requests under way have to end within this time once the process is told to stop. */
 const STOP_DEADLINE_MS = 10_000
-/** A write for each line took from a tenth of the time of small answers, on an idle machine, to a third, on a busy one. */
+/**
+ * Lines are written together: a write for each line took a tenth of the time of small answers on an idle machine, and a
+ * third on a busy one.
+ */
 const LOG_DELAY_MS = 10
-/** For the last lines, when somebody reads them. */
+/** The reader of the log may take this long for the last lines. */
 const FLUSH_MS = 1_000
 
 const stop = new AbortController()
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop.abort())
-// Forked by `npm start`: without its parent it has no reason to live.
+// `npm start` forks this process, which has no reason to live without its parent.
 if (process.connected) process.on('disconnect', () => stop.abort())
 stop.signal.addEventListener('abort', () => {
   setTimeout(() => process.exit(1), STOP_DEADLINE_MS).unref()
@@ -48,7 +51,7 @@ async function main(): Promise<number> {
   }
 }
 
-/** Errors whose message says what to do: their stack would only hide it. */
+/** Whether the message of the error says what to do, which a stack would only hide. */
 function isForPeople(error: unknown): error is Error {
   return [ConfigError, StartError, UnsafeRedisError].some((known) => error instanceof known)
 }

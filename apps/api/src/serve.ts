@@ -12,11 +12,11 @@ import type { Config } from './config.js'
 import { HEAVY_AT_ONCE } from './http/heavy-statements.js'
 import type { App } from './types.js'
 
-/** For pages and statistics: a small server's cores are then busy, and more statements at once would only take turns. */
+/** For pages and small statistics. Four statements keep a small server's cores busy; more would only wait for each other. */
 const DATA_CONNECTIONS = 4
-/** For everything else: as many again as exports take. */
+/** For everything else: twice as many connections as exports take. */
 const OTHER_CONNECTIONS = 8
-/** Below the handlers' timeout, so that a slow statement ends before its request does. */
+/** Less than the handlers' timeout, so that a slow statement ends before its request does. */
 const STATEMENT_TIMEOUT_MS = 10_000
 
 /** The API cannot start. The message is one sentence for the person who started it. */
@@ -27,13 +27,13 @@ export class StartError extends Error {
 interface ServeOptions {
   config: Config
   logger: Logger
-  /** Aborted when the process is to stop. */
+  /** Aborts when the process has to stop. */
   signal: AbortSignal
   onListening: (url: string) => void
 }
 
 /**
- * Opens the API, serves until the signal, then closes what was opened: requests under way are answered first.
+ * Opens the API, serves until the signal aborts, answers the requests under way, and closes everything it opened.
  * @throws StartError, DatabaseNotReadyError, SchemaVersionError, UnfitServerError or UnsafeRedisError with a sentence for the person who started it
  */
 export async function serve({ config, logger, signal, onListening }: ServeOptions): Promise<void> {
@@ -63,7 +63,7 @@ export async function serve({ config, logger, signal, onListening }: ServeOption
       onWaiting: (sentence) => logger.warn(sentence),
       signal,
     })
-    // From here on each connection is looked at: one before is by the next line.
+    // From here on each new connection to Redis is checked when it opens; the next line checks an earlier connection.
     starting = false
     await assertSafe(backend, (doubt) => logger.warn(doubt))
     if (signal.aborted) return

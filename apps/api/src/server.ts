@@ -14,15 +14,15 @@ import { registerRequestsUnderWay } from './http/deadlines.js'
 import { registerSlowReaders } from './http/slow-readers.js'
 import { revalidationHeaders } from './http/revalidation.js'
 
-/** 10,000 symbols of 32 characters fit three times. */
+/** Three times the size of 10,000 symbols of 32 characters. */
 const BODY_LIMIT_BYTES = 1024 * 1024
 
-/** A Fastify that validates and serializes with Zod, and is strict with slow and odd clients. It has no routes yet. */
+/** Makes a Fastify without routes, which validates and serializes with Zod and is strict with slow and odd clients. */
 export function createServer(options: { logger: Logger; timeouts?: Partial<Timeouts> | undefined }): App {
   const timeouts = { ...DEFAULT_TIMEOUTS, ...options.timeouts }
   const app = fastify<RawServerDefault>({
     loggerInstance: options.logger,
-    // http/request-checks.ts writes the line of a request.
+    // http/request-checks.ts logs requests instead.
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
     genReqId: () => randomUUID(),
     bodyLimit: BODY_LIMIT_BYTES,
@@ -30,22 +30,23 @@ export function createServer(options: { logger: Logger; timeouts?: Partial<Timeo
     http: {
       headersTimeout: timeouts.headersMs,
       connectionsCheckingInterval: timeouts.checkMs,
-      // http/request-checks.ts asks for it: Node's own refusal is an empty 400.
+      // http/request-checks.ts requires the Host: Node's own refusal is an empty 400.
       requireHostHeader: false,
     },
     clientErrorHandler: (error, socket) => answerClientError(error, socket, underWay),
-    // A URL that cannot be decoded, a parameter that is too long: found before there is a route.
+    // Fastify finds a URL that cannot be decoded, and a parameter that is too long, before it has a route.
     frameworkErrors: (error, request: FastifyRequest, reply: FastifyReply) =>
       answerError(error, request, reply),
   })
-  // Node leaves out what comes beyond 2,000 names and values: a second Host would not be seen. http/request-checks.ts bounds them.
+  // By default Node leaves out headers beyond 2,000 names and values, even a second Host; http/request-checks.ts refuses
+  // them.
   app.server.maxHeadersCount = 0
-  // The other parser that Fastify comes with; the API takes JSON alone.
+  // Fastify comes with a parser of plain text too; the API takes JSON alone.
   app.removeContentTypeParser('text/plain')
   const underWay = registerRequestsUnderWay(app, timeouts)
   registerSlowReaders(app, timeouts)
   app.setErrorHandler(answerError)
-  // Described, but never wrong: to look at them would copy all headers of each request.
+  // These headers are never wrong, and validating them would copy all headers of each request.
   app.setValidatorCompiler<z.core.$ZodType>((part) =>
     part.schema === revalidationHeaders ? () => true : validatorCompiler(part),
   )

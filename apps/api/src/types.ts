@@ -7,7 +7,7 @@ import type {
 } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 
-/** The server, of which routes and hooks are registered; its requests are typed by their Zod schemas. */
+/** The server, on which routes and hooks are registered. Requests have the types of their Zod schemas. */
 export type App = FastifyInstance<
   RawServerDefault,
   RawRequestDefaultExpression,

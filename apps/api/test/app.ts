@@ -35,18 +35,20 @@ export interface TestApp {
 }
 
 interface TestAppOptions {
-  /** Undefined: the queue is in the test's database. */
+  /** Where the queue is; undefined: in the test's database. */
   redisUrl?: string | undefined
   timeouts?: Partial<Timeouts>
-  /** One app for all tests of the block: for those that write nothing. Not with Redis. */
+  /** Whether all tests of the block share one app, which tests that write must not. Not with Redis. */
   shared?: boolean
-  /** Whether a worker lives beside it, with a plan of 25 requests a day; true by default. */
+  /** Whether the database has a living worker, with a plan of 25 requests a day; true by default. */
   worker?: boolean
-  /** Replaces the database's URL, for a server that is away. */
+  /** Replaces the URL of the new database, e.g. by that of a server that is away. */
   databaseUrl?: string
 }
 
-/** A new database, queue and app for each test (or block), closed after it. Its fields are the current test's. */
+/**
+ * Opens a new database, queue and app for each test (or block), and closes them after it. The fields are the current test's.
+ */
 export function useApp(options: TestAppOptions = {}): TestApp {
   let current: (TestApp & { close(): Promise<void> }) | undefined
   const [before, after] = options.shared ? [beforeAll, afterAll] : [beforeEach, afterEach]
@@ -94,7 +96,7 @@ async function openApp(options: TestAppOptions): Promise<TestApp & { close(): Pr
       genericPlans: true,
     })
   const [connection, dataConnection, heavyConnection] = [open(), open(), open()]
-  // The test's own, as a worker and a person at psql would write.
+  // A test writes with the rights of the owner, as workers and people at psql do.
   const owner = open(databaseUrl)
   const queue = openQueue({
     backend: chooseBackend({ redisUrl, postgres: pgOptions(apiUrl) }),
@@ -127,7 +129,7 @@ async function openApp(options: TestAppOptions): Promise<TestApp & { close(): Pr
   return { app, db: owner.db, databaseUrl, queue: queue.handle, logLines, close }
 }
 
-/** The row of a worker that lives, for 20 s or until it is written again. */
+/** Writes the row of a worker, which counts as living for 20 s or until the row is written again. */
 export async function liveWorker(db: Database, values: Partial<WorkerSelf> = {}): Promise<WorkerSelf> {
   const self: WorkerSelf = {
     id: randomUUID(),
@@ -181,7 +183,7 @@ async function take(db: Database, symbol: string) {
     symbols: [symbol],
     trigger: 'api',
     outputsize: 'compact',
-    // Whatever was stored before: each call is to fetch.
+    // Each call fetches, even where the symbol is up to date.
     force: true,
     priority: 'normal',
   })
@@ -190,7 +192,7 @@ async function take(db: Database, symbol: string) {
   return item
 }
 
-/** IBM's days of January 2023, with volumes that name their day. */
+/** Makes a bar for each session of January 2023, with prices and volumes that name their day. */
 export function january(): Bar[] {
   const days = [
     '03',
@@ -234,7 +236,10 @@ export const problemShape = z.strictObject({
   info: z.strictObject({ error: z.string().min(1), unknown_symbols: z.array(z.string()).optional() }),
 })
 
-/** Reads an answer as a problem, complete and consistent, of the given status. */
+/**
+ * Reads an answer as a problem.
+ * @throws Error unless the problem is complete, consistent and of the status
+ */
 export function problemOf(
   answer: { statusCode: number; headers: Record<string, unknown>; body: string },
   status: number,

@@ -42,7 +42,7 @@ describe('the API as a process', () => {
       maxConnections: 1,
       statementTimeoutMs: 5_000,
     })
-    // One that never asks, as browsers open ahead, and one that is kept alive after its answer.
+    // One connection never asks, as those that browsers open ahead; the other is kept alive after its answer.
     const silent = connectTo(Number(url.port), url.hostname)
     const idle = connectTo(Number(url.port), url.hostname)
     try {

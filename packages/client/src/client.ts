@@ -8,8 +8,8 @@ export type { components } from './paths.js'
 export type Client = FetchClient<paths>
 
 /**
- * A client whose addresses, parameters, bodies and answers are those of apps/api/openapi.json. A call resolves with
- * `data` or, whatever the status, with `error`; it rejects only when no answer came.
+ * Makes a client whose addresses, parameters, bodies and answers have the types of apps/api/openapi.json. A call resolves
+ * with `data` for a success and with `error` for any other status; it rejects only when no answer came.
  * @param baseUrl where the API listens, e.g. http://127.0.0.1:8081
  */
 export function createClient(baseUrl: string): Client {

@@ -9,7 +9,7 @@ import type { Client } from '../src/client.js'
 
 const DOCUMENT = new URL('../../../apps/api/openapi.json', import.meta.url)
 const document: unknown = JSON.parse(await readFile(DOCUMENT, 'utf8'))
-/** The document's own example of a run: a value of each field. */
+/** The document's example of a run, which has a value for each field. */
 const RUN = z
   .object({ paths: z.record(z.string(), z.record(z.string(), z.unknown())) })
   .transform(({ paths }) => paths['/api/ingest/{id}']?.['get'])

@@ -10,7 +10,7 @@ const PACKAGE = fileURLToPath(new URL('..', import.meta.url))
 const DOCUMENT = fileURLToPath(new URL('../../../apps/api/openapi.json', import.meta.url))
 const COMPILER = join(PACKAGE, 'node_modules', 'typescript', 'bin', 'tsc')
 
-/** What a program of somebody else reads of answers: without a cast, and without asking first which of two shapes came. */
+/** Other people's programs read answers like this: without a cast, and without asking first which of two shapes came. */
 const READS = `
   const close: string | undefined = bars.data[0]?.close_price
   const count: number | undefined = bars.pagination.count
@@ -45,7 +45,7 @@ const PROGRAMS = {
 test.each(Object.entries(PROGRAMS))(
   'a program on what %s makes of the document type-checks',
   async (name, program) => {
-    // Within the package, whose dependencies the program uses.
+    // The folder is in the package, since the program uses the package's dependencies.
     const folder = await mkdtemp(join(PACKAGE, '.generated-'))
     onTestFinished(() => rm(folder, { recursive: true, force: true }))
     if (name === 'hey-api')

@@ -43,7 +43,9 @@ interface ProblemResponse {
   content: { 'application/problem+json': { schema: typeof problemSchema } }
 }
 
-/** The response schemas of a route's own errors. http/openapi/openapi-answers.ts adds the errors that any route can answer. */
+/**
+ * The response schemas of a route's own errors. http/openapi/openapi-answers.ts adds the errors that any route can answer.
+ */
 export function problems(...statuses: ProblemStatus[]): Partial<Record<ProblemStatus, ProblemResponse>> {
   const responses: Partial<Record<ProblemStatus, ProblemResponse>> = {}
   for (const status of statuses) {

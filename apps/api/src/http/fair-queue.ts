@@ -16,7 +16,10 @@ export interface FairQueueLimits {
   waitMs: number
 }
 
-/** The queue did not run the work: `all`: the queue is full; `client`: the client's part of it is; `late`: the wait was too long. */
+/**
+ * The queue did not run the work: `all`: the queue is full; `client`: the client's part of it is; `late`: the wait was too
+ * long.
+ */
 export class NotAdmittedError extends Error {
   override readonly name = 'NotAdmittedError'
   readonly reason: 'all' | 'client' | 'late'
@@ -90,7 +93,8 @@ export function createFairQueue({ atOnce, waiting: mostWaiting, waitingOfAClient
         forget(client)
       }, waitMs)
       queue.push(one)
-      // New work begins at once where the first in the queue waits for more turns than are free, and the new work's client has fewer.
+      // New work begins at once where the first in the queue waits for more turns than are free, and the new work's client
+      // has fewer.
       beginNext()
     })
 

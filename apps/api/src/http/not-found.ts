@@ -1,7 +1,9 @@
 import { ProblemError } from './problem.js'
 import type { App } from '../types.js'
 
-/** Answers 404 for an unknown path, and 405 with Allow for an unknown method of a known path. Register it before the routes. */
+/**
+ * Answers 404 for an unknown path, and 405 with Allow for an unknown method of a known path. Register it before the routes.
+ */
 export function registerNotFound(app: App): void {
   const methodsOf = new Map<string, Set<string>>()
   app.addHook('onRoute', ({ url, method }) => {

@@ -2,7 +2,10 @@ import { crc32 } from 'node:zlib'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import * as z from 'zod'
 
-/** Raise this number when unchanged data is answered in another shape, or rounded otherwise: tags of older answers then stop matching. */
+/**
+ * Raise this number when unchanged data is answered in another shape, or rounded otherwise: tags of older answers then stop
+ * matching.
+ */
 const REPRESENTATION = 2
 
 /** What names an answer that a client may keep and ask for again. */

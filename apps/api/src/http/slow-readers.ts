@@ -1,7 +1,10 @@
 import type { Socket } from 'node:net'
 import type { App } from '../types.js'
 
-/** A client has to take this much of its answer in `readMs`: within 30 s that is some 1 KB a second, less than any modem takes. */
+/**
+ * A client has to take this much of its answer in `readMs`: within 30 s that is some 1 KB a second, less than any modem
+ * takes.
+ */
 const MIN_BYTES = 32 * 1024
 
 /**

@@ -10,7 +10,9 @@ export interface Timeouts {
   readMs: number
   /** The client of an export has to take each 32 KiB within this time while others wait for its place. */
   stallMs: number
-  /** The answer has to begin within this time, else it is 503. It exceeds the statement timeout, which ends the work itself. */
+  /**
+   * The answer has to begin within this time, else it is 503. It exceeds the statement timeout, which ends the work itself.
+   */
   handlerMs: number
 }
 

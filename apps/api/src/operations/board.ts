@@ -9,16 +9,16 @@ import type { App } from '../types.js'
 
 const BASE_PATH = '/queues'
 const DEADLINE_MS = 1_000
-/** Names no host but this one: the board would fetch its fonts from Google, and what jobs hold runs no script. */
+/** Allows this host alone: the board would fetch fonts from Google, and no text of a job may run as a script. */
 const CONTENT_POLICY =
   "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"
 
-/** The board's page asks for them although the policy refuses them, and each refusal is an error in the browser's console. */
+/** The board's page links to fonts that the policy refuses, and each refusal is an error in the browser's console. */
 const FONT_LINKS = /<link [^>]*fonts\.(?:googleapis|gstatic)\.com[^>]*>/g
 
 /**
- * Bull Board, to look at only: nobody is authenticated yet, so no page of another origin may change anything
- * through a browser that can reach it. readOnlyMode hides the buttons and refuses; the hook refuses whatever it forgets.
+ * Serves Bull Board, read-only: the API authenticates nobody yet, so that any page in a browser that reaches it could
+ * change jobs. readOnlyMode hides the buttons and refuses changes; the hook refuses those that readOnlyMode forgets.
  */
 export async function registerBoard(app: App, { queue }: { queue: IngestQueue }): Promise<void> {
   const queueAdapter = new BullMQAdapter(asBoardQueue(queue), {
@@ -36,7 +36,7 @@ export async function registerBoard(app: App, { queue }: { queue: IngestQueue })
 
   await app.register(
     async (scope) => {
-      // The board has an error handler of its own, which tells the client what the queue's driver said.
+      // The board's own error handler would show the client the message of the queue's driver.
       scope.addHook('onRoute', (route) => {
         route.errorHandler = answerError
       })
@@ -54,7 +54,7 @@ export async function registerBoard(app: App, { queue }: { queue: IngestQueue })
     { prefix: BASE_PATH },
   )
 
-  /** BullMQ waits without end for a backend that is away: who looks at the board should not. */
+  /** Refuses while the queue's backend is away: BullMQ would wait for it without end. */
   async function requireQueue(): Promise<void> {
     try {
       await pingQueue(queue, DEADLINE_MS)
@@ -69,7 +69,7 @@ function symbolOf(job: { name: string; data?: { symbol?: unknown } | null }): st
   return typeof symbol === 'string' ? symbol : job.name
 }
 
-/** The adapter works with either backend and checks what it is given; its types name Redis alone. */
+/** The adapter works with both backends and checks its queue at run time, but its types name Redis alone. */
 function asBoardQueue(queue: IngestQueue): ConstructorParameters<typeof BullMQAdapter>[0] {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion
   return queue as ConstructorParameters<typeof BullMQAdapter>[0]

@@ -3,7 +3,7 @@ import * as z from 'zod'
 import { RUN_WAITING_FOR } from '@stockpile/domain/run'
 import { instantSchema } from '../http/instant.js'
 
-/** Members that tell a cause, wherever it is told. */
+/** The fields of a cause that the quota and readiness both have. */
 export const causeMembers = {
   class: z.string().meta({
     description:

@@ -1,9 +1,8 @@
 import { LATE, within } from '@stockpile/time/wait'
 
 /**
- * Makes a check that answers in time. One is under way at a time: who asks meanwhile shares it, so that
- * probes of something that hangs do not pile up.
- * @returns what the check found, or undefined when it failed or is not done within the deadline
+ * Makes a check answer in time. Callers share a check that is under way, so that checks of a part that hangs do not pile up.
+ * @returns a function that resolves with what the check found, or with undefined when it failed or missed the deadline
  */
 export function createProbe<Found>(
   check: () => Promise<Found>,

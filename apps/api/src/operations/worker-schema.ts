@@ -77,7 +77,7 @@ export function workerAnswer(worker: Worker): z.infer<typeof workerSchema> {
   }
 }
 
-/** Of a free key whose day is spent. */
+/** The worker that OpenAPI shows: its key is free, and the requests of its day are spent. */
 export const WORKER: z.infer<typeof workerSchema> = {
   id: '0b8d5c1e-2f64-4d9a-8c37-5f1e9a7b6c20',
   name: 'stockpile-worker-1:7',

@@ -16,7 +16,7 @@ const valueSchemas = {
   }),
 }
 
-/** A day's values. */
+/** The values of a bar, without its symbol and date. */
 export const barSchema = z.object(byBarColumn(({ kind }) => valueSchemas[kind])).meta({ id: 'BarValues' })
 
 /** The bars that OpenAPI shows. */

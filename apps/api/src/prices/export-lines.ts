@@ -1,11 +1,11 @@
 import type { TextFormat } from '@stockpile/db/export'
 import type { BarColumn } from '@stockpile/domain/bar'
 
-/** What is written at once: how far a client is with it cannot be seen, and it has `readMs` for it. */
+/** The most that is written at once. A client has `readMs` for it, since nobody sees how far it is within a piece. */
 const PIECE_BYTES = 32 * 1024
-/** Of lines that are given names: whole bars become 2.6 times as long, lone digits 8 times. */
+/** Bytes of lines that become one piece of NDJSON: names make whole bars 2.6 times as long, and lone digits 8 times. */
 const NAMELESS_BYTES = 12 * 1024
-/** More than a symbol of 32 characters, a day and five numbers ever have. */
+/** A symbol of 32 characters, a day and five numbers are shorter. */
 const MAX_LINE_BYTES = 1024
 const COMMA = 0x2c
 const LINE_FEED = 0x0a
@@ -13,7 +13,9 @@ const QUOTE = 0x22
 const NULL = Buffer.from('null')
 const END = Buffer.from('}\n')
 
-/** The lines of `readExportChunk` as they are answered, in pieces: between two of them others have their turn. */
+/**
+ * Turns the lines of `readExportChunk` into the text of the answer, in pieces, so that other work runs between two pieces.
+ */
 export function writeLines(
   lines: Buffer,
   { format, columns }: { format: TextFormat; columns: readonly BarColumn[] },
@@ -26,13 +28,13 @@ function* slices(lines: Buffer): Generator<Buffer> {
 }
 
 /**
- * NDJSON of lines of values, of which an empty one is null: one pass over the bytes takes half the time of splitting and
- * joining texts.
+ * Makes NDJSON of lines of values; an empty value becomes null. One pass over the bytes takes half the time of splitting
+ * and joining texts.
  */
 function* namedLines(lines: Buffer, columns: readonly BarColumn[]): Generator<string> {
   const names = columns.map((column, index) => Buffer.from(`${index === 0 ? '{' : ','}"${column}":`))
   const namesBytes = names.reduce((sum, name) => sum + name.length, END.length)
-  // An empty value has one byte, which ends it, and becomes its name and null.
+  // An empty value grows most: the one byte that ends it becomes its name and null.
   const room = Buffer.allocUnsafe(
     (NAMELESS_BYTES + MAX_LINE_BYTES) * Math.ceil(namesBytes / columns.length + NULL.length),
   )
@@ -40,7 +42,7 @@ function* namedLines(lines: Buffer, columns: readonly BarColumn[]): Generator<st
     to = lines.indexOf(LINE_FEED, Math.min(from + NAMELESS_BYTES, lines.length - 1)) + 1
     if (to === 0) throw new Error('writeLines: a line without its end')
     const written = nameValues(lines.subarray(from, to), room, names)
-    // A copy: the room is used again before the piece is out.
+    // toString copies the bytes, since `room` is filled again before the piece is sent.
     yield room.toString('latin1', 0, written)
   }
 }
@@ -50,7 +52,7 @@ function nameValues(lines: Buffer, room: Buffer, names: readonly Buffer[]): numb
   let at = 0
   let column = 0
   let isInValue = false
-  // With indices: iterators would take several times as long.
+  // Loops over indices take a fraction of the time of iterators.
   const write = (bytes: Buffer) => {
     for (let index = 0; index < bytes.length; index += 1) room[at++] = bytes[index] ?? 0
   }

@@ -20,7 +20,7 @@ import { INFO, infoSchema, storedRangesSchema, unknownSymbolsSchema } from '../h
 import { instantParameter } from '../http/instant.js'
 
 export const STANDARD_LIMIT = 5
-/** Of ?symbol=IBM, behind the rows that OpenAPI shows. */
+/** The cursor of ?symbol=IBM after the rows that OpenAPI shows. */
 export const EXAMPLE_CURSOR = encodeCursor({ symbol: 'IBM', date: '2026-04-06' }, { symbols: ['IBM'] })
 
 const wholeRowSchema = z.object({
@@ -106,7 +106,7 @@ export const querySchema = strict({
   .refine(hasOneLimit, TWO_LIMITS)
 export type Query = z.infer<typeof querySchema>
 
-/** The rows asked for, whichever part of them and in whichever form. */
+/** @returns which rows the query asks for, without its page, fields and format */
 export function rowsAskedFor(query: Query): FinancialDataQuery {
   const symbols = query.symbol === undefined ? query.symbols : [query.symbol]
   return {
@@ -140,7 +140,7 @@ export const answerSchema = z
     ],
   })
 
-/** @param fields in any order; undefined: all */
+/** @param fields the names to answer with, in any order; undefined: all */
 export function rowAnswer(row: StoredBar, fields: readonly Field[] | undefined): Partial<WholeRow> {
   if (fields === undefined) return row
   return Object.fromEntries(FIELDS.filter((name) => fields.includes(name)).map((name) => [name, row[name]]))

@@ -41,7 +41,9 @@ interface Address {
   success: typeof answerSchema | typeof csvAnswer
 }
 
-/** Each format has an address of its own, so that a client that is generated from the document knows the type of an answer. */
+/**
+ * Each format has an address of its own, so that a client that is generated from the document knows the type of an answer.
+ */
 const ADDRESSES: readonly Address[] = [
   {
     path: '/api/financial_data',

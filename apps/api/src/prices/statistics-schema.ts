@@ -17,7 +17,7 @@ const storedPrice = z
   .optional()
   .meta({ description: STORED_PRICE, examples: ['242.1200'] })
 
-/** Of one symbol in one range or period. What `fields` leaves out is absent. */
+/** The statistics of one symbol in one range or period. Those that `fields` leaves out are absent. */
 export const statisticsSchema = z
   .object({
     start_date: date.meta({ description: 'Of the range; with group_by, of what of the period lies in it.' }),
@@ -83,7 +83,7 @@ export const statisticsSchema = z
 
 const FIELDS_MESSAGE = `fields is all, or one list of names, separated by commas, each once: ${STATISTIC_NAMES.join(', ')}.`
 
-/** The names asked for, in the order of the answer. */
+/** Parses the parameter `fields` into names of statistics, in the order of the answer. */
 export const statisticFieldsSchema = z
   .string(FIELDS_MESSAGE)
   .transform((text) => (text === 'all' ? STATISTIC_NAMES : text.split(',')))

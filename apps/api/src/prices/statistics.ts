@@ -21,7 +21,7 @@ import type { App } from '../types.js'
 
 const PATH = '/api/statistics'
 const ALIAS = '/statistics'
-/** Of an answer: 50 symbols by month for 8 years, some 3 MB. */
+/** The most entries of an answer: 50 symbols by month for 8 years, some 3 MB. */
 const MAX_ENTRIES = 5_000
 
 const querySchema = strict({
@@ -88,7 +88,7 @@ export function statisticsRoutes(app: App, { dataDb, heavy }: Dependencies): voi
           'x-response-headers': { 200: CACHE_HEADERS, 304: CACHE_HEADERS },
           response: { 200: answerSchema, 304: unchangedSchema, ...problems(400, 404, 429, 503) },
         },
-        // As for bars: types and the fuzz hold the answer to its schema.
+        // Types and the fuzz hold the answer to its schema, so that no request checks it again.
         serializerCompiler: () => JSON.stringify,
       },
       async (request, reply) => {
@@ -104,7 +104,7 @@ export function statisticsRoutes(app: App, { dataDb, heavy }: Dependencies): voi
           endDate: query.end_date,
           names: query.fields ?? AVERAGES,
           groupBy: query.group_by,
-          // A symbol without rows takes a place too.
+          // The limit counts symbols without rows too; one entry more tells that there are too many.
           limit: MAX_ENTRIES + symbols.length + 1,
         }
         const { entries, unknown, empty, version } = isHeavy(range)
@@ -122,7 +122,7 @@ export function statisticsRoutes(app: App, { dataDb, heavy }: Dependencies): voi
   }
 }
 
-/** Names the symbols: they have passed the check of a symbol's characters. */
+/** The message names the symbols, which is safe: they have passed the check of a symbol's characters. */
 function unknownSymbols(symbols: string[]): ProblemError {
   const errors = symbols.map((symbol) => ({
     pointer: '/query',

@@ -9,14 +9,14 @@ import { INFO } from '../http/info.js'
 export type SyntheticData = () => Promise<boolean>
 
 const DEADLINE_MS = 500
-/** Asked once a second at most, and never again once the answer was yes. */
+/** The database is asked once in this time at most, and never again once it said yes. */
 const RECHECK_MS = 1_000
 
 const successSchema = z.looseObject({ info: z.looseObject({ error: z.literal(INFO.error) }) })
 
 /**
- * Lets the `info` of every successful answer say that prices are made up: whoever reads any of them reads that. Not of
- * liveness, which asks nobody.
+ * Adds to `info` of every successful JSON answer that prices are made up, so that no client overlooks it. Liveness is the
+ * exception, since it asks nobody.
  */
 export function registerSyntheticData(app: App, db: Database): SyntheticData {
   const look = createProbe(() => hasSyntheticData(db), DEADLINE_MS)
@@ -25,7 +25,7 @@ export function registerSyntheticData(app: App, db: Database): SyntheticData {
   const isSynthetic: SyntheticData = async () => {
     if (known || performance.now() - lookedAt < RECHECK_MS) return known
     const found = await look()
-    // Nobody can say while the database does not answer: then the next request asks again.
+    // The next request asks again when the database did not answer.
     if (found !== undefined) lookedAt = performance.now()
     known = found === true
     return known
@@ -36,7 +36,7 @@ export function registerSyntheticData(app: App, db: Database): SyntheticData {
   return isSynthetic
 }
 
-/** With its fields in their order, which is part of the contract. */
+/** Keeps the order of the fields, which is part of the contract. */
 function marked(payload: unknown): unknown {
   const success = successSchema.safeParse(payload)
   if (!success.success || typeof payload !== 'object') return payload

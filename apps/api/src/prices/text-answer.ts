@@ -24,7 +24,10 @@ interface Text {
   headers: Record<string, string>
 }
 
-/** Answers with all bars of a query, however many, as a stream. @throws ProblemError when there is no place for an export */
+/**
+ * Answers with all bars of a query, however many, as a stream.
+ * @throws ProblemError 429 or 503 when there is no place for an export
+ */
 export async function sendExport(
   reply: FastifyReply,
   { db, places }: { db: Pool; places: ExportPlaces },

@@ -2,18 +2,18 @@ import type { TextFormat } from '@stockpile/db/export'
 import type { BarColumn } from '@stockpile/domain/bar'
 import { MEDIA_TYPES } from '../http/negotiation.js'
 
-/** As an answer states it. */
+/** The header Content-Type of an answer. */
 export const CONTENT_TYPES: Record<TextFormat, string> = {
   csv: `${MEDIA_TYPES.csv}; charset=utf-8; header=present`,
   ndjson: `${MEDIA_TYPES.ndjson}; charset=utf-8`,
 }
 
-/** The first line of a CSV; other formats have none. */
+/** @returns the first line of a CSV; an empty text for NDJSON */
 export function headOf(format: TextFormat, columns: readonly BarColumn[]): string {
   return format === 'csv' ? `${columns.join(',')}\r\n` : ''
 }
 
-/** Bars that were read one by one, written as those of an export are (see `readExportChunk` and `writeLines`). */
+/** Writes bars that were read as objects in the form of an export, which `readExportChunk` and `writeLines` make. */
 export function barsAsText(
   format: TextFormat,
   columns: readonly BarColumn[],
@@ -28,20 +28,20 @@ export function barsAsText(
   return headOf(format, columns) + lines.join('')
 }
 
-/** Inert in a spreadsheet: prices, volumes and dates never begin like a formula, symbols may. */
+/** Keeps a spreadsheet from taking a symbol for a formula; prices, volumes and dates never begin like one. */
 function csvCell(text: string): string {
   return /^[=+\-@]/.test(text) ? `'${text}` : text
 }
 
-/** Windows takes these for devices, whatever follows the first dot. */
+/** Windows takes these names for devices, whatever follows the first dot. */
 const DEVICES = /^(?:CON|PRN|AUX|NUL|COM\d|LPT\d)(?=\.|$)/i
 /** Most file systems take 255 bytes, some tools fewer. */
 const MAX_NAME_LENGTH = 100
 
 /**
- * A file name that every system takes as it is: letters, digits, `_`, `-` and inner dots. All of it is ASCII, so that there is
- * nothing for `filename*` to say.
- * @param parts of the request, e.g. the symbol
+ * Makes the header Content-Disposition with a file name that every system takes: letters, digits, `_`, `-` and inner dots.
+ * The name is ASCII, so that the header needs no `filename*`.
+ * @param parts of the name, e.g. the symbol and the dates
  */
 export function dispositionOf(format: TextFormat, parts: readonly (string | undefined)[]): string {
   const name = parts

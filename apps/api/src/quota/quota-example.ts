@@ -1,7 +1,7 @@
 import type * as z from 'zod'
 import type { quotaSchema } from './quota-schema.js'
 
-/** Of a free key, on the second day of a run of 60 symbols. */
+/** The quota that OpenAPI shows: of a free key, on the second day of a run of 60 symbols. */
 export const QUOTA: z.infer<typeof quotaSchema> = {
   plan: 'free',
   living_plans: ['free'],

@@ -36,7 +36,7 @@ export function cancelRoutes(app: App, { db }: Dependencies, dispatch: Dispatch)
           errors: [{ pointer: '/path/id', code: 'run_finished', detail }],
         })
       }
-      // 'unknown' ends here.
+      // requireRun answers 404 for an outcome of 'unknown'.
       const run = await requireRun(db, params.id)
       await dispatch.withdrawCancelled(log)
       return { data: await answerRun(db, run), info: INFO }

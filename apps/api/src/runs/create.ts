@@ -53,7 +53,7 @@ const headersSchema = z.object({
     }),
 })
 
-/** Counted before each symbol is looked at, so that a body of half a million numbers costs nothing. */
+/** Counts the symbols before any of them is checked, so that a body of half a million numbers costs little. */
 function refuseTooMany(body: unknown): void {
   const symbols = z.object({ symbols: z.custom<unknown[]>(Array.isArray) }).safeParse(body)
   if (!symbols.success || symbols.data.symbols.length <= MAX_SYMBOLS) return
@@ -99,7 +99,7 @@ export function createRunRoutes(app: App, { db }: Dependencies, dispatch: Dispat
         const create = async (tx: Transaction) => {
           const created = await createRun(tx, { ...request, trigger: 'api' })
           items = created.items
-          // Read before the commit: once the run is committed, nothing can turn its answer into a 503.
+          // The answer is read before the commit, so that nothing turns the answer of a committed run into a 503.
           return { runId: created.id, answer: await answerRun(tx, await requireRun(tx, created.id)) }
         }
         const key = headers['idempotency-key']
@@ -113,7 +113,7 @@ export function createRunRoutes(app: App, { db }: Dependencies, dispatch: Dispat
   }
 }
 
-/** What was remembered, or, of a version that answered in another shape, the run as it is now. */
+/** @returns the remembered answer, or the run as it is now when another version remembered an answer of another shape */
 async function recall(tx: Transaction, { runId, answer }: { runId: string; answer: unknown }) {
   const remembered = runSchema.safeParse(answer)
   return remembered.success ? remembered.data : answerRun(tx, await requireRun(tx, runId))

@@ -5,24 +5,29 @@ import { enqueue, withdraw } from '@stockpile/queue/queue'
 import type { IngestQueue } from '@stockpile/queue/queue'
 import type { FastifyBaseLogger } from 'fastify'
 
-/** What a request waits for the queue at most: with the transaction before it, an answer within a second. */
+/** A request waits for the queue this long at most, so that with its transaction it is answered within a second. */
 const DEADLINE_MS = 500
-/** Small enough to know between two calls that time is up. */
+/** The chunks are small, so that the deadline is checked often enough. */
 const ENQUEUE_CHUNK = 500
 const WITHDRAW_CHUNK = 250
 
 const LEFT = "the queue did not take everything in time: the worker's dispatcher will do the rest"
 
 export interface Dispatch {
-  /** Gives the queue a committed run's jobs, as many as it takes in time. Never rejects: the rest is the dispatcher's. */
+  /**
+   * Enqueues the jobs of a committed run, as many as the queue takes in time. Never rejects: the worker's dispatcher does
+   * the rest.
+   */
   enqueueItems(items: readonly DispatchableItem[], log: FastifyBaseLogger): Promise<void>
-  /** Takes cancelled items' jobs back, as many as it can in time. Never rejects: the rest is the dispatcher's. */
+  /**
+   * Withdraws the jobs of cancelled items, as many as it can in time. Never rejects: the worker's dispatcher does the rest.
+   */
   withdrawCancelled(log: FastifyBaseLogger): Promise<void>
 }
 
 /**
- * The API's way to the queue, which a request must survive without. One call is under way at a time, so that
- * one alone can hang, however many requests come meanwhile.
+ * The API's way to the queue, without which a request must succeed too. Calls are made one after the other, so that at
+ * most one hangs, however many requests come meanwhile.
  */
 export function createDispatch({ db, queue }: { db: Database; queue: IngestQueue }): Dispatch {
   let turn: Promise<void> = Promise.resolve()

@@ -59,7 +59,7 @@ export function itemRoutes(app: App, { db }: Dependencies): void {
         cursors,
         read: async (part) => {
           const { items, ...counted } = await listItems(db, params.id, { ...part, state: query.state })
-          // Every run has items: only an empty list may belong to no run.
+          // Every run has items, so that only an empty list may be of a run that does not exist.
           if (items.length === 0) await requireRun(db, params.id)
           return { entries: items, ...counted }
         },

@@ -35,7 +35,7 @@ export function retryRoutes(app: App, { db }: Dependencies): void {
           errors: [{ pointer: '/path/id', code: 'nothing_failed', detail }],
         })
       }
-      // An unknown run ends here.
+      // requireRun answers 404 for an unknown run.
       const run = await requireRun(db, params.id)
       return reply.code(202).send({ data: await answerRun(db, run), info: INFO })
     },

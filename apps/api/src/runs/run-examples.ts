@@ -2,7 +2,7 @@ import type * as z from 'zod'
 import type { itemSchema } from './item-schema.js'
 import type { runSchema } from './run-schema.js'
 
-/** What OpenAPI shows: taken from a run of IBM, an invalid symbol and AAPL. */
+/** The run that OpenAPI shows: it asked for IBM, an invalid symbol and AAPL. */
 export const FINISHED_RUN: z.infer<typeof runSchema> = {
   id: '01985fd0-7c1a-7b3e-9d52-3f2f8f1f6a10',
   status: 'partial',

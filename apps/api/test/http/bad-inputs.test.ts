@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { problemOf, useApp } from '../app.js'
 
-// What every address of a kind refuses alike: a new address or a new bad input is one line here. What only one
-// refuses is in that one's file; what is no HTTP at all, in sockets.test.ts.
+// Inputs that all addresses of a kind refuse: a new address or a new bad input is one line here. An input that one address
+// refuses is in the test file of that address, and bytes that are no HTTP are in sockets.test.ts.
 const context = useApp({ shared: true })
 
 const ID = '01985fd0-7c1a-7b3e-9d52-3f2f8f1f6a10'

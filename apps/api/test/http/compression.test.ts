@@ -51,7 +51,7 @@ describe('an answer', () => {
     await store(context.db, 'IBM', january())
     const answer = await get('/api/financial_data?limit=20', 'br, gzip')
     expect(answer.headers).not.toHaveProperty('content-encoding')
-    // Still said, for what stands between: a larger answer at this address would be another.
+    // Caches need Vary here too, since a larger answer at this address would be compressed.
     expect(answer.headers['vary']).toBe('accept, accept-encoding')
   })
 })

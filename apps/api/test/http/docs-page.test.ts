@@ -38,7 +38,7 @@ describe('/docs', () => {
     const failed: string[] = []
     for (const [path, methods] of Object.entries(paths)) {
       for (const [method, { parameters, requestBody }] of Object.entries(methods)) {
-        // As the page does: an example, else what the schema has for the default, else nothing.
+        // The page fills in a parameter's example, else the default of its schema, else nothing.
         const filled = parameters.flatMap((one) => {
           const value = one.example ?? one.schema.default
           return value === undefined ? [] : [{ ...one, value: String(value) }]
@@ -79,7 +79,7 @@ describe('/docs', () => {
     for (const response of Object.values(components.responses)) expect(response).not.toHaveProperty('content')
   })
 
-  /** A run of that id whose only item is in that state. */
+  /** Makes a run with the id, whose only item is in the state. */
   async function makeRun(id: string, state: 'failed' | 'pending'): Promise<void> {
     for (const statement of [
       `DELETE FROM ingest_items WHERE run_id = '${id}'`,

@@ -56,7 +56,7 @@ describe('any request', () => {
     expect(problem.instance).toBe(`urn:uuid:${problem.request_id}`)
     const line = context.logLines.find((entry) => entry.includes(problem.request_id))
     expect(JSON.parse(line ?? '')).toMatchObject({ method: 'GET', path: '/api/financial_data', status: 400 })
-    // The query is the client's: it may be a key that was sent to the wrong server.
+    // No log line has the query, which may hold a key that was sent to the wrong server.
     expect(line).not.toContain('canary')
   })
 
@@ -73,7 +73,7 @@ describe('a fault of the server', () => {
 
   test('is 500 without its reason, which is logged once, without parameters', async () => {
     await store(context.db, 'IBM', january())
-    // A table that the statement needs, gone: an error that nothing expects.
+    // The statement fails for want of its table, which is an error that no code expects.
     await context.db.execute('ALTER TABLE financial_data RENAME TO gone')
     const answer = await context.app.inject('/api/financial_data?symbol=CANARY')
     const problem = problemOf(answer, 500)
@@ -97,7 +97,7 @@ describe('a fault of the server', () => {
 })
 
 describe('without a database', () => {
-  // Nothing listens on port 1.
+  // No server listens on port 1.
   const context = useApp({ databaseUrl: 'postgres://127.0.0.1:1/stockpile' })
 
   test.each([

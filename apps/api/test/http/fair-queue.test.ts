@@ -4,7 +4,7 @@ import { createFairQueue, NotAdmittedError } from '../../src/http/fair-queue.js'
 
 const LIMITS = { atOnce: 2, waiting: 4, waitingOfAClient: 3, waitMs: 60_000 }
 
-/** Work that ends when it is told to, and the order in which it began. */
+/** Makes work that ends when a test tells it to, and keeps the order in which it began. */
 function workshop(limits: Partial<typeof LIMITS> = {}) {
   const turns = createFairQueue({ ...LIMITS, ...limits })
   const begun: string[] = []
@@ -41,7 +41,7 @@ describe('turns', () => {
     await end('a1')
     expect(begun).toStrictEqual(['a1', 'a2', 'b1'])
     await end('a2')
-    // Nobody of another client waits any more.
+    // No work of another client waits any more.
     expect(begun).toStrictEqual(['a1', 'a2', 'b1', 'a3'])
     await end('b1')
     await end('a3')

@@ -22,7 +22,7 @@ describe('a heavy statement', () => {
     await store(context.db, 'AAPL', january())
     etag = String((await get('/api/financial_data?symbol=IBM')).headers['etag'])
     const isLocked = new Promise<void>((resolve) => {
-      // Pages of another table go on; what adds up rows of this one hangs.
+      // Statements that add up rows of this table hang; pages of other tables go on.
       locked = context.db.transaction(async (tx) => {
         await tx.execute('LOCK TABLE financial_data')
         resolve()
@@ -41,11 +41,11 @@ describe('a heavy statement', () => {
   test('holds no page up, however many are asked for, and those beyond what may wait are refused', async () => {
     const heavy = Array.from({ length: HEAVY_AT_ONCE + 8 + 2 }, () => get(`/api/statistics?${EVERYTHING}`))
     await waitFor(async () => (await statements()) === HEAVY_AT_ONCE, { deadlineMs: 5_000 })
-    // The others wait, but for two.
+    // All but two of the others wait.
     const refused = await Promise.race(heavy)
     expect(problemOf(refused, 429).detail).toContain('of your address')
     expect(refused.headers['retry-after']).toBe('5')
-    // Of what is not locked: the pool of pages is free.
+    // A 304 needs no locked table: its answer shows that the pool of pages is free.
     const page = { url: '/api/financial_data?symbol=IBM', headers: { 'if-none-match': etag } }
     expect((await context.app.inject(page)).statusCode).toBe(304)
     letGo()

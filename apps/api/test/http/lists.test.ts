@@ -61,7 +61,7 @@ describe('a list', () => {
     for (let next: string | undefined = withParameters(url, 'limit=7'); next !== undefined;) {
       const answer = await read(next)
       byLink.push(...answer.data.map(({ id }) => id))
-      // Without cursor the answer is counted, and the Link alone goes on.
+      // An answer without cursor has a count, and its next page only in the header Link.
       const { next_cursor: cursor = answer.link ?? null } = answer.pagination
       expect(cursor !== null).toBe(answer.link !== undefined)
       next = answer.link
@@ -101,7 +101,7 @@ describe('a list of more than 10,000 entries', () => {
     const last = answerShape.parse((await context.app.inject(next)).json())
     expect(last.data).toHaveLength(500)
     expect(last.pagination.next_cursor).toBeNull()
-    // As ever, past the end of what is counted.
+    // Pages past the end of a list that is counted are empty.
     expect((await context.app.inject('/api/failures?page=1000000')).json()).toMatchObject({
       data: [],
       pagination: { count: 0 },
@@ -119,7 +119,7 @@ describe('a list that grows between its count and its entries', () => {
   test('goes on to what was there before: the count does not end it, nor say less than it shows', async () => {
     await context.db.execute(RUNS)
     const before = answerShape.parse((await context.app.inject('/api/ingest')).json()).data
-    // Entries are read with their totals, the count without.
+    // The statement that reads entries reads totals too; the statement that counts does not.
     const answering = await context.db.transaction(async (tx) => {
       await tx.execute('LOCK TABLE run_totals IN ACCESS EXCLUSIVE MODE')
       const asked = context.app.inject('/api/ingest?limit=2')

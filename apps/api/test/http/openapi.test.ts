@@ -120,7 +120,7 @@ test('OpenAPI has an example of every parameter, body and answer, and each is va
   addFormats.default(ajv)
   ajv.addSchema(document, 'document')
   const check = (schema: object, example: unknown, what: string) => {
-    // References within the document are to its components.
+    // All references in the document are to its own components.
     const absolute = JSON.stringify(schema).replaceAll('"#/', '"document#/')
     const validate = ajv.compile(z.record(z.string(), z.unknown()).parse(JSON.parse(absolute)))
     expect(example !== undefined && validate(example), `${what}: ${ajv.errorsText(validate.errors)}`).toBe(
@@ -198,7 +198,7 @@ test('OpenAPI has only components that something refers to', async () => {
   const names = Object.entries(components).flatMap(([kind, ones]) =>
     Object.keys(ones).map((name) => `"#/components/${kind}/${name}"`),
   )
-  // No operation has it: it is what an address answers to the methods that it does not take.
+  // No operation refers to MethodNotAllowed: an address answers it to methods that are no operation.
   const unused = ['"#/components/responses/MethodNotAllowed"', '"#/components/headers/Allow"']
   for (const name of names.filter((one) => !unused.includes(one))) expect(answer.body).toContain(name)
 })

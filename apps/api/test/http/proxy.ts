@@ -2,7 +2,10 @@ import { startProxy } from '@stockpile/test-harness/proxy'
 import type { Proxy } from '@stockpile/test-harness/proxy'
 import { afterAll, beforeAll } from 'vitest'
 
-/** A TCP proxy before a server, for the tests of a block; without a target it is frozen from the start. */
+/**
+ * Starts a TCP proxy before a server, for the tests of a block. A proxy without a target takes connections and answers
+ * nothing.
+ */
 export function useProxy(
   target: string | null,
 ): Pick<Proxy, 'url' | 'freeze' | 'thaw' | 'refuse' | 'accept'> {

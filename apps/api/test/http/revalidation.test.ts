@@ -62,7 +62,7 @@ describe('an answer that was kept', () => {
       ].map(tagOf),
     )
     expect(new Set(tags).size).toBe(tags.length)
-    // The same request written in other ways.
+    // These URLs write one request in several ways.
     expect(await tagOf('/statistics?symbol=ibm&end_date=2023-01-31&start_date=2023-01-01')).toBe(tags[0])
   })
 

@@ -3,7 +3,7 @@ import { store, useApp } from '../app.js'
 
 const context = useApp({ shared: true })
 
-/** Made up. The first and the last day of each lie outside of what is asked for. */
+/** Made up. The first and the last day of each symbol lie outside of the range that the tests ask for. */
 const IBM = `
   2022-12-30 139.7800 140.6200 138.9100 140.2500 2104300
   2023-01-03 140.9000 141.7700 140.1500 141.3200 3218800
@@ -76,7 +76,7 @@ test.each([
       const answer = await context.app.inject(address)
       expect(answer.statusCode).toBe(200)
       expect(answer.headers['content-type']).toBe('application/json; charset=utf-8')
-      // As text: the order of the fields is part of the contract.
+      // The texts are compared, since the order of the fields is part of the contract.
       expect(answer.body).toBe(JSON.stringify(body))
     }
   },
@@ -94,7 +94,7 @@ function row(symbol: string, date: string, [open, high, low, close, volume]: str
   }
 }
 
-/** One day a line: date, open, high, low, close, volume. */
+/** Reads bars of which each line has one: date, open, high, low, close, volume. */
 function bars(text: string) {
   return text
     .trim()

@@ -8,7 +8,7 @@ import { waitFor } from '@stockpile/test-harness/process'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { january, problemOf, store, useApp } from '../app.js'
 
-/** A tenth of a second; more on a busy machine, where a good client is slower too. */
+/** A tenth of a second; more on a busy machine, where a client of good will is slower too. */
 const TENTH_MS = Math.round(35 * slowness())
 
 describe('a client that is no good one', () => {
@@ -103,7 +103,7 @@ describe('a client that is no good one', () => {
     const socket = await open()
     socket.on('error', () => {})
     socket.pause()
-    // More than the system's own buffers hold.
+    // This is more than the buffers of both sockets hold.
     socket.write('GET /openapi.json HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(100))
     const connections = () =>
       new Promise<number>((resolve) => context.app.server.getConnections((_, count) => resolve(count)))
@@ -150,7 +150,7 @@ describe('a client that is no good one', () => {
     socket.write(
       'POST /api/ingest HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{',
     )
-    // The next request is answered after this one was begun.
+    // The answer to the next request comes only after the server began this one.
     await (await fetch(`http://127.0.0.1:${port}/healthz`)).text()
     const [answer] = await Promise.all([answerTo(socket), context.app.close()])
     expect(problemOf(answer, 503).status).toBe(503)
@@ -222,7 +222,7 @@ describe('pages and statistics', () => {
   })
 })
 
-/** All that the server says until it closes. */
+/** Resolves with all that the server writes until it closes the connection. */
 async function answerTo(socket: Socket) {
   const [head = '', body = ''] = (await text(socket)).split('\r\n\r\n')
   const [statusLine = '', ...lines] = head.split('\r\n')

@@ -82,7 +82,7 @@ describe.each(queueBackends())('the board of a queue in $name', ({ redisUrl }) =
   test('names no other host, in its page and what that loads', async () => {
     const page = await context.app.inject('/queues')
     expect(page.statusCode).toBe(200)
-    // Fonts among them, which the board as it comes asks Google for.
+    // Bull Board itself asks Google for fonts.
     const loaded = [...page.body.matchAll(/<(?:link|script|img)\b[^>]*?\b(?:href|src)="([^"]+)"/g)].flatMap(
       ([, address]) => address ?? [],
     )

@@ -13,7 +13,7 @@ describe('who knows the host alone', () => {
     expect(info).toStrictEqual({ error: '' })
     for (const path of Object.values(data)) {
       const { statusCode } = await context.app.inject(path)
-      // Of statistics a symbol and a range are asked for.
+      // Statistics need a symbol and a range.
       expect([200, 302, path === '/api/statistics' ? 400 : 200]).toContain(statusCode)
     }
     expect((await context.app.inject({ method: 'HEAD', url: '/api' })).statusCode).toBe(200)

@@ -1,4 +1,7 @@
-/** Reads RFC 4180 and nothing else. @throws where the text is not so written */
+/**
+ * Reads CSV as RFC 4180 has it.
+ * @throws Error when the text is not written so
+ */
 export function parseCsv(text: string): string[][] {
   const rows: string[][] = []
   let row: string[] = []

@@ -48,7 +48,7 @@ describe('an export', () => {
         await once(answer, 'error')
       })
       const isRead: boolean[] = []
-      // Two that are read, of a third client.
+      // A third client asks for two exports and reads them.
       await waitFor(
         async () => {
           const answers = await Promise.all([
@@ -86,7 +86,7 @@ describe('an export', () => {
       },
       { deadlineMs: 5_000 },
     )
-    // Who does not read does not see the end either.
+    // A client that does not read does not see the end of its connection either.
     unread.resume()
     await isClosed
     expect([taken.socket.destroyed, others.socket.destroyed]).toStrictEqual([false, false])
@@ -110,13 +110,13 @@ describe('an export', () => {
     const begun = context.reads
     statements.abort()
     await context.expectRoom()
-    // Four more, of the exports that asked for room; none of those that had been left.
+    // The four exports of expectRoom read one chunk each; the exports that were left read none.
     expect(context.reads).toBe(begun + 4)
   })
 
   test('gives its place back when its client left before its turn on the connection came', async () => {
     const socket = connect(Number(new URL(context.origin).port), '127.0.0.1')
-    // Answered one after the other: what stands behind the first is begun, and waits.
+    // Requests of one connection are answered in turn: the second export takes its place, and waits for the first to end.
     socket.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(4))
     await once(socket, 'readable')
     await waitFor(async () => (await context.app.inject('/')).statusCode === 429, { deadlineMs: 5_000 })

@@ -44,7 +44,7 @@ describe('an export', () => {
     let bytes = 0
     for await (const part of answer) {
       bytes += lengthOf(part)
-      // 4 MB or so in READ_MS.
+      // At this pace the client takes some 4 MB in READ_MS.
       await sleep(6)
     }
     expect(bytes).toBe(4 + MIB + 3 * large.length)
@@ -56,7 +56,7 @@ describe('an export', () => {
     let taken = 0
     for await (const part of answer) {
       taken += lengthOf(part)
-      // On the way: one in the stream, one being written, and what the sockets hold.
+      // The stream holds one chunk, one is being written, and the sockets hold several.
       expect(context.reads).toBeLessThan(taken / MIB + 20)
       if (taken > 40 * MIB) break
     }

@@ -6,14 +6,14 @@ describe('an export from the database', () => {
   const context = useApp({ shared: true })
 
   test('has every bar once, in order, although it is read in parts', async () => {
-    // Each symbol's last row is a chunk's, and of some the last chunk is the last of all.
+    // The last row of each symbol is the last row of a chunk, and 30,000 rows end with a chunk.
     await context.db.execute(`
       INSERT INTO financial_data (symbol, date, open_price, high_price, low_price, close_price, volume)
       SELECT (ARRAY['=A B', '@S', 'S1'])[1 + day % 3], DATE '1900-01-01' + day, 1, 1, 1, 1, day FROM generate_series(1, 30000) AS day`)
     const linesOf = async (query: string) =>
       (await context.app.inject(`/api/financial_data?${query}`)).body.split(/\r?\n/).slice(0, -1)
     const [, ...rows] = await linesOf('format=csv')
-    // Without the apostrophe of those that look like formulas.
+    // Symbols that look like formulas have an apostrophe before them.
     const keys = rows.map((row) => row.replace(/^'/, '').split(',').slice(0, 2).join(' '))
     expect(keys).toStrictEqual([...new Set(keys)].toSorted())
     expect(keys).toHaveLength(30_000)
@@ -27,7 +27,7 @@ describe('an export from the database', () => {
     expect((await linesOf('format=ndjson&symbol=S1')).map(keyOf)).toStrictEqual(
       keys.filter((key) => key.startsWith('S1')),
     )
-    // Lines that do not say where they are go on as well.
+    // Exports go on by symbol and date even where fields leaves those out.
     for (const [name, column] of [
       ['symbol', 0],
       ['date', 1],

@@ -58,7 +58,7 @@ describe('what financial data can be asked for', () => {
     const then = new Date(row?.now ?? '').toISOString()
     await store(context.db, 'A', [bar('2023-01-04', '5')])
     await store(context.db, 'B', [bar('2023-01-06', '4')])
-    // JavaScript's milliseconds are before the microseconds of what was stored just now.
+    // PostgreSQL's instants have microseconds: now in milliseconds is before the rows that were stored in this millisecond.
     const later = new Date(Date.parse(then) + 1).toISOString()
     const before = await get(`?symbols=A,B&as_of=${later}`)
     expect(before.json()).toMatchObject({
@@ -80,7 +80,7 @@ describe('what financial data can be asked for', () => {
     },
   )
 
-  /** By the links from each page to the next. */
+  /** Reads all rows by following the link of each page. */
   async function walk(from: string) {
     const pages: { keys: string[]; pagination: unknown; next: string | null }[] = []
     for (let url: string | undefined = from; url !== undefined;) {

@@ -29,7 +29,7 @@ test('Made-up prices are said to be so in every answer, and others are not', asy
       url,
       { info: { error: '', synthetic_data: true } },
     ])
-  // As text: the order of the fields is part of the contract.
+  // The texts are compared, since the order of the fields is part of the contract.
   expect((await context.app.inject('/api/financial_data?symbol=IBM&limit=1')).body).toMatch(
     /^\{"data":\[.+\],"pagination":\{.+\},"info":\{"error":"","synthetic_data":true\}\}$/,
   )

@@ -82,7 +82,7 @@ describe('the quota', () => {
         contradiction: `the provider says 25 requests a day; the plan ${plan} says ${says}: check ALPHAVANTAGE_PLAN`,
       },
     })
-    // The limit of the day is spent.
+    // The provider's refusal counts as a spent day.
     expect(await get('/readyz')).toMatchObject({
       data: { status: 'ready', checks: { provider: 'waiting_quota' } },
     })

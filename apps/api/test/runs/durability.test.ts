@@ -34,7 +34,7 @@ describe('a POST with an Idempotency-Key', () => {
     await ingest(['IBM'], 'a')
     expect(problemOf(await ingest(['MSFT'], 'a'), 422).errors).toMatchObject([{ code: 'key_reused' }])
     expect((await ingest(['IBM'], 'b')).statusCode).toBe(202)
-    // The same request, written in another way.
+    // This body writes one and the same request in another way.
     expect((await ingest([' ibm ', 'IBM'], 'a')).statusCode).toBe(202)
     expect(await runCount()).toBe(2)
   })

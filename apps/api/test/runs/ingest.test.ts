@@ -26,7 +26,7 @@ describe('an ingest', () => {
     )
     const location = await context.app.inject(`/api/ingest/${id}`)
     expect(location.statusCode).toBe(200)
-    // Of what can be sent at once it is now.
+    // A run whose requests can all be sent at once is estimated for now.
     expect(location.body.replace(estimate, '')).toBe(answer.body.replace(estimate, ''))
   })
 

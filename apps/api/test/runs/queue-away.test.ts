@@ -8,7 +8,7 @@ import { liveWorker, problemOf, runShape, useApp } from '../app.js'
 import type { TestApp } from '../app.js'
 import { useProxy } from '../http/proxy.js'
 
-/** The promise. A hang would be 5 s or for ever. */
+/** The API promises to answer within this time; a request that hung on the queue would take 5 s or for ever. */
 const BOUND_MS = 1_000
 
 async function post({ app }: TestApp, symbols: string[]): Promise<string> {
@@ -23,7 +23,7 @@ const undispatched = ({ db }: TestApp) => undispatchedItems(db, { limit: 100_000
 
 const frozen = useProxy(null)
 describe.each([
-  // Nothing listens on port 1.
+  // No server listens on port 1.
   { name: 'is away', url: () => 'redis://127.0.0.1:1' },
   { name: 'is frozen', url: () => frozen.url },
 ])('while the queue $name', ({ url }) => {
@@ -49,7 +49,7 @@ describe.each([
     const ids = await Promise.all(Array.from({ length: 10 }, () => post(context, ['IBM'])))
     expect(new Set(ids).size).toBe(10)
     await post(context, ['AAPL'])
-    // Not even once where it is known to be away.
+    // The API does not wait even once for a queue that is known to be away.
     expect(addBulk.mock.calls.length).toBeLessThanOrEqual(1)
     expect(await undispatched(context)).toHaveLength(11)
   })
