@@ -1,7 +1,7 @@
 import { checkAndReport } from '@stockpile/db/check-report'
 import { connect } from '@stockpile/db/connection'
 
-/** @returns whether all is as it should be */
+/** Checks a database, or with `repair` also repairs it, and prints what it finds. @returns whether nothing is wrong */
 export async function check(
   databaseUrl: string,
   options: { repair: boolean; print: (line: string) => void },

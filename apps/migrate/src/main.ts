@@ -14,10 +14,10 @@ const format = logFormat(process.env['LOG_FORMAT'], process.stdout.isTTY)
 const logger = createLogger({ service: 'migrate', level: 'info', output, format })
 
 /**
- * `node apps/migrate/dist/main.js`: brings the database of DATABASE_URL, whose user owns it, to this version's schema, and the
- * queue's tables in it; with API_DATABASE_PASSWORD and WORKER_DATABASE_PASSWORD also makes the roles that API and worker
- * connect as; with `--check` looks for what is wrong instead. Exits with 2 for a wrong environment and 1 for a database that cannot be migrated, or that
- * something is wrong with.
+ * `node apps/migrate/dist/main.js`: brings the database of DATABASE_URL, whose user owns it, to this version's schema, and
+ * the queue's tables in it; with API_DATABASE_PASSWORD and WORKER_DATABASE_PASSWORD it also makes the roles that API and
+ * worker connect as; with `--check` it looks for errors instead. Exits with 2 for a wrong environment, and with 1 when the
+ * database cannot be migrated or has errors.
  */
 process.exitCode = await main(process.env)
 
@@ -50,7 +50,7 @@ async function main(environment: Record<string, string | undefined>): Promise<nu
       return isSound ? 0 : 1
     }
     logger.info(describeMigrated(await migrate(databaseUrl)))
-    // Wherever the queue is today: without REDIS_URL it is here.
+    // The queue's tables are made even when REDIS_URL is set, since the queue is here once it is not.
     await migrateQueue(pgOptions(databaseUrl))
     if (api !== '') {
       const { roles, earlier } = await prepareRoles(databaseUrl, {

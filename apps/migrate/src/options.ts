@@ -13,7 +13,7 @@ export interface Options {
   repair: boolean
 }
 
-/** Undefined when they are not to be understood, or ask for help. */
+/** Reads the command line; undefined when it is not understood, or asks for help. */
 export function readOptions(): Options | undefined {
   try {
     const { values } = parseArgs({
@@ -25,7 +25,7 @@ export function readOptions(): Options | undefined {
     })
     if (!values.help && (values.check || !values.repair)) return values
   } catch {
-    // An unknown option: the usage says it all.
+    // An unknown option: the caller prints the usage.
   }
   return undefined
 }

@@ -4,7 +4,7 @@ import { createGunzip } from 'node:zlib'
 import * as z from 'zod'
 import { SentenceError } from '../database/error-sentence.js'
 
-/** The file is no whole backup of ours, or not of this version; the message says what to do. */
+/** The file is no whole backup of Stockpile, or not of this version; the message says what to do. */
 export class BackupFileError extends SentenceError {
   override readonly name = 'BackupFileError'
 }
@@ -24,14 +24,14 @@ const headerSchema = z.object({
   createdAt: z.iso.datetime(),
   /** Whether the prices are the simulator's. */
   simulated: z.boolean(),
-  /** The schema, by the text of its migrations in their order. */
+  /** The schema: its migrations in their order, with the hashes of their texts. */
   migrations: z.array(z.object({ tag: z.string(), hash: z.string() })),
 })
 const tableSchema = z.object({ table: z.string(), columns: z.array(z.string()) })
 const endSchema = z.object({
   sequences: z.array(z.object({ name: z.string(), lastValue: z.string(), isCalled: z.boolean() })),
   rows: z.number(),
-  /** SHA-256 of all that stands before this line, not compressed. */
+  /** SHA-256 of the uncompressed text before this line. */
   sha256: z.string(),
 })
 
@@ -41,17 +41,17 @@ export type BackupEnd = z.infer<typeof endSchema>
 
 export interface BackupReader {
   header: BackupHeader
-  /** Each table with its rows as chunks of whole lines; what is not read of them is passed over. */
+  /** Each table with its rows as chunks of whole lines; rows that the caller does not read are passed over. */
   tables: () => AsyncGenerator<{ table: BackupTable; data: AsyncGenerator<Buffer> }>
-  /** Once all tables were read. */
+  /** The last line; available once all tables were read. */
   end: () => BackupEnd
-  /** For who does not read to the end. */
+  /** Closes the file, for a caller that does not read to the end. */
   close: () => void
 }
 
 /**
  * Reads a backup from its beginning, in constant memory.
- * @throws BackupFileError as soon as something is not as a backup has it
+ * @throws BackupFileError, here or while tables are read, as soon as the file is not what a backup is
  */
 export async function readBackup(path: string): Promise<BackupReader> {
   const file = createReadStream(path)
@@ -89,7 +89,7 @@ export async function readBackup(path: string): Promise<BackupReader> {
   }
 }
 
-/** Cuts a stream into lines, and counts and digests what it has given. */
+/** Cuts a stream into lines, and counts and hashes the lines that it has given. */
 class Lines {
   rows = 0
   readonly #chunks: AsyncIterator<Buffer>
@@ -102,12 +102,12 @@ class Lines {
     this.#path = path
   }
 
-  /** Of everything up to here. */
+  /** SHA-256 of the text that was given so far. */
   digest(): string {
     return this.#hash.copy().digest('hex')
   }
 
-  /** Undefined at the end of the file. */
+  /** The next line; undefined at the end of the file. */
   async next(): Promise<string | undefined> {
     for (;;) {
       const at = this.#rest.indexOf(NEWLINE)
@@ -122,12 +122,12 @@ class Lines {
     }
   }
 
-  /** Whole lines up to the one that ends a table, which is taken too. */
+  /** The whole lines of a table's rows, up to the line that ends the table, which is read too. */
   async *data(): AsyncGenerator<Buffer> {
     for (;;) {
       const isEnd = this.#rest.subarray(0, END_LINE.length).equals(END_LINE)
       const at = isEnd ? -1 : this.#rest.indexOf(`\n${END_LINE.toString()}`)
-      // What follows the last newline may be the beginning of the end.
+      // The bytes behind the last newline may be the beginning of the line that ends the table.
       const whole = isEnd ? 0 : at === -1 ? this.#rest.lastIndexOf(NEWLINE) + 1 : at + 1
       if (whole > 0 && (at !== -1 || this.#rest.length >= BATCH)) {
         const lines = this.#take(whole)
@@ -192,7 +192,7 @@ function damaged(path: string, cause?: unknown): BackupFileError {
   )
 }
 
-/** The disk's, not zlib's. */
+/** Whether the disk failed, not the decompression. */
 function isSystemError(error: unknown): boolean {
   return error instanceof Error && 'syscall' in error
 }

@@ -22,7 +22,7 @@ import { createPartialFile } from './partial-file.js'
 
 const BATCH_BYTES = 64 * 1024
 const NEVER = new AbortController().signal
-/** Tables in which a database that nobody has used has rows: what migrations put there, and workers that ran idle. */
+/** Tables in which an unused database has rows: a migration inserts some, and idle workers insert others. */
 export const FILLED_FROM_THE_START = ['provider_state', 'workers']
 
 /** The database cannot be backed up or restored into; the message says what to do. */
@@ -30,16 +30,17 @@ export class BackupError extends SentenceError {
   override readonly name = 'BackupError'
 }
 
-/** What a backup holds, or what was restored. */
+/** How much a backup holds, or a restore restored. */
 export interface BackedUp {
   tables: number
   rows: number
 }
 
 /**
- * Writes all tables and sequences of the database, as they are at one moment, into a new file. Whoever works meanwhile goes on.
+ * Writes all tables and sequences of the database, as they are at one moment, into a new file. Programs that work meanwhile
+ * go on.
  * @param options.simulated whether the prices are the simulator's
- * @param options.signal ends the work at once; no file is left then
+ * @param options.signal ends the work at once and leaves no file
  * @throws BackupFileError for a file that exists; SchemaVersionError for a database of another version; the signal's reason
  */
 export async function backUp(
@@ -61,7 +62,7 @@ export async function backUp(
     const partial = await createPartialFile(path)
     try {
       const counted = { tables: 0, rows: 0 }
-      // One moment for all tables, without holding up anybody.
+      // One snapshot for all tables, which stops no writer.
       await interruptible(connection, signal, 'ISOLATION LEVEL REPEATABLE READ READ ONLY', (sql) =>
         pipeline(
           Readable.from(backupText(sql, simulated, counted)),
@@ -81,9 +82,9 @@ export async function backUp(
 }
 
 /**
- * Restores a backup of this version's schema into a database that nobody has used yet, which is brought to the schema first;
- * all rows in one transaction.
- * @param options.signal ends the work at once, and nothing is restored; once the rows are there it does no more
+ * Restores a backup of this version's schema into a database that is not used yet, which is migrated first; all rows in one
+ * transaction.
+ * @param options.signal ends the work at once, and nothing is restored; without effect once the rows are committed
  * @throws BackupFileError, before anything is changed, for a file that is damaged or of another version; BackupError for a
  * database that has rows
  */
@@ -98,7 +99,7 @@ export async function restore(
   const connection = openForBackup(databaseUrl)
   try {
     const restored = await interruptible(connection, signal, '', (sql) => restoreInto(sql, path))
-    // They were restored too. A database that had miscounted must not hand that on.
+    // Derived data was restored too, with the errors of a database that had miscounted.
     await connection.db.transaction(recount)
     return restored
   } finally {
@@ -107,8 +108,8 @@ export async function restore(
 }
 
 /**
- * A transaction that the signal, or the first failure, ends with its connection: the driver would first wait for the rest of
- * a COPY, which nobody reads any more.
+ * Runs a transaction whose connection the signal, or the first failure, ends: a rollback would first wait for the rest of a
+ * COPY, which is not read any more.
  */
 async function interruptible<T>(
   { db }: Connection,
@@ -139,7 +140,7 @@ async function interruptible<T>(
   }
 }
 
-/** What the file says of itself. @throws BackupFileError for one that is of another version */
+/** Reads a backup's header. @throws BackupFileError for a file of another version */
 export async function readBackupHeader(path: string): Promise<BackupHeader> {
   const { header, close } = await readBackup(path)
   close()
@@ -174,7 +175,7 @@ interface Table {
   columns: string[]
 }
 
-/** From the catalog, so that none is forgotten; each after those that its foreign keys refer to. */
+/** Lists all tables, each behind the tables that its foreign keys refer to; from the catalog, so that none is forgotten. */
 async function tablesOf(sql: postgres.TransactionSql): Promise<Table[]> {
   const rows = await sql<{ name: string; columns: string[]; refersTo: string[] }[]>`
     SELECT relname AS name,
@@ -209,7 +210,7 @@ async function sequencesOf(sql: postgres.TransactionSql): Promise<BackupEnd['seq
   return sequences
 }
 
-/** The text of a backup in pieces of some size: a row at a time would cost more than the row. */
+/** The text of a backup in pieces of at least `BATCH_BYTES`: passing on each row by itself would cost more than the row. */
 async function* backupText(
   sql: postgres.TransactionSql,
   simulated: boolean,
@@ -245,8 +246,8 @@ async function* backupText(
       batch = []
       bytes = 0
     }
-    // The driver pauses its socket while this is not read as fast as rows come, and lets it go on only when more is asked
-    // for. After the last row nobody asks: the next statement would wait for ever.
+    // The driver pauses its socket while rows come faster than they are read, and resumes it only when more is asked for.
+    // After the last row nothing asks for more, and the next statement would wait for ever.
     // oxlint-disable-next-line no-underscore-dangle -- `read` asks nothing of a stream that has ended.
     copied._read(0)
     yield hashed(Buffer.concat([...batch, Buffer.from(`${END_OF_DATA}\n`)]))
@@ -257,7 +258,7 @@ async function* backupText(
 
 const NEWLINE = 0x0a
 
-/** Finds out what is wrong with the file before anything is changed. */
+/** Reads the whole file, so that an error in it is found before anything is changed. */
 async function readThrough(path: string): Promise<void> {
   await readBackupHeader(path)
   const tables = (await readBackup(path)).tables()
@@ -270,7 +271,7 @@ async function restoreInto(sql: postgres.TransactionSql, path: string): Promise<
   for (const { name } of tables) await sql`LOCK TABLE ${sql(name)} IN ACCESS EXCLUSIVE MODE`
   for (const { name } of tables) await assertUnused(sql, name)
   await sql`TRUNCATE ${sql(tables.map(({ name }) => name))}`
-  // What triggers count is in the backup too.
+  // The backup has the derived data that triggers would count.
   for (const { name } of tables) await sql`ALTER TABLE ${sql(name)} DISABLE TRIGGER USER`
   const reader = await readBackup(path)
   for await (const { table, data } of reader.tables()) {

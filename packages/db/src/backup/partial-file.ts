@@ -2,23 +2,23 @@ import type { WriteStream } from 'node:fs'
 import { open, rename, rm, stat } from 'node:fs/promises'
 import { BackupFileError } from './backup-file.js'
 
-/** A file that has another name until it is whole. */
+/** A file that gets its name once it is whole. */
 export interface PartialFile {
-  /** Closes the file when it ends or fails; what it wrote is then on the disk. */
+  /** The stream closes the file when it ends or fails; all that it wrote is then on the disk. */
   createWriteStream(): WriteStream
-  /** Gives it its name. @throws BackupFileError when another backup into the same file began meanwhile */
+  /** Gives the file its name. @throws BackupFileError when another backup into the same file began meanwhile */
   complete(): Promise<void>
-  /** Removes it. */
+  /** Removes the file. */
   discard(): Promise<void>
 }
 
-/** In the place of what a process that was killed left: `path` with `.partial`, for this user alone. */
+/** Creates `path` with `.partial` behind it, readable by this user alone, in place of a file that a killed program left. */
 export async function createPartialFile(path: string): Promise<PartialFile> {
   const partial = `${path}.partial`
   await rm(partial, { force: true })
   const file = await open(partial, 'wx', 0o600)
   const { ino } = await file.stat()
-  // Another backup takes ours for left over, and puts its own in the place.
+  // Another backup takes this file for left over, and replaces it.
   const isOurs = async () =>
     stat(partial).then(
       (found) => found.ino === ino,

@@ -4,18 +4,19 @@ import { sql } from 'drizzle-orm'
 import type { Database } from '../database/connection.js'
 
 /**
- * What the catalog says of the schema, a sorted line for each table, column, constraint, index, sequence, trigger, function,
- * type and statistics object of the schemas `public` and `drizzle`: with INCLUDE columns, defaults and storage parameters;
- * of a function a hash of its definition. Not the order of columns, owners, privileges, nor what belongs to an extension.
+ * Reads the schema from PostgreSQL's catalog: a line, sorted, for each table, column, constraint, index, sequence, trigger,
+ * function, type and statistics object of the schemas `public` and `drizzle`, with INCLUDE columns, CHECKs, defaults and
+ * storage parameters; of a function a hash of its definition. The order of columns, owners, privileges, and objects of
+ * extensions are left out.
  */
 export async function readCatalog(db: Database): Promise<string[]> {
   return await db.transaction(async (tx) => {
     const [before] = await tx.execute<{ path: string }>(sql`SELECT current_setting('search_path') AS path`)
-    // Names are then written with their schema, whatever the database's search_path is.
+    // With an empty search_path PostgreSQL writes every name with its schema.
     await tx.execute(sql`SELECT set_config('search_path', '', true)`)
     const lines = await tx.execute<{ line: string }>(CATALOG)
     await tx.execute(sql`SELECT set_config('search_path', ${before?.path ?? 'public'}, true)`)
-    // One line each, though PostgreSQL breaks an expression with CASE. Bytewise, whatever the locale of the database.
+    // PostgreSQL breaks an expression with CASE into lines. The order is bytewise, whatever the locale of the database.
     return lines.map(({ line }) => line.replaceAll(/\s*\n\s*/g, ' ')).toSorted()
   })
 }
@@ -28,8 +29,9 @@ export function expectedCatalog(): string[] {
 }
 
 /**
- * What is not as expected, in lines that begin with "lacks" or "has instead". What stands beside counts on our own tables and
- * under the names of our functions alone: tables, functions and plain indexes that somebody added are theirs.
+ * Lists the differences between two catalogs, in lines that begin with "lacks" or "has instead". An object that is not
+ * expected counts only on Stockpile's tables or under a name of its functions: tables, functions and plain indexes that
+ * somebody added are left out.
  */
 export function catalogDifferences(expected: readonly string[], actual: readonly string[]): string[] {
   const [wanted, found] = [new Set(expected), new Set(actual)]

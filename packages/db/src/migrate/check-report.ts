@@ -3,9 +3,9 @@ import type { Check } from './check.js'
 import type { Database } from '../database/connection.js'
 
 /**
- * A line for each check, with what to do about what is wrong.
- * @param options.repair make functions and triggers, and count, anew first, unless something else is to be done before
- * @returns whether all is as it should be
+ * Checks the database and prints a line for each check, with what to do where something is wrong.
+ * @param options.repair first makes functions and triggers anew and recounts, unless a person has to do something before
+ * @returns whether nothing is wrong
  */
 export async function checkAndReport(
   db: Database,

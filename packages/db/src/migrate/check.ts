@@ -7,34 +7,34 @@ import { MIGRATION_LOCK, planMigrations, readMigrations, storedMigrations } from
 import { appliedFunctions, readSqlFunctions, replaceSqlFunctions } from './sql-functions.js'
 import { takeTables, whenTablesAreFree } from './table-locks.js'
 
-/** One thing that was looked at. */
+/** The result of one check. */
 export interface Check {
   name: string
   /** What was found, such as "8 of 8 migrations are this version's". */
   found: string
-  /** What to do; null: nothing, all is as it should be. */
+  /** What to do; null when nothing is wrong. */
   advice: string | null
-  /** Whether nothing can be repaired before that was done. */
+  /** Whether the advice has to be followed before anything can be repaired. */
   first?: boolean
 }
 
 const REPAIR = 'run `node apps/migrate/dist/main.js --check --repair`'
 
 /**
- * Compares the database with what this version expects, and what it keeps beside the rows with the rows. Reads only, and of
- * one moment, so that it may run while everything does.
+ * Compares the schema with this version's, and derived data with the rows. Only reads, as of one moment, so that it may run
+ * while all programs work.
  */
 export async function checkDatabase(db: Database): Promise<Check[]> {
   return await db.transaction(
     async (tx) => {
       const migrations = await checkMigrations(tx)
-      // Of another version's tables nothing below can be asked.
+      // The checks below cannot read another version's tables.
       if (migrations.advice !== null) return [migrations]
       const { structure, functions } = await compareCatalog(tx)
       const schema = [migrations, structureCheck(structure), functionsCheck(functions)]
-      // What is asked below reads them.
+      // The checks below read every column.
       if (lacksColumn(structure)) return schema
-      // Days are counted by a function.
+      // The check of derived data counts days by one of the functions.
       const derived = functions.length === 0 ? await checkDerivedData(tx) : []
       return [...schema, ...derived, ...(await checkHistory(tx))]
     },
@@ -43,8 +43,8 @@ export async function checkDatabase(db: Database): Promise<Check[]> {
 }
 
 /**
- * Makes functions and triggers anew when they are not this version's, and counts totals and days anew. Writers of prices wait
- * meanwhile. For a database of which no check says that something is to be done first.
+ * Makes functions and triggers anew when they are not this version's, and recounts totals and days. Writers of prices wait
+ * meanwhile. Only for a database without a check whose advice comes first.
  * @throws TablesBusyError when others keep the tables in use for a minute
  */
 export async function repairDatabase(db: Database): Promise<void> {
@@ -54,11 +54,11 @@ export async function repairDatabase(db: Database): Promise<void> {
     await takeTables(tx)
     await replaceSqlFunctions(tx, { always: true })
   })
-  // By itself: readers would wait for the tables as well, for as long as all rows are counted.
+  // A transaction of its own: in the first one readers would wait too, for as long as all rows are counted.
   await inTurn(db, recount)
 }
 
-/** Works when nobody migrates or repairs, and the tables are free. */
+/** Runs a transaction while no other program migrates or repairs, and the tables are free. */
 async function inTurn<T>(db: Database, work: (tx: Transaction) => Promise<T>): Promise<T> {
   return await whenTablesAreFree(db, async (tx) => {
     await tx.execute(sql`SELECT pg_advisory_xact_lock(${MIGRATION_LOCK}::bigint)`)
@@ -77,7 +77,7 @@ async function checkMigrations(tx: Transaction): Promise<Check> {
       ? []
       : ["the functions and triggers are another version's"]),
   ]
-  // As after the restore of a dump of the schema public alone.
+  // A database restored from a dump of the schema public alone has its tables, but no notes.
   const isNoteLost = missing.length > 0 && !(await compareCatalog(tx)).structure.some(isOfPublic)
   return {
     name: 'migrations',
@@ -97,7 +97,7 @@ async function checkMigrations(tx: Transaction): Promise<Check> {
 async function compareCatalog(tx: Transaction): Promise<{ structure: string[]; functions: string[] }> {
   const differences = catalogDifferences(expectedCatalog(), await readCatalog(tx))
   return {
-    // A table that is gone is said before its columns, which are many.
+    // A table that is gone comes before its columns, which are many.
     structure: differences.filter((line) => !isRepairable(line)).toSorted(tablesFirst),
     functions: differences.filter(isRepairable),
   }
@@ -106,7 +106,7 @@ async function compareCatalog(tx: Transaction): Promise<{ structure: string[]; f
 const isTable = (line: string) => Number(/^(lacks|has instead) table /.test(line))
 const tablesFirst = (one: string, other: string) => isTable(other) - isTable(one)
 
-/** Of a difference: whether functions and triggers that are made anew are all it takes. A trigger that runs another's function stays. */
+/** Whether making functions and triggers anew settles a difference. A trigger that runs somebody else's function stays. */
 function isRepairable(line: string): boolean {
   const [, runs] = /^has instead trigger .* EXECUTE FUNCTION (?:public\.)?(\w+)\(/.exec(line) ?? []
   if (runs !== undefined) return readSqlFunctions().names.includes(runs)
@@ -115,7 +115,7 @@ function isRepairable(line: string): boolean {
 
 const isOfPublic = (line: string) => !line.includes(' drizzle.')
 
-/** Of a column that is gone or has another type; not of one with another default alone, which can be read as well. */
+/** Whether a column is gone or has another type. A column that only has another default can still be read. */
 function lacksColumn(differences: readonly string[]): boolean {
   const typed = (kind: string) =>
     differences
@@ -126,7 +126,7 @@ function lacksColumn(differences: readonly string[]): boolean {
 }
 const AFTER_TYPE = / (?:collate|not null|generated|default|storage|compression)\b/
 
-/** By these it is found which entries are to be corrected. */
+/** Whether a difference is the lack of a key by which a recount finds the entries to correct. */
 const isKeyOfDerived = (line: string) =>
   DERIVED_DATA.some((table) => line.includes(`lacks index CREATE UNIQUE INDEX ${table}_pkey `))
 
@@ -186,7 +186,7 @@ const DERIVED_NAMES = {
   run_totals: 'totals of runs',
 }
 
-/** What constraints keep, unless somebody took them away, and what none can. */
+/** Checks what constraints ensure, in case somebody dropped them, and what no constraint can ensure. */
 async function checkHistory(tx: Transaction): Promise<Check[]> {
   const missing = (table: string, column: string, of: string) => sql`
     SELECT ${sql.raw(column)}::text AS id FROM ${sql.raw(table)} AS one
@@ -245,7 +245,7 @@ async function checkHistory(tx: Transaction): Promise<Check[]> {
   return checks
 }
 
-/** The first few. @param of how many there are */
+/** The first five names. @param of how many names there are in all */
 function listed(names: readonly string[], of = names.length): string {
   const shown = names.slice(0, 5)
   return shown.join('; ') + (of > shown.length ? `; and ${of - shown.length} more` : '')

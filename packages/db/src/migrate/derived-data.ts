@@ -3,20 +3,20 @@ import type { Database, Transaction } from '../database/connection.js'
 import { recountRuns, WRONG_RUNS } from '../runs/run-totals.js'
 import { lockTables } from './table-locks.js'
 
-/** What is kept beside the rows and can be counted from them, each in a table of its own. */
+/** The tables that are kept beside the rows and can be counted from them. */
 export const DERIVED_DATA = ['symbols', 'symbol_days', 'symbol_prefixes', 'run_totals'] as const
 type DerivedData = (typeof DERIVED_DATA)[number]
 
-/** Writers lock the symbol's row before the rows: in this order nobody waits for a recount while that waits for them. */
+/** In the order in which writers lock: the symbol's row before the prices. A recount and a writer then never wait for each other. */
 const LOCKED = ['symbols', 'financial_data', 'symbol_days', 'symbol_prefixes', 'ingest_items', 'run_totals']
 
-/** Whose rows have a version. */
+/** The tables whose rows have a version. */
 const VERSIONED = ['symbols', 'symbol_prefixes']
 
-/** How many entries of each table are not what the rows say. */
+/** How many entries of each table differ from what the rows say, and the names of some. */
 export type WrongEntries = Record<DerivedData, { entries: number; examples: string[] }>
 
-/** One scan of the rows, in the order of their index. */
+/** SQL: counts every symbol's rows, in one scan in the order of their index. */
 const COUNTED = sql`
   counted AS MATERIALIZED (
     SELECT symbol, count(*)::int AS row_count, min(date) AS first_date, max(date) AS last_date, bits_of_days(array_agg(date)) AS days
@@ -42,7 +42,7 @@ const WRONG_PREFIXES = sql`
    WHERE (coalesce(summed.symbol_count, 0), coalesce(summed.row_count, 0))
          IS DISTINCT FROM (kept.symbol_count, kept.row_count)`
 
-/** Counts all rows and compares; reads only, in one statement, so of one moment. Some 3 s for each million rows. */
+/** Counts all rows and compares, in one statement, so as of one moment; only reads. Takes some 3 s for each million rows. */
 export async function findWrongEntries(db: Database): Promise<WrongEntries> {
   const found = await db.execute<{ derived: DerivedData; entries: number; examples: string[] }>(sql`
     WITH ${COUNTED}, wrong AS (
@@ -63,8 +63,8 @@ export async function findWrongEntries(db: Database): Promise<WrongEntries> {
 }
 
 /**
- * Counts all rows and corrects what differs; entries that are right are not touched. Writers wait until the transaction ends,
- * readers do not. To be tried again, by `whenTablesAreFree`, when others have the tables.
+ * Counts all rows and corrects the entries that differ; entries that are right are not touched. Writers wait until the
+ * transaction ends, readers do not. Belongs into `whenTablesAreFree`, since it fails while others hold the tables.
  * @returns how many entries were corrected
  */
 export async function recount(tx: Transaction): Promise<number> {
@@ -87,7 +87,7 @@ export async function recount(tx: Transaction): Promise<number> {
     )
     SELECT ((SELECT count(*) FROM corrected_symbols) + (SELECT count(*) FROM gone_days) + (SELECT count(*) FROM corrected_days)
             + (SELECT count(*) FROM corrected_prefixes))::int AS entries`)
-  // What was answered before carries a tag of the versions, and must not pass for what is answered now.
+  // Answers that were given before carry an ETag of the old versions, and must not pass for unchanged.
   if (corrected !== undefined && corrected.entries > 0)
     for (const table of VERSIONED)
       await tx.execute(

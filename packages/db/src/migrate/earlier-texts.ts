@@ -1,8 +1,8 @@
 /** An earlier text of a migration that was rewritten after databases had been made with it. */
 interface EarlierText {
-  /** The migration that stands for it today. */
+  /** The migration of today that stands for this text. */
   tag: string
-  /** SHA-256 of the file, checked out with LF and with CRLF. One of them is noted in the databases that it made. */
+  /** SHA-256 of the file, checked out with LF and with CRLF. The databases that it made note one of these hashes. */
   hashes: string[]
   /** What a database of that text lacks of today's tables. Functions and triggers are replaced anyway. */
   remaining: (statements: string[]) => string[]
@@ -10,11 +10,11 @@ interface EarlierText {
 
 const nothing = (): string[] => []
 
-/** Every text that ever landed and is not there any more. Closed: since then a landed migration does not change. */
+/** Every text that landed and was rewritten. The list is complete: migrations that landed no longer change. */
 export const EARLIER_TEXTS: readonly EarlierText[] = [
   {
     tag: '0001_quota',
-    // Also the later migrations of the key in use and the missing key, whose columns some of them then have.
+    // Some of these databases also had later migrations, of the key in use and the missing key, and so have their columns.
     hashes: [
       '0837dd922e50d8a5235d781bad27497e29de82a11ba7b1f7342b84c4660b24fc',
       '71ec3a6009e41db77779bca5f502861a678b2a54557b04a43b7c664b2108ea9e',
@@ -46,7 +46,7 @@ export const EARLIER_TEXTS: readonly EarlierText[] = [
   },
   {
     tag: '0002_items_outcome',
-    // Also the later migration that let PostgreSQL write needless() into the statement that uses it.
+    // Some of these databases also had the later migration that let PostgreSQL inline needless().
     hashes: [
       '724465fe8c3c371f57b85261696dde3d049b1af345a8d781f02778fe263466e2',
       'a57bf0339d79e9b55d8c1bf19df46212af257cb6db803b6a0d442c0c59dfa789',
@@ -65,7 +65,7 @@ export const EARLIER_TEXTS: readonly EarlierText[] = [
   },
   {
     tag: '0003_durability',
-    // Lost items alone were counted, in a migration that this one took the place of.
+    // This text had only the count of lost items, in a migration that 0003_durability replaced.
     hashes: [
       '2f518dcf8c2caa351622b2aa3e104467ed599adf8b9949989bace6e38c707398',
       'a8683690d6bf3727840bf75274939f966413626f5c3e700c1a149ea18d9d413c',

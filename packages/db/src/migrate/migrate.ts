@@ -9,24 +9,24 @@ import { assertFitServer } from './server-check.js'
 import { appliedFunctions, readSqlFunctions, replaceSqlFunctions } from './sql-functions.js'
 import { takeTables, whenTablesAreFree } from './table-locks.js'
 
-/** The schema of the database and the one that this code knows do not match. */
+/** The database's schema is not this code's; the message says what to do. */
 export class SchemaVersionError extends SentenceError {
   override readonly name = 'SchemaVersionError'
 }
 
-/** What a migration did; nothing of it: the schema was this code's already. */
+/** What a migration did; all zero, false and empty when the schema was this code's already. */
 export interface Migrated {
   /** Numbered migrations that were applied. */
   migrations: number
   /** Whether the functions and triggers were replaced. */
   functions: boolean
-  /** Migrations that the database had in an earlier text, and was brought to today's. */
+  /** Names of the migrations that the database had in an earlier text, and whose differences were made up for. */
   repaired: string[]
-  /** Entries of what is counted from the rows that were corrected. */
+  /** How many entries of derived data were corrected. */
   corrected: number
 }
 
-/** What was done, in sentences for the person who started it. */
+/** Says what a migration did, in sentences for the person who started it. */
 export function describeMigrated({ migrations, functions, repaired, corrected }: Migrated): string {
   const done = [
     repaired.length > 0 &&
@@ -39,9 +39,9 @@ export function describeMigrated({ migrations, functions, repaired, corrected }:
 }
 
 /**
- * Brings the database to this code's schema in one transaction: the numbered migrations that it lacks, what it lacks of
- * those that it has in an earlier text, then the functions and triggers. Any number may run at once: each waits for the
- * advisory lock and finds the work done.
+ * Brings the database to this code's schema in one transaction: applies the numbered migrations that it lacks, makes up for
+ * migrations that it has in an earlier text, then replaces functions and triggers. Any number may run at once: each waits for
+ * the advisory lock, and finds the work done.
  * @throws TablesBusyError when others keep the tables in use for a minute
  * @throws SchemaVersionError when the database is newer than this code or of another history, and UnfitServerError
  */
@@ -69,7 +69,7 @@ async function bringToSchema(tx: Transaction): Promise<Migrated> {
   const stored = await storedMigrations(tx)
   const plan = planMigrations(migrations, stored)
   assertKnown(plan)
-  // Builds before that note had triggers that miscounted, or lost those that counted when a migration was rewritten.
+  // Builds that noted no hash of functions had triggers that miscounted, or lost triggers when a migration was rewritten.
   const noted = await appliedFunctions(tx)
   const mayBeMiscounted = stored.length > 0 && (plan.rewritten.length > 0 || noted === null)
   const isCurrent =
@@ -87,8 +87,9 @@ async function bringToSchema(tx: Transaction): Promise<Migrated> {
 }
 
 /**
- * Notes what the database now has, where drizzle would: what was missing, or all anew when it notes an earlier text. Not by
- * drizzle's own migrator, which takes a transaction of its own: functions and tables must change together.
+ * Notes the migrations that the database now has, in drizzle's own table: those that were missing, or all anew when an
+ * earlier text was noted. drizzle's migrator is not used, since it takes a transaction of its own, and functions and tables
+ * must change together.
  */
 async function noteMigrations(
   tx: Transaction,
@@ -108,8 +109,8 @@ async function noteMigrations(
 }
 
 /**
- * What every process asks before it serves.
- * @throws SchemaVersionError when the schema is not exactly this code's, saying what to do
+ * Checks, before a program serves, that the database's schema is exactly this code's.
+ * @throws SchemaVersionError when it is not
  */
 export async function assertMigrated(db: Database): Promise<void> {
   const plan = planMigrations(readMigrations(), await storedMigrations(db))

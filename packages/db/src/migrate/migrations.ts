@@ -9,36 +9,36 @@ import { EARLIER_TEXTS } from './earlier-texts.js'
 const migrationsFolder = fileURLToPath(new URL('../../migrations', import.meta.url))
 const BREAKPOINT = '--> statement-breakpoint'
 
-/** "STOCK" in ASCII: an advisory lock, so that one changes the schema at a time, however many replicas start at once. */
+/** "STOCK" in ASCII: the advisory lock under which one program at a time changes the schema, however many start at once. */
 export const MIGRATION_LOCK = 0x53544f434b
 
-/** A numbered file of tables and data. Once it has landed its text never changes: see migrations/hashes.json. */
+/** A numbered file of tables and data. Its text never changes once it has landed: see migrations/hashes.json. */
 export interface Migration {
   /** The file's name without `.sql`. */
   tag: string
-  /** SHA-256 of the text with LF, which a database notes that has it. */
+  /** SHA-256 of the text with LF, as a database notes it. */
   hash: string
-  /** In ms: what drizzle-kit orders migrations by. */
+  /** Milliseconds since 1970; drizzle-kit orders migrations by it. */
   when: number
   statements: string[]
 }
 
-/** What a database notes of a migration that it has. */
+/** A migration as a database notes it. */
 export interface StoredMigration {
   hash: string
   when: number
 }
 
-/** What a database lacks of this code's migrations, judged by the texts that it was made with. */
+/** What a database lacks of this code's migrations, judged by the hashes of the texts that made it. */
 export interface MigrationPlan {
-  /** None of a text that this code has or had: made by a build of another history. */
+  /** Noted migrations whose text this code never had: a build of another history made the database. */
   unknown: StoredMigration[]
-  /** Those among the unknown that are later than any migration of this code. */
+  /** The unknown migrations that are later than every migration of this code. */
   newer: StoredMigration[]
-  /** Migrations that it has in an earlier text or with other line ends. */
+  /** Migrations that the database has in an earlier text, or with other line ends. */
   rewritten: Migration[]
   missing: Migration[]
-  /** In order: what it takes to have all. */
+  /** What has to be run, in order, for the database to have all migrations. */
   statements: string[]
 }
 
@@ -47,7 +47,7 @@ export function readMigrations(): Migration[] {
     .filter((name) => name.endsWith('.sql'))
     .toSorted()
   return readMigrationFiles({ migrationsFolder }).map(({ sql: statements, folderMillis }, index) => {
-    // Git may have checked it out with CRLF.
+    // Git may have checked the file out with CRLF.
     const text = statements.join(BREAKPOINT).replaceAll('\r\n', '\n')
     return {
       tag: (tags[index] ?? '').replace(/\.sql$/, ''),
@@ -58,7 +58,7 @@ export function readMigrations(): Migration[] {
   })
 }
 
-/** None for a database that was never migrated. */
+/** Reads the migrations that the database notes; none for a database that was never migrated. */
 export async function storedMigrations(db: Database): Promise<StoredMigration[]> {
   const [table] = await db.execute<{ known: boolean }>(
     sql`SELECT to_regclass('drizzle.__drizzle_migrations') IS NOT NULL AS known`,

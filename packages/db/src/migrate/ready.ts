@@ -8,20 +8,21 @@ import { assertFitServer } from './server-check.js'
 const WAIT_MS = 60_000
 const PAUSE_MS = 1_000
 
-/** PostgreSQL refuses, or does not come up; the message is a sentence for the person who started the process. */
+/** PostgreSQL refuses, or does not come up; the message is a sentence for the person who started the program. */
 export class DatabaseNotReadyError extends SentenceError {
   override readonly name = 'DatabaseNotReadyError'
 }
 
 interface Waiting {
-  /** Told once, in a sentence with the reason, that it does not answer yet. */
+  /** Called once, with a sentence that says why PostgreSQL does not answer yet. */
   onWaiting: (sentence: string) => void
   signal: AbortSignal
 }
 
 /**
- * Waits up to 60 s for PostgreSQL, and checks that it is fit and its schema this code's. Returns early when the signal comes.
- * @throws DatabaseNotReadyError, SchemaVersionError or UnfitServerError: each with what to do
+ * Waits up to 60 s for PostgreSQL, and checks that the server is fit and the schema this code's. Returns early when the
+ * signal comes.
+ * @throws DatabaseNotReadyError, SchemaVersionError or UnfitServerError, whose messages say what to do
  */
 export async function waitForSchema(db: Pool, waiting: Waiting): Promise<void> {
   await onceAnswered(async () => {
@@ -31,10 +32,11 @@ export async function waitForSchema(db: Pool, waiting: Waiting): Promise<void> {
 }
 
 /**
- * Does what a start has to do in the database, again for up to 60 s while that is away: it may go at any moment of a start.
- * @param work may be done twice: its answer can be lost
- * @returns undefined when the signal came first
- * @throws DatabaseNotReadyError, or what else the work throws
+ * Does a program's first work in the database, and again for up to 60 s while PostgreSQL is away, which can happen at any
+ * moment of a start.
+ * @param work may run twice, since its answer can be lost
+ * @returns the work's result; undefined when the signal came first
+ * @throws DatabaseNotReadyError, or any other error of the work
  */
 export async function onceAnswered<T>(
   work: () => Promise<T>,
@@ -57,7 +59,7 @@ export async function onceAnswered<T>(
   return undefined
 }
 
-/** The error itself when it is a defect, whose stack tells more. */
+/** The error as a sentence; a defect stays as it is, since its stack tells more. */
 function sentenceError(error: unknown, more = ''): unknown {
   const sentence = errorSentence(error)
   return sentence === undefined || error instanceof SentenceError

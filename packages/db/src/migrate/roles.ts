@@ -5,23 +5,23 @@ import { connect } from '../database/connection.js'
 import type { Database } from '../database/connection.js'
 import { SentenceError } from '../database/error-sentence.js'
 
-/** The processes that serve and work. The owner, who migrates, is another: their roles change no table. */
+/** The programs that get a role of their own. The owner of the tables, as whom migrations run, is another role. */
 export type ProcessName = 'api' | 'worker'
 export type ProcessRoles = Record<ProcessName, string>
 
 /** PostgreSQL cuts longer names off, so that two roles could become one. */
 const MAX_NAME_BYTES = 63
-/** Whatever their database's name, the roles were these once. */
+/** The names that an earlier version gave the roles of every database. */
 const EARLIER_ROLES: ProcessRoles = { api: 'stockpile_api', worker: 'stockpile_worker' }
 
-/** A role cannot be made; the message says what to do. */
+/** A role cannot be made or used; the message says what to do. */
 export class RoleError extends SentenceError {
   override readonly name = 'RoleError'
 }
 
 /**
- * Named after their database, since roles belong to the whole server: no two databases share a password.
- * @throws RoleError for a database whose name leaves no room
+ * Names the roles after their database, since roles belong to the whole server: no two databases then share a password.
+ * @throws RoleError for a database whose name is too long
  */
 export function processRoles(database: string): ProcessRoles {
   const roles = { api: `${database}_api`, worker: `${database}_worker` }
@@ -33,16 +33,16 @@ export function processRoles(database: string): ProcessRoles {
   return roles
 }
 
-/** Who connects, and who may still connect as an earlier version had it. */
+/** The roles that programs connect as now, and those of an earlier version that still can. */
 export interface PreparedRoles {
   roles: ProcessRoles
-  /** Roles of an earlier version: they keep their rights in this database, and whatever password they have. */
+  /** Roles of an earlier version: they keep their rights in this database and their passwords. */
   earlier: string[]
 }
 
 type Right = 'INSERT' | 'UPDATE' | 'DELETE'
 
-/** What each writes; both read everything. A row is also locked (FOR UPDATE) by the right to update it. */
+/** The tables that each program writes; both read all. To lock rows (FOR UPDATE) takes the right to UPDATE. */
 const WRITES: Record<ProcessName, Partial<Record<Right, readonly string[]>>> = {
   api: {
     INSERT: ['idempotency_keys', 'ingest_failures', 'ingest_items', 'ingest_runs', 'run_totals'],
@@ -69,7 +69,7 @@ const WRITES: Record<ProcessName, Partial<Record<Right, readonly string[]>>> = {
       'symbols',
       'workers',
     ],
-    // What was stored before a change, and what failed, is never changed itself.
+    // Revisions and failures are never changed.
     UPDATE: [
       'financial_data',
       'ingest_items',
@@ -87,7 +87,7 @@ const WRITES: Record<ProcessName, Partial<Record<Right, readonly string[]>>> = {
       'symbols',
       'workers',
     ],
-    // Neither prices nor what they were before, nor what was rejected: these are never deleted.
+    // Prices, revisions and rejected rows are never deleted.
     DELETE: [
       'idempotency_keys',
       'ingest_failures',
@@ -102,16 +102,16 @@ const WRITES: Record<ProcessName, Partial<Record<Right, readonly string[]>>> = {
   },
 }
 
-/** "ROLES" in ASCII. Whoever makes them for this database takes turns. */
+/** "ROLES" in ASCII: the advisory lock under which one program at a time makes this database's roles. */
 const ROLES_LOCK = 0x524f4c4553
 
 /**
- * Makes the roles of API and worker where they are missing, sets their passwords, and lets each do in this database what
- * it needs: after every migration, since tables come and go. Their earlier rights in it are taken back first.
+ * Makes the roles of API and worker where they are missing, sets their passwords, and grants each the rights that it needs
+ * in this database, after revoking earlier ones. To be called after every migration, since tables come and go.
  * @param databaseUrl of the owner of the tables, who may make roles
- * @param options.roles instead of those named after the database
- * @param options.queueSchema of a queue in this database, of whose tables both need all
- * @throws RoleError when a role of that name is somebody else's, which is left as it is
+ * @param options.roles names to use instead of those after the database
+ * @param options.queueSchema the schema of a queue in this database, whose tables both roles need
+ * @throws RoleError when a role of such a name is not Stockpile's; that role stays as it is
  */
 export async function prepareRoles(
   databaseUrl: string,
@@ -175,7 +175,7 @@ const MAX_COLLISIONS = 20
 function isCollision(error: unknown): boolean {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
   if (!(cause instanceof Error && 'code' in cause)) return false
-  // Made in between by another; changed in between, for which there is no code of its own.
+  // Another program made the role meanwhile, or changed it, for which PostgreSQL has no code of its own.
   return (
     cause.code === '42710' ||
     cause.code === '23505' ||
@@ -193,7 +193,7 @@ async function makeRole(db: Database, role: string, password: string): Promise<v
       `The server has a role ${role} that is not Stockpile's: it owns a database or has rights that Stockpile gives none. Its password was not changed: rename it, give Stockpile's database another name, or leave API_DATABASE_PASSWORD and WORKER_DATABASE_PASSWORD out.`,
     )
   }
-  // No statement takes parameters for these; the verifier has no quote.
+  // CREATE ROLE and ALTER ROLE take no parameters; the verifier has no quote in it.
   const options = sql.raw(`LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD '${scramVerifier(password)}'`)
   await db.execute(
     sql`${sql.raw(known === undefined ? 'CREATE' : 'ALTER')} ROLE ${sql.identifier(role)} ${options}`,
@@ -218,7 +218,7 @@ async function grant(db: Database, name: ProcessName, roleName: string): Promise
   }
 }
 
-/** BullMQ makes a sequence in its schema for each queue, whichever of the two comes first: the other uses it as well. */
+/** Grants both roles the queue's schema: the first role to use a queue makes its sequence, and the other uses it too. */
 async function grantQueue(db: Database, schemaName: string, roles: readonly string[]): Promise<void> {
   const [known] = await db.execute(sql`SELECT FROM pg_namespace WHERE nspname = ${schemaName}`)
   if (known === undefined) return
@@ -237,8 +237,8 @@ async function grantQueue(db: Database, schemaName: string, roles: readonly stri
 const ITERATIONS = 4_096
 
 /**
- * What PostgreSQL keeps of a password (RFC 5803), so that the password itself is in no statement and no log of the server.
- * It takes it as the password is used: SASLprep (RFC 4013) changes nothing of the printable ASCII that generated ones are of.
+ * The form in which PostgreSQL keeps a password (RFC 5803), so that the password itself is in no statement and no log of the
+ * server. A client prepares a password by SASLprep (RFC 4013), which leaves printable ASCII as it is.
  */
 function scramVerifier(password: string): string {
   const salt = randomBytes(16)

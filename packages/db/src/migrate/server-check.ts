@@ -3,24 +3,24 @@ import type { Pool } from '../database/connection.js'
 import { SentenceError } from '../database/error-sentence.js'
 import { SESSION_SETTINGS } from '../database/session-settings.js'
 
-/** The server, the database, or what stands before them, is none that Stockpile can work with. */
+/** Stockpile cannot work with the server, the database, or a pooler before them; the message says what to do. */
 class UnfitServerError extends SentenceError {
   override readonly name = 'UnfitServerError'
 }
 
-/** uuidv7(), and skip scans of the covering index. */
+/** PostgreSQL 18, for uuidv7() and for skip scans of the covering index. */
 const MINIMUM_SERVER = 180_000
 const DIRECT = 'give DATABASE_URL a direct connection to PostgreSQL, as docs/decisions/poolers.md says'
 
 /**
- * What every program asks before its first statement.
- * @param db of two connections or more
+ * Checks, before a program's first statement, that the server, the database and a pooler before them are fit.
+ * @param db with two connections or more
  * @throws UnfitServerError for a PostgreSQL older than 18, a database that is not UTF8 or has the tables in another schema,
  *   or a pooler that gives a session's transactions to several, or drops its settings
  */
 export async function assertFitServer(db: Pool): Promise<void> {
   const settings = Object.entries(SESSION_SETTINGS)
-  // Without parameters: a pooler may not know prepared statements.
+  // The statement has no parameters, since a pooler may not support prepared statements.
   const rows = await db.$client.unsafe<
     {
       version: number
@@ -47,13 +47,13 @@ export async function assertFitServer(db: Pool): Promise<void> {
       `The database ${row.database} has the encoding ${row.encoding}, and Stockpile needs UTF8: make one with CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0.`,
     )
   }
-  // By the search path that somebody had set for it, when that still counted.
+  // An earlier version made the tables in the first schema of a search path that somebody had set.
   if (row.elsewhere !== null) {
     throw new UnfitServerError(
       `The tables of Stockpile are in the schema ${row.elsewhere} of the database ${row.database}, and it looks for them in public: drop an empty public and give that one its name (ALTER SCHEMA ${row.elsewhere} RENAME TO public).`,
     )
   }
-  // The server's own greeting names the process that serves the session; a pooler's names something else.
+  // The greeting of PostgreSQL names the process that serves the session; the greeting of a pooler names something else.
   if (rows.state.pid === row.pid) return
   const inForce: unknown = JSON.parse(row.settings)
   const lost = settings.filter(([, value], index) => !Array.isArray(inForce) || inForce[index] !== value)
@@ -70,7 +70,7 @@ export async function assertFitServer(db: Pool): Promise<void> {
   }
 }
 
-/** Whether what one session of ours sets is seen by another, or not any more by itself. */
+/** Whether a setting of one session is seen by another session, or lost in its own: the sessions then share connections. */
 async function isShared(db: Pool): Promise<boolean> {
   const mark = randomUUID()
   const [one, other] = await Promise.all([db.$client.reserve(), db.$client.reserve()])

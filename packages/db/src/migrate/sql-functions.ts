@@ -6,11 +6,12 @@ import type { Database, Transaction } from '../database/connection.js'
 
 const folder = fileURLToPath(new URL('../../sql', import.meta.url))
 
-/** The functions and triggers of the schema, which stand in `sql/` by subject, each once. */
+/** The functions and triggers of the schema, from the files of `sql/`. */
 export interface SqlFunctions {
   text: string
-  /** Of the text: a database that has these functions has the same. */
+  /** SHA-256 of the text: a database with these functions notes it. */
   hash: string
+  /** Of the functions. */
   names: string[]
 }
 
@@ -18,14 +19,14 @@ export function readSqlFunctions(): SqlFunctions {
   const files = readdirSync(folder).filter((name) => name.endsWith('.sql'))
   const text = files
     .toSorted()
-    // Git may have checked it out with CRLF.
+    // Git may have checked the files out with CRLF.
     .map((name) => readFileSync(`${folder}/${name}`, 'utf8').replaceAll('\r\n', '\n'))
     .join('\n')
   const names = [...text.matchAll(/^CREATE FUNCTION (\w+)/gm)].map(([, name = '']) => name)
   return { text, hash: createHash('sha256').update(text).digest('hex'), names }
 }
 
-/** The hash of the functions that the database has; null before any were noted. */
+/** Reads the hash of the functions that the database has; null when it notes none. */
 export async function appliedFunctions(db: Database): Promise<string | null> {
   const [table] = await db.execute<{ known: boolean }>(
     sql`SELECT to_regclass('drizzle.sql_functions') IS NOT NULL AS known`,
@@ -36,10 +37,10 @@ export async function appliedFunctions(db: Database): Promise<string | null> {
 }
 
 /**
- * Replaces all functions and triggers by those of this code, when they differ. As a whole, so that no earlier signature and
- * none that is not there any more stays behind.
- * @param options.always also when the database notes that it has them, since somebody changed them there
- * @returns whether they differed
+ * Replaces all functions and triggers by this code's when they differ: as a whole, so that no function stays behind that has
+ * another signature today, or is gone.
+ * @param options.always replaces them although the database notes this code's hash, since somebody changed them there
+ * @returns whether they were replaced
  */
 export async function replaceSqlFunctions(tx: Transaction, { always = false } = {}): Promise<boolean> {
   const { text, hash, names } = readSqlFunctions()
@@ -47,7 +48,7 @@ export async function replaceSqlFunctions(tx: Transaction, { always = false } = 
   await tx.execute(
     sql`CREATE TABLE IF NOT EXISTS drizzle.sql_functions (hash text NOT NULL, names text[] NOT NULL)`,
   )
-  // A trigger whose work is deferred cannot be dropped before it is done.
+  // PostgreSQL drops no trigger whose deferred work is not done.
   await tx.execute(sql`SET CONSTRAINTS ALL IMMEDIATE`)
   await tx.execute(sql`
     DO $$
@@ -63,7 +64,7 @@ export async function replaceSqlFunctions(tx: Transaction, { always = false } = 
       LOOP
         EXECUTE command;
       END LOOP;
-      -- Together, since some use others. Not CASCADE, which would take along what is somebody else's.
+      -- One statement drops all, since some use others. CASCADE would also drop objects that somebody else made.
       SELECT 'DROP FUNCTION ' || string_agg(one::regprocedure::text, ', ') INTO command FROM unnest(functions) AS one;
       IF command IS NOT NULL THEN
         EXECUTE command;

@@ -4,17 +4,17 @@ import { expectedCatalog } from './catalog.js'
 import type { Database, Transaction } from '../database/connection.js'
 import { deepestCause, SentenceError } from '../database/error-sentence.js'
 
-/** Less than PostgreSQL waits before it looks for a deadlock (1 s) and ends somebody's statement for it. */
+/** Less than the second after which PostgreSQL looks for a deadlock, and ends a statement for it. */
 const TRY_MS = 500
-/** More than that second: then PostgreSQL ends an autovacuum that is in the way. */
+/** More than the second after which PostgreSQL ends an autovacuum that is in the way. */
 const AUTOVACUUM_MS = 5_000
-/** Then what waits behind the next try goes on. */
+/** Between two tries, so that statements which waited behind the first go on. */
 const PAUSE_MS = 200
-/** An export or a backup may hold a table for longer: then somebody has to decide. */
+/** A backup or an open transaction may hold a table for longer: a person then has to decide. */
 const PATIENCE_MS = 60_000
 const CONFLICTS = new Set(['57014', '40P01'])
 
-/** Others kept tables in use. */
+/** Other programs kept the tables in use for as long as there was patience; the message says what to do. */
 export class TablesBusyError extends SentenceError {
   override readonly name = 'TablesBusyError'
 }
@@ -36,8 +36,8 @@ export async function takeTables(tx: Transaction, statements: readonly string[] 
 }
 
 /**
- * Locks tables for this transaction, or fails soon: whoever writes them waits behind a lock that is waited for. Before that,
- * in a mode that no writer waits behind, for an autovacuum of them to give way.
+ * Locks tables for this transaction, or fails within half a second, since writers wait behind a lock that is waited for.
+ * Before, it waits in a mode that stops no writer until an autovacuum of the tables gives way.
  */
 export async function lockTables(
   tx: Transaction,
@@ -54,8 +54,8 @@ export async function lockTables(
 }
 
 /**
- * Runs a transaction that takes tables, again and again until nobody has them.
- * @throws TablesBusyError when others keep them for a minute
+ * Runs a transaction that locks tables, again and again until no other transaction holds them.
+ * @throws TablesBusyError when others hold them for `patienceMs`, a minute by default
  */
 export async function whenTablesAreFree<T>(
   db: Database,
