@@ -176,15 +176,15 @@ export async function enqueue(
  */
 export async function restore(
   queue: IngestQueue,
-  items: readonly (QueuedItem & { due?: boolean })[],
+  items: readonly (QueuedItem & { isDue?: boolean })[],
   deadlineMs: number,
 ): Promise<number> {
   const missing: QueuedItem[] = []
-  const look = async (item: QueuedItem & { due?: boolean }) => {
+  const look = async (item: QueuedItem & { isDue?: boolean }) => {
     const job = await queue.getJob(jobIdOf(item.id))
     if (job !== undefined && job.finishedOn === undefined) {
       // Refused when it has become due by itself meanwhile.
-      if (item.due === true && job.delay > 0 && (await job.isDelayed())) await job.promote().catch(() => {})
+      if (item.isDue === true && job.delay > 0 && (await job.isDelayed())) await job.promote().catch(() => {})
       return
     }
     missing.push(item)

@@ -91,8 +91,8 @@ describe.each(queueBackends())('the queue on $name', ({ redisUrl }) => {
       await restore(
         queue,
         [
-          { ...item(1), due: false },
-          { ...item(2), due: true },
+          { ...item(1), isDue: false },
+          { ...item(2), isDue: true },
         ],
         DEADLINE_MS,
       ),

@@ -1,5 +1,5 @@
 import type { Counted, ListPart } from '@stockpile/db/list-part'
-import { COUNTED } from '@stockpile/db/list-part'
+import { MAX_COUNTED } from '@stockpile/db/list-part'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { ListCursor } from './list-cursor.js'
 import { ProblemError } from './problem.js'
@@ -18,7 +18,7 @@ interface List<Place, Entry extends Place> {
 }
 
 /**
- * Reads a page of a list, by number or by cursor, at a bounded cost: numbers reach the first `COUNTED` entries, cursors
+ * Reads a page of a list, by number or by cursor, at a bounded cost: numbers reach the first `MAX_COUNTED` entries, cursors
  * all. Sets the header Link of the reply where more entries follow.
  * @throws ProblemError 400 for a cursor of another request, and for a page beyond where pages reach
  */
@@ -46,9 +46,9 @@ export async function readList<Place, Entry extends Place>(
     link(next)
     return { entries, pagination: { limit: page.limit, next_cursor: next } }
   }
-  const isBeyond = page.offset >= COUNTED
+  const isBeyond = page.offset >= MAX_COUNTED
   const { entries: found, ...counted } = await list.read({
-    // A page beyond COUNTED entries is empty or refused; the count decides which.
+    // A page beyond MAX_COUNTED entries is empty or refused; the count decides which.
     limit: isBeyond ? 0 : page.limit + 1,
     offset: isBeyond ? 0 : page.offset,
   })
@@ -77,7 +77,7 @@ export const LINK_HEADERS = {
   },
 } as const
 
-const TOO_FAR = `Pages reach the first ${COUNTED} entries: go on with the cursor in the header Link of a page before, or ask for less.`
+const TOO_FAR = `Pages reach the first ${MAX_COUNTED} entries: go on with the cursor in the header Link of a page before, or ask for less.`
 
 /** The header Link for the entries after a cursor: the URL of the request as it was written, but for page and cursor. */
 export function nextLink(url: string, cursor: string): string {

@@ -97,11 +97,11 @@ async function dispatchOnce({ db, queue, logger }: DispatcherDependencies): Prom
   for (;;) {
     const items = await undispatchedItems(db, { limit: BATCH, minimumAgeMs: MINIMUM_AGE_MS })
     if (items.length === 0) break
-    const again = items.filter((item) => item.again)
-    await restore(queue, again, QUEUE_DEADLINE_MS)
+    const taken = items.filter((item) => item.wasTaken)
+    await restore(queue, taken, QUEUE_DEADLINE_MS)
     await enqueue(
       queue,
-      items.filter((item) => !item.again),
+      items.filter((item) => !item.wasTaken),
       QUEUE_DEADLINE_MS,
     )
     await markDispatched(

@@ -17,25 +17,25 @@ export type ListPart<Place> = { limit: number } & (
 
 /** How many entries a list has. */
 export interface Counted {
-  /** Exact up to `COUNTED`, and PostgreSQL's estimate above it. Null for a part with `after`, for which nothing is counted. */
+  /** Exact up to `MAX_COUNTED`, and PostgreSQL's estimate above it. Null for a part with `after`, for which nothing is counted. */
   count: number | null
   isEstimate: boolean
 }
 
 /** How many entries are counted one by one, and how many an offset may skip. */
-export const COUNTED = 10_000
+export const MAX_COUNTED = 10_000
 
 /**
- * Counts the rows of a list, at the cost of at most `COUNTED` rows.
+ * Counts the rows of a list, at the cost of at most `MAX_COUNTED` rows.
  * @param from SQL: the list's FROM and WHERE
  */
 export async function countRows(db: Database, part: ListPart<unknown>, from: SQL): Promise<Counted> {
   if (part.after !== undefined) return { count: null, isEstimate: false }
   const [counted] = await db.execute<{ count: number }>(
-    sql`SELECT count(*)::float8 AS count FROM (SELECT ${from} ${boundsOf({ limit: COUNTED + 1, offset: 0 })}) AS listed`,
+    sql`SELECT count(*)::float8 AS count FROM (SELECT ${from} ${boundsOf({ limit: MAX_COUNTED + 1, offset: 0 })}) AS listed`,
   )
   const count = counted?.count ?? 0
-  if (count <= COUNTED) return { count, isEstimate: false }
+  if (count <= MAX_COUNTED) return { count, isEstimate: false }
   const [explained] = await db.execute<{ 'QUERY PLAN': [{ Plan: { 'Plan Rows': number } }] }>(
     sql`EXPLAIN (FORMAT JSON) SELECT ${from}`,
   )

@@ -109,7 +109,7 @@ function adviceOnOutage(outage: { class: string }): string {
   return INTERCEPTED.has(outage.class) ? INTERCEPTED_ADVICE : FAILING_ADVICE
 }
 
-function withoutWorker({ lastSeenAt, stopped }: Situation): Cause {
+function withoutWorker({ lastSeenAt, wasStopped }: Situation): Cause {
   const common = { for: 'worker', since: lastSeenAt, until: null } as const
   if (lastSeenAt === null)
     return {
@@ -118,7 +118,7 @@ function withoutWorker({ lastSeenAt, stopped }: Situation): Cause {
       detail: 'No worker has ever started.',
       advice: NO_WORKER_ADVICE,
     }
-  if (stopped)
+  if (wasStopped)
     return {
       ...common,
       class: 'no_worker',

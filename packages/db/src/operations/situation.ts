@@ -4,7 +4,7 @@ import type { Database } from '../database/connection.js'
 import { isoInstant } from '../database/instant.js'
 import { readStorageState } from './storage-state.js'
 import type { StorageState } from './storage-state.js'
-import { DAY_SPENT, daySpent, keyRefusal, listWorkers, LIVES } from './workers.js'
+import { DAY_SPENT, daySpent, isLiving, keyRefusal, listWorkers } from './workers.js'
 import type { Worker, WorkerWait } from './workers.js'
 
 /** What is known of the workers, the storage, the provider and the key. Instants are ISO 8601, UTC. */
@@ -14,7 +14,7 @@ export interface Situation {
   /** When the last worker that is gone was seen last; null when there never was one. */
   lastSeenAt: string | null
   /** Whether that worker was told to stop; false when it was lost. */
-  stopped: boolean
+  wasStopped: boolean
   storage: StorageState | null
   /** Since when the provider answers nobody, and when the next probe may be sent; null while it answers. */
   outage: { class: string; detail: string; since: string; until: string | null } | null
@@ -30,7 +30,7 @@ export async function readSituation(db: Database): Promise<Situation> {
   const living = await listWorkers(db, 'living')
   const [row] = await db.execute<Record<string, unknown> & Omit<Situation, 'living' | 'storage'>>(sql`
     SELECT ${isoInstant(sql`greatest(lost.seen_at, worker_stopped_at, CASE WHEN lost.seen_at IS NULL THEN published_at END)`)} AS "lastSeenAt",
-           lost.seen_at IS NULL OR worker_stopped_at > lost.seen_at AS stopped,
+           lost.seen_at IS NULL OR worker_stopped_at > lost.seen_at AS "wasStopped",
            CASE WHEN outage_since IS NOT NULL THEN jsonb_build_object('class', outage_class, 'detail', outage_detail,
              'since', ${isoInstant(sql`outage_since`)}, 'until', ${isoInstant(sql`outage_probe_at`)}) END AS outage,
            CASE WHEN blocked.blocked_until IS NOT NULL THEN jsonb_build_object('class', blocked_class, 'detail', blocked_detail,
@@ -60,7 +60,7 @@ export async function readSituation(db: Database): Promise<Situation> {
 function keyBlock(last: SQL): SQL {
   return sql`
     WITH living AS (
-      SELECT DISTINCT key_fingerprint FROM workers WHERE ${LIVES} AND key_fingerprint IS NOT NULL
+      SELECT DISTINCT key_fingerprint FROM workers WHERE ${isLiving} AND key_fingerprint IS NOT NULL
     ), used AS (
       SELECT key_fingerprint FROM living UNION ALL SELECT ${last} WHERE NOT EXISTS (SELECT FROM living)
     ), blocked AS (

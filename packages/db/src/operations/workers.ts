@@ -72,25 +72,25 @@ export function shortFingerprint(fingerprint: string): string {
 }
 
 /** SQL: whether a row of `workers` is of a living worker. A row from the future is not, so that a clock that was set back revives no lost worker for long. */
-export const LIVES = sql`(abs(extract(epoch FROM now() - last_seen_at)) < ${sql.raw(String(WORKER_LIVES_MS / 1_000))})`
+export const isLiving = sql`(abs(extract(epoch FROM now() - last_seen_at)) < ${sql.raw(String(WORKER_LIVES_MS / 1_000))})`
 
 /** The stable code of a cause: by the ledger's own count, the requests of a day are spent. */
 export const DAY_SPENT = 'daily_limit'
 
 /** SQL: the classes that refuse a key itself, rather than what was asked for with it. */
-export const KEY_CLASSES = sql`SELECT class FROM refusal_classes WHERE scope = 'key'`
+export const keyClasses = sql`SELECT class FROM refusal_classes WHERE scope = 'key'`
 
 /** SQL: the newest refusal of a key, as class, detail, retry_at and since; no row when the key is not refused, or was accepted since. */
 export function keyRefusal(fingerprint: SQL): SQL {
   return sql`
     SELECT newest.class, newest.detail, newest.retry_at,
            coalesce((SELECT min(slot_at) FROM provider_requests AS request
-                      WHERE request.key_fingerprint = newest.key_fingerprint AND outcome IN (${KEY_CLASSES})
+                      WHERE request.key_fingerprint = newest.key_fingerprint AND outcome IN (${keyClasses})
                         AND slot_at > coalesce((SELECT max(slot_at) FROM provider_requests AS accepted
                           WHERE accepted.key_fingerprint = newest.key_fingerprint AND accepted.outcome = 'accepted'), '-infinity')),
                     newest.decided_at) AS since
       FROM provider_access AS newest
-     WHERE newest.key_fingerprint = ${fingerprint} AND newest.class IN (${KEY_CLASSES})
+     WHERE newest.key_fingerprint = ${fingerprint} AND newest.class IN (${keyClasses})
        AND NOT EXISTS (SELECT FROM provider_access AS other
                         WHERE other.key_fingerprint = newest.key_fingerprint AND other.state = 'accepted')
      ORDER BY newest.retry_at DESC NULLS LAST LIMIT 1`
@@ -130,12 +130,12 @@ type WorkerRow = Record<string, unknown> &
  * @param only `living`: only the living workers, the one first that can send and whose plan allows most
  */
 export async function listWorkers(db: Database, only?: 'living'): Promise<Worker[]> {
-  const order = only === 'living' ? MOST_CAPABLE_FIRST : sql`started_at, id`
+  const order = only === 'living' ? mostCapableFirst : sql`started_at, id`
   const rows = await db.execute<WorkerRow>(sql`
     SELECT id, name, version, plan, limits, key_fingerprint AS "keyFingerprint", key_problem AS "keyProblem", concurrency, queue,
            CASE WHEN queue_problem IS NOT NULL THEN jsonb_build_object('class', queue_problem_class,
              'reason', queue_problem, 'since', ${isoInstant(sql`queue_problem_since`)}) END AS "queueProblem",
-           ${isoInstant(sql`started_at`)} AS "startedAt", ${isoInstant(sql`last_seen_at`)} AS "lastSeenAt", ${LIVES} AS lives,
+           ${isoInstant(sql`started_at`)} AS "startedAt", ${isoInstant(sql`last_seen_at`)} AS "lastSeenAt", ${isLiving} AS lives,
            CASE WHEN waiting_for IS NOT NULL THEN jsonb_build_object('for', waiting_for, 'reason', waiting_reason,
              'since', ${isoInstant(sql`waiting_since`)}, 'until', ${isoInstant(sql`waiting_until`)}) END AS said,
            CASE WHEN refusal.class IS NOT NULL THEN jsonb_build_object('class', refusal.class, 'detail', refusal.detail,
@@ -145,7 +145,7 @@ export async function listWorkers(db: Database, only?: 'living'): Promise<Worker
       FROM workers
       LEFT JOIN LATERAL (${keyRefusal(sql`workers.key_fingerprint`)}) AS refusal ON true
       LEFT JOIN LATERAL (${daySpent({ limits: sql`workers.limits`, fingerprint: sql`workers.key_fingerprint` })}) AS day ON true
-     WHERE ${only === 'living' ? LIVES : sql`true`}
+     WHERE ${only === 'living' ? isLiving : sql`true`}
      ORDER BY ${order}`)
   return rows.map(({ said, refused, daySpent: spent, queueProblem, ...row }) => {
     const queueWait = queueProblem === null ? null : ({ for: 'queue', until: null, ...queueProblem } as const)
@@ -167,7 +167,7 @@ export function daySpent({ limits, fingerprint }: { limits: SQL; fingerprint: SQ
 }
 
 /** SQL: an order of `workers` beside their `refusal`: workers that can send first, then by what their plans allow, the most first. */
-export const MOST_CAPABLE_FIRST = sql`
+export const mostCapableFirst = sql`
   (key_problem IS NULL AND refusal.class IS NULL) DESC, ${most('day')}, ${most('minute')}, ${most('second')}, id`
 
 function most(limit: Limit['name']): SQL {

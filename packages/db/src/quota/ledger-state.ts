@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm'
 import type { Limit } from '@stockpile/domain/limit'
 import type { Database } from '../database/connection.js'
 import { isoInstant } from '../database/instant.js'
-import { keyRefusal, LIVES, MOST_CAPABLE_FIRST } from '../operations/workers.js'
+import { keyRefusal, isLiving, mostCapableFirst } from '../operations/workers.js'
 
 /** What the ledger says of the quota at one moment of the database's clock, by which forecasts are made. */
 export interface LedgerState {
@@ -23,13 +23,13 @@ export interface LedgerState {
   /** Why nothing is sent with the key for a while; null when nothing is blocked. Instants are ISO 8601, UTC. */
   blocked: { class: string; detail: string; until: string } | null
   /** What the provider said per day when it contradicted the plan, and the plan's limits; null when it did not. */
-  said: { perDay: number; at: string; detail: string; planned: Limit[] } | null
+  contradiction: { perDay: number; at: string; detail: string; planned: Limit[] } | null
   /** Of the worker whose plan this is, or of the key that was used last; null before any key was used. */
   keyFingerprint: string | null
   /** Whether workers live and none of them has a key. */
-  keyMissing: boolean
+  isKeyMissing: boolean
   /** Whether the key is refused, and was not accepted since. */
-  keyRefused: boolean
+  isKeyRefused: boolean
 }
 
 /** Reads the state of the ledger, with the limits, key and plan that are in force. */
@@ -42,7 +42,7 @@ export async function readLedger(db: Database): Promise<LedgerState> {
         LEFT JOIN LATERAL (
           SELECT workers.plan, workers.limits, workers.key_fingerprint
             FROM workers LEFT JOIN LATERAL (${keyRefusal(sql`workers.key_fingerprint`)}) AS refusal ON true
-           WHERE ${LIVES} ORDER BY ${MOST_CAPABLE_FIRST} LIMIT 1
+           WHERE ${isLiving} ORDER BY ${mostCapableFirst} LIMIT 1
         ) AS worker ON true
     ), in_force AS MATERIALIZED (
       SELECT in_force.* FROM named, provider_limits(named.limits, named.key_fingerprint, now()) AS in_force
@@ -59,10 +59,10 @@ export async function readLedger(db: Database): Promise<LedgerState> {
              'until', ${isoInstant(sql`blocked_until`)}) END AS blocked,
            (SELECT jsonb_build_object('perDay', said_per_day, 'at', ${isoInstant(sql`said_at`)}, 'detail', said_detail,
               'planned', named.limits)
-              FROM in_force WHERE name = 'day' AND max = said_per_day) AS said,
+              FROM in_force WHERE name = 'day' AND max = said_per_day) AS contradiction,
            named.key_fingerprint AS "keyFingerprint",
-           EXISTS (${keyRefusal(sql`named.key_fingerprint`)}) AS "keyRefused",
-           coalesce((SELECT bool_and(key_problem IS NOT NULL) FROM workers WHERE ${LIVES}), false) AS "keyMissing"
+           EXISTS (${keyRefusal(sql`named.key_fingerprint`)}) AS "isKeyRefused",
+           coalesce((SELECT bool_and(key_problem IS NOT NULL) FROM workers WHERE ${isLiving}), false) AS "isKeyMissing"
       FROM named LEFT JOIN provider_keys AS keys USING (key_fingerprint)`)
   if (ledger === undefined) throw new Error('provider_state has no row: its migration inserts it')
   return ledger

@@ -12,7 +12,7 @@ import type { RequestDay } from './request-days.js'
 import { countBacklog, forecastBacklog } from './run-forecast.js'
 import type { Estimate } from './run-forecast.js'
 import { nextSlot } from './slots.js'
-import { KEY_CLASSES, LIVES, shortFingerprint } from '../operations/workers.js'
+import { isLiving, keyClasses, shortFingerprint } from '../operations/workers.js'
 
 /** How much of one limit is used. */
 export interface LimitUsage {
@@ -50,7 +50,7 @@ export interface Quota {
   /** Until when nothing is sent, and why; null when nothing is blocked. */
   blocked: LedgerState['blocked']
   /** What the provider says a day allows, where it contradicts the plan. */
-  contradiction: LedgerState['said']
+  contradiction: LedgerState['contradiction']
   /** The key that `LedgerState` names, its fingerprint shortened, and what is known of the key; null before there was a key, unless a worker waits for one. */
   key: { fingerprint: string | null; missing: boolean; refused: boolean; access: KeyAccess[] } | null
   /** Unfinished items, running ones included. */
@@ -85,14 +85,14 @@ export async function readQuota(db: Database): Promise<Quota> {
     livingPlans,
     limits: usageOf(ledger),
     blocked: ledger.blocked,
-    contradiction: ledger.said,
+    contradiction: ledger.contradiction,
     key:
-      ledger.keyFingerprint === null && !ledger.keyMissing
+      ledger.keyFingerprint === null && !ledger.isKeyMissing
         ? null
         : {
             fingerprint: ledger.keyFingerprint === null ? null : shortFingerprint(ledger.keyFingerprint),
-            missing: ledger.keyMissing,
-            refused: ledger.keyRefused,
+            missing: ledger.isKeyMissing,
+            refused: ledger.isKeyRefused,
             access,
           },
     itemsWaiting: backlog.items,
@@ -116,14 +116,14 @@ async function readAccess(db: Database, fingerprint: string | null): Promise<Key
   const rows = await db.execute<Record<string, unknown> & KeyAccess>(sql`
     SELECT function, outputsize, state, class, detail,
            ${isoInstant(sql`retry_at`)} AS "retryAt", ${isoInstant(sql`decided_at`)} AS "decidedAt",
-           coalesce(class IN (${KEY_CLASSES}), false) AS "isOfKey"
+           coalesce(class IN (${keyClasses}), false) AS "isOfKey"
       FROM provider_access WHERE key_fingerprint = ${fingerprint} ORDER BY function, outputsize`)
   return [...rows]
 }
 
 async function readLivingPlans(db: Database): Promise<string[]> {
   const rows = await db.execute<{ plan: string }>(
-    sql`SELECT DISTINCT plan FROM workers WHERE ${LIVES} ORDER BY plan`,
+    sql`SELECT DISTINCT plan FROM workers WHERE ${isLiving} ORDER BY plan`,
   )
   return rows.map((row) => row.plan)
 }

@@ -13,14 +13,14 @@ export interface DispatchableItem {
 }
 
 /**
- * SQL: the items that the queue may have to be given. `again`: whether the item was taken before. `due`: whether the item
+ * SQL: the items that the queue may have to be given. `wasTaken`: whether the item was taken before. `isDue`: whether the item
  * waits for nothing; an attempt that is due later than any backoff was noted by a clock that was ahead.
  */
 const selectDispatchable = sql`
-  SELECT item.id::float8 AS id, item.run_id AS "runId", item.symbol, run.priority, item.claim > 0 AS again,
+  SELECT item.id::float8 AS id, item.run_id AS "runId", item.symbol, run.priority, item.claim > 0 AS "wasTaken",
          coalesce(item.next_attempt_at < now() - interval '2 seconds' OR (
            item.next_attempt_at > now() + ${LONGEST_BACKOFF_MS} * interval '1 ms'
-           AND coalesce(item.waiting_for NOT IN ('quota', 'key', 'provider'), true)), true) AS due
+           AND coalesce(item.waiting_for NOT IN ('quota', 'key', 'provider'), true)), true) AS "isDue"
     FROM ingest_items AS item JOIN ingest_runs AS run ON run.id = item.run_id`
 
 /** SQL: whether an instant is so long past, in milliseconds. An instant more than 5 s ahead counts too: a clock that was ahead wrote it. */
@@ -29,15 +29,15 @@ function isOld(at: SQL, ageMs: number): SQL {
 }
 
 /**
- * Lists pending items that the queue was not given, oldest first. With `again` the queue may still hold the item's earlier
+ * Lists pending items that the queue was not given, oldest first. With `wasTaken` the queue may still hold the item's earlier
  * job, which has ended: the item is retried.
  * @param options.minimumAgeMs how old the run is at least, which leaves the API the time to dispatch its own items
  */
 export async function undispatchedItems(
   db: Database,
   options: { limit: number; minimumAgeMs: number },
-): Promise<(DispatchableItem & { again: boolean })[]> {
-  return db.execute<Record<string, unknown> & DispatchableItem & { again: boolean }>(sql`
+): Promise<(DispatchableItem & { wasTaken: boolean })[]> {
+  return db.execute<Record<string, unknown> & DispatchableItem & { wasTaken: boolean }>(sql`
     ${selectDispatchable}
      WHERE item.state = 'pending' AND item.dispatched_at IS NULL
        AND ${isOld(sql`run.requested_at`, options.minimumAgeMs)}
@@ -46,15 +46,15 @@ export async function undispatchedItems(
 
 /**
  * Lists unfinished items that the queue was given a while ago, by id. The queue may have lost their jobs: it was emptied, is
- * another queue or an old snapshot, or the database is a restored backup. With `due` the item waits for nothing, by the
+ * another queue or an old snapshot, or the database is a restored backup. With `isDue` the item waits for nothing, by the
  * database's clock.
  * @param options.minimumAgeMs how long ago the queue was given the item at least, which leaves jobs the time to arrive
  */
 export async function dispatchedItems(
   db: Database,
   options: { afterId: number; limit: number; minimumAgeMs: number },
-): Promise<(DispatchableItem & { due: boolean })[]> {
-  return db.execute<Record<string, unknown> & DispatchableItem & { due: boolean }>(sql`
+): Promise<(DispatchableItem & { isDue: boolean })[]> {
+  return db.execute<Record<string, unknown> & DispatchableItem & { isDue: boolean }>(sql`
     ${selectDispatchable}
      WHERE item.state IN ('pending', 'running') AND item.id > ${options.afterId}
        AND ${isOld(sql`item.dispatched_at`, options.minimumAgeMs)}

@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { listFailures } from '../../src/runs/failures.js'
-import { COUNTED } from '../../src/database/list-part.js'
+import { MAX_COUNTED } from '../../src/database/list-part.js'
 import type { PlaceInTime } from '../../src/database/list-part.js'
 import { listRejectedRows } from '../../src/runs/rejected-rows.js'
 import { listRuns } from '../../src/runs/run-status.js'
@@ -88,12 +88,12 @@ test('entries are counted one by one up to a bound, and estimated above it', asy
     })
     return { found, isEstimate }
   }
-  await add(COUNTED)
-  expect(await count()).toStrictEqual({ found: COUNTED, isEstimate: false })
-  await add(4 * COUNTED)
+  await add(MAX_COUNTED)
+  expect(await count()).toStrictEqual({ found: MAX_COUNTED, isEstimate: false })
+  await add(4 * MAX_COUNTED)
   await connection.db.execute('ANALYZE rejected_rows')
   expect(await count()).toMatchObject({ isEstimate: true })
-  expect(Math.abs((await count()).found ?? 0) / (5 * COUNTED)).toBeCloseTo(1, 1)
-  expect(Math.abs((await count('S1')).found ?? 0) / (2.5 * COUNTED)).toBeCloseTo(1, 0)
+  expect(Math.abs((await count()).found ?? 0) / (5 * MAX_COUNTED)).toBeCloseTo(1, 1)
+  expect(Math.abs((await count('S1')).found ?? 0) / (2.5 * MAX_COUNTED)).toBeCloseTo(1, 0)
   expect(await count('NONE')).toStrictEqual({ found: 0, isEstimate: false })
 })

@@ -183,7 +183,7 @@ describe('of several causes', () => {
   const nothing: Situation = {
     living: [worker(null)],
     lastSeenAt: '2026-01-01T00:00:00.000Z',
-    stopped: false,
+    wasStopped: false,
     storage: null,
     outage: null,
     blocked: null,

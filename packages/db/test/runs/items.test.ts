@@ -168,7 +168,7 @@ describe('a failed attempt', () => {
     await connection.db.execute(sql`UPDATE ingest_items SET dispatched_at = now() + interval '3 hours'`)
     expect(
       await dispatchedItems(connection.db, { afterId: 0, limit: 10, minimumAgeMs: 2_000 }),
-    ).toMatchObject([{ id: item.id, due: true }])
+    ).toMatchObject([{ id: item.id, isDue: true }])
     expect(await backoffLeftMs(connection.db, item.id)).toBe(0)
     expect(await takeItem(connection.db, item.id)).toMatchObject({ attempts: 1 })
   })
@@ -179,7 +179,7 @@ describe('a failed attempt', () => {
     await connection.db.execute(sql`UPDATE ingest_items SET dispatched_at = now() - interval '1 minute'`)
     expect(
       await dispatchedItems(connection.db, { afterId: 0, limit: 10, minimumAgeMs: 2_000 }),
-    ).toMatchObject([{ id: item.id, due: false }])
+    ).toMatchObject([{ id: item.id, isDue: false }])
   })
 
   test('of a body without a sound row keeps the rows and the account', async () => {

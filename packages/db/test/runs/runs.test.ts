@@ -184,7 +184,7 @@ describe('a retried run', () => {
       finishedAt: null,
     })
     expect(await undispatchedItems(connection.db, { limit: 10, minimumAgeMs: 0 })).toMatchObject([
-      { symbol: 'A', again: true },
+      { symbol: 'A', wasTaken: true },
     ])
     const item = await takeItem(connection.db, items[0]?.id ?? 0)
     expect(item).toMatchObject({ attempts: 0, loneLosses: 0 })
