@@ -10,8 +10,6 @@ const README_LINES = 130
 const OWN_COMMANDS = new Set(['add', 'dlx', 'exec', 'install', 'why'])
 /** Folders that are made by a program, so that a clone lacks them and a document may name files in them. */
 const MADE = new Set(['.git', '.stockpile', '.turbo', 'dist', 'node_modules'])
-/** Packages that the documents name and that are about to come. */
-const COMING = new Set(['packages/config'])
 /** The scenario that the soak is: test/faults has no file for it. */
 const SOAK = 40
 
@@ -113,7 +111,7 @@ function exists(words) {
     const pattern = new RegExp(`^${path.replaceAll('.', '\\.').replaceAll('*', '[^/]*')}$`)
     return files.some((one) => pattern.test(one))
   }
-  if (existsSync(path) || COMING.has(path)) return true
+  if (existsSync(path)) return true
   const all = words.endsWith('/') ? [...folders] : files
   return all.some((one) => one.endsWith(`/${path}`))
 }

@@ -1,12 +1,10 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { type Program, variablesOf } from '@stockpile/config/programs'
+import { type EnvFileReader, factsOf, VARIABLE_NAMES } from '@stockpile/config/variables'
 import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import * as z from 'zod'
-import { parseConfig as parseApiConfig } from '../../apps/api/src/config.js'
-import { VARIABLES as LOCAL_VARIABLES } from '../../apps/local/src/settings/config.js'
-import { parseConfig as parseWorkerConfig } from '../../apps/worker/src/config.js'
-
 const read = (path: string) => readFileSync(fileURLToPath(new URL(`../../${path}`, import.meta.url)), 'utf8')
 const composeText = read('docker-compose.yml')
 const { services } = z
@@ -22,9 +20,6 @@ const { services } = z
     ),
   })
   .parse(parse(composeText, { merge: true }))
-const example = new Map(
-  [...read('.env.example').matchAll(/^#([A-Z_]+)=(.*)$/gm)].map(([, name = '', value = '']) => [name, value]),
-)
 /** `${NAME:-default}`, by name. */
 const interpolated = new Map(
   [...composeText.matchAll(/\$\{([A-Z_]+):-([^}]*)\}/g)].map(([, name = '', value = '']) => [name, value]),
@@ -32,29 +27,35 @@ const interpolated = new Map(
 const DEMO = 'DEMO_'
 const namesOf = (service: string) => Object.keys(services[service]?.environment ?? {})
 
-/** The variables that a program's configuration looks at. */
-function variablesOf(parseConfig: (env: Record<string, string | undefined>) => unknown): string[] {
-  const seen = new Set<string>()
-  const environment = new Proxy<Record<string, string>>(
-    { DATABASE_URL: 'postgres://127.0.0.1/x' },
-    {
-      get(target, name) {
-        if (typeof name === 'string' && /^[A-Z_]+$/.test(name)) seen.add(name)
-        return typeof name === 'string' ? target[name] : undefined
-      },
-    },
-  )
-  parseConfig(environment)
-  return [...seen].toSorted()
-}
+const takenFromEnvFile = (reader: EnvFileReader) =>
+  VARIABLE_NAMES.filter((name) => factsOf(name).envFile.includes(reader)).toSorted()
 
 describe('docker-compose.yml', () => {
-  test.each([
-    { service: 'api', parseConfig: parseApiConfig },
-    { service: 'worker', parseConfig: parseWorkerConfig },
-  ])('gives $service every variable that it reads, and no other', ({ service, parseConfig }) => {
-    const names = namesOf(service).filter((name) => !name.startsWith(DEMO))
-    expect(names.toSorted()).toEqual(variablesOf(parseConfig))
+  test.each<{ service: Program }>([{ service: 'api' }, { service: 'worker' }, { service: 'migrate' }])(
+    'gives $service every variable that it reads, and no other',
+    ({ service }) => {
+      const names = namesOf(service).filter((name) => !name.startsWith(DEMO))
+      // Lines for a terminal are none of a container's.
+      const wanted = variablesOf(service).filter((name) => name !== 'LOG_FORMAT')
+      expect(names.toSorted()).toEqual(wanted.toSorted())
+    },
+  )
+
+  test('takes from .env what the table of variables says, and nothing else', () => {
+    const passedOn = Object.values(services).flatMap(({ environment }) =>
+      Object.entries(environment).flatMap(([name, value]) => (value === null ? [name] : [])),
+    )
+    expect([...new Set([...passedOn, ...interpolated.keys()])].toSorted()).toEqual(
+      takenFromEnvFile('docker compose'),
+    )
+  })
+
+  test('has the defaults that the table of variables has', () => {
+    const known = VARIABLE_NAMES.filter((name) => interpolated.has(name)).map((name) => {
+      const { default: text, shown } = factsOf(name)
+      return [name, text ?? shown] as const
+    })
+    expect(new Map(known)).toEqual(interpolated)
   })
 
   test('replaces in a demo nothing that a service does not have', () => {
@@ -86,63 +87,34 @@ describe('docker-compose.yml', () => {
 })
 
 describe('npm start', () => {
-  test('takes every variable that a program reads', () => {
-    const ofPrograms = [parseApiConfig, parseWorkerConfig].flatMap(variablesOf)
-    // Inherited as it is.
-    const known = [...LOCAL_VARIABLES, 'HEARTBEAT_FILE', 'HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY']
-    expect(ofPrograms.filter((name) => !known.includes(name))).toEqual([])
+  test('takes from .env every variable that it or a program of its own reads, but for the form of their log lines', () => {
+    const names = (['npm start', 'api', 'worker'] as const).flatMap(variablesOf)
+    const taken = new Set(names.filter((name) => name !== 'LOG_FORMAT'))
+    expect([...taken].toSorted()).toEqual(takenFromEnvFile('npm start'))
   })
 })
 
-describe('.env.example', () => {
-  test('has every variable that a program reads or docker-compose.yml takes, and no other', () => {
-    const ofPrograms = [parseApiConfig, parseWorkerConfig].flatMap(variablesOf)
-    const known = new Set([...ofPrograms, ...LOCAL_VARIABLES, ...interpolated.keys()])
-    expect([...example.keys()].toSorted()).toEqual([...known].toSorted())
-  })
+describe('the documents', () => {
+  /** Variables of other programs, and names that stand for one. */
+  const OF_OTHERS = new Set(['CI', 'DEMO_NAME', 'NAME', 'PGPASSWORD'])
+  const documents = [
+    'README.md',
+    'CONTRIBUTING.md',
+    ...readdirSync(fileURLToPath(new URL('../../docs', import.meta.url)), {
+      recursive: true,
+      encoding: 'utf8',
+    })
+      .filter((name) => name.endsWith('.md'))
+      .map((name) => `docs/${name}`),
+  ]
 
-  test('is in docs/configuration.md, all of it', () => {
-    const documented = read('docs/configuration.md').replaceAll(
-      /`_PER_(\w+)`/g,
-      '`ALPHAVANTAGE_REQUESTS_PER_$1`',
+  test('set only variables that exist', () => {
+    const set = documents.flatMap((path) =>
+      [...read(path).matchAll(/(?<![\w$?&-])([A-Z][A-Z_]+)=/g)].map(([, name = '']) => ({ path, name })),
     )
-    const ofComposeAlone = [
-      'POSTGRES_PASSWORD',
-      'API_DATABASE_PASSWORD',
-      'WORKER_DATABASE_PASSWORD',
-      'ADMINER_PORT',
-    ]
-    const missing = [...example.keys()].filter((name) => !documented.includes(`\`${name}`))
-    expect(missing.filter((name) => !ofComposeAlone.includes(name))).toEqual([])
-  })
-
-  test('shows the defaults that docker-compose.yml has', () => {
-    const shown = [...interpolated.keys()].map((name) => [name, example.get(name)] as const)
-    expect(new Map(shown)).toEqual(interpolated)
-  })
-
-  test('shows the defaults that the programs have', () => {
-    const shown = (name: string) => example.get(name)
-    const api = parseApiConfig({ DATABASE_URL: 'postgres://127.0.0.1/x' })
-    expect([shown('HOST'), shown('PORT'), shown('LOG_LEVEL')]).toEqual([
-      api.host,
-      String(api.port),
-      api.logLevel,
-    ])
-    const worker = parseWorkerConfig({ DATABASE_URL: 'postgres://127.0.0.1/x' })
-    expect([
-      shown('ALPHAVANTAGE_BASE_URL'),
-      shown('ALPHAVANTAGE_PLAN'),
-      shown('WORKER_CONCURRENCY'),
-      shown('SYMBOLS'),
-      shown('LOG_LEVEL'),
-    ]).toEqual([
-      worker.baseUrl,
-      worker.plan,
-      String(worker.concurrency),
-      worker.symbols.join(','),
-      worker.logLevel,
-    ])
+    const known = new Set<string>([...VARIABLE_NAMES, ...OF_OTHERS])
+    expect(set).not.toEqual([])
+    expect(set.filter(({ name }) => !known.has(name))).toEqual([])
   })
 })
 

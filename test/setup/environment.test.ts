@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { variablesOf } from '@stockpile/config/programs'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { VARIABLES } from '../../apps/local/src/settings/config.js'
 
 const PROJECT = fileURLToPath(new URL('../..', import.meta.url))
 const TOOLS = ['npx', 'pnpm', 'turbo']
@@ -48,7 +48,7 @@ test.skipIf(process.platform === 'win32')(
     }
     const secret = Object.fromEntries(
       [
-        ...VARIABLES,
+        ...variablesOf('npm start'),
         'POSTGRES_PASSWORD',
         'PGPASSWORD',
         'AWS_SECRET_ACCESS_KEY',

@@ -1,9 +1,10 @@
+import { ConfigError } from '@stockpile/config/read'
 import { databaseUrlWarning } from '@stockpile/db/database-url'
 import { errorSentence } from '@stockpile/db/error-sentence'
 import { createLogger, logFailure, logFormat } from '@stockpile/log/logger'
 import { createProcessOutput } from '@stockpile/log/output'
 import { UnsafeRedisError } from '@stockpile/queue/redis-safety'
-import { ConfigError, parseConfig } from './config.js'
+import { parseConfig } from './config.js'
 import { serve, StartError } from './serve.js'
 
 /** Requests under way have to end within this time once the process is told to stop. */

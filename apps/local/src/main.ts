@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url'
+import { ConfigError } from '@stockpile/config/read'
 import { errorSentence } from '@stockpile/db/error-sentence'
-import { ConfigError, parseConfig } from './settings/config.js'
+import { parseConfig } from './settings/config.js'
 import { readSettings } from './settings/settings.js'
 import { StartError } from './start-error.js'
 import { start } from './start.js'

@@ -1,5 +1,6 @@
 import { access, constants } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Variables } from '@stockpile/config/programs'
 import { type Api, createApi, type Stored } from './progress/api.js'
 import { type Bell, createBell } from './progress/bell.js'
 import type { Config } from './settings/config.js'
@@ -26,7 +27,7 @@ import { watchRuns } from './progress/watch.js'
 export interface StartOptions {
   config: Config
   /** Of this process: of these the programs inherit what they need. */
-  environment: Record<string, string | undefined>
+  environment: Variables
   terminal: Terminal
   /** Aborted when everything is to stop. */
   signal: AbortSignal

@@ -1,4 +1,5 @@
-import { databaseUrlProblem, databaseUrlWarning, withPassword } from '@stockpile/db/database-url'
+import { ConfigError } from '@stockpile/config/read'
+import { databaseUrlWarning } from '@stockpile/db/database-url'
 import { pgOptions } from '@stockpile/db/driver-options'
 import { errorSentence } from '@stockpile/db/error-sentence'
 import { describeMigrated, migrate } from '@stockpile/db/migrate'
@@ -7,6 +8,7 @@ import { createLogger, logFailure, logFormat } from '@stockpile/log/logger'
 import { createProcessOutput } from '@stockpile/log/output'
 import { migrateQueue, QUEUE_SCHEMA } from '@stockpile/queue/backend'
 import { check } from './check.js'
+import { parseConfig } from './config.js'
 import { HELP, readOptions } from './options.js'
 
 const output = createProcessOutput()
@@ -27,24 +29,10 @@ async function main(environment: Record<string, string | undefined>): Promise<nu
     console.error(HELP)
     return 2
   }
-  const { DATABASE_URL: url = '', DATABASE_PASSWORD: password = '' } = environment
-  const { API_DATABASE_PASSWORD: api = '', WORKER_DATABASE_PASSWORD: worker = '' } = environment
-  const problem =
-    url === ''
-      ? 'is not set: give the PostgreSQL database to migrate, e.g. postgres://user:password@host/stockpile'
-      : databaseUrlProblem(url)
-  if (problem !== undefined) {
-    logger.fatal(`DATABASE_URL ${problem}.`)
-    return 2
-  }
-  if ((api === '') !== (worker === '')) {
-    logger.fatal('API_DATABASE_PASSWORD and WORKER_DATABASE_PASSWORD go together: set both, or neither.')
-    return 2
-  }
-  const warning = databaseUrlWarning(url)
-  if (warning !== undefined) logger.warn(warning)
   try {
-    const databaseUrl = password === '' ? url : withPassword(url, password)
+    const { databaseUrl, rolePasswords } = parseConfig(environment)
+    const warning = databaseUrlWarning(databaseUrl)
+    if (warning !== undefined) logger.warn(warning)
     if (options.check) {
       const isSound = await check(databaseUrl, { repair: options.repair, print: (line) => console.log(line) })
       return isSound ? 0 : 1
@@ -52,9 +40,9 @@ async function main(environment: Record<string, string | undefined>): Promise<nu
     logger.info(describeMigrated(await migrate(databaseUrl)))
     // The queue's tables are made even when REDIS_URL is set, since the queue is here once it is not.
     await migrateQueue(pgOptions(databaseUrl))
-    if (api !== '') {
+    if (rolePasswords !== undefined) {
       const { roles, earlier } = await prepareRoles(databaseUrl, {
-        passwords: { api, worker },
+        passwords: rolePasswords,
         queueSchema: QUEUE_SCHEMA,
       })
       logger.info(
@@ -68,7 +56,8 @@ async function main(environment: Record<string, string | undefined>): Promise<nu
     }
     return 0
   } catch (error) {
-    logFailure(logger, error, errorSentence(error))
-    return 1
+    const isConfigError = error instanceof ConfigError
+    logFailure(logger, error, isConfigError ? error.message : errorSentence(error))
+    return isConfigError ? 2 : 1
   }
 }

@@ -1,11 +1,12 @@
 import { once } from 'node:events'
 import { setFlagsFromString } from 'node:v8'
+import { ConfigError } from '@stockpile/config/read'
 import { databaseUrlWarning } from '@stockpile/db/database-url'
 import { errorSentence } from '@stockpile/db/error-sentence'
 import { createLogger, logFailure, logFormat } from '@stockpile/log/logger'
 import { createProcessOutput } from '@stockpile/log/output'
 import { UnsafeRedisError } from '@stockpile/queue/redis-safety'
-import { ConfigError, parseConfig, withProxies } from './config.js'
+import { parseConfig } from './config.js'
 import { startWorker } from './worker.js'
 
 // Each body of a megabyte leaves several of garbage. V8 would let the heap grow to some four times of what lives before
@@ -39,7 +40,7 @@ async function main(): Promise<number> {
   const format = logFormat(process.env['LOG_FORMAT'], process.stdout.isTTY)
   const logger = createLogger({ service: 'worker', level: 'info', output, format })
   try {
-    const config = parseConfig(withProxies(process.env))
+    const config = parseConfig(process.env)
     logger.level = config.logLevel
     const warning = databaseUrlWarning(config.databaseUrl)
     if (warning !== undefined) logger.warn(warning)

@@ -1,11 +1,12 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { limitsOf, PLANS } from '@stockpile/alphavantage/plan'
+import { limitsOf } from '@stockpile/alphavantage/plan'
 import { limitsFor } from '@stockpile/db/limits'
+import { PLANS } from '@stockpile/domain/plan'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { apiKeySource, MissingKeyError } from '../src/quota/api-key.js'
-import { parseConfig, withProxies } from '../src/config.js'
+import { parseConfig } from '../src/config.js'
 import { gapMs } from '../src/quota/job-spacing.js'
 
 const minimal = { DATABASE_URL: 'postgres://user:password@127.0.0.1/stockpile', ALPHAVANTAGE_API_KEY: 'key' }
@@ -55,9 +56,7 @@ describe('the configuration', () => {
     ['SYMBOLS', 'IBM,\u0007'],
     ['LOG_LEVEL', 'loud'],
   ])('names %s when it is %j, and what it takes', (name, value) => {
-    expect(() => parseConfig({ ...minimal, [name]: value })).toThrow(
-      new RegExp(`^${name}.*: (takes|Invalid)`),
-    )
+    expect(() => parseConfig({ ...minimal, [name]: value })).toThrow(new RegExp(`^${name} takes `))
   })
 
   test('names every wrong variable at once, and never a value', () => {
@@ -75,7 +74,7 @@ describe('the configuration', () => {
       file: '/run/secrets/alphavantage_api_key',
     })
     expect(() => parseConfig({ ...minimal, ALPHAVANTAGE_API_KEY_FILE: '/key' })).toThrow(
-      /ALPHAVANTAGE_API_KEY: give either/,
+      /^ALPHAVANTAGE_API_KEY is set and ALPHAVANTAGE_API_KEY_FILE too/,
     )
   })
 })
@@ -123,13 +122,13 @@ test('proxies are read in either case, the small one first, and refused by name 
   const base = { DATABASE_URL: 'postgres://u:p@h/d' }
   expect(parseConfig(base).proxy).toEqual({ httpProxy: '', httpsProxy: '', noProxy: '' })
   const env = { ...base, HTTPS_PROXY: 'http://big:1', https_proxy: 'small:3128', NO_PROXY: 'a,b' }
-  expect(parseConfig(withProxies(env)).proxy).toEqual({
+  expect(parseConfig(env).proxy).toEqual({
     httpProxy: '',
     httpsProxy: 'http://small:3128',
     noProxy: 'a,b',
   })
   for (const wrong of ['socks5://user:hidden@h:1', 'http://user:hidden@']) {
-    expect(() => parseConfig({ ...base, HTTP_PROXY: wrong })).toThrow(/HTTP_PROXY: takes an address/)
+    expect(() => parseConfig({ ...base, HTTP_PROXY: wrong })).toThrow(/HTTP_PROXY takes an address/)
     expect(() => parseConfig({ ...base, HTTP_PROXY: wrong })).not.toThrow(/hidden/)
   }
 })

@@ -1,9 +1,6 @@
 import type { PlanLimits } from '@stockpile/domain/limit'
+import type { Plan } from '@stockpile/domain/plan'
 import type { ProviderPlan } from '@stockpile/domain/provider'
-
-/** The plans by name: a premium plan is named after its requests a minute. */
-export const PLANS = ['free', '75', '150', '300', '600', '1200'] as const
-export type Plan = (typeof PLANS)[number]
 
 /**
  * What each plan allows, as of 2026 (alphavantage.co/premium). The provider changes limits often (three times for the free

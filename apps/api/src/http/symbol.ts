@@ -1,4 +1,4 @@
-import { MAX_SYMBOL_LENGTH, normaliseSymbol, SYMBOL_CHARACTERS, SYMBOL_TAKES } from '@stockpile/db/symbol'
+import { MAX_SYMBOL_LENGTH, normaliseSymbol, SYMBOL_CHARACTERS, SYMBOL_TAKES } from '@stockpile/domain/symbol'
 import * as z from 'zod'
 
 /** A pattern of one character of a symbol as a client may write it, in small letters too. */

@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib'
 import type { FinancialDataQuery, Position } from '@stockpile/db/financial-data-query'
-import { isSymbol } from '@stockpile/db/symbol'
+import { isSymbol } from '@stockpile/domain/symbol'
 import * as z from 'zod'
 import { isCalendarDate } from '../http/dates.js'
 import { parseCursor, writeCursor } from '../http/list-cursor.js'

@@ -1,5 +1,5 @@
 import { BAR_COLUMNS } from '@stockpile/domain/bar'
-import { isSymbol, normaliseSymbol, SYMBOL_CHARACTERS } from '@stockpile/db/symbol'
+import { isSymbol, normaliseSymbol, SYMBOL_CHARACTERS } from '@stockpile/domain/symbol'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import * as z from 'zod'

@@ -1,3 +1,5 @@
+import type { Variables } from '@stockpile/config/programs'
+
 /**
  * What any program needs of the system it runs on: where things are, the language, certificates and proxies, what
  * configures Node and the loader. Names are compared without case, as Windows does.
@@ -8,13 +10,9 @@ const NEEDED = new RegExp(
     'node_.+|uv_.+|ld_.+|dyld_.+|malloc_.+',
     'ssl_cert_file|ssl_cert_dir|(?:https?|no|all)_proxy',
     'systemroot|systemdrive|windir|comspec|pathext|appdata|localappdata|programdata|userprofile',
-    // The worker's, for whoever watches it.
-    'heartbeat_file',
   ].join('|')})$`,
   'i',
 )
-
-type Variables = Record<string, string | undefined>
 
 /** The variables that the programs inherit; those of PostgreSQL's clients only when the server is somebody else's. */
 export function inheritedVariables(environment: Variables, { embedded }: { embedded: boolean }): Variables {

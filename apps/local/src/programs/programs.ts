@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { handedOn, type Variables } from '@stockpile/config/programs'
 import type { Config } from '../settings/config.js'
 import { deferred } from '../deferred.js'
 import { inheritedVariables } from './inherited.js'
@@ -20,7 +21,7 @@ export interface ProgramsOptions {
   databaseUrls: Record<'api' | 'worker', string>
   queuePrefix: string | undefined
   /** Of this process: of these the programs inherit what they need. */
-  environment: Record<string, string | undefined>
+  environment: Variables
   onLine: (program: string, line: LogLine) => void
 }
 
@@ -47,7 +48,7 @@ export function createPrograms(options: ProgramsOptions): Programs {
   const start = (
     name: keyof typeof LOG_FILES,
     entry: URL,
-    { args = [], env = {} }: { args?: string[]; env?: Record<string, string | undefined> },
+    { args = [], env = {} }: { args?: string[]; env?: Variables },
   ) => {
     if (stopped) throw new Error(`the ${name} was not started: everything stops`)
     const program = startProgram({
@@ -64,11 +65,12 @@ export function createPrograms(options: ProgramsOptions): Programs {
     program.died.catch(die)
     return program.ready
   }
-  const shared = {
+  const replaced = {
+    // DATABASE_URL has it.
+    DATABASE_PASSWORD: undefined,
+    QUEUE_PREFIX: queuePrefix,
     // What a person sees is made of these lines here.
     LOG_FORMAT: 'json',
-    REDIS_URL: config.redisUrl,
-    QUEUE_PREFIX: queuePrefix,
     // The log files are thinned out here: the worker says by an info line that it works.
     LOG_LEVEL: config.logLevel === 'debug' || config.logLevel === 'trace' ? config.logLevel : 'info',
   }
@@ -87,30 +89,19 @@ export function createPrograms(options: ProgramsOptions): Programs {
       )
     },
     startApi() {
-      const env = { ...shared, DATABASE_URL: databaseUrls.api, HOST: config.host, PORT: String(config.port) }
+      const env = handedOn('api', options.environment, { ...replaced, DATABASE_URL: databaseUrls.api })
       return start('api', mainOf(import.meta.resolve('@stockpile/api/package.json')), { env })
     },
     async startWorker(simulatorUrl) {
       const provider =
         simulatorUrl === undefined
-          ? {
-              ALPHAVANTAGE_API_KEY: config.apiKey,
-              ALPHAVANTAGE_API_KEY_FILE: config.apiKeyFile,
-              ALPHAVANTAGE_BASE_URL: config.baseUrl,
-            }
+          ? { ALPHAVANTAGE_API_KEY_FILE: config.apiKeyFile }
           : { ALPHAVANTAGE_API_KEY: SIMULATOR_KEY, ALPHAVANTAGE_BASE_URL: simulatorUrl }
-      const env = {
-        ...shared,
-        DATABASE_URL: databaseUrls.worker,
+      const env = handedOn('worker', options.environment, {
+        ...replaced,
         ...provider,
-        ALPHAVANTAGE_PLAN: config.plan,
-        ALPHAVANTAGE_REQUESTS_PER_SECOND: config.requestsPer.second,
-        ALPHAVANTAGE_REQUESTS_PER_MINUTE: config.requestsPer.minute,
-        ALPHAVANTAGE_REQUESTS_PER_DAY: config.requestsPer.day,
-        WORKER_CONCURRENCY: config.workerConcurrency,
-        RUN_RETENTION_DAYS: config.runRetentionDays,
-        SYMBOLS: config.symbols.join(','),
-      }
+        DATABASE_URL: databaseUrls.worker,
+      })
       await start('worker', mainOf(import.meta.resolve('@stockpile/worker/package.json')), { env })
     },
     died,

@@ -1,8 +1,8 @@
-import { ConfigError, VARIABLES } from './config.js'
+import { type Variables, variablesOf } from '@stockpile/config/programs'
+import { ConfigError } from '@stockpile/config/read'
+import { factsOf, VARIABLE_NAMES } from '@stockpile/config/variables'
 import { parseEnvFile, readEnvFile } from './env-file.js'
 import { messageOf } from '../start-error.js'
-
-type Variables = Record<string, string | undefined>
 
 export interface Settings {
   /** The shell's variables and, where it has none, the file's. */
@@ -13,14 +13,9 @@ export interface Settings {
   notes: string[]
 }
 
-/** Read by docker compose from the same file. */
-const OF_COMPOSE = [
-  'POSTGRES_PASSWORD',
-  'API_DATABASE_PASSWORD',
-  'WORKER_DATABASE_PASSWORD',
-  'ADMINER_PORT',
-  'HEARTBEAT_FILE',
-]
+/** The variables that npm start reads, and those that a file `.env` may hold besides, for others. */
+const OURS: readonly string[] = variablesOf('npm start')
+const KNOWN: readonly string[] = VARIABLE_NAMES.filter((name) => factsOf(name).envFile.length > 0)
 /** Not ours, but passed on to what is started, or read by compose, Docker or Node. */
 const OF_OTHERS = /^(?:COMPOSE_|DOCKER_|NODE_|SSL_CERT_|TZ$|(?:https?|no|all)_proxy$)/i
 
@@ -32,17 +27,15 @@ export async function readSettings(shell: Variables, path: string | undefined): 
   const text = path === undefined ? undefined : await readEnvFile(path).catch(unreadable(path))
   if (path === undefined || text === undefined)
     return { environment: shell, lineOf: () => undefined, notes: [] }
-  const { variables, unreadable: lines } = parseEnvFile(text, [...VARIABLES, ...OF_COMPOSE], shell)
+  const { variables, unreadable: lines } = parseEnvFile(text, KNOWN, shell)
   if (lines.length > 0) {
     throw new ConfigError(
       `${path}: ${counted(lines)} cannot be read. A line is NAME=value, with quotes around a value that has spaces or #.`,
     )
   }
   const taken = [...variables].filter(([name]) => shell[name] === undefined)
-  const ours = taken.filter(([name]) => VARIABLES.includes(name))
-  const unknown = [...variables].filter(
-    ([name]) => !VARIABLES.includes(name) && !OF_COMPOSE.includes(name) && !OF_OTHERS.test(name),
-  )
+  const ours = taken.filter(([name]) => OURS.includes(name))
+  const unknown = [...variables].filter(([name]) => !KNOWN.includes(name) && !OF_OTHERS.test(name))
   const notes = [`read ${path}${ours.length === 0 ? '' : `: ${ours.map(([name]) => name).join(', ')}`}`]
   if (unknown.length > 0) {
     const numbers = unknown.map(([, { line }]) => line)

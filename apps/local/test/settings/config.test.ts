@@ -1,5 +1,6 @@
+import { ConfigError } from '@stockpile/config/read'
 import { expect, test } from 'vitest'
-import { ConfigError, parseConfig } from '../../src/settings/config.js'
+import { parseConfig } from '../../src/settings/config.js'
 
 const parse = (environment: Record<string, string>) => parseConfig(environment, '/project')
 

@@ -1,9 +1,10 @@
 #!/usr/bin/env node
 import type { PlanLimits } from '@stockpile/domain/limit'
+import { PLANS } from '@stockpile/domain/plan'
 import { openSync, readFileSync, writeSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { z } from 'zod'
-import { limitsOf, PLANS } from '../plan.js'
+import { limitsOf } from '../plan.js'
 import { parseRules, REAL_WINDOWS, startSimulator } from './server.js'
 
 const HELP = `alphavantage-simulator: answers like Alpha Vantage, on synthetic or recorded prices

@@ -1,7 +1,7 @@
 import { userInfo } from 'node:os'
+import { splitUrl, UrlError } from '@stockpile/config/url'
 import { SSL_MODES, tlsOptions } from './tls-options.js'
 import type { SslMode, TlsSettings } from './tls-options.js'
-import { splitUrl, UrlError } from './url.js'
 
 const SCHEMES = ['postgres', 'postgresql']
 const FORM = 'user:password@127.0.0.1:5432/stockpile'

@@ -1,3 +1,4 @@
+import { urlProblem } from '@stockpile/config/url'
 import fc from 'fast-check'
 import { userInfo } from 'node:os'
 import { expect, test } from 'vitest'
@@ -7,7 +8,6 @@ import {
   parseDatabaseUrl,
   withDatabase,
 } from '../../src/database/database-url.js'
-import { urlProblem } from '../../src/database/url.js'
 
 const text = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 })
 
