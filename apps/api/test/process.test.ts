@@ -131,7 +131,7 @@ describe('the API does not start', () => {
     expect(await api.waitForExit(DEADLINE)).toBe(2)
     expect(api.lines).toHaveLength(2)
     expect(api.lines[0]).toContain('"DATABASE_URL is not set')
-    expect(api.lines[1]).toContain('"PORT is not valid')
+    expect(api.lines[1]).toContain('"PORT takes a port from 0 to 65535')
   })
 
   test('on a taken port: 1 and one sentence', async () => {
