@@ -3,7 +3,7 @@ import { ConfigError } from '@stockpile/config/read'
 import { errorSentence } from '@stockpile/db/error-sentence'
 import { parseConfig } from './settings/config.js'
 import { readSettings } from './settings/settings.js'
-import { StartError } from './start-error.js'
+import { StartError } from './errors.js'
 import { start } from './start.js'
 import { createTerminal } from './terminal/terminal.js'
 

@@ -6,7 +6,7 @@ import type { Unfinished } from '@stockpile/db/run-items'
 import type { Stored } from './progress/api.js'
 import type { Config } from './settings/config.js'
 import type { Line, Span } from './terminal/paint.js'
-import { thousands } from './progress/progress.js'
+import { counted, thousands } from './terminal/figures.js'
 
 const FREE_KEY = 'https://www.alphavantage.co/support/#api-key'
 const LABEL_WIDTH = 12
@@ -82,10 +82,6 @@ export function leftText({ runs }: Unfinished): string | undefined {
   return runs === 1
     ? '1 run is unfinished; it goes on at the next npm start.'
     : `${thousands(runs)} runs are unfinished; they go on at the next npm start.`
-}
-
-function counted(count: number, what: string): string {
-  return `${thousands(count)} ${what}${count === 1 ? '' : 's'}`
 }
 
 /** The addresses worth opening. */

@@ -2,15 +2,16 @@ import { access } from 'node:fs/promises'
 import { join } from 'node:path'
 import { backUp, readBackupHeader, restore } from '@stockpile/db/backup'
 import type { Config } from '../settings/config.js'
-import { hasTables, openForMaintenance, POSTGRES_FOLDER, prepareDatabase } from '../database/database.js'
-import { prepareHome } from '../database/home.js'
+import { hasTables, prepareDatabase } from '../database/prepare.js'
+import { openForMaintenance, POSTGRES_FOLDER } from '../database/server.js'
+import { prepareHomeFolders } from '../settings/home-folders.js'
 import { databaseName } from '../messages.js'
-import { thousands } from '../progress/progress.js'
-import { StartError } from '../start-error.js'
+import { thousands } from '../terminal/figures.js'
+import { StartError } from '../errors.js'
 
 export interface MaintenanceOptions {
   print: (line: string) => void
-  /** Ends the work at once: nothing is left of it but a server that is stopped, or an empty database. */
+  /** Ends the work at once. A backup leaves no file then, a restore an empty database. */
   signal: AbortSignal
 }
 
@@ -32,7 +33,7 @@ export async function backUpTo(
   }
   const server = await openForMaintenance(config, print)
   try {
-    // Real prices first: whoever forgets the key must not get a backup of made-up ones.
+    // Real prices go first: a person who forgets the key must not get a backup of made-up prices.
     for (const simulated of [false, true]) {
       const url = server.urlOf(simulated)
       if (!(await hasTables(url))) continue
@@ -49,8 +50,8 @@ export async function backUpTo(
 }
 
 /**
- * Restores such a file into a database without rows, which is made when it is missing.
- * @throws as `backUpTo`
+ * Restores a backup's file into a database without rows, which is made when it is missing.
+ * @throws StartError, the signal's reason, or an error whose sentence `errorSentence` gives
  */
 export async function restoreFrom(
   file: string,
@@ -58,7 +59,7 @@ export async function restoreFrom(
   { print, signal }: MaintenanceOptions,
 ): Promise<void> {
   const { simulated, createdAt } = await readBackupHeader(file)
-  if (config.databaseUrl === undefined) await prepareHome(config.home, [POSTGRES_FOLDER])
+  if (config.databaseUrl === undefined) await prepareHomeFolders(config.home, [POSTGRES_FOLDER])
   const server = await openForMaintenance(config, print)
   try {
     const url = server.urlOf(simulated)

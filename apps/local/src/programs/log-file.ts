@@ -1,17 +1,17 @@
 import { closeSync, fstatSync, mkdirSync, openSync, renameSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { codeOf } from '../start-error.js'
+import { codeOf } from '../errors.js'
 
 const MAX_BYTES = 10 * 1024 * 1024
 
 export interface LogFile {
   path: string
-  /** Appends a line. A full disk must not stop the program that logs: what cannot be written is dropped. */
+  /** Appends a line. A line that cannot be written is dropped: a full disk must not stop the program that logs. */
   write(line: string): void
   close(): void
 }
 
-/** Starts a new file; the one before it, and one that grew past 10 MiB, stays as `path.1`. */
+/** Starts a new file. The file of the last start, or a part that grew past `maxBytes`, stays as `path.1`. */
 export function openLogFile(path: string, maxBytes = MAX_BYTES): LogFile {
   mkdirSync(dirname(path), { recursive: true })
   const rotate = () => {
@@ -35,7 +35,7 @@ export function openLogFile(path: string, maxBytes = MAX_BYTES): LogFile {
         }
         bytes += writeSync(file, `${line}\n`)
       } catch {
-        // See above.
+        // A full disk: the line is dropped.
       }
     },
     close: () => closeSync(file),

@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import type { Config } from '../settings/config.js'
 
-/** The least serious first. */
+/** The levels by number, the least serious first. */
 const LEVELS = { trace: 1, debug: 2, info: 3, warn: 4, error: 5, fatal: 6 } as const satisfies Record<
   Config['logLevel'],
   number
@@ -19,13 +19,13 @@ const lineSchema = z.object({
   err: z.object({ message: z.string() }).optional(),
 })
 
-/** A line of a program's log, as far as a person wants to know it. */
+/** What a person may want to know of a line of a program's log. */
 export type LogLine = z.infer<typeof lineSchema>
 
-/** All workers pausing for less than this is the normal way to keep a limit. */
+/** A shorter wait of all workers is the normal way to keep a limit. */
 const LONG_WAIT_MS = 30_000
 
-/** Undefined for what is no such line. */
+/** Reads a line of a program's output; undefined for text that no logger wrote. */
 export function parseLogLine(text: string): LogLine | undefined {
   if (!text.startsWith('{')) return undefined
   try {
@@ -35,25 +35,25 @@ export function parseLogLine(text: string): LogLine | undefined {
   }
 }
 
-/** Whether the log file takes it. */
+/** Whether a line goes into the log file: those of LOG_LEVEL and above, and text that no logger wrote. */
 export function isLogged(line: LogLine | undefined, logLevel: Config['logLevel']): boolean {
   return line === undefined || line.level >= LEVELS[logLevel]
 }
 
 /**
- * Whether the terminal shows it: warnings and errors, and with LOG_LEVEL=debug or trace the rest too. What became
- * of an item is left out, since the progress says it; that everything waits for long is not.
+ * Whether the terminal shows a line: warnings and errors, and with LOG_LEVEL=debug or trace the others too. Lines of one
+ * item are left out, since the progress tells them, but not a long wait.
  */
 export function isShown(line: LogLine | undefined, logLevel: Config['logLevel']): boolean {
   if (line === undefined) return false
-  // One for each request, and the progress asks several times a second.
+  // The API logs each request, and the progress asks several times a second.
   if (line.msg === 'request' && line.level < LEVELS.warn) return false
   if (logLevel === 'debug' || logLevel === 'trace') return line.level >= LEVELS[logLevel]
   if (line.item !== undefined && (line.waitMs ?? 0) < LONG_WAIT_MS) return false
   return line.level >= Math.max(LEVELS.warn, LEVELS[logLevel])
 }
 
-/** One line without control characters. */
+/** A log line for a person, in one line without control characters. */
 export function readableLine(program: string, line: LogLine): string {
   const kind = line.level >= LEVELS.error ? 'error: ' : line.level >= LEVELS.warn ? 'warning: ' : ''
   const why = line.detail ?? line.err?.message
@@ -63,7 +63,7 @@ export function readableLine(program: string, line: LogLine): string {
     : `${withoutControls(what)}: ${withAdvice(why, line.advice ?? '')}`
 }
 
-/** Of text that others wrote, on the terminal. */
+/** The most characters of a text of others that the terminal shows. */
 const MAX_TEXT = 300
 
 /** What went wrong and what to do, without control characters. */
@@ -72,7 +72,7 @@ export function withAdvice(detail: string, advice: string): string {
   return `${/[.!?…]$/.test(shown) ? shown : `${shown}.`} ${withoutControls(advice)}`.trim()
 }
 
-/** What others wrote must not move the cursor, or start a line of its own. */
+/** A text of others in one line, cut to a bearable length: it must not move the cursor of the terminal. */
 export function withoutControls(text: string): string {
   const line = text.replaceAll(/\p{C}+|\s+/gu, ' ').trim()
   return line.length > MAX_TEXT ? `${line.slice(0, MAX_TEXT - 1)}…` : line

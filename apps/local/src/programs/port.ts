@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createConnection, createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import * as z from 'zod'
-import { codeOf, StartError } from '../start-error.js'
+import { codeOf, StartError } from '../errors.js'
 
 const PROBE_TIMEOUT_MS = 2_000
 const POLL_MS = 100
@@ -12,8 +12,8 @@ const documentSchema = z.object({ info: z.object({ title: z.literal('Stockpile')
 export type PortState = 'free' | 'stockpile'
 
 /**
- * Whether the address can be listened on; 'stockpile' when one of our own APIs, or what is left of it, holds it.
- * @throws StartError when another program has it, or this machine does not let us
+ * Whether an address is free to listen on, or held by an API of Stockpile, which may be that of a killed start.
+ * @throws StartError when another program holds the address, or this machine does not allow to listen on it
  */
 export async function lookAtPort(host: string, port: number): Promise<PortState> {
   if (await isFree(host, port)) return 'free'
@@ -23,8 +23,8 @@ export async function lookAtPort(host: string, port: number): Promise<PortState>
 }
 
 /**
- * Waits for the API of a killed start to let the port go.
- * @throws StartError when it still holds it after `deadlineMs`
+ * Waits until the API of a killed start has closed its port.
+ * @throws StartError when the port is still held after `deadlineMs` milliseconds
  */
 export async function waitForPort(
   host: string,
@@ -40,7 +40,7 @@ export async function waitForPort(
   }
 }
 
-/** Whether anything accepts TCP connections there. */
+/** Whether anything accepts TCP connections at an address within 2 s. */
 export async function isReachable(host: string, port: number): Promise<boolean> {
   const socket = createConnection({ host, port })
   try {
@@ -53,7 +53,7 @@ export async function isReachable(host: string, port: number): Promise<boolean> 
   }
 }
 
-/** The address to reach a server at that listens on `host`. */
+/** The address at which this machine reaches a server that listens on `host`. */
 export function localAddress(host: string): string {
   return host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host
 }
@@ -92,7 +92,7 @@ async function holderOf(host: string, port: number): Promise<Holder> {
     })
     return documentSchema.safeParse(await answer.json()).success ? 'stockpile' : 'other'
   } catch {
-    // An API that is just closing refuses: then the port is free in a moment.
+    // An API that is just closing refuses connections: its port is free in a moment.
     return (await isReachable(address, port)) ? 'other' : 'nobody'
   }
 }

@@ -1,38 +1,39 @@
 import { fork } from 'node:child_process'
-import { once } from 'node:events'
 import { createInterface } from 'node:readline'
+import { within } from '@stockpile/time/wait'
 import * as z from 'zod'
 import { type LogLine, isLogged, parseLogLine, readableLine } from './log-line.js'
-import { deferred } from '../deferred.js'
+import { aborted, deferred } from '../promises.js'
 import type { Config } from '../settings/config.js'
 import { openLogFile } from './log-file.js'
-import { messageOf, StartError } from '../start-error.js'
+import { messageOf, StartError } from '../errors.js'
 
 export interface ProgramOptions {
-  /** For messages: 'worker'. */
+  /** The program's name in messages: 'worker'. */
   name: string
   file: string
   args?: string[]
-  /** Its whole environment. */
+  /** The whole environment of the program. */
   env: Record<string, string | undefined>
   logPath: string
   logLevel: Config['logLevel']
-  /** How long its stop may take before it is killed. */
+  /** Milliseconds that a stop may take before the program is killed. */
   stopMs: number
   onLine: (line: LogLine) => void
 }
 
 export interface Program {
-  /** Its address; '' for one that serves none. Rejects with StartError when it ends before, or takes too long. */
+  /** The program's address, '' for one without. Rejects with StartError when the program ends before, or takes too long. */
   ready: Promise<string>
-  /** Rejects with StartError when it ends without having been told to. Never resolves. */
+  /** Rejects with StartError when the program ends without having been told to. Never resolves. */
   died: Promise<never>
-  /** Ends it and waits for its end. It is killed after `stopMs`, or as soon as `hurry` aborts. */
+  /** Ends the program, waits for its end, and kills it after `stopMs` or as soon as `hurry` aborts. */
   stop(hurry: AbortSignal): Promise<'stopped' | 'killed'>
 }
 
-/** Above the 60 s that the API waits for a database. */
+/** Longer than the 60 s for which the API waits for a database. */
 const START_DEADLINE_MS = 75_000
+/** So many last lines of a program are shown when it ends unexpectedly. */
 const LAST_LINES = 5
 
 const listeningSchema = z.object({ url: z.string() })
@@ -46,7 +47,8 @@ export function startProgram(options: ProgramOptions): Program {
   const child = fork(options.file, options.args ?? [], {
     env: options.env,
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-    // A session of its own: a terminal's Ctrl-C goes to this process, which then stops its programs in order.
+    // The program has a session of its own, so that a terminal's Ctrl-C reaches only this process, which stops its programs
+    // in order.
     detached: process.platform !== 'win32',
     execArgv: [],
   })
@@ -75,12 +77,12 @@ export function startProgram(options: ProgramOptions): Program {
       last.push(line === undefined ? text : readableLine(name, line))
       if (last.length > LAST_LINES) last.shift()
       if (line === undefined) return
-      // The worker's way to say that it is ready.
+      // The worker says by this line that it is ready.
       if (line.msg === 'working') resolve('')
       options.onLine(line)
     })
   }
-  // 'close' comes when all that it wrote has been read.
+  // 'close' comes after all that the program wrote has been read.
   const closed = new Promise<void>((finish) => {
     const end = (how: string) => {
       log.close()
@@ -105,17 +107,10 @@ export function startProgram(options: ProgramOptions): Program {
     died,
     async stop(hurry) {
       stopping = true
-      const patience = new AbortController()
-      const timer = setTimeout(() => patience.abort(), options.stopMs)
-      // Windows has no signals that a program could handle; all of ours end when the channel closes.
+      // Windows has no signals that a program could handle; there each program ends when its channel closes.
       if (process.platform !== 'win32') child.kill('SIGTERM')
       else if (child.connected) child.disconnect()
-      await Promise.race([
-        closed,
-        once(patience.signal, 'abort'),
-        hurry.aborted ? undefined : once(hurry, 'abort'),
-      ])
-      clearTimeout(timer)
+      await within(Promise.race([closed, aborted(hurry)]), options.stopMs)
       const running = child.pid !== undefined && child.exitCode === null && child.signalCode === null
       if (running) child.kill('SIGKILL')
       await closed

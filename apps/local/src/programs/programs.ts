@@ -2,42 +2,42 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { handedOn, type Variables } from '@stockpile/config/programs'
 import type { Config } from '../settings/config.js'
-import { deferred } from '../deferred.js'
-import { inheritedVariables } from './inherited.js'
+import { deferred } from '../promises.js'
+import { inheritedVariables } from './inherited-variables.js'
 import type { LogLine } from './log-line.js'
 import { type Program, startProgram } from './program.js'
 
-/** The simulator takes any key but the provider's demonstration ones. */
+/** The worker's key for the simulator, which takes any key but the provider's demonstration keys. */
 const SIMULATOR_KEY = 'simulated'
-/** In STOCKPILE_HOME. */
+/** The folder of the logs, in STOCKPILE_HOME. */
 export const LOG_FOLDER = 'logs'
 const LOG_FILES = { worker: 'worker.log', api: 'api.log', simulator: 'simulator.log' }
 
-/** A worker gives back what it could not finish; these together with PostgreSQL's own stop stay below 10 s. */
+/** Milliseconds that a stop may take. Together with PostgreSQL's stop they stay below 10 s, and a worker releases its items. */
 const STOP_MS = { worker: 5_000, api: 2_000, simulator: 1_000 }
 
 export interface ProgramsOptions {
   config: Config
   databaseUrls: Record<'api' | 'worker', string>
   queuePrefix: string | undefined
-  /** Of this process: of these the programs inherit what they need. */
+  /** The variables of this process and of the file `.env`, of which the programs get what they need. */
   environment: Variables
   onLine: (program: string, line: LogLine) => void
 }
 
 export interface Programs {
-  /** Each resolves with its address once it serves; rejects with StartError. */
+  /** Each start resolves with the program's address once it serves, and rejects with StartError. */
   startSimulator(): Promise<string>
   startApi(): Promise<string>
   /** @param simulatorUrl in place of the provider */
   startWorker(simulatorUrl: string | undefined): Promise<void>
   /** Rejects with StartError as soon as one of them ends by itself. */
   died: Promise<never>
-  /** Ends the worker, then the others; says which had to be killed. */
+  /** Ends the worker, then the others. Returns the names of those that had to be killed. */
   stop(hurry: AbortSignal): Promise<string[]>
 }
 
-/** The programs of the other packages: they are started as processes, and never imported. */
+/** The API, the worker and the simulator, which are started as processes and never imported. */
 export function createPrograms(options: ProgramsOptions): Programs {
   const { config, databaseUrls, queuePrefix } = options
   const running = new Map<keyof typeof LOG_FILES, Program>()
@@ -66,12 +66,12 @@ export function createPrograms(options: ProgramsOptions): Programs {
     return program.ready
   }
   const replaced = {
-    // DATABASE_URL has it.
+    // The URLs of the database have their passwords.
     DATABASE_PASSWORD: undefined,
     QUEUE_PREFIX: queuePrefix,
-    // What a person sees is made of these lines here.
+    // What a person sees is made here, of lines in JSON.
     LOG_FORMAT: 'json',
-    // The log files are thinned out here: the worker says by an info line that it works.
+    // The worker says by an info line that it works, so LOG_LEVEL is applied here, when lines are written to log files.
     LOG_LEVEL: config.logLevel === 'debug' || config.logLevel === 'trace' ? config.logLevel : 'info',
   }
 

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import type { Variables } from '@stockpile/config/programs'
-import { codeOf, messageOf } from '../start-error.js'
+import { codeOf, messageOf } from '../errors.js'
 
 export interface EnvFile {
   /** In the order of the file; of a name that comes twice the last value. */

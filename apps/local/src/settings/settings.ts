@@ -2,7 +2,7 @@ import { type Variables, variablesOf } from '@stockpile/config/programs'
 import { ConfigError } from '@stockpile/config/read'
 import { factsOf, VARIABLE_NAMES } from '@stockpile/config/variables'
 import { parseEnvFile, readEnvFile } from './env-file.js'
-import { messageOf } from '../start-error.js'
+import { messageOf } from '../errors.js'
 
 export interface Settings {
   /** The shell's variables and, where it has none, the file's. */

@@ -1,17 +1,19 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Api, Run } from './api.js'
-import type { Bell } from './bell.js'
-import { changes, isFinished, runBlock, SMALL_RUN, type Snapshot } from './progress.js'
+import type { ChangeSignal } from './change-signal.js'
+import { runBlock } from './run-block.js'
+import { changes } from './run-changes.js'
+import { isFinished, SMALL_RUN, type Snapshot } from './snapshot.js'
 import type { Terminal } from '../terminal/terminal.js'
-import { waitReason } from './waiting.js'
+import { waitReason } from './wait-text.js'
 
 const POLL_MS = 250
-/** When nothing has changed for a while, as while a day's limit is used up. */
+/** The API is asked less often when nothing has changed for `SLOW_AFTER_MS`, as while a day's limit is used up. */
 const SLOW_POLL_MS = 5_000
 const SLOW_AFTER_MS = 10_000
-/** A wait for the provider that is longer will go on for longer. */
+/** All runs have waited for so long: their wait will last, so the addresses are printed meanwhile. */
 const WAIT_MS = 3_000
-/** After this the addresses are worth printing even if a run still goes on. */
+/** After so long the addresses are printed even while a run goes on. */
 const LONG_RUN_MS = 15_000
 const FAILED_ITEMS = 100
 
@@ -19,26 +21,26 @@ export interface WatchOptions {
   api: Api
   terminal: Terminal
   signal: AbortSignal
-  /** When this npm start began: time before it is not counted. */
+  /** When this npm start began: the duration of an older run is counted from here. */
   since: Date
-  /** Runs that were finished before: nothing is said of them. */
+  /** Ids of runs that had finished before this npm start: they are not shown. */
   known: readonly string[]
-  /** Rings when there may be something new: nothing is asked while nothing goes on. */
-  news: Bell
-  /** Called once: when all is done, waits for the provider, or takes long. */
+  /** Raised when a run may have changed: while no run goes on, the API is not asked without it. */
+  changed: ChangeSignal
+  /** Called once: when all runs are done, wait, or take long. */
   onSettled: () => Promise<void>
 }
 
-/** Shows what becomes of each run. Rejects when `signal` aborts; never resolves. */
+/** Shows what becomes of each run, by asking the API again and again. Rejects when `signal` aborts; never resolves. */
 export async function watchRuns(options: WatchOptions): Promise<never> {
-  const { api, terminal, signal, news } = options
+  const { api, terminal, signal, changed } = options
   const finished = new Set(options.known)
   const startedAt = performance.now()
   let shown = new Map<string, Snapshot>()
   let changedAt = startedAt
   let settled = false
   for (;;) {
-    // An API that does not answer for a moment is asked again; if it died, others say so.
+    // An API that does not answer is asked again: when its process has died, `Programs.died` says so.
     const snapshots = await look(api, finished, shown, options.since).catch(() => undefined)
     signal.throwIfAborted()
     if (snapshots !== undefined) {
@@ -58,12 +60,12 @@ export async function watchRuns(options: WatchOptions): Promise<never> {
       }
     }
     await sleep(POLL_MS, undefined, { signal })
-    if (shown.size === 0) await news.heard(undefined, signal)
-    else if (performance.now() - changedAt > SLOW_AFTER_MS) await news.heard(SLOW_POLL_MS, signal)
+    if (shown.size === 0) await changed.next(undefined, signal)
+    else if (performance.now() - changedAt > SLOW_AFTER_MS) await changed.next(SLOW_POLL_MS, signal)
   }
 }
 
-/** Runs that go on, and those that finished since the last look, oldest first. */
+/** Snapshots of the runs that go on and of those that finished since the last look, oldest first. */
 async function look(
   api: Api,
   finished: Set<string>,
@@ -85,7 +87,7 @@ async function look(
 
 async function itemsOf(api: Api, run: Run, before: Snapshot | undefined) {
   if (run.counts.total <= SMALL_RUN) return api.items(run.id, { limit: SMALL_RUN })
-  // Not asked again for what has not changed.
+  // The failed items are asked for again only when there are more of them.
   if (run.counts.failed === (before?.run.counts.failed ?? 0)) return before?.items ?? []
   return api.items(run.id, { limit: FAILED_ITEMS, state: 'failed' })
 }
@@ -97,7 +99,7 @@ function report(
   shown: Map<string, Snapshot>,
 ): void {
   const now = new Date()
-  // First, so that a finished run is not seen twice.
+  // The block is redrawn before lines are printed, so that a finished run is not shown in both.
   const drawn = [...active.values()]
   terminal.show(
     drawn.length === 0
@@ -110,7 +112,7 @@ function report(
   }
 }
 
-/** What goes on, apart from the forecast: while nothing happens that is a moment later at each look. */
+/** Snapshots as a text to compare, without the forecast, which is a moment later at each look though nothing happened. */
 function withoutForecast(snapshots: Map<string, Snapshot>): string {
   return JSON.stringify([...snapshots], (key, value: unknown) =>
     key === 'estimated_completion_at' ? undefined : value,

@@ -1,16 +1,17 @@
 import type { Stats } from 'node:fs'
 import { mkdir, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { codeOf, messageOf, StartError } from '../start-error.js'
+import { codeOf, messageOf, StartError } from '../errors.js'
 
 /**
- * Makes the folders in `home`, and tries to write in each: modes alone tell nothing to root, nor of a read-only disk.
+ * Makes `home` and folders of these names in it, and tries to write in each: modes say nothing to root, and nothing of a
+ * read-only disk.
  * @throws StartError that says what is in the way
  */
-export async function prepareHome(home: string, names: readonly string[]): Promise<void> {
+export async function prepareHomeFolders(home: string, names: readonly string[]): Promise<void> {
   for (const folder of [home, ...names.map((name) => join(home, name))]) {
     try {
-      // PostgreSQL's account, when that is not ours, must pass through.
+      // As root, PostgreSQL runs as another account, which must pass through the folder.
       await mkdir(folder, { recursive: true, mode: 0o755 })
       await tryToWrite(folder)
     } catch (error) {
@@ -31,7 +32,7 @@ async function reasonFor(folder: string, failure: unknown): Promise<string> {
   const { path: deepest, found } = await deepestExisting(folder)
   if (!found.isDirectory()) return `${deepest} is a file, and a folder is needed there: move it away.`
   const what = deepest === folder ? folder : `${folder} cannot be made: ${deepest}`
-  // On a read-only file system Node's mkdir says ENOENT.
+  // Node's mkdir says ENOENT on a read-only file system, so that only a write tells the reason.
   const error = await tryToWrite(deepest).then(
     () => failure,
     (why: unknown) => why,

@@ -1,7 +1,7 @@
 import type { Variables } from '@stockpile/config/programs'
 
 /**
- * What any program needs of the system it runs on: where things are, the language, certificates and proxies, what
+ * What any program needs of the system on which it runs: where things are, the language, certificates and proxies, and what
  * configures Node and the loader. Names are compared without case, as Windows does.
  */
 const NEEDED = new RegExp(
@@ -14,7 +14,7 @@ const NEEDED = new RegExp(
   'i',
 )
 
-/** The variables that the programs inherit; those of PostgreSQL's clients only when the server is somebody else's. */
+/** The variables that each program inherits. Those of PostgreSQL's clients (PG*) are for a server of DATABASE_URL only. */
 export function inheritedVariables(environment: Variables, { embedded }: { embedded: boolean }): Variables {
   return Object.fromEntries(
     Object.entries(environment).filter(([name]) => NEEDED.test(name) || (!embedded && name.startsWith('PG'))),

@@ -3,6 +3,7 @@ export class StartError extends Error {
   override readonly name = 'StartError'
 }
 
+/** The message of an error, whatever was thrown. */
 export function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   // An AggregateError of failed connections has no message of its own.
@@ -10,7 +11,7 @@ export function messageOf(error: unknown): string {
   return error.message || (first === undefined ? error.name : messageOf(first))
 }
 
-/** The code of a system call ('EADDRINUSE') or of PostgreSQL ('3D000'), or undefined. */
+/** The code of an error of a system call ('EADDRINUSE') or of PostgreSQL ('3D000'); undefined for any other error. */
 export function codeOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
 }

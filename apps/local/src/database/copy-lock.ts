@@ -1,22 +1,25 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { postgresJsOptions } from '@stockpile/db/driver-options'
 import postgres from 'postgres'
-import { deferred } from '../deferred.js'
-import { codeOf, StartError } from '../start-error.js'
+import { deferred } from '../promises.js'
+import { codeOf, StartError } from '../errors.js'
 
-/** "COPY" in ASCII. In the maintenance database of the embedded server, so one for each STOCKPILE_HOME. */
+/**
+ * The key of an advisory lock, "COPY" in ASCII. It is taken in the maintenance database of the embedded server, so that
+ * there is one lock for each STOCKPILE_HOME.
+ */
 const LOCK = 0x434f5059
-/** A copy that is just stopping, or was just killed, lets go within this. */
+/** An npm start that is just stopping, or was just killed, releases the lock within this time. */
 const PATIENCE_MS = 3_000
 /** How long a server that crashed may take to come back by itself. */
 const RECOVERY_MS = 60_000
 const POLL_MS = 100
 
-/** Of the embedded server, which nobody else has a reason to end. */
+/** What is said of the embedded server's end: nobody but its npm start has a reason to end it. */
 export const ENDED =
   'PostgreSQL was ended by somebody, or by the system for want of memory. What was stored is safe: npm start again goes on from there.'
 
-/** Another process works on this data. */
+/** Another npm start, backup or restore works on this data. */
 export class CopyTakenError extends StartError {}
 
 export interface CopyLock {
@@ -26,8 +29,9 @@ export interface CopyLock {
 }
 
 /**
- * Makes this the only copy on the server. The lock is the connection's: it goes with this process, however that ends.
- * @throws CopyTakenError when another copy has it; the driver's error when the server goes away meanwhile
+ * Makes this process the only one that works on the server. The lock belongs to a connection, so it ends with this process,
+ * however the process ends.
+ * @throws CopyTakenError when another process has the lock; the driver's error when the server goes away meanwhile
  */
 export async function takeCopyLock(url: string): Promise<CopyLock> {
   let released = false
@@ -36,7 +40,7 @@ export async function takeCopyLock(url: string): Promise<CopyLock> {
   const sql = postgres({
     ...postgresJsOptions(url, { applicationName: `stockpile-start ${process.pid}` }),
     max: 1,
-    // By default the driver replaces a connection after half an hour: the lock would be gone.
+    // By default the driver replaces a connection after half an hour, and the lock would be gone.
     max_lifetime: null,
     backoff: () => POLL_MS / 1_000,
     fetch_types: false,
@@ -50,7 +54,7 @@ export async function takeCopyLock(url: string): Promise<CopyLock> {
     return row?.taken === true
   }
 
-  /** A backend that crashes takes every connection with it; the server then recovers in a moment. */
+  /** Takes the lock again after a crash of one backend, which ends all connections while the server recovers in a moment. */
   async function retake(): Promise<void> {
     held = false
     const deadline = performance.now() + RECOVERY_MS

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import * as z from 'zod'
-import { prepareHome } from '../src/database/home.js'
+import { prepareHomeFolders } from '../../src/settings/home-folders.js'
 
 let folder = ''
 beforeEach(async () => {
@@ -18,7 +18,7 @@ afterEach(async () => {
 })
 
 const refusal = async (home: string, names: string[] = []) =>
-  prepareHome(home, names).then(
+  prepareHomeFolders(home, names).then(
     () => undefined,
     (error: unknown) => (error instanceof Error ? error.message : String(error)),
   )
@@ -38,8 +38,8 @@ async function unprivileged(work: () => Promise<void>): Promise<void> {
 
 test('The folders are made, and nothing is left of the look', async () => {
   const home = join(folder, 'a', 'b')
-  await prepareHome(home, ['logs'])
-  await prepareHome(home, ['logs'])
+  await prepareHomeFolders(home, ['logs'])
+  await prepareHomeFolders(home, ['logs'])
   expect([await readdir(home), await readdir(join(home, 'logs'))]).toEqual([['logs'], []])
 })
 
@@ -68,7 +68,7 @@ async function saidOnReadOnly(home: string): Promise<string[] | null> {
     () => false,
   )
   if (!canMount) return null
-  const main = fileURLToPath(new URL('../dist/main.js', import.meta.url))
+  const main = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
   const program = `exec env -i PATH="$PATH" STOCKPILE_HOME="$1" '${process.execPath}' '${main}'`
   const failed: unknown = await inItsOwn(program).catch((error: unknown) => error)
   const { stderr } = z.object({ code: z.literal(1), stderr: z.string() }).parse(failed)

@@ -6,18 +6,19 @@ import { readStored } from '@stockpile/db/stored-summary'
 import type { StoredSummary } from '@stockpile/db/stored-summary'
 import type { Unfinished } from '@stockpile/db/run-items'
 
-export interface Earlier {
-  /** Runs that have finished, of the newest 20. */
+/** What earlier starts left in the database. */
+export interface StoredState {
+  /** Ids of those of the newest 20 runs that have finished. */
   finishedRuns: string[]
   stored: StoredSummary
   unfinished: Unfinished
 }
 
-/** Symbols that are named one by one. */
+/** So many symbols are named one by one. */
 const NAMED = 5
 
-/** What an earlier start left: asked of the database, since no API serves yet. */
-export async function recallEarlier(databaseUrl: string): Promise<Earlier> {
+/** Reads what earlier starts left. The database is asked, since no API serves yet. */
+export async function readStoredState(databaseUrl: string): Promise<StoredState> {
   return withDatabase(databaseUrl, async (db) => {
     const { runs } = await listRuns(db, { limit: 20, offset: 0 })
     return {
@@ -28,8 +29,8 @@ export async function recallEarlier(databaseUrl: string): Promise<Earlier> {
   })
 }
 
-/** What this start leaves: asked when neither API nor worker are there any more. */
-export async function countLeft(databaseUrl: string): Promise<Unfinished> {
+/** Counts what this start leaves unfinished. The database is asked, since the API has ended. */
+export async function countUnfinishedIn(databaseUrl: string): Promise<Unfinished> {
   return withDatabase(databaseUrl, countUnfinished)
 }
 

@@ -1,15 +1,16 @@
 import type { Run } from './api.js'
-import { clockTime } from './clock.js'
+import { clockTime } from './clock-time.js'
 import { withAdvice, withoutControls } from '../programs/log-line.js'
 
-/** A shorter wait for room in the quota is how a limit is kept, and no news. */
+/** A wait for room in the quota that is shorter is the normal way to keep a limit, and not worth a line. */
 const LONG_WAIT_MS = 10_000
 
 interface Wait {
-  /** Of one item. */
+  /** The line of an item. */
   item: string
-  /** Of a run, without and with the instant at which it goes on or is tried again. */
+  /** The line of a run of which nobody knows until when it waits. */
   run: string
+  /** The line of a run that goes on, or is tried again, at a known time. */
   runUntil: (time: string) => string
   advice: string
 }
@@ -85,32 +86,33 @@ function waitFor(what: string): Wait {
   return WAITS.get(what) ?? unknownWait(what)
 }
 
-/** What a run as a whole waits for, why and until when; undefined while it goes on, or does so in a moment. */
+/** What a whole run waits for, why and until when; undefined while the run goes on, or will do so in a moment. */
 export function waitText(run: Run, now: Date): string | undefined {
   const reason = waitReason(run, now)
   if (reason === undefined || run.waiting === null) return undefined
   const { for: what, until } = run.waiting
   const { run: text, runUntil, advice } = waitFor(what)
-  // An instant that has passed, or is about to, is one of a poll: counting those says nothing.
+  // An instant in the past or in the next seconds is that of a poll, which says nothing of the end of the wait.
   const far = until !== null && until.getTime() - now.getTime() > LONG_WAIT_MS
   return `${far ? runUntil(clockTime(until, now)) : text}: ${withAdvice(reason, advice)}`
 }
 
-/** The reason alone, by which one wait is told from the next. */
+/** Why a whole run waits, which tells one wait from the next; undefined while the run goes on, or has finished. */
 export function waitReason(run: Run | undefined, now: Date): string | undefined {
   if (run === undefined || run.waiting === null || run.finished_at !== null) return undefined
   const { for: what, until, reason } = run.waiting
-  // One item may wait for a slot or a key while others go on; what else is waited for stops them all.
+  // An item may wait for a slot or a key while other items go on; every other wait stops all items.
   const whole =
     what === 'quota' || what === 'key' ? run.status === 'waiting_quota' || run.status === 'blocked' : true
   return whole && isLongWait(what, until, now) ? withoutControls(reason) : undefined
 }
 
-/** @returns the text for an item that waits for `what` */
+/** The line of an item that waits for `what`; null: for its turn. */
 export function itemWaitText(what: string | null): string {
   return what === null ? 'waiting' : waitFor(what).item
 }
 
+/** Whether a wait is worth a line: every wait but a short one for room in the quota. */
 export function isLongWait(what: string | null, until: Date | null, now: Date): boolean {
   if (what !== 'quota' || until === null) return what !== null
   return until.getTime() - now.getTime() > LONG_WAIT_MS

@@ -4,7 +4,7 @@ export interface Deferred<T> {
   reject: (error: unknown) => void
 }
 
-/** A promise that others settle. Nobody has to wait for it: its rejection alone ends no process. */
+/** A promise that its maker settles. Its rejection ends no process, even when nobody waits for the promise. */
 export function deferred<T>(): Deferred<T> {
   const settle: Partial<Deferred<T>> = {}
   const promise = new Promise<T>((resolve, reject) => {
@@ -17,4 +17,12 @@ export function deferred<T>(): Deferred<T> {
     resolve: (value) => settle.resolve?.(value),
     reject: (error) => settle.reject?.(error),
   }
+}
+
+/** Resolves once a signal has aborted. */
+export function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })
 }
