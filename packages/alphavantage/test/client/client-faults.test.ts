@@ -161,14 +161,6 @@ describe('a connection', () => {
     await expect(fetchFrom(baseUrl, { timeoutMs: 100 })).rejects.toMatchObject({ class: 'timeout' })
     await closed
   })
-
-  it('that drips is timeout, however steadily it drips', async () => {
-    const { baseUrl } = await serve((_request, response) => {
-      const drip = setInterval(() => response.write(' '), 5)
-      response.on('close', () => clearInterval(drip))
-    })
-    await expect(fetchFrom(baseUrl, { timeoutMs: 150 })).rejects.toMatchObject({ class: 'timeout' })
-  })
 })
 
 describe('a body', () => {

@@ -124,14 +124,6 @@ describe('a request', () => {
 })
 
 describe('an abort', () => {
-  it('before the request sends nothing', async () => {
-    const { baseUrl, requests } = await serveBody(SOUND)
-    await expect(clientOf(baseUrl).fetchDaily(IBM, AbortSignal.abort())).rejects.toMatchObject({
-      name: 'AbortError',
-    })
-    expect(requests).toEqual([])
-  })
-
   it.each(['before the headers', 'in the middle of the body'])('%s rejects with its reason', async (when) => {
     const controller = new AbortController()
     const reason = new Error('the run was cancelled')

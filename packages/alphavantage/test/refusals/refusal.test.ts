@@ -152,14 +152,6 @@ describe('classifyRefusal', () => {
 })
 
 describe('the table of dispositions', () => {
-  it('gives each class an outcome in bounds and a sentence of advice', () => {
-    for (const { advice, disposition } of Object.values(DISPOSITIONS)) {
-      expect(advice).toMatch(/^[A-Z].*\.$/)
-      expect(disposition.action === 'retry' ? disposition.maxAttempts : 2).toBeGreaterThanOrEqual(2)
-      expect(disposition.action === 'snooze' ? disposition.waitMs : 2_000).toBeGreaterThanOrEqual(2_000)
-    }
-  })
-
   it('points to compact where the whole history was asked for and is not of the plan, and nowhere else', () => {
     const { advice } = DISPOSITIONS.entitlement
     expect(adviceOn(DISPOSITIONS.entitlement, { outputsize: 'full', viaProxy: false })).toBe(
