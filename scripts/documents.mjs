@@ -3,14 +3,14 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { basename, dirname, join, normalize } from 'node:path'
 
-/** A README is read whole only while it is short. */
+/** The most lines that README.md may have, since people read only a short one whole. */
 const README_LINES = 130
 
-/** Commands of pnpm itself, which are no script of a package.json. */
+/** Commands of pnpm itself, which no package.json has as a script. */
 const OWN_COMMANDS = new Set(['add', 'dlx', 'exec', 'install', 'why'])
-/** Folders that are made by a program, so that a clone lacks them and a document may name files in them. */
+/** Folders that programs make: a clone lacks them, so a document may name files in them that are not there. */
 const MADE = new Set(['.git', '.stockpile', '.turbo', 'dist', 'node_modules'])
-/** The scenario that the soak is: test/faults has no file for it. */
+/** The number of the soak, which is a scenario without a file below test/faults/scenarios. */
 const SOAK = 40
 
 const files = []
@@ -50,7 +50,7 @@ const complain = (path, line, what) => {
   console.error(`${path}:${line}: ${what}`)
 }
 
-/** The lines of a document, each with whether it is in a block of code. */
+/** Returns the lines of a document, and of each whether it is in a block of code. */
 function linesOf(path) {
   let isCode = false
   return readFileSync(path, 'utf8')
@@ -62,7 +62,7 @@ function linesOf(path) {
     })
 }
 
-/** The anchors that GitHub makes of the headings of a document: `## On a server` is `on-a-server`, a second one `on-a-server-1`. */
+/** Returns the anchors that GitHub makes of a document's headings: `## On a server` is `on-a-server`, a second one `on-a-server-1`. */
 function anchorsOf(path) {
   const seen = new Map()
   const anchors = new Set()
@@ -82,7 +82,7 @@ function anchorsOf(path) {
   return anchors
 }
 
-/** What is wrong with the target of a link; undefined where nothing is, or where it leads out of the repository. */
+/** Returns what is wrong with the target of a link; undefined for a good link, and for one that leads out of the repository. */
 function wrongLink(document, target) {
   if (/^[a-z][a-z+.-]*:/i.test(target)) return undefined
   const [path, anchor] = target.split('#')
@@ -93,10 +93,10 @@ function wrongLink(document, target) {
   return anchorsOf(file).has(anchor) ? undefined : `${file} has no heading #${anchor}`
 }
 
-/** The source of a built file, for a clone that is not built lacks the latter: `apps/api/dist/main.js` is `apps/api/src/main.ts`. */
+/** Returns the source of a built file, since a fresh clone lacks the build: `apps/api/src/main.ts` for `apps/api/dist/main.js`. */
 const sourceOf = (path) => path.replace('/dist/', '/src/').replace(/(?<=\/src\/.*)\.js$/, '.ts')
 
-/** Whether words in backticks are a path of the repository: a file with its extension, a folder with its slash, or a folder by its whole path. */
+/** Whether words in backticks look like a path of the repository: a file with its extension, a folder with a slash at its end, or a path from the root. */
 function isPath(words) {
   if (!/^[\w.*-][\w.*/-]*$/.test(words) || !words.includes('/')) return false
   const [first] = words.split('/')
@@ -104,7 +104,7 @@ function isPath(words) {
   return words.endsWith('/') || /\.[a-z]+$/.test(words) || (folders.has(first) && first !== 'secrets')
 }
 
-/** Whether a path exists, from the root or, for a room such as `quota/` or `migrations/hashes.json`, below any folder. */
+/** Whether a path exists, from the root or below any folder, such as `quota/` or `migrations/hashes.json`. */
 function exists(words) {
   const path = sourceOf(words).replace(/\/$/, '')
   if (path.includes('*')) {
@@ -116,7 +116,7 @@ function exists(words) {
   return all.some((one) => one.endsWith(`/${path}`))
 }
 
-/** What is wrong with the commands of one line of code. */
+/** Yields what is wrong with the commands in one line of code. */
 function* wrongCommands(code) {
   for (const [, command] of code.matchAll(/\b(?:pnpm(?:@[\d.]+)?|npm run)\s+((?:[^\s#|;&)]+ ?)+)/g)) {
     const words = command.trim().split(' ')
@@ -142,7 +142,7 @@ function* wrongCommands(code) {
     if (!existsSync(sourceOf(path))) yield `there is no ${path}`
 }
 
-/** The titles of the tests and groups of a file, as they are written. */
+/** The titles of the tests and groups of each file that was read so far. */
 const titles = new Map()
 function titlesOf(path) {
   if (!titles.has(path)) {
@@ -157,7 +157,7 @@ function titlesOf(path) {
   return titles.get(path)
 }
 
-/** What is wrong with the tests of a line: `a/b.test.ts`, `c.test.ts` (of the same folder), and their "title". */
+/** Yields what is wrong with the tests that a line names: paths (a bare name is in the folder of the path before it), then a "title". */
 function* wrongTests(text) {
   let folder = ''
   const named = /((?:`[^`]+\.test\.ts`(?:, | and )?)+)(?:,? ?"([^"]+)")?/g

@@ -1,6 +1,6 @@
 const ADMINER = 'http://127.0.0.1:8080/'
 
-/** Logs in by the form, as a person would. @returns the page of the database's tables */
+/** Logs in by the form, as a person would, and returns the page of the database's tables. */
 export async function loginToAdminer(database: string): Promise<string> {
   const form = await fetch(ADMINER)
   const cookies = new Map<string, string>()

@@ -1,9 +1,12 @@
-/** Prints each claim with what was found, and keeps count. */
+/** Prints each claim with what its check found, and counts. */
 export function createClaims() {
   let held = 0
   const failed: string[] = []
   return {
-    /** @param check resolves with the figures that show it, or rejects; the claims after it are still looked at */
+    /**
+     * Checks one claim; further claims are checked even when it fails.
+     * @param check resolves with the figures that show the claim, or rejects
+     */
     claim: async (sentence: string, check: () => Promise<string>): Promise<void> => {
       const begin = performance.now()
       const seconds = () => `${((performance.now() - begin) / 1_000).toFixed(0)} s`
@@ -16,7 +19,7 @@ export function createClaims() {
         console.log(`  ${(error instanceof Error ? error.message : String(error)).replaceAll('\n', '\n  ')}`)
       }
     },
-    /** @returns whether all held */
+    /** Prints how many claims hold, and returns whether all do. */
     summary: (): boolean => {
       console.log(`${held} of ${held + failed.length} claims hold`)
       return failed.length === 0
@@ -26,7 +29,7 @@ export function createClaims() {
 
 export type Claims = ReturnType<typeof createClaims>
 
-/** Fails a claim. */
+/** Makes the check of a claim fail when the condition does not hold. */
 export function assert(condition: boolean, why: string): asserts condition {
   if (!condition) throw new Error(why)
 }

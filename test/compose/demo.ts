@@ -3,7 +3,7 @@ import { assert } from './claims.js'
 import type { Claims } from './claims.js'
 import { loginToAdminer } from './adminer.js'
 import { docker } from './docker.js'
-import { API, countOf, finished, get, ingest, midway, requestsOf, symbolsNamed, waitFor } from './stack.js'
+import { API, countOf, finished, get, ingest, midway, requestsOf, symbolsNamed, waitFor } from './api.js'
 import type { Stack } from './stack.js'
 import * as z from 'zod'
 
@@ -11,7 +11,7 @@ const startRunSchema = z.object({
   data: z.tuple([z.object({ id: z.string(), trigger: z.literal('start') })]),
 })
 
-/** What the first look at Stockpile shows, and that stopping it loses nothing. */
+/** Checks what the demo shows at first, and that stopping loses nothing. */
 export async function checkDemo(stack: Stack, { claim }: Claims): Promise<void> {
   stack.demo(true)
   await stack.environment('ALPHAVANTAGE_API_KEY=a-key-that-costs-money\nALPHAVANTAGE_REQUESTS_PER_SECOND=1\n')
@@ -60,7 +60,7 @@ export async function checkDemo(stack: Stack, { claim }: Claims): Promise<void> 
     const users = new Set<string>()
     for (const id of ids) {
       const rows = (await docker(['top', id, '-eo', 'uid,pid,args'])).trim().split('\n').slice(1)
-      // The health checks of the images that are not ours start as their entrypoints do.
+      // The health checks of the official images start as root, as their entrypoints do.
       for (const row of rows.filter((one) => !/pg_isready|redis-cli/.test(one))) {
         const [uid = ''] = row.trim().split(/\s+/)
         assert(uid !== '0', row)
@@ -111,7 +111,7 @@ export async function checkDemo(stack: Stack, { claim }: Claims): Promise<void> 
   })
 }
 
-/** @returns what was inserted and what the API and the board answer, as a sentence */
+/** Brings three symbols in, and says what was inserted and what the API and the board answer. */
 export async function ingestAndServe(): Promise<string> {
   const run = await finished(await ingest(['MSFT', 'NVDA', 'TSLA']))
   const prices = await countOf('/api/financial_data?symbol=MSFT')
@@ -124,7 +124,7 @@ export async function ingestAndServe(): Promise<string> {
   return `${run.rows.inserted} rows, ${prices} of MSFT, average volume ${statistics.data.average_daily_volume}, board ${board.status}`
 }
 
-/** Goes down and up again. @returns what is there, as a sentence */
+/** Brings the project down and up again, and says what is still there. */
 export async function keepData(stack: Stack): Promise<string> {
   const counts = async () => [await countOf('/api/financial_data'), await countOf('/api/ingest')]
   const before = await counts()

@@ -3,10 +3,10 @@ import { fileURLToPath } from 'node:url'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const DEADLINE_MS = 10 * 60_000
-/** What the docker client needs; anything else could set a variable of docker-compose.yml. */
+/** The variables that the docker client needs; any other could set a variable of docker-compose.yml. */
 const PASSED = /^(PATH|HOME|XDG_RUNTIME_DIR|DOCKER_.*|BUILDKIT_.*|https?_proxy|no_proxy)$/i
 
-/** Runs the docker client to its end; rejects with what it wrote when it fails. @returns what it wrote to stdout */
+/** Runs the docker client and returns its stdout; rejects with its last lines when it fails. */
 export async function docker(args: string[]): Promise<string> {
   const child = spawn('docker', args, {
     cwd: ROOT,

@@ -5,7 +5,7 @@ import { docker } from './docker.js'
 import type { Stack } from './stack.js'
 
 const IMAGE = 'stockpile'
-/** Prints what has no business in the image, then its user. */
+/** Prints the tools, sources and packages that do not belong in the image, then its user. */
 const SEARCH = String.raw`
   for tool in npm npx yarn corepack pnpm tsc; do command -v $tool; done
   find /app -name node_modules -prune -o -type f \( -name '*.ts' -o -name '*.test.*' -o -name 'pnpm-*' \) -print
@@ -32,7 +32,7 @@ export async function checkImage(stack: Stack, { claim }: Claims): Promise<void>
   )
 }
 
-/** @returns bytes on disk */
+/** Returns the bytes on disk. */
 async function sizeOf(image: string): Promise<number> {
   return Number(await docker(['image', 'inspect', '--format', '{{.Size}}', image]))
 }

@@ -1,10 +1,11 @@
 import { assert } from './claims.js'
 import type { Claims } from './claims.js'
 import { docker } from './docker.js'
-import { finished, IN_FLIGHT, ingest, midway, PROJECT, requestsOf, symbolsNamed } from './stack.js'
+import { finished, IN_FLIGHT, ingest, midway, requestsOf, symbolsNamed } from './api.js'
+import { PROJECT } from './stack.js'
 import type { Stack } from './stack.js'
 
-/** Many workers, one of them killed, and the queue lost. */
+/** Checks that work goes on with several workers, with one of them killed, and with the queue lost. */
 export async function checkInterruptions(stack: Stack, { claim }: Claims): Promise<void> {
   stack.demo(true)
   await claim('with --scale worker=3, 300 symbols succeed, each requested once', async () => {
@@ -23,7 +24,7 @@ export async function checkInterruptions(stack: Stack, { claim }: Claims): Promi
   await claim(
     'with one of three workers killed (SIGKILL), 300 symbols succeed, each stored once',
     async () => {
-      // So slow that the killed worker has symbols in flight.
+      // The provider is so slow that the killed worker has symbols in flight.
       await stack.slowDown(500)
       return interrupt(stack, 'KILL', { symbols: 300, after: 100 }, async () => {
         const [victim = ''] = await stack.containers('worker')
@@ -43,9 +44,9 @@ export async function checkInterruptions(stack: Stack, { claim }: Claims): Promi
 }
 
 /**
- * Breaks something once so many symbols of a run have succeeded. The run finishes all the same, and what it says that it
- * inserted is there.
- * @returns when that was, how often each symbol was asked for, and the rows, as a sentence
+ * Breaks something in the middle of a run, and checks that the run succeeds and that the rows that it counts are there.
+ * @param run.after how many symbols have succeeded when `breakIt` is called
+ * @returns a sentence that says when that was, how often symbols were requested, and how many rows there are
  */
 export async function interrupt(
   stack: Stack,
@@ -63,7 +64,7 @@ export async function interrupt(
     `select count(*) from financial_data where symbol like '${prefix}%'`,
   )
   assert(rows === String(run.rows.inserted), `${run.rows.inserted} rows inserted, ${rows} are there`)
-  // What a worker had asked for and not stored is asked for again.
+  // Symbols that a worker had requested and not stored are requested again.
   const requests = requestsOf(symbols, await stack.arrivals(), IN_FLIGHT)
   return `broken at ${counts.succeeded}; ${requests}; ${rows} rows inserted and there`
 }

@@ -7,10 +7,8 @@ import { checkReal } from './real.js'
 import { createStack } from './stack.js'
 import { checkWithoutRedis } from './without-redis.js'
 
-/**
- * `pnpm compose [PART …]`: brings docker-compose.yml up as a project of its own, on a Docker engine and the ports of the
- * file, and shows what it promises. Everything it made is removed at the end, but for the image.
- */
+// `pnpm compose [PART …]` brings docker-compose.yml up as a project of its own, on the local Docker engine and the ports of the
+// file, and shows what it promises. At the end it removes everything but the image.
 const PARTS = {
   image: checkImage,
   demo: checkDemo,

@@ -1,9 +1,9 @@
 import { assert } from './claims.js'
 import type { Claims } from './claims.js'
-import { countOf, finished, ingest, lineWith } from './stack.js'
+import { countOf, finished, ingest, lineWith } from './api.js'
 import type { Stack } from './stack.js'
 
-/** What separates in an address, and what means something to .env, a shell or SQL. */
+/** Characters that separate parts of a URL, or that mean something to .env, a shell or SQL. */
 const ODD = '@ / # ? % %41 : & = + \\ " $HOME'
 const PASSWORDS = {
   POSTGRES_PASSWORD: `owner ${ODD}`,
@@ -11,7 +11,7 @@ const PASSWORDS = {
   WORKER_DATABASE_PASSWORD: `worker ${ODD}`,
 }
 
-/** The passwords in .env, from an empty volume. */
+/** Checks the passwords in .env, from an empty volume on. */
 export async function checkPasswords(stack: Stack, { claim }: Claims): Promise<void> {
   const use = (passwords: Record<string, string>) =>
     stack.environment(
@@ -40,9 +40,9 @@ export async function checkPasswords(stack: Stack, { claim }: Claims): Promise<v
   await claim('no password is in a log', async () => {
     const services = ['postgres', 'demo-database', 'migrate', 'api', 'worker', 'simulator', 'adminer']
     const logs = await Promise.all(services.map((service) => stack.logs(service)))
-    // In JSON a quote and a backslash look otherwise: what stands before them is enough.
+    // JSON escapes the backslash and the quote, so only the part before them is searched for.
     const [telling = ''] = ODD.split(' \\')
-    // In an address they are percent-encoded.
+    // URLs have passwords percent-encoded.
     const spellings = [telling, encodeURIComponent(telling)]
     const saying = services.filter((_, index) =>
       spellings.some((spelling) => logs[index]?.includes(spelling)),

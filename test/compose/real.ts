@@ -1,7 +1,8 @@
 import { assert } from './claims.js'
 import type { Claims } from './claims.js'
 import { docker } from './docker.js'
-import { finished, get, lineWith, PROJECT, waitFor } from './stack.js'
+import { finished, get, lineWith, waitFor } from './api.js'
+import { PROJECT } from './stack.js'
 import type { Stack } from './stack.js'
 import * as z from 'zod'
 
@@ -9,7 +10,7 @@ const PROVIDER = `${PROJECT}-provider`
 const KEY = 'not-a-key-but-secret-7391'
 const runsSchema = z.object({ data: z.array(z.object({ id: z.string() })) })
 
-/** Without the demo: the key, and a Redis that would lose jobs. A simulator of our own is the provider. */
+/** Checks the project without the demo: the API key, and a Redis that would lose jobs. A simulator beside it is the provider. */
 export async function checkReal(stack: Stack, { claim }: Claims): Promise<void> {
   await claim('after the demo, up without a key succeeds, and the worker says what is missing', async () => {
     await stack.down()
@@ -73,7 +74,7 @@ export async function checkReal(stack: Stack, { claim }: Claims): Promise<void> 
   })
 }
 
-/** Waits for the words in a service's log. @returns the log */
+/** Waits for words in a service's log, and returns the log. */
 function logUntil(stack: Stack, service: string, words: string): Promise<string> {
   return waitFor(
     () => `"${words}" in the log of ${service}`,

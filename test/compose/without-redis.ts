@@ -3,13 +3,13 @@ import type { Claims } from './claims.js'
 import { ingestAndServe, keepData } from './demo.js'
 import { docker } from './docker.js'
 import { interrupt } from './interruptions.js'
-import { waitFor } from './stack.js'
+import { waitFor } from './api.js'
 import type { Stack } from './stack.js'
 import * as z from 'zod'
 
-/** A line with a stack is longer, and what says one thing needs less. */
+/** The longest that a line of a log may be: one with a stack trace is longer, and one that says one thing is shorter. */
 const LINE_LENGTH = 1_000
-/** What a restart of PostgreSQL and a killed worker may make all processes say above `info`. */
+/** How many lines above `info` all processes may write for a restart of PostgreSQL and a killed worker. */
 const LINES_OF_TROUBLE = 40
 const lineSchema = z.object({
   level: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal']),
@@ -18,7 +18,7 @@ const lineSchema = z.object({
   msg: z.string(),
 })
 
-/** The variant whose queue is in PostgreSQL, from an empty volume. */
+/** Checks the variant whose queue is in PostgreSQL, from an empty volume on. */
 export async function checkWithoutRedis(stack: Stack, { claim }: Claims): Promise<void> {
   await stack.down('--volumes')
   stack.withoutRedis(true)
@@ -47,7 +47,7 @@ export async function checkWithoutRedis(stack: Stack, { claim }: Claims): Promis
   )
   await claim('all that is in the logs has one shape, says no stack, and little of the trouble', async () => {
     const logs = await Promise.all(['migrate', 'api', 'worker'].map((service) => stack.logs(service)))
-    // The demo's banner is for people.
+    // The demo's banner is for people, and no JSON.
     const lines = logs.flatMap((log) => log.split('\n')).filter((line) => !/^(!!.*)?$/.test(line.trim()))
     const parsed = lines.map((line) => lineSchema.parse(JSON.parse(line)))
     const long = lines.filter((line) => line.length > LINE_LENGTH || line.includes('"stack"'))
@@ -63,7 +63,7 @@ export async function checkWithoutRedis(stack: Stack, { claim }: Claims): Promis
   stack.withoutRedis(false)
 }
 
-/** Not with `docker kill`, after which Docker's restart policy counts the container as stopped by hand. */
+/** Kills the worker's process itself: after `docker kill` Docker counts the container as stopped by hand and does not restart it. */
 async function killAsTheKernelWould(stack: Stack): Promise<void> {
   const [worker = ''] = await stack.containers('worker')
   const state = (format: string) => docker(['inspect', '--format', format, worker])

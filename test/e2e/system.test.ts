@@ -19,7 +19,7 @@ const KEY = 'CANARYKEY0123456'
 type Run = components['schemas']['Run']
 const arrivalsSchema = z.array(z.object({ symbol: z.string() }))
 
-/** The programs as production runs them, each a process, over their real HTTP. */
+/** Starts the programs as production runs them, each in a process, for tests that talk to them over HTTP. */
 describe.each(queueBackends())('the whole system, the queue on $name', ({ redisUrl }) => {
   const database = useDatabase()
   const running: RunningProgram[] = []
@@ -130,7 +130,7 @@ describe.each(queueBackends())('the whole system, the queue on $name', ({ redisU
     })
     const data = await system.ingest(['DOWN', 'IBM', 'AAPL'])
     await system.run(data.id, (one) => one.counts.succeeded === 2)
-    // DOWN may be asked for again by now, but only after the others.
+    // A second request for DOWN may have come by now, but only after the others.
     const asked = (await system.arrivals()).map((one) => one.symbol)
     expect(asked.slice(0, 3)).toEqual(['DOWN', 'IBM', 'AAPL'])
     await system.client.POST('/api/ingest/{id}/cancel', { params: { path: { id: data.id } } })
@@ -138,7 +138,7 @@ describe.each(queueBackends())('the whole system, the queue on $name', ({ redisU
 
   test('cancels a run of 5,000 symbols: what waits never starts, what runs ends within a second', async () => {
     const system = await start([], { WORKER_CONCURRENCY: '10' })
-    // Until a key has been accepted, one request at a time goes out.
+    // Until the provider accepts a key, the worker sends one request at a time.
     const first = await system.ingest(['IBM'])
     await system.run(first.id, (one) => one.status === 'succeeded')
     const rules = JSON.stringify([{ answer: { kind: 'delay', ms: 60_000 } }])
@@ -169,7 +169,7 @@ describe.each(queueBackends())('the whole system, the queue on $name', ({ redisU
   })
 })
 
-/** What a call brought; fails the test with the problem that it brought instead. */
+/** Returns the data of a call; fails the test with the problem if the API answered one. */
 function succeeded<Data>({ data, error }: { data?: Data; error?: unknown }): Data {
   if (data === undefined) throw new Error(`the API answered: ${JSON.stringify(error)}`)
   return data

@@ -5,28 +5,28 @@ import { waitFor } from './process.js'
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** The superuser's URL of the server that the whole run shares. */
+    /** The superuser's URL of the server that all tests of a run share, started by test/global-setup.ts. */
     postgresUrl: string
-    /** The migrated database on it that each test's is a copy of. */
+    /** The name of the migrated database of which each test gets a copy. */
     templateDatabase: string
   }
 }
 
 export interface TestDatabase {
-  /** Its owner's, who may do everything. */
+  /** The URL for the database's owner, who may do everything. */
   url: string
-  /** Removes the database; throws when connections to it are still open, and says whose. */
+  /** Removes the database; rejects when connections to it are still open, and says whose. */
   drop(): Promise<void>
 }
 
-/** What a client that was closed takes to vanish from the server's list. */
+/** How long a closed connection may stay in the server's list. */
 const CLOSE_DEADLINE_MS = 2_000
 
-/** A database of its own: a copy of the migrated template, or with `empty` one without any table. */
+/** Makes a database: a copy of the migrated template, or with `empty` one without any table. */
 export async function createDatabase({ empty = false } = {}): Promise<TestDatabase> {
   const name = `test_${randomBytes(8).toString('hex')}`
   await asSuperuser(async (sql) => {
-    // Copying files is cheaper than logging pages, since the server does not sync.
+    // This server does not sync, so copying files is cheaper than logging pages.
     if (empty) await sql`create database ${sql(name)}`
     else
       await sql`create database ${sql(name)} template ${sql(inject('templateDatabase'))} strategy file_copy`
@@ -36,7 +36,7 @@ export async function createDatabase({ empty = false } = {}): Promise<TestDataba
   return { url: url.href, drop: () => asSuperuser((sql) => drop(sql, name)) }
 }
 
-/** A new database for each test of the file or describe block, dropped after it; `url` is the current test's. */
+/** Gives each test of the file or describe block a new database, dropped after the test; `url` is the current test's. */
 export function useDatabase(options: { empty?: boolean } = {}): { readonly url: string } {
   let current: TestDatabase | undefined
   beforeEach(async () => {

@@ -1,17 +1,17 @@
 import { availableParallelism, loadavg } from 'node:os'
 
-/** Between a machine that does nothing else and one that is as loaded as it can well bear. */
+/** How much longer than on an idle machine things take on one that is fully loaded. */
 const SPARE = 3
 
-/** How many times as much as its cores can do at once the machine has to do at this moment; at least 1. */
+/** The machine's load of the last minute per core, at least 1. */
 export function busyness(): number {
   const [lastMinute = 0] = loadavg()
   return Math.max(1, lastMinute / availableParallelism())
 }
 
 /**
- * How many times longer than on an idle machine something may take at this moment: the tests share their cores with each
- * other, and with whatever else runs there. A slow machine is not a defect, so the bounds of tests grow by it.
+ * How many times longer than on an idle machine something may take now. Tests share their cores with each other and with other
+ * work, and a slow machine is no defect, so the deadlines of tests are multiplied by this.
  */
 export function slowness(): number {
   return SPARE * busyness()

@@ -6,17 +6,17 @@ import { slowness } from './patience.js'
 
 export interface ProcessOptions {
   args?: string[]
-  /** The process's whole environment, but for PATH. */
+  /** All environment variables of the process; only PATH is added. */
   env?: Record<string, string>
 }
 
 export interface TestProcess {
   pid: number
-  /** What it wrote so far, stdout and stderr. */
+  /** The lines that the process has written so far, to stdout and stderr. */
   lines: string[]
-  /** The first line, past or to come, that matches; rejects with all lines at the deadline or when the process ends. */
+  /** Resolves with the first line that matches, past or future; rejects with all lines at the deadline or when the process ends. */
   waitForLine(pattern: RegExp, options: { deadlineMs: number }): Promise<string>
-  /** Its exit code, or the signal that ended it; rejects at the deadline. */
+  /** Resolves with the exit code, or with the signal that ended the process; rejects at the deadline. */
   waitForExit(options: { deadlineMs: number }): Promise<number | NodeJS.Signals>
   /** Sends a signal to the process and its children. */
   signal(name: NodeJS.Signals): void
@@ -24,7 +24,7 @@ export interface TestProcess {
 
 const POLL_MS = 10
 
-/** Starts a built main.js, in a process group of its own. Prefer `useProcesses`, which also ends it. */
+/** Starts a built main.js in a process group of its own. Tests use `useProcesses` instead, which also ends the process. */
 export function startProcess(file: string, { args = [], env = {} }: ProcessOptions = {}): TestProcess {
   const child = spawn(process.execPath, [file, ...args], {
     env: { PATH: process.env['PATH'], ...env },
@@ -38,7 +38,7 @@ export function startProcess(file: string, { args = [], env = {} }: ProcessOptio
     createInterface({ input: stream }).on('line', (line) => lines.push(line))
   }
   let ended: number | NodeJS.Signals | undefined
-  // 'close' comes when all output has been read.
+  // Node emits 'close' once all output has been read.
   child.once('close', (code, signal) => (ended = signal ?? code ?? 0))
   const transcript = () => `\n--- ${file} wrote:\n${lines.join('\n')}`
   return {
@@ -61,14 +61,17 @@ export function startProcess(file: string, { args = [], env = {} }: ProcessOptio
       try {
         process.kill(-pid, name)
       } catch (error) {
-        // The group is gone already.
+        // ESRCH says that the group is gone already.
         if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error
       }
     },
   }
 }
 
-/** `start` for the tests of a file or describe block: what a test started is killed after it. Call it after useDatabase. */
+/**
+ * Returns `startProcess` for the tests of a file or describe block: processes of a test are killed after it. Called after
+ * `useDatabase`, so that they end before their database is dropped.
+ */
 export function useProcesses(): { start: typeof startProcess } {
   const started: TestProcess[] = []
   afterEach(async () => {
@@ -86,8 +89,8 @@ export function useProcesses(): { start: typeof startProcess } {
 }
 
 /**
- * Asks again every 10 ms until the answer is neither false nor undefined, and returns it; for what has no event.
- * Rejects at the deadline, which is that of an idle machine: see `slowness`.
+ * Asks again every 10 ms until the answer is neither false, null nor undefined, and returns it; for changes that emit no event.
+ * Rejects after `deadlineMs` times the machine's `slowness`.
  */
 export async function waitFor<T>(
   ask: () => T | Promise<T>,

@@ -2,26 +2,27 @@ import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import type { Server, Socket } from 'node:net'
 
+/** A TCP proxy that a test can make misbehave. */
 export interface Proxy {
-  /** The target's URL, by way of the proxy. */
+  /** The target's URL with the proxy's port. */
   readonly url: string
-  /** From now on bytes are taken and kept; connections stay open, also those that come. */
+  /** Keeps all bytes back from now on; open connections stay open, and new ones are accepted. */
   freeze(): void
-  /** What was kept is passed on. */
+  /** Passes on what was kept back, and everything from now on. */
   thaw(): void
-  /** Those that are open are never passed on or ended again; who connects from now on is served. */
+  /** Leaves open connections silent for ever, and serves new ones. */
   swallow(): void
-  /** Ends all connections; what was kept is lost. */
+  /** Ends all connections; bytes kept back are lost. */
   cut(): void
-  /** Cuts, and nobody is let in until `accept`. */
+  /** Ends all connections and refuses new ones until `accept`. */
   refuse(): Promise<void>
   accept(): Promise<void>
-  /** Where connections go that come from now on. */
+  /** Sends new connections to another target. */
   retarget(target: string): void
   close(): Promise<void>
 }
 
-/** A TCP proxy on a free port of loopback before a server; without a target it is frozen for ever. */
+/** Starts a proxy on a free port of loopback before a server; without a target the proxy answers nothing. */
 export async function startProxy(target: string | null): Promise<Proxy> {
   let upstream = new URL(target ?? 'redis://127.0.0.1')
   let frozen = target === null

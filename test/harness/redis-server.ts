@@ -7,16 +7,16 @@ import { createInterface } from 'node:readline'
 import { freePort } from '@stockpile/embedded-postgres/free-port'
 import { inject, onTestFinished } from 'vitest'
 
-/** How to run redis-server. */
+/** How redis-server is run on this machine. */
 export interface RedisProgram {
   file: string
-  /** What it needs beside this process's own environment. */
+  /** Variables that it needs in addition to those of this process. */
   env: Record<string, string>
 }
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** Null where the run has no redis-server of its own to start. */
+    /** Null when this machine has no redis-server that a test could start. */
     redisProgram: RedisProgram | null
   }
 }
@@ -24,14 +24,14 @@ declare module 'vitest' {
 export interface RedisServer {
   pid: number
   url: string
-  /** Kills it at once. */
+  /** Kills the server with SIGKILL; resolves when it is gone. */
   stop: () => Promise<void>
 }
 
 const START_TIMEOUT_MS = 10_000
 const START_ATTEMPTS = 3
 
-/** Starts a Redis on a free port of loopback, which keeps nothing unless the settings say so. */
+/** Starts a Redis server on a free port of loopback; it writes nothing to disk unless the settings say so. */
 export async function startRedis(
   program: RedisProgram,
   folder: string,
@@ -39,7 +39,7 @@ export async function startRedis(
 ): Promise<RedisServer> {
   await mkdir(folder, { recursive: true })
   for (let attempt = 1; ; attempt += 1) {
-    // Somebody may take it before Redis does: then it is started again on another.
+    // Another process may take the port before Redis does; the next attempt uses another port.
     const port = await freePort()
     const all = {
       port: String(port),
@@ -70,7 +70,7 @@ export async function startRedis(
         pid: child.pid,
         url: `redis://127.0.0.1:${port}`,
         stop: async () => {
-          // Nothing else may keep the process that waits for it.
+          // The process was unreferenced, and Node might exit before the 'exit' event otherwise.
           child.ref()
           child.kill('SIGKILL')
           await exited
@@ -82,7 +82,7 @@ export async function startRedis(
   }
 }
 
-/** A Redis of the current test's own, to be misconfigured or killed. Null where this run has only somebody else's. */
+/** Starts a Redis server that only the current test uses and may kill. Returns null when there is no redis-server to start. */
 export async function ownRedis(settings: Record<string, string> = {}): Promise<RedisServer | null> {
   const program = inject('redisProgram')
   if (program === null) return null

@@ -4,7 +4,7 @@ import { inject, onTestFinished, test } from 'vitest'
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** Null when this machine has no Redis: its half of the tests is skipped. */
+    /** Null when this machine has no Redis, so that the tests of that backend are skipped. */
     redisUrl: string | null
   }
 }
@@ -15,7 +15,7 @@ export function redisUrl(): string | null {
   return inject('redisUrl')
 }
 
-/** For `describe.each`: each backend that is to be had here; one that is not appears as a skipped test. */
+/** The backends that this machine has, for `describe.each`; a missing Redis appears as a skipped test. */
 export function queueBackends(): QueueBackend[] {
   const url = redisUrl()
   if (url === null) reportMissingRedis()
@@ -33,7 +33,7 @@ function reportMissingRedis(): void {
 }
 
 /**
- * A prefix for the current test's keys, which are deleted after its afterEach hooks. Call it in a test or a
+ * Returns a prefix for the current test's keys in Redis, which are deleted after its afterEach hooks. Called in a test or a
  * beforeEach hook.
  */
 export function uniquePrefix(): string {

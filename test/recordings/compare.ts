@@ -5,29 +5,29 @@ import postgres from 'postgres'
 import * as z from 'zod'
 import { startProgram } from '../servers/programs.js'
 
-/** One row in the order symbol, date, open, high, low, close, volume, every value as text. */
+/** The symbol, date, open, high, low, close and volume of a row, each as text. */
 type Row = readonly string[]
 
+/** What came of one recording. */
 export interface Comparison {
   symbol: string
   file: string
   rows: number
-  /** What the API serves otherwise than recorded, or not, or besides: empty when all is well. */
+  /** One sentence for each row that the API serves otherwise, lacks or has in addition; empty when it serves the recording. */
   differences: string[]
-  /** Of the second fetch of the same recording. */
+  /** Rows that the second fetch of the recording found unchanged. */
   unchanged: number
+  /** Rows that the second fetch wrote again, which is a defect. */
   rewritten: number
 }
 
 const DEADLINE_MS = 60_000
 
 /**
- * Fetches recorded daily series through simulator, worker and database, reads them from the API and compares
- * digit by digit; then fetches them again, which must write nothing. The recordings are read here by other
- * means than the client's, so that it does not judge itself.
- *
- * @param folder with files such as `daily_compact_IBM_2026-05-17.csv` (or .json)
- * @param databaseUrl a migrated, empty database
+ * Fetches recorded daily series through simulator, worker and database, and compares what the API serves digit by digit; then
+ * fetches them again, which must write nothing. Recordings are parsed here without the client, which would judge itself.
+ * @param folder has files such as `daily_compact_IBM_2026-05-17.csv` (or .json)
+ * @param databaseUrl leads to a migrated, empty database
  */
 export async function compareRecordings(folder: string, databaseUrl: string): Promise<Comparison[]> {
   const files = (await readdir(folder)).flatMap((file) => {
@@ -98,7 +98,7 @@ const recordingSchema = z.object({
   'Time Series (Daily)': z.record(z.string(), z.record(z.string(), z.string())),
 })
 
-/** Runs to the end of a forced ingest; the row counts by symbol. */
+/** Posts a forced run, waits for its end, and returns the counts of rows by symbol. */
 async function ingest(url: string, symbols: string[]): Promise<Map<string, { unchanged: number }>> {
   const accepted = await fetch(`${url}/api/ingest`, {
     method: 'POST',
@@ -122,7 +122,7 @@ async function ingest(url: string, symbols: string[]): Promise<Map<string, { unc
   return new Map(data.map((item) => [item.symbol, item.rows]))
 }
 
-/** The place and the writing transaction of every row: a row that is written again changes both. */
+/** Returns the place and the writing transaction of every row, both of which change when a row is written again. */
 async function versions(sql: postgres.Sql): Promise<Map<string, string>> {
   const rows = await sql<{ key: string; version: string }[]>`
     SELECT symbol || ' ' || date AS key, ctid::text || ' ' || xmin::text AS version FROM financial_data`

@@ -1,7 +1,7 @@
 import { startTemporaryPostgres } from '../servers/temporary-postgres.js'
 import { compareRecordings } from './compare.js'
 
-/** `pnpm recordings FOLDER`: proves on recorded answers that what comes out is what the provider wrote. */
+// `pnpm recordings FOLDER` proves on recorded answers that the API serves what the provider wrote.
 const folder = process.argv[2]
 if (folder === undefined || folder.startsWith('-')) {
   console.error(

@@ -10,10 +10,10 @@ const CACHE = fileURLToPath(new URL('../../node_modules/.cache/stockpile', impor
 const DOWNLOAD_TIMEOUT_MS = 120_000
 
 /**
- * A package of Debian, with what it depends on that is not installed, unpacked without root into
- * node_modules/.cache, where it is found the next time.
- * @param find looks for what is wanted in the folder; rejects when it is not there or does not run
- * @throws where there is no apt, no network, or `find` rejects what was unpacked
+ * Downloads a package of Debian with the dependencies that are not installed, and unpacks it without root into
+ * node_modules/.cache, where the next call finds it.
+ * @param find looks for the wanted program in a folder; rejects when the program is missing or does not run
+ * @throws Error where there is no apt, no network, or `find` rejects
  */
 export async function unpackDebian<T>(name: string, find: (folder: string) => Promise<T>): Promise<T> {
   const folder = join(CACHE, name)
@@ -40,7 +40,7 @@ export async function unpackDebian<T>(name: string, find: (folder: string) => Pr
   }
 }
 
-/** apt's options: the system's package lists when it has them, else lists fetched into the work folder. */
+/** Returns the options for apt: with the system's package lists if there are any, else with lists fetched into `work`. */
 async function aptWithLists(name: string, work: string): Promise<string[]> {
   const common = ['-qq', '-o', 'Debug::NoLocking=1', '-o', 'APT::Sandbox::User=root']
   if (
@@ -59,7 +59,7 @@ async function aptWithLists(name: string, work: string): Promise<string[]> {
   return own
 }
 
-/** What an installation would add, and therefore what is missing here. */
+/** Returns the packages that an installation would add, which are the missing ones. */
 async function neededPackages(name: string, apt: string[]): Promise<string[]> {
   const { stdout } = await run('apt-get', [...apt, '-s', 'install', '--no-install-recommends', name])
   const names = [...stdout.matchAll(/^Inst (\S+)/gm)].flatMap((match) => match[1] ?? [])

@@ -7,7 +7,7 @@ import { unpackDebian } from './debian-package.js'
 
 const run = promisify(execFile)
 
-/** Redis as Debian packages it. Throws where there is no apt, no network, or the result does not run. */
+/** Unpacks Debian's redis-server. Rejects where there is no apt, no network, or the program does not run. */
 export function unpackRedis(): Promise<RedisProgram> {
   return unpackDebian('redis-server', programIn)
 }

@@ -5,8 +5,8 @@ import { unpackDebian } from './debian-package.js'
 const INSTALLED = '/usr/lib'
 
 /**
- * The library that, preloaded, gives a process another clock: the system's own, or Debian's package.
- * @throws where neither is to be had
+ * Returns the path of libfaketime, which gives a process another clock when preloaded: an installed one, or Debian's package.
+ * @throws Error where neither can be had
  */
 export async function faketimeLibrary(): Promise<string> {
   return libraryIn(INSTALLED).catch(() => unpackDebian('faketime', libraryIn))

@@ -3,28 +3,28 @@ import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 
-/** The built programs, as production runs them. */
+/** The built programs that production runs, and the simulator. */
 const PROGRAMS = {
   api: fileURLToPath(new URL('../../apps/api/dist/main.js', import.meta.url)),
   worker: fileURLToPath(new URL('../../apps/worker/dist/main.js', import.meta.url)),
   simulator: fileURLToPath(new URL('../../packages/alphavantage/dist/simulator/main.js', import.meta.url)),
 }
-/** A machine that does much else has needed more than 30 s. */
+/** A busy machine has needed more than 30 s. */
 const START_DEADLINE_MS = 90_000
 const STOP_DEADLINE_MS = 30_000
 
 export interface RunningProgram {
   pid: number
-  /** Where it listens; empty for a worker. */
+  /** Where the program listens; empty for a worker. */
   url: string
-  /** What it wrote so far. */
+  /** What the program has written so far. */
   output: () => string
   child: ChildProcess
-  /** Ends it with SIGTERM; resolves with its exit code. */
+  /** Ends the program with SIGTERM, and after 30 s with SIGKILL; resolves with the exit code. */
   stop(): Promise<number | null>
 }
 
-/** Starts a program and waits until it serves: an API or a simulator that listens, a worker that works. */
+/** Starts a program and waits until it serves: API and simulator until they listen, a worker until it works. */
 export async function startProgram(
   program: keyof typeof PROGRAMS,
   { args = [], env = {} }: { args?: string[]; env?: Record<string, string> } = {},
@@ -32,7 +32,7 @@ export async function startProgram(
   const child = fork(PROGRAMS[program], args, {
     env: { PATH: process.env['PATH'], ...env },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-    // Not this process's own options: the programs run from their build.
+    // Without this the programs would inherit options of this process that make Node load sources instead of the build.
     execArgv: [],
   })
   let output = ''
@@ -46,7 +46,7 @@ export async function startProgram(
     if (program === 'worker')
       child.stdout?.on('data', () => output.includes('"msg":"working"') && resolve(''))
   })
-  // Once all that it wrote was read.
+  // Node emits 'close' once all output has been read.
   const early = once(child, 'close').then(([code]) => {
     throw new Error(`${program} ended with ${code} before it served:\n${output}`)
   })

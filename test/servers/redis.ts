@@ -9,16 +9,17 @@ import type { Watchdog } from './watchdog.js'
 const run = promisify(execFile)
 
 interface Redis {
-  /** Null when none is to be had. */
+  /** Null when no Redis can be had. */
   url: string | null
-  /** Null when it is not ours to start another. */
+  /** How to start further servers; null when there is only the Redis of REDIS_URL. */
   program: RedisProgram | null
   stop: () => Promise<void>
 }
 
 /**
- * A Redis from REDIS_URL, from redis-server on the PATH, or from Debian's packages, unpacked without root.
- * With none of them its half of the tests is skipped; under CI=true that is an error.
+ * Finds or starts a Redis: REDIS_URL, redis-server on the PATH, or Debian's package, unpacked without root.
+ * Without any the tests of that backend are skipped, with a warning.
+ * @throws Error without any under CI=true
  */
 export async function obtainRedis(folder: string, watchdog: Watchdog): Promise<Redis> {
   const given = process.env['REDIS_URL']
@@ -37,13 +38,13 @@ export async function obtainRedis(folder: string, watchdog: Watchdog): Promise<R
   if (process.env['CI'] === 'true') throw new Error(complaint)
   const warn = () => console.warn(`\n*** THE REDIS HALF OF THE QUEUE TESTS IS SKIPPED ***\n${complaint}\n`)
   warn()
-  // Again at the end, where it is read.
+  // The warning is repeated at the end, where people read it.
   return { url: null, program: null, stop: async () => warn() }
 }
 
 /**
- * The redis-server on the PATH, or of Debian's packages, unpacked without root.
- * @throws Error when neither is to be had, saying why
+ * Finds redis-server on the PATH, or unpacks Debian's package without root.
+ * @throws Error that says why when neither can be had
  */
 export async function findRedis(): Promise<RedisProgram> {
   const reasons: string[] = []

@@ -1,21 +1,22 @@
 import { rename, writeFile } from 'node:fs/promises'
 import { faketimeLibrary } from './faketime.js'
 
-/** The clock of all processes that get these variables: they read it from a file each time, so that it moves for all at once. */
+/** A clock for all processes that get `variables`: they read it from a file each time, so it moves for all at once. */
 export interface SettableClock {
   variables: Record<string, string>
-  /** @param ahead of the machine's clock, in hours; 0: as it is */
+  /** Sets the clock `ahead` hours ahead of the machine's. */
   set: (ahead: number) => Promise<void>
 }
 
 /**
- * Time that is counted from a start, as timers do, is not moved, as on a machine whose clock is set.
- * @throws where there is no libfaketime
+ * Makes a settable clock. Monotonic time, which timers use, is left alone, as on a machine whose clock is set.
+ * @param file where the clock's offset is written
+ * @throws Error where there is no libfaketime
  */
 export async function startSettableClock(file: string): Promise<SettableClock> {
   const library = await faketimeLibrary()
   const set = async (ahead: number) => {
-    // Nobody finds it half written.
+    // A rename, so that no process reads half of the file.
     await writeFile(`${file}.new`, `+${ahead * 3_600}`, { mode: 0o644 })
     await rename(`${file}.new`, file)
   }

@@ -1,13 +1,14 @@
 import { spawn } from 'node:child_process'
 
+/** A process that cleans up after this one if this one dies. */
 export interface Watchdog {
-  /** Ends this process and removes this folder when the test run dies. */
+  /** Makes the watchdog end the process `pid` and remove `folder` when this process dies. */
   guard(pid: number, folder: string): void
-  /** Lets everything be: the run has cleaned up by itself. */
+  /** Ends the watchdog without cleaning up, since this process has done so itself. */
   release(): void
 }
 
-/** Reads what to guard until the pipe closes, which it does however its writer dies, kill -9 included. */
+/** Reads what to guard until the pipe closes, which happens however this process dies, by SIGKILL too. */
 const SCRIPT = `
 const { rmSync } = require('node:fs')
 const pids = [], folders = [process.argv[1]]
@@ -28,15 +29,15 @@ process.stdin.on('data', (chunk) => (text += chunk)).on('end', () => {
   finish()
 })`
 
-/** Stops the shared servers and removes `folder` when the run is interrupted before its teardown. */
+/** Starts a watchdog that also removes `folder`. */
 export function startWatchdog(folder: string): Watchdog {
   const child = spawn(process.execPath, ['-e', SCRIPT, folder], {
-    // In a session of its own, or Ctrl-C would end it with the run.
+    // A session of its own keeps Ctrl-C away from the watchdog.
     detached: true,
     stdio: ['pipe', 'ignore', 'ignore'],
   })
   child.unref()
-  // Killed from outside: nothing to do about it, and no reason to fail a test.
+  // Somebody may kill the watchdog, which is no reason to fail a test.
   child.stdin.on('error', () => undefined)
   const tell = (message: object) => child.stdin.write(`${JSON.stringify(message)}\n`)
   return {

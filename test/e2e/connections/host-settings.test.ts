@@ -15,7 +15,7 @@ import type { RunningProgram } from '../../servers/programs.js'
 const DEADLINE_MS = 60_000
 const MIGRATE = fileURLToPath(new URL('../../../apps/migrate/dist/main.js', import.meta.url))
 
-/** What somebody may have set for a database, each away from what Stockpile takes for given. */
+/** Settings that somebody may have made for a database, each other than Stockpile needs. */
 const SETTINGS = {
   DateStyle: 'German, DMY',
   TimeZone: 'Asia/Kolkata',
@@ -37,7 +37,7 @@ const SETTINGS = {
   idle_session_timeout: '500ms',
   idle_in_transaction_session_timeout: '1ms',
 }
-/** What a shell may hold that is meant for another server; both drivers read more names than libpq has. */
+/** Variables of a shell that are meant for another server; both drivers read more names than libpq does. */
 const VARIABLES = {
   PGHOST: '203.0.113.1',
   PGHOSTADDR: '203.0.113.1',
@@ -87,7 +87,7 @@ afterEach(async () => {
 
 const runSchema = z.object({ data: z.object({ id: z.string(), status: z.string() }) })
 
-/** Migrates twice, lets a worker bring two symbols in and one fail, and collects what the API then answers. */
+/** Migrates twice, runs a worker that stores two symbols and fails one, and returns what the API then answers. */
 async function answers(env: Record<string, string>): Promise<Record<string, unknown>> {
   const said = []
   for (const _ of [1, 2]) {
@@ -121,7 +121,7 @@ async function answers(env: Record<string, string>): Promise<Record<string, unkn
     async () => {
       const text = await (await fetch(`${api.url}/api/ingest/${run.id}`)).text()
       const { data } = runSchema.parse(JSON.parse(text))
-      // That prices are made up is said within a second of the first: from then on in every answer.
+      // Within a second of the first prices every answer says that they are made up; the test waits for that too.
       const isSaid = text.includes('"synthetic_data":true')
       return isSaid && ['succeeded', 'partial', 'failed'].includes(data.status) ? data : undefined
     },
@@ -159,7 +159,7 @@ async function answers(env: Record<string, string>): Promise<Record<string, unkn
   return found
 }
 
-/** What changes from one run to the next. */
+/** Replaces instants and cursors, which differ from run to run. */
 function withoutTimes(found: Record<string, unknown>): unknown {
   return JSON.parse(JSON.stringify(found).replaceAll(/20\d\d-\d\d-\d\dT[\d:.]+Z|cursor=[\w.-]+/g, '…'))
 }

@@ -12,7 +12,7 @@ import { waitFor } from '@stockpile/test-harness/process'
 import postgres from 'postgres'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 
-/** The server's certificate is for `localhost`, by an authority of its own. */
+/** Starts a server whose certificate is for `localhost`, signed by an authority of its own. */
 const file = (name: string) => fileURLToPath(new URL(`tls/${name}`, import.meta.url))
 const AUTHORITY = encodeURIComponent(file('authority.pem'))
 const OTHER_AUTHORITY = encodeURIComponent(file('other-authority.pem'))
@@ -53,7 +53,7 @@ function urlOf(host: string, query: string): string {
   return url.href
 }
 
-/** Whether the connections of that program are encrypted, as the server sees it. */
+/** Asks the server whether the connections of a program are encrypted. */
 async function isEncrypted(application: string): Promise<boolean | undefined> {
   if (admin === undefined) throw new Error('the server was not started')
   const [row] = await admin<{ ssl: boolean }[]>`

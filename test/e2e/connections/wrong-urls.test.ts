@@ -15,7 +15,7 @@ const PROGRAMS = Object.entries(programs).map(([name, path]) => ({
   name,
   file: fileURLToPath(new URL(`../../../${path}`, import.meta.url)),
 }))
-/** A user, password or path of a URL that is not encoded. */
+/** URLs whose user, password or path is not percent-encoded. */
 const ODD = [
   'odd:CANARY#ss@w/rd%@127.0.0.1/db',
   'odd:1#CANARY@127.0.0.1/db',
@@ -26,14 +26,14 @@ const ODD = [
 const { start } = useProcesses()
 const database = useDatabase({ empty: true })
 
-/** What a program says that ends by itself. */
+/** Runs a program until it ends by itself, and returns its exit code and its lines. */
 async function run(file: string, env: Record<string, string>): Promise<{ code: unknown; lines: string[] }> {
   const program = start(file, { env: { ALPHAVANTAGE_API_KEY: 'key', SYMBOLS: '', PORT: '0', ...env } })
   const code = await program.waitForExit(DEADLINE)
   return { code, lines: program.lines }
 }
 
-/** The test's database, with something of its URL changed. */
+/** The URL of the test's database with some parts changed. */
 function changed(change: Partial<Pick<URL, 'password' | 'username' | 'pathname' | 'host'>>): string {
   return Object.assign(new URL(database.url), change).href
 }
@@ -68,7 +68,7 @@ describe.each(PROGRAMS)('$name', ({ name, file }) => {
     expect(code).toBe(1)
   })
 
-  // `npm start` makes it.
+  // `npm start` is left out since it makes the database.
   test.skipIf(name === 'npm start')('says that a database is missing', async () => {
     const { code, lines } = await run(file, { DATABASE_URL: changed({ pathname: '/nowhere' }) })
     expect(lines).toEqual([expect.stringMatching(/database .+nowhere.+ does not exist.*CREATE DATABASE/)])
@@ -88,7 +88,7 @@ describe.each(PROGRAMS)('$name', ({ name, file }) => {
       const env = { DATABASE_URL: changed({ host }), ALPHAVANTAGE_API_KEY: 'key', SYMBOLS: '', PORT: '0' }
       const program = start(file, { env })
       const line = await program.waitForLine(says, DEADLINE)
-      // API and worker wait for it, which takes too long here.
+      // API and worker would wait a minute for the server, so the test stops them.
       program.signal('SIGTERM')
       await program.waitForExit(DEADLINE)
       expect(line).not.toContain('    at ')
