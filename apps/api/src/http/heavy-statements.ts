@@ -46,14 +46,14 @@ export function createHeavyStatements(db: Pool): HeavyStatements {
   })
   return {
     run: (request, work, range) => {
-      const answered = async () => {
+      const runUnlessClientLeft = async () => {
         // The client left while its work waited: nobody would read the answer.
         if (request.raw.socket.destroyed) throw tooMuch(503)
         return work(db)
       }
       const isShort = range !== undefined && daysOf(range) <= SHORT_DAYS
       return queue
-        .run(clientAddressOf(request), answered, isShort ? 1 : TURNS_OF_LONG)
+        .run(clientAddressOf(request), runUnlessClientLeft, isShort ? 1 : TURNS_OF_LONG)
         .catch((error: unknown) => {
           throw error instanceof NotAdmittedError ? tooMuch(error.reason === 'client' ? 429 : 503) : error
         })

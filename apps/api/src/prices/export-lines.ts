@@ -35,26 +35,26 @@ function* namedLines(lines: Buffer, columns: readonly BarColumn[]): Generator<st
   const names = columns.map((column, index) => Buffer.from(`${index === 0 ? '{' : ','}"${column}":`))
   const namesBytes = names.reduce((sum, name) => sum + name.length, END.length)
   // An empty value grows most: the one byte that ends it becomes its name and null.
-  const room = Buffer.allocUnsafe(
+  const output = Buffer.allocUnsafe(
     (NAMELESS_BYTES + MAX_LINE_BYTES) * Math.ceil(namesBytes / columns.length + NULL.length),
   )
   for (let from = 0, to = 0; from < lines.length; from = to) {
     to = lines.indexOf(LINE_FEED, Math.min(from + NAMELESS_BYTES, lines.length - 1)) + 1
     if (to === 0) throw new Error('writeLines: a line without its end')
-    const written = nameValues(lines.subarray(from, to), room, names)
-    // toString copies the bytes, since `room` is filled again before the piece is sent.
-    yield room.toString('latin1', 0, written)
+    const written = nameValues(lines.subarray(from, to), output, names)
+    // toString copies the bytes, since `output` is filled again before the piece is sent.
+    yield output.toString('latin1', 0, written)
   }
 }
 
-/** @returns how many bytes of `room` were written */
-function nameValues(lines: Buffer, room: Buffer, names: readonly Buffer[]): number {
+/** @returns how many bytes of `output` were written */
+function nameValues(lines: Buffer, output: Buffer, names: readonly Buffer[]): number {
   let at = 0
   let column = 0
   let isInValue = false
   // Loops over indices take a fraction of the time of iterators.
   const write = (bytes: Buffer) => {
-    for (let index = 0; index < bytes.length; index += 1) room[at++] = bytes[index] ?? 0
+    for (let index = 0; index < bytes.length; index += 1) output[at++] = bytes[index] ?? 0
   }
   for (let index = 0; index < lines.length; index += 1) {
     const byte = lines[index] ?? 0
@@ -64,8 +64,8 @@ function nameValues(lines: Buffer, room: Buffer, names: readonly Buffer[]): numb
     }
     const isEnd = byte === COMMA || byte === LINE_FEED
     if (isEnd && !isInValue) write(NULL)
-    else if (isEnd || !isInValue) room[at++] = QUOTE
-    if (!isEnd) room[at++] = byte
+    else if (isEnd || !isInValue) output[at++] = QUOTE
+    if (!isEnd) output[at++] = byte
     isInValue = !isEnd
     if (byte === LINE_FEED) {
       write(END)

@@ -66,6 +66,10 @@ test('A status and an outcome that this version does not know are shown as far a
   ])
 })
 
+test('A state that this version does not know is shown by its name', () => {
+  expect(block(snapshot([item({ state: 'dreaming' })]))[1]).toBe('  ? IBM  dreaming')
+})
+
 test('What needed no request says so', () => {
   const done = [
     item({ id: 1, state: 'succeeded', outcome: 'up_to_date' }),
