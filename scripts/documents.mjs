@@ -12,6 +12,8 @@ const OWN_COMMANDS = new Set(['add', 'dlx', 'exec', 'install', 'why'])
 const MADE = new Set(['.git', '.stockpile', '.turbo', 'dist', 'node_modules'])
 /** The number of the soak, which is a scenario without a file below test/faults/scenarios. */
 const SOAK = 40
+/** The document that says of each scenario what happens then. */
+const SCENARIOS_IN = 'docs/failures.md'
 
 const files = []
 const folders = new Set()
@@ -172,6 +174,7 @@ function* wrongTests(text) {
   }
 }
 
+const told = new Set()
 for (const document of documents) {
   const lines = linesOf(document)
   for (const { text, number, isCode } of lines) {
@@ -187,6 +190,7 @@ for (const document of documents) {
       for (const [, list] of text.matchAll(/\bscenarios? (\d+(?:(?:, | and )\d+)*)/gi))
         for (const one of list.split(/, | and /))
           if (!scenarios.has(Number(one))) wrong.add(`the fault suite has no scenario ${one}`)
+          else if (document === SCENARIOS_IN) told.add(Number(one))
     }
     wrong.delete(undefined)
     for (const what of wrong) complain(document, number, what)
@@ -198,6 +202,8 @@ for (const document of documents) {
       `more than ${README_LINES} lines: move what is not for a first reading to docs`,
     )
 }
+for (const number of scenarios)
+  if (!told.has(number)) complain(SCENARIOS_IN, 1, `scenario ${number} of the fault suite is in no line`)
 console.log(
   `${documents.length} documents, ${complaints === 0 ? 'nothing wrong' : `${complaints} complaints`}`,
 )

@@ -43,7 +43,7 @@ export const startRateLimiterFlexible: Limiter = async ({ redisUrl, prefix, limi
   })
 }
 
-/** How often bottleneck looks whether the reservoir is due for a refill. */
+/** How often bottleneck looks whether the reservoir is due for a refill; its intervals are multiples of 250 ms. */
 const HEARTBEAT_MS = 5_000
 
 /** A cluster of bottleneck on Redis, with the reservoir of its README: 100 a minute start at least 333 ms apart, 0.55 of an even pace. */

@@ -30,7 +30,7 @@ export function passDays(environment: Pick<Environment, 'sql' | 'http' | 'limits
   let isTold = false
 
   async function look(): Promise<void> {
-    // The ledger prunes requests that are an hour older than a day, which are still counted at the end of the soak.
+    // The ledger prunes requests that are more than an hour older than a day; the end of the soak counts them all, so none may get there.
     await sql`
       UPDATE provider_requests SET slot_at = now() - interval '1 day 1 minute' WHERE slot_at < now() - interval '1 day 30 minutes'`
     const [spent] = await sql<{ requests: number }[]>`
