@@ -4,9 +4,9 @@ import type { Readable } from 'node:stream'
 import { BAR_COLUMNS } from '@stockpile/domain/bar'
 import { residentBytes } from '@stockpile/test/memory'
 import { startProgram } from '@stockpile/test/programs'
-import { openLargeTables } from './large-table/open.js'
 import { describeMachine } from './figures/machine.js'
 import { summarize, table, withSpread } from './figures/summary.js'
+import { openLargeTables } from './large-table/open.js'
 
 const SIZE = { symbols: 1_000, days: 5_000 }
 const ROWS = SIZE.symbols * SIZE.days

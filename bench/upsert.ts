@@ -5,12 +5,12 @@ import { connect } from '@stockpile/db/connection'
 import type { Connection } from '@stockpile/db/connection'
 import { AVERAGES, readStatistics } from '@stockpile/db/statistics'
 import { upsertBars } from '@stockpile/db/upsert'
+import type { Bar } from '@stockpile/domain/bar'
 import { startTemporaryPostgres } from '@stockpile/test/temporary-postgres'
 import postgres from 'postgres'
-import type { Bar } from '@stockpile/domain/bar'
-import { startPrices, tickersOf, tradingDays } from './large-table/prices.js'
 import { describeMachine } from './figures/machine.js'
 import { markdownTable, summarize, withSpread } from './figures/summary.js'
+import { startPrices, tickersOf, tradingDays } from './large-table/prices.js'
 
 const SYMBOLS = 20
 const DAYS = 5_000

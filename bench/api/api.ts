@@ -1,6 +1,9 @@
 import { loadavg, totalmem } from 'node:os'
 import * as z from 'zod'
 import { describeMachine } from '../figures/machine.js'
+import type { Size } from '../large-table/load.js'
+import { openLargeTables, SETTINGS } from '../large-table/open.js'
+import { tickersOf, tradingDays } from '../large-table/prices.js'
 import { figuresOf, measure } from './measure.js'
 import type { Contestant } from './measure.js'
 import { QUERIES } from './queries.js'
@@ -8,9 +11,6 @@ import type { Query, Table } from './queries.js'
 import { tableOf, verdictsOf } from './report.js'
 import type { Result } from './report.js'
 import { startBare, startLoadGenerator, startOurs } from './servers.js'
-import { openLargeTables, SETTINGS } from '../large-table/open.js'
-import type { Size } from '../large-table/load.js'
-import { tickersOf, tradingDays } from '../large-table/prices.js'
 
 const LARGE: Size = { symbols: 5_000, days: 5_000 }
 const SMALL: Size = { symbols: 50, days: 5_000 }

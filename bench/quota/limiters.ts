@@ -1,5 +1,5 @@
-import { Queue, Worker } from 'bullmq'
 import Bottleneck from 'bottleneck'
+import { Queue, Worker } from 'bullmq'
 import { Redis } from 'ioredis'
 import { RateLimiterQueue, RateLimiterRedis } from 'rate-limiter-flexible'
 import type { Task } from './task.js'

@@ -10,9 +10,9 @@ import { startProgram } from '@stockpile/test/programs'
 import type { TemporaryPostgres } from '@stockpile/test/temporary-postgres'
 import postgres from 'postgres'
 import * as z from 'zod'
-import type { Trial } from './trials.js'
 import { startSenders } from './senders.js'
 import type { Task } from './task.js'
+import type { Trial } from './trials.js'
 
 const CONCURRENCY = 4
 const SYMBOLS = Array.from({ length: 100 }, (_, index) => `QUOTA${index}`)

@@ -4,13 +4,13 @@ import { join } from 'node:path'
 import { obtainRedis } from '@stockpile/test/redis'
 import { startTemporaryPostgres } from '@stockpile/test/temporary-postgres'
 import { startWatchdog } from '@stockpile/test/watchdog'
+import { describeMachine } from '../figures/machine.js'
+import { markdownTable } from '../figures/summary.js'
 import { greatestInWindow, utilization } from './judge.js'
 import { measure } from './measure.js'
 import type { Measured } from './measure.js'
 import { trialsOf } from './trials.js'
 import type { Trial } from './trials.js'
-import { describeMachine } from '../figures/machine.js'
-import { markdownTable } from '../figures/summary.js'
 
 const HEAD = ['limit', '', 'sent ÷ allowed', 'most in a window', 'arrived after its slot: median, 99 %, last']
 

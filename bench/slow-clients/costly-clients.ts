@@ -7,9 +7,9 @@ import { fileURLToPath } from 'node:url'
 import { startProgram } from '@stockpile/test/programs'
 import { startTemporaryPostgres } from '@stockpile/test/temporary-postgres'
 import * as z from 'zod'
+import { summarize, table, withSpread } from '../figures/summary.js'
 import { load } from '../large-table/load.js'
 import { tickersOf } from '../large-table/prices.js'
-import { summarize, table, withSpread } from '../figures/summary.js'
 import { measurePages, rowOfLatencies } from './pages.js'
 
 const COSTLY = fileURLToPath(new URL('costly-requests.ts', import.meta.url))

@@ -1,13 +1,13 @@
-import { once } from 'node:events'
 import { fork } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
+import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import { startProgram } from '@stockpile/test/programs'
 import { startTemporaryPostgres } from '@stockpile/test/temporary-postgres'
 import * as z from 'zod'
-import { measurePages, rowOfLatencies } from './pages.js'
 import { describeMachine } from '../figures/machine.js'
 import { summarize, table, withSpread } from '../figures/summary.js'
+import { measurePages, rowOfLatencies } from './pages.js'
 
 const SLOW = fileURLToPath(new URL('slow-sockets.ts', import.meta.url))
 const WARM_UP_MS = 2_000

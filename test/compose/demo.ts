@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
+import * as z from 'zod'
+import { loginToAdminer } from './adminer.js'
+import { API, countOf, finished, get, ingest, midway, requestsOf, symbolsNamed, waitFor } from './api.js'
 import { assert } from './claims.js'
 import type { Claims } from './claims.js'
-import { loginToAdminer } from './adminer.js'
 import { docker } from './docker.js'
-import { API, countOf, finished, get, ingest, midway, requestsOf, symbolsNamed, waitFor } from './api.js'
 import type { Stack } from './stack.js'
-import * as z from 'zod'
 
 const startRunSchema = z.object({
   data: z.tuple([z.object({ id: z.string(), trigger: z.literal('start') })]),

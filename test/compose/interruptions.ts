@@ -1,7 +1,7 @@
+import { finished, IN_FLIGHT, ingest, midway, requestsOf, symbolsNamed } from './api.js'
 import { assert } from './claims.js'
 import type { Claims } from './claims.js'
 import { docker } from './docker.js'
-import { finished, IN_FLIGHT, ingest, midway, requestsOf, symbolsNamed } from './api.js'
 import { PROJECT } from './stack.js'
 import type { Stack } from './stack.js'
 

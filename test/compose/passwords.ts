@@ -1,6 +1,6 @@
+import { countOf, finished, ingest, lineWith } from './api.js'
 import { assert } from './claims.js'
 import type { Claims } from './claims.js'
-import { countOf, finished, ingest, lineWith } from './api.js'
 import type { Stack } from './stack.js'
 
 /** Characters that separate parts of a URL, or that mean something to .env, a shell or SQL. */

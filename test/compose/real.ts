@@ -1,10 +1,10 @@
+import * as z from 'zod'
+import { finished, get, lineWith, waitFor } from './api.js'
 import { assert } from './claims.js'
 import type { Claims } from './claims.js'
 import { docker } from './docker.js'
-import { finished, get, lineWith, waitFor } from './api.js'
 import { PROJECT } from './stack.js'
 import type { Stack } from './stack.js'
-import * as z from 'zod'
 
 const PROVIDER = `${PROJECT}-provider`
 const KEY = 'not-a-key-but-secret-7391'

@@ -1,11 +1,11 @@
+import * as z from 'zod'
+import { waitFor } from './api.js'
 import { assert } from './claims.js'
 import type { Claims } from './claims.js'
 import { ingestAndServe, keepData } from './demo.js'
 import { docker } from './docker.js'
 import { interrupt } from './interruptions.js'
-import { waitFor } from './api.js'
 import type { Stack } from './stack.js'
-import * as z from 'zod'
 
 /** The longest that a line of a log may be: one with a stack trace is longer, and one that says one thing is shorter. */
 const LINE_LENGTH = 1_000

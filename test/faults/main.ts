@@ -1,8 +1,8 @@
+import { startServers } from './environment/servers.js'
 import { runControls } from './matrix/controls.js'
 import { parsePlan } from './matrix/plan.js'
 import { runScenario } from './matrix/run-scenario.js'
 import type { Result } from './matrix/run-scenario.js'
-import { startServers } from './environment/servers.js'
 import { HEADER, lineOf } from './matrix/table.js'
 
 // `pnpm faults` injects each fault of the matrix into real processes and says whether the system survived it.

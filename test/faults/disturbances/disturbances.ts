@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Rule } from '@stockpile/alphavantage/simulator'
-import { limitConnections } from '../environment/postgres-server.js'
 import type { Environment } from '../environment/environment.js'
+import { limitConnections } from '../environment/postgres-server.js'
 
 /** A fault that begins and ends by itself, for the soak. */
 export interface Disturbance {

@@ -1,5 +1,5 @@
-import type { PlanLimits } from '@stockpile/domain/limit'
 import type { Arrival, Simulator } from '@stockpile/alphavantage/simulator'
+import type { PlanLimits } from '@stockpile/domain/limit'
 import type { IngestQueue } from '@stockpile/queue/queue'
 import type { Proxy } from '@stockpile/test-harness/proxy'
 import type postgres from 'postgres'

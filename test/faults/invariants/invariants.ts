@@ -1,8 +1,8 @@
 import { z } from 'zod'
-import { unexplainedSymbols } from './accepted-symbols.js'
-import { unequalRows } from './upstream-rows.js'
-import { keySightings } from './secrecy.js'
 import type { Environment } from '../environment/environment.js'
+import { unexplainedSymbols } from './accepted-symbols.js'
+import { keySightings } from './secrecy.js'
+import { unequalRows } from './upstream-rows.js'
 
 /**
  * Checks all invariants of a system in which everything accepted has ended.

@@ -1,13 +1,13 @@
-import { LATE, within } from '@stockpile/time/wait'
 import { busyness } from '@stockpile/test-harness/patience'
-import { brokenInvariants } from '../invariants/invariants.js'
-import { randomFrom } from '../environment/random.js'
-import type { Scenario } from '../scenarios/scenario.js'
+import { LATE, within } from '@stockpile/time/wait'
 import type { Backend } from '../environment/backends.js'
-import type { Servers } from '../environment/servers.js'
-import { keepLogs } from '../environment/keep-logs.js'
 import { createEnvironment } from '../environment/create-environment.js'
 import type { Environment } from '../environment/environment.js'
+import { keepLogs } from '../environment/keep-logs.js'
+import { randomFrom } from '../environment/random.js'
+import type { Servers } from '../environment/servers.js'
+import { brokenInvariants } from '../invariants/invariants.js'
+import type { Scenario } from '../scenarios/scenario.js'
 
 /** What became of one scenario on one backend with one seed. */
 export interface Result {

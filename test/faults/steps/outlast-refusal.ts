@@ -1,7 +1,7 @@
 import { equal, ok } from 'node:assert/strict'
 import type { Rule } from '@stockpile/alphavantage/simulator'
-import { chargedAttempts } from './attempts.js'
 import type { Environment } from '../environment/environment.js'
+import { chargedAttempts } from './attempts.js'
 
 /** How many requests may follow a refusal: a worker that had reserved a slot before it was recorded still sends. */
 export const MOST_UNDER_WAY = 8

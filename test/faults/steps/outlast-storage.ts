@@ -1,9 +1,9 @@
 import { equal, ok } from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { StorageClass } from '@stockpile/db/storage-trouble'
-import { chargedAttempts } from './attempts.js'
 import type { Cause } from '../environment/cause-looks.js'
 import type { Environment } from '../environment/environment.js'
+import { chargedAttempts } from './attempts.js'
 
 /** Longer than a worker's mark is good for when no worker renews it. */
 const LASTS_MS = 18_000

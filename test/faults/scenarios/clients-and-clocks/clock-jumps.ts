@@ -1,11 +1,11 @@
 import { deepEqual, equal, ok } from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
-import { RECOVERY_LIMIT_MS } from '../scenario.js'
 import { BACKENDS } from '../../environment/backends.js'
-import type { Scenario } from '../scenario.js'
-import { symbols } from '../../environment/symbols.js'
 import type { Environment } from '../../environment/environment.js'
+import { symbols } from '../../environment/symbols.js'
+import { RECOVERY_LIMIT_MS } from '../scenario.js'
+import type { Scenario } from '../scenario.js'
 
 const AHEAD_HOURS = 3
 const AHEAD_MS = 20_000

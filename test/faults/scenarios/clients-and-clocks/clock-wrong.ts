@@ -2,10 +2,10 @@ import { deepEqual, equal, ok } from 'node:assert/strict'
 import { z } from 'zod'
 import { faketimeLibrary } from '../../../servers/faketime.js'
 import { BACKENDS } from '../../environment/backends.js'
-import type { Scenario } from '../scenario.js'
+import type { Environment } from '../../environment/environment.js'
 import { symbols } from '../../environment/symbols.js'
 import { servedRows, storedRows } from '../../invariants/upstream-rows.js'
-import type { Environment } from '../../environment/environment.js'
+import type { Scenario } from '../scenario.js'
 
 const DAY_MS = 86_400_000
 /** The first backoff is at least 2.5 s, of which up to a second may be cut. */

@@ -1,7 +1,7 @@
 import { peakResidentBytes } from '../../../servers/memory.js'
 import { BACKENDS } from '../../environment/backends.js'
-import type { Scenario } from '../scenario.js'
 import { symbols } from '../../environment/symbols.js'
+import type { Scenario } from '../scenario.js'
 
 const PEAK_LIMIT_BYTES = 400 * 1024 * 1024
 

@@ -1,10 +1,10 @@
 import { equal } from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { chargedAttempts } from '../../steps/attempts.js'
 import { BACKENDS } from '../../environment/backends.js'
-import type { Scenario } from '../scenario.js'
-import { symbols } from '../../environment/symbols.js'
 import { ADMIN_CONNECTIONS } from '../../environment/create-environment.js'
+import { symbols } from '../../environment/symbols.js'
+import { chargedAttempts } from '../../steps/attempts.js'
+import type { Scenario } from '../scenario.js'
 
 const LASTS_MS = 8_000
 /** The API gives a handler up after 15 s; the rest is for a busy machine. */

@@ -1,9 +1,9 @@
 import { join } from 'node:path'
-import { BACKENDS } from '../../environment/backends.js'
-import type { Scenario } from '../scenario.js'
 import { mountSmallDisk } from '../../disturbances/small-disk.js'
+import { BACKENDS } from '../../environment/backends.js'
 import { symbols } from '../../environment/symbols.js'
 import { outlastStorage, UNSTORABLE_ENVIRONMENT } from '../../steps/outlast-storage.js'
+import type { Scenario } from '../scenario.js'
 
 const MEBIBYTES = 24
 

@@ -1,10 +1,10 @@
 import { equal } from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { BACKENDS } from '../../environment/backends.js'
+import { symbols } from '../../environment/symbols.js'
 import { chargedAttempts } from '../../steps/attempts.js'
 import { midway } from '../../steps/midway.js'
-import { BACKENDS } from '../../environment/backends.js'
 import type { Scenario } from '../scenario.js'
-import { symbols } from '../../environment/symbols.js'
 
 /** How long requests may take that were under way to the provider when the database went down. */
 const SETTLE_MS = 2_000

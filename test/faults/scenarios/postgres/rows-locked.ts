@@ -1,7 +1,7 @@
 import { BACKENDS } from '../../environment/backends.js'
-import type { Scenario } from '../scenario.js'
 import { symbols } from '../../environment/symbols.js'
 import { outlastStorage, UNSTORABLE_ENVIRONMENT } from '../../steps/outlast-storage.js'
+import type { Scenario } from '../scenario.js'
 
 export const rowsLocked: Scenario = {
   number: 52,

@@ -1,8 +1,8 @@
 import { equal, ok } from 'node:assert/strict'
 import { BACKENDS } from '../../environment/backends.js'
-import type { Scenario } from '../scenario.js'
 import { symbols } from '../../environment/symbols.js'
 import { outlastStorage, UNSTORABLE_ENVIRONMENT } from '../../steps/outlast-storage.js'
+import type { Scenario } from '../scenario.js'
 
 /** As many unsound records make an answer of 1.8 MB, and each goes to quarantine. */
 const UNSOUND = 99_000

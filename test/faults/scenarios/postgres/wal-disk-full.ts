@@ -2,12 +2,12 @@ import { execFile } from 'node:child_process'
 import { rm, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { BACKENDS } from '../../environment/backends.js'
-import type { Scenario } from '../scenario.js'
 import { mountSmallDisk } from '../../disturbances/small-disk.js'
+import { BACKENDS } from '../../environment/backends.js'
+import type { Environment } from '../../environment/environment.js'
 import { symbols } from '../../environment/symbols.js'
 import { outlastStorage, UNSTORABLE_ENVIRONMENT } from '../../steps/outlast-storage.js'
-import type { Environment } from '../../environment/environment.js'
+import type { Scenario } from '../scenario.js'
 
 /** Room for ten segments of the write-ahead log, 16 MiB each, of which a small cluster keeps some. */
 const MEBIBYTES = 160

@@ -1,5 +1,5 @@
-import { RECOVERY_LIMIT_MS } from '../scenario.js'
 import { BACKENDS } from '../../environment/backends.js'
+import { RECOVERY_LIMIT_MS } from '../scenario.js'
 import type { Scenario } from '../scenario.js'
 
 export const apiKilledBeforeEnqueue: Scenario = {

@@ -1,8 +1,8 @@
 import { equal } from 'node:assert/strict'
-import { chargedAttempts } from '../../steps/attempts.js'
 import { BACKENDS } from '../../environment/backends.js'
-import type { Scenario } from '../scenario.js'
 import { symbols } from '../../environment/symbols.js'
+import { chargedAttempts } from '../../steps/attempts.js'
+import type { Scenario } from '../scenario.js'
 
 const STARTS = 20
 /** More symbols than the limit lets out at once, so that the later ones get slots a window after the first. */

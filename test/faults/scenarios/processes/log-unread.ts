@@ -1,7 +1,7 @@
 import { deepEqual, equal } from 'node:assert/strict'
 import { BACKENDS } from '../../environment/backends.js'
-import type { Scenario } from '../scenario.js'
 import { symbols } from '../../environment/symbols.js'
+import type { Scenario } from '../scenario.js'
 
 const SYMBOLS = 300
 /** The log lines of so many requests fill a pipe several times. */

@@ -1,8 +1,8 @@
 import { deepEqual, equal } from 'node:assert/strict'
 import { z } from 'zod'
 import { BACKENDS } from '../../environment/backends.js'
-import type { Scenario } from '../scenario.js'
 import { symbols } from '../../environment/symbols.js'
+import type { Scenario } from '../scenario.js'
 
 const workers = z.object({
   data: z.array(

@@ -1,6 +1,6 @@
 import { BACKENDS } from '../../environment/backends.js'
-import type { Scenario } from '../scenario.js'
 import { symbols } from '../../environment/symbols.js'
+import type { Scenario } from '../scenario.js'
 
 /** Enough for three losses, each of which is noticed when the job's lock runs out. */
 const DEADLINE_MS = 150_000

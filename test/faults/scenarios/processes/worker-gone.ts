@@ -1,7 +1,7 @@
 import { equal } from 'node:assert/strict'
 import { BACKENDS } from '../../environment/backends.js'
-import type { Scenario } from '../scenario.js'
 import { symbols } from '../../environment/symbols.js'
+import type { Scenario } from '../scenario.js'
 
 export const workerGone: Scenario = {
   number: 41,

@@ -1,6 +1,6 @@
 import { closeGate } from '../../disturbances/gate.js'
-import { RECOVERY_LIMIT_MS } from '../scenario.js'
 import { BACKENDS } from '../../environment/backends.js'
+import { RECOVERY_LIMIT_MS } from '../scenario.js'
 import type { Scenario } from '../scenario.js'
 
 export const workerKilledAfterCommit: Scenario = {

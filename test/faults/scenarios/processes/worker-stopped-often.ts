@@ -1,9 +1,9 @@
 import { equal } from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { chargedAttempts } from '../../steps/attempts.js'
 import { BACKENDS } from '../../environment/backends.js'
-import type { Scenario } from '../scenario.js'
 import { symbols } from '../../environment/symbols.js'
+import { chargedAttempts } from '../../steps/attempts.js'
+import type { Scenario } from '../scenario.js'
 
 const TIMES = 20
 

@@ -1,11 +1,11 @@
 import { equal } from 'node:assert/strict'
-import { NEXT_API_KEY } from '../../environment/canary.js'
 import { INVALID_KEY, replaceKey } from '../../disturbances/key-file.js'
+import { BACKENDS } from '../../environment/backends.js'
+import { NEXT_API_KEY } from '../../environment/canary.js'
+import { symbols } from '../../environment/symbols.js'
 import { endDay } from '../../steps/drain-without-waits.js'
 import { TWO_WORKERS } from '../../steps/outlast-refusal.js'
-import { BACKENDS } from '../../environment/backends.js'
 import type { Scenario } from '../scenario.js'
-import { symbols } from '../../environment/symbols.js'
 
 /** The long half of number 24: it takes more than a minute to judge how long a cause is told. */
 export const daySpentTold: Scenario = {

@@ -1,11 +1,11 @@
 import { equal, ok } from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { chargedAttempts } from '../../steps/attempts.js'
-import { NEXT_API_KEY } from '../../environment/canary.js'
 import { INVALID_KEY, replaceKey } from '../../disturbances/key-file.js'
 import { BACKENDS } from '../../environment/backends.js'
-import type { Scenario } from '../scenario.js'
+import { NEXT_API_KEY } from '../../environment/canary.js'
 import { symbols } from '../../environment/symbols.js'
+import { chargedAttempts } from '../../steps/attempts.js'
+import type { Scenario } from '../scenario.js'
 
 /** Long enough for a worker, which looks at the key every 5 s, to look at least twice. */
 const WATCHED_MS = 12_000

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { NEXT_API_KEY } from '../../environment/canary.js'
+import { symbols } from '../../environment/symbols.js'
 import { midway } from '../../steps/midway.js'
 import type { Scenario } from '../scenario.js'
-import { symbols } from '../../environment/symbols.js'
 
 const CONCURRENCY = 4
 

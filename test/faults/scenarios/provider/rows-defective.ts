@@ -1,8 +1,8 @@
 import { deepEqual, equal, ok } from 'node:assert/strict'
 import type { Defect } from '@stockpile/alphavantage/simulator'
+import { servedRows, storedRows } from '../../invariants/upstream-rows.js'
 import { drainWithoutWaits } from '../../steps/drain-without-waits.js'
 import type { Scenario } from '../scenario.js'
-import { servedRows, storedRows } from '../../invariants/upstream-rows.js'
 
 /** Each defect of a row, and the reason that its rejected row must have. */
 const DEFECTS: { defect: Defect; reason: string }[] = [

@@ -1,8 +1,8 @@
 import { deepEqual, equal, ok } from 'node:assert/strict'
-import { failedAttempts } from '../../steps/attempts.js'
 import { BACKENDS } from '../../environment/backends.js'
-import type { Scenario } from '../scenario.js'
 import { symbols } from '../../environment/symbols.js'
+import { failedAttempts } from '../../steps/attempts.js'
+import type { Scenario } from '../scenario.js'
 
 export const symbolUnknown: Scenario = {
   number: 26,

@@ -1,8 +1,8 @@
 import { deepEqual, equal } from 'node:assert/strict'
-import { failedAttempts } from '../../steps/attempts.js'
 import { BACKENDS } from '../../environment/backends.js'
-import type { Scenario } from '../scenario.js'
 import { storedRows } from '../../invariants/upstream-rows.js'
+import { failedAttempts } from '../../steps/attempts.js'
+import type { Scenario } from '../scenario.js'
 
 export const upstreamCut: Scenario = {
   number: 19,

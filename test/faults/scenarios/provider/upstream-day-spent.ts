@@ -1,9 +1,9 @@
 import { deepEqual, equal, ok } from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { BACKENDS } from '../../environment/backends.js'
 import { chargedAttempts, failedAttempts } from '../../steps/attempts.js'
 import { endDay } from '../../steps/drain-without-waits.js'
 import { MOST_UNDER_WAY, TWO_WORKERS } from '../../steps/outlast-refusal.js'
-import { BACKENDS } from '../../environment/backends.js'
 import type { Scenario } from '../scenario.js'
 
 const SETTLED_MS = 3_000

@@ -1,10 +1,10 @@
 import { deepEqual, equal, ok } from 'node:assert/strict'
-import { failedAttempts } from '../../steps/attempts.js'
-import { API_KEY } from '../../environment/canary.js'
-import { drainWithoutWaits } from '../../steps/drain-without-waits.js'
 import { BACKENDS } from '../../environment/backends.js'
-import type { Scenario } from '../scenario.js'
+import { API_KEY } from '../../environment/canary.js'
 import { symbols } from '../../environment/symbols.js'
+import { failedAttempts } from '../../steps/attempts.js'
+import { drainWithoutWaits } from '../../steps/drain-without-waits.js'
+import type { Scenario } from '../scenario.js'
 
 /** The bounds of the backoff after each failed attempt: 5 s, four times as long each time, half of it at random. */
 const WAITS_MS = [

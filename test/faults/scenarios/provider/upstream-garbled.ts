@@ -1,9 +1,9 @@
 import { deepEqual, equal, ok } from 'node:assert/strict'
+import { BACKENDS } from '../../environment/backends.js'
+import { storedRows } from '../../invariants/upstream-rows.js'
 import { failedAttempts } from '../../steps/attempts.js'
 import { drainWithoutWaits } from '../../steps/drain-without-waits.js'
-import { BACKENDS } from '../../environment/backends.js'
 import type { Scenario } from '../scenario.js'
-import { storedRows } from '../../invariants/upstream-rows.js'
 
 const ATTEMPTS = 3
 

@@ -1,7 +1,7 @@
 import { deepEqual, ok } from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { failedAttempts } from '../../steps/attempts.js'
 import { residentBytes } from '../../../servers/memory.js'
+import { failedAttempts } from '../../steps/attempts.js'
 import type { Scenario } from '../scenario.js'
 
 const GIGABYTE = 1024 ** 3

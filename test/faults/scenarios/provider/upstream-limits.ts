@@ -1,6 +1,6 @@
 import { BACKENDS } from '../../environment/backends.js'
-import type { Scenario } from '../scenario.js'
 import { outlastRefusal, TWO_WORKERS } from '../../steps/outlast-refusal.js'
+import type { Scenario } from '../scenario.js'
 
 const BURST_PAUSE_MS = 2_500
 const MINUTE_PAUSE_MS = 60_000

@@ -1,9 +1,9 @@
 import { deepEqual, equal, ok } from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
-import { failedAttempts } from '../../steps/attempts.js'
-import { API_KEY } from '../../environment/canary.js'
 import { BACKENDS } from '../../environment/backends.js'
+import { API_KEY } from '../../environment/canary.js'
+import { failedAttempts } from '../../steps/attempts.js'
 import type { Scenario } from '../scenario.js'
 
 export const upstreamRedirects: Scenario = {

@@ -1,9 +1,9 @@
 import { deepEqual, equal, ok } from 'node:assert/strict'
-import { failedAttempts } from '../../steps/attempts.js'
 import { startDeafServer } from '../../disturbances/deaf-server.js'
 import { BACKENDS } from '../../environment/backends.js'
-import type { Scenario } from '../scenario.js'
 import { storedRows } from '../../invariants/upstream-rows.js'
+import { failedAttempts } from '../../steps/attempts.js'
+import type { Scenario } from '../scenario.js'
 
 /** The client's deadline for a whole request. */
 const DEADLINE_MS = 30_000

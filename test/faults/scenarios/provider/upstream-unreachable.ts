@@ -1,9 +1,9 @@
 import { equal, ok } from 'node:assert/strict'
 import { startProxy } from '@stockpile/test-harness/proxy'
-import { chargedAttempts } from '../../steps/attempts.js'
 import { BACKENDS } from '../../environment/backends.js'
-import type { Scenario } from '../scenario.js'
 import { symbols } from '../../environment/symbols.js'
+import { chargedAttempts } from '../../steps/attempts.js'
+import type { Scenario } from '../scenario.js'
 
 /** How soon work goes on after an outage in which nothing could be sent. */
 const RECOVERY_LIMIT_MS = 30_000

@@ -1,8 +1,8 @@
 import { join } from 'node:path'
-import type { Scenario } from '../scenario.js'
-import { postLimitMs } from '../scenario.js'
 import { mountSmallDisk } from '../../disturbances/small-disk.js'
 import { symbols } from '../../environment/symbols.js'
+import { postLimitMs } from '../scenario.js'
+import type { Scenario } from '../scenario.js'
 
 const MEBIBYTES = 8
 

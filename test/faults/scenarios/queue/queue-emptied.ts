@@ -1,7 +1,7 @@
 import { BACKENDS } from '../../environment/backends.js'
+import { symbols } from '../../environment/symbols.js'
 import { midway } from '../../steps/midway.js'
 import type { Scenario } from '../scenario.js'
-import { symbols } from '../../environment/symbols.js'
 
 export const queueEmptied: Scenario = {
   number: 8,

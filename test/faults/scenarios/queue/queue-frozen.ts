@@ -1,9 +1,9 @@
 import { residentBytes } from '../../../servers/memory.js'
+import { BACKENDS } from '../../environment/backends.js'
+import { symbols } from '../../environment/symbols.js'
 import { midway } from '../../steps/midway.js'
 import { postLimitMs } from '../scenario.js'
-import { BACKENDS } from '../../environment/backends.js'
 import type { Scenario } from '../scenario.js'
-import { symbols } from '../../environment/symbols.js'
 
 const POSTS = 20
 const GROWTH_LIMIT_BYTES = 64 * 1024 * 1024

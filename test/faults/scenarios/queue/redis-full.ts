@@ -1,5 +1,5 @@
-import type { Scenario } from '../scenario.js'
 import { symbols } from '../../environment/symbols.js'
+import type { Scenario } from '../scenario.js'
 
 export const redisFull: Scenario = {
   number: 12,

@@ -1,8 +1,8 @@
 import { equal } from 'node:assert/strict'
+import { symbols } from '../../environment/symbols.js'
 import { chargedAttempts } from '../../steps/attempts.js'
 import { midway } from '../../steps/midway.js'
 import type { Scenario } from '../scenario.js'
-import { symbols } from '../../environment/symbols.js'
 
 export const redisKilled: Scenario = {
   number: 7,

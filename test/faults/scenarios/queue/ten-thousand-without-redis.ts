@@ -1,7 +1,7 @@
 import { equal, ok } from 'node:assert/strict'
 import { busyness } from '@stockpile/test-harness/patience'
-import type { Scenario } from '../scenario.js'
 import { symbols } from '../../environment/symbols.js'
+import type { Scenario } from '../scenario.js'
 
 const SYMBOLS = 10_000
 const POST_LIMIT_MS = 2_000
