@@ -1,8 +1,8 @@
 import type { Response } from 'undici'
 
 /**
- * Reads a body up to `limitBytes` DECODED bytes, which is what a gzip bomb is made of. Beyond them it stops, drops the
- * connection, and says `complete: false` with what came until then. Rejects when the connection breaks or is aborted.
+ * Reads a body up to `limitBytes` DECODED bytes, since a gzip bomb is small on the wire. A larger body is cut there: its
+ * connection is dropped, and `complete` is false. Rejects when the connection breaks or is aborted.
  */
 export async function readBody(
   response: Response,
@@ -19,7 +19,7 @@ export async function readBody(
       length += chunk.length
       if (length > limitBytes) {
         complete = false
-        // Leaving the loop cancels the stream.
+        // Leaving the loop cancels the stream, which drops the connection.
         break
       }
     }

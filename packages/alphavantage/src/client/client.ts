@@ -4,26 +4,28 @@ import { readBody } from './body.js'
 import { type DailySeries, parseDailyJson } from '../series/daily-series.js'
 import { type Deadline, startDeadline } from './deadline.js'
 import { onDeparture } from './departure.js'
-import { errorOfBody, errorOfStatus, errorOfTransport, makeError } from './failure.js'
+import { errorOfBody, errorOfStatus, errorOfTransport, makeError } from './errors.js'
 import { asIs, type Redact, redactorOf } from '../text/redact.js'
 import { AlphaVantageError } from '../refusals/refusal.js'
-import { SYNTHETIC_HEADER } from './synthetic.js'
+import { SYNTHETIC_HEADER } from './synthetic-header.js'
 import type { Transport } from './transport.js'
 
+/** How a client reaches the provider, and with which bounds. */
 export interface ClientOptions {
   /** Where `/query` is, without it: `https://www.alphavantage.co`. */
   baseUrl: string
-  /** Asked before every request, so that a rotated key counts at once. White space around the key is ignored. */
+  /** Called before every request, so that a rotated key counts at once. White space around the key is ignored. */
   apiKey: () => string | Promise<string>
-  /** The way there, by default a direct one. */
+  /** The way to the provider, by default a direct one. */
   transport?: Transport
-  /** For the whole request, its body included; default 30,000. */
+  /** The time for a whole request, its body included; default 30,000. */
   timeoutMs?: number
-  /** Of the decoded body; default 32 MiB. */
+  /** The greatest size of a decoded body; default 32 MiB. */
   bodyLimitBytes?: number
   now?: () => Date
 }
 
+/** One daily series that was fetched. */
 export interface FetchedDaily extends DailySeries {
   /** Whether the answer says of itself that its prices are made up: the simulator's answers do. */
   synthetic: boolean
@@ -37,10 +39,13 @@ export interface Client extends ProviderClient {
   fetchDaily(request: DailyRequest, signal?: AbortSignal, onDeparture?: () => void): Promise<FetchedDaily>
 }
 
-/** Of this package's undici: Node's own takes a `100 Continue` for an error. */
+/** An agent of this package's undici, since Node's own takes a `100 Continue` for an error. */
 const DIRECT = new Agent()
 
-/** Makes a client. Throws TypeError when `baseUrl` is no http(s) URL, or one with a user, a query or a fragment. */
+/**
+ * Makes a client, which sends nothing yet.
+ * @throws TypeError when `baseUrl` is no http(s) URL, or has a user, a query or a fragment
+ */
 export function createClient(options: ClientOptions): Client {
   const { timeoutMs = 30_000, bodyLimitBytes = 32 * 1024 * 1024, now = () => new Date() } = options
   const endpoint = endpointOf(options.baseUrl)
@@ -54,7 +59,7 @@ export function createClient(options: ClientOptions): Client {
         signal: deadline.signal,
         headers: { accept: 'application/json', 'user-agent': 'stockpile' },
       })
-      // A part (206) or what a proxy has changed (203) is no series, whatever it looks like.
+      // A part of a series (206), or a series that a proxy has changed (203), is not taken for one.
       if (response.status !== 200) throw await errorOfStatus(response, symbol, redact, now())
       const { chunks, complete } = await readBody(response, bodyLimitBytes)
       if (!complete)
@@ -101,7 +106,7 @@ export function createClient(options: ClientOptions): Client {
 }
 
 function endpointOf(baseUrl: string): URL {
-  // Nothing is quoted: whoever pastes a whole request here pastes the key with it.
+  // No message quotes the URL: a person who pastes a whole request here pastes the key with it.
   if (!URL.canParse(baseUrl)) throw new TypeError('the base URL of Alpha Vantage is no URL')
   const url = new URL(baseUrl)
   if (!/^https?:$/.test(url.protocol) || url.username + url.password + url.search + url.hash !== '') {
@@ -111,7 +116,10 @@ function endpointOf(baseUrl: string): URL {
   return url
 }
 
-/** Asks for the key, and refuses what cannot be one before it is sent. */
+/**
+ * Asks for the key.
+ * @throws AlphaVantageError `invalid_key`, `sent: false`, for a text that cannot be a key; `timeout` when there is none in time
+ */
 async function readKey(
   apiKey: ClientOptions['apiKey'],
   symbol: string,
@@ -134,7 +142,7 @@ async function readKey(
   return key
 }
 
-/** A byte that is no UTF-8 becomes U+FFFD, which no number and no symbol contains: it is found where it matters. */
+/** Decodes UTF-8. A byte that is none becomes U+FFFD, which no number and no symbol contains: the checks of the rows find it. */
 function decode(bytes: Buffer): string {
   return new TextDecoder().decode(bytes)
 }
@@ -142,7 +150,7 @@ function decode(bytes: Buffer): string {
 function parseRedacted(text: string, symbol: string, redact: Redact, now: Date): DailySeries {
   try {
     const series = parseDailyJson(text, symbol, now, redact)
-    // Where else the provider's words are kept. Rows are numbers and dates: to change them would be worse.
+    // These two are the provider's own words as well. Rows are not redacted: they hold numbers and dates alone.
     const { lastRefreshed, timeZone } = series
     return {
       ...series,

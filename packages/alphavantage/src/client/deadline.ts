@@ -1,18 +1,18 @@
-/** One total time for everything that a request does, and the caller's signal beside it. */
+/** One total time for everything that a request does, combined with the caller's signal. */
 export interface Deadline {
   /** Aborts when the time is over or the caller aborts. */
   readonly signal: AbortSignal
-  /** Whether the time is over. */
+  /** Whether the time is over; false when the caller aborted. */
   readonly isOver: () => boolean
-  /** Waits for a promise that knows nothing of the signal; rejects as soon as the signal aborts. */
+  /** Waits for a promise that cannot be aborted; rejects as soon as `signal` aborts. */
   race<T>(promise: Promise<T>): Promise<T>
-  /** Lets go of the timer and of the caller's signal. */
+  /** Releases the timer and the caller's signal. */
   end(): void
 }
 
 /**
- * Starts a deadline of `timeoutMs`. By hand rather than with AbortSignal.any, which in Node 20 keeps a request's
- * signals alive for as long as the caller's signal lives.
+ * Starts a deadline of `timeoutMs`. It does not use AbortSignal.any, which in Node 20 keeps the signals of a request alive for
+ * as long as the caller's signal lives.
  */
 export function startDeadline(timeoutMs: number, callerSignal?: AbortSignal): Deadline {
   const controller = new AbortController()

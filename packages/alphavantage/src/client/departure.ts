@@ -1,15 +1,15 @@
 import { subscribe } from 'node:diagnostics_channel'
 import { isRecord } from '../text/json.js'
 
-/** Who waits for the request to a path to be written; each is told once. */
+/** Listeners by the path of their request, each called once, in the order in which they came. */
 const waiting = new Map<string, (() => void)[]>()
 
-// Of fetch itself, whichever connection it takes: it says so right when it hands a request's bytes to the socket.
+// undici publishes this when it hands the bytes of a request to the socket, whichever connection the request takes.
 subscribe('undici:client:sendHeaders', (message) => {
   const request = isRecord(message) ? message['request'] : undefined
   const path = isRecord(request) ? request['path'] : undefined
   if (typeof path !== 'string') return
-  // A proxy is asked for the whole URL.
+  // A request through a proxy names the whole URL in place of the path.
   const own = path.replace(/^http:\/\/[^/]+/, '')
   const listeners = waiting.get(own)
   listeners?.shift()?.()
@@ -17,8 +17,8 @@ subscribe('undici:client:sendHeaders', (message) => {
 })
 
 /**
- * Calls back when a request to this URL is written to its connection, which may have to be made first.
- * @returns ends it: the request is over
+ * Calls `listener` when a request to this URL is written to its connection, which may have to be made first.
+ * @returns removes the listener, to be called when the request is over
  */
 export function onDeparture(url: URL, listener: () => void): () => void {
   const path = `${url.pathname}${url.search}`

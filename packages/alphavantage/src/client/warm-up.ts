@@ -24,8 +24,8 @@ const BODY = JSON.stringify({
 })
 
 /**
- * Takes the way of a request some times, to a server of its own on the loopback: the first loads what fetch consists of
- * and takes 60 to 170 ms until it leaves, which the first request of a quota must not. Nothing is asked of the provider.
+ * Sends some requests to a server of its own on the loopback. The first request of a process loads the parts of fetch and
+ * leaves 60 to 170 ms late, which the first request of a quota must not. Nothing is asked of the provider.
  */
 export async function warmUp(): Promise<void> {
   const server = createServer((_request, response) => response.setHeader('connection', 'close').end(BODY))

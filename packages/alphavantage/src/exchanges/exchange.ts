@@ -1,14 +1,14 @@
 import { dateAtOffset, newYorkTime, previousDate } from './calendar.js'
 
-/** What a symbol tells of the exchange that its bars are from. */
+/** What is known of an exchange by the symbols of its shares. */
 export interface Exchange {
-  /** Whether a bar of a Saturday or a Sunday can be a session's. */
+  /** Whether there can be sessions on Saturdays or Sundays. */
   readonly tradesOnWeekends: boolean
-  /** The newest date whose session can be over at this instant: a bar of a later one cannot be final. */
+  /** The newest date whose session can be over at an instant: bars of later dates cannot be final. */
   newestOver(now: Date): string
 }
 
-/** New York: the regular session ends at 16:00, and on half days at 13:00, which counts from 16:00 as well. */
+/** New York. The regular session ends at 16:00. On half days it ends at 13:00, but counts as over from 16:00 on as well. */
 const UNITED_STATES: Exchange = {
   tradesOnWeekends: false,
   newestOver(now) {
@@ -18,17 +18,18 @@ const UNITED_STATES: Exchange = {
 }
 
 /**
- * Anywhere else, where the suffix's time zone is not known here: the first of the provider's markets to close is Tokyo, at
- * 15:00 (06:00 UTC). Tel Aviv trades on Sundays, and some exchanges have held sessions on a Saturday.
+ * Every other exchange, since time zones of suffixes are not known here. Tokyo is the first of the provider's markets to close,
+ * at 15:00 (06:00 UTC). Tel Aviv trades on Sundays, and some exchanges have held sessions on a Saturday.
  */
 const ELSEWHERE: Exchange = {
   tradesOnWeekends: true,
   newestOver: (now) => dateAtOffset(now, -6),
 }
 
-/** `.LON`, `.SHH`, `.BSE` … One letter behind a dot is a class of a US share: `BRK.B`. */
+/** The suffix of an exchange: `.LON`, `.SHH`, `.BSE`. One letter behind a dot is a class of a US share: `BRK.B`. */
 const SUFFIX = /\.[A-Z]{2,}$/i
 
+/** Tells the exchange of a symbol by its suffix; a symbol without one is of New York. */
 export function exchangeOf(symbol: string): Exchange {
   return SUFFIX.test(symbol.trim()) ? ELSEWHERE : UNITED_STATES
 }

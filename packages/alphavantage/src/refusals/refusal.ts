@@ -21,7 +21,7 @@ export interface ErrorDetails {
 
 /**
  * A request that brought no series. Message and evidence are not redacted here: whoever takes them from the provider's words
- * redacts them first, as client/failure.ts does.
+ * redacts them first, as client/errors.ts does.
  */
 export class AlphaVantageError extends Refusal {
   override readonly name = 'AlphaVantageError'

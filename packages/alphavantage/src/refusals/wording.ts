@@ -1,12 +1,13 @@
 import { isRecord } from '../text/json.js'
 import type { RefusalClass } from './dispositions.js'
 
-/** The keys under which a refusal's text was seen; a body that has one is a refusal whatever else it holds. */
+/** The keys under which the texts of refusals were seen. A body with one of these keys is a refusal whatever else it holds. */
 const REFUSAL_KEYS = ['Error Message', 'Information', 'Note', 'message']
 
+/** One way in which the provider words a class of refusals. */
 interface Wording {
   class: RefusalClass
-  /** `error`: only the text under `Error Message`, as long as another wording can match. */
+  /** `error`: the pattern is tried on the text under `Error Message` alone, as long as another wording can match. */
   under: 'error' | 'any'
   pattern: RegExp
 }
@@ -16,14 +17,14 @@ const COUNTED = String.raw`(?:\d|requests?|calls?|limit|quota) ?(?:/|per|(?:in |
 /** "Minute-level rate limit", "Per-second rate limit", "daily quota". */
 const LIMITED = String.raw`(?:-level)? (?:(?:api|rate|burst|requests?|calls?) )*(?:limit|quota|frequency)`
 
-/** A text about how many requests fit into one of the units, however it says so. */
+/** Matches a text about how many requests fit into a unit of time: counted, as a limit with an adjective, or in `others`. */
 function allowance(units: string, adjective: string, others: string): RegExp {
   return new RegExp(String.raw`${COUNTED}(?:${units})\b|\b${adjective}${LIMITED}|${others}`, 'i')
 }
 
 /**
- * The wordings by their meaning, in the order in which they are tried: they overlap, and change every year.
- * Gathered from public reports of 2017 to 2026; each comment quotes what the pattern was made for.
+ * The wordings, in the order in which they are tried, since they overlap and change every year. They were gathered from
+ * public reports of 2017 to 2026; each comment quotes the text that the pattern was made for, with the years of the reports.
  */
 const WORDINGS: Wording[] = [
   // "the parameter apikey is invalid or missing" (2020-2026)
@@ -48,22 +49,22 @@ const WORDINGS: Wording[] = [
   // "… encountered an internal or external error - we apologize for the inconvenience." (2017)
   { class: 'provider_error', under: 'error', pattern: /\b(?:internal|external)\b.{0,20}\berror\b/i },
   // "This is a premium endpoint." (2022-2026), "… is a premium feature for the TIME_SERIES_DAILY endpoint" (2026).
-  // With the verb, because the texts of the limits say "unlock all premium endpoints"; before the limits, because
-  // this text advertises "600 requests per minute".
+  // The verb is required, because the texts of the limits say "unlock all premium endpoints". This pattern comes before the
+  // limits, because the text advertises "600 requests per minute".
   {
     class: 'entitlement',
     under: 'any',
     pattern: /\b(?:is|are) (?:an? )?premium[ -](?:only )?(?:api )?(?:endpoint|feature|function|parameter)/i,
   },
   // "consider spreading out your free API requests … (1 request per second)" (2025-12, 2026), "Burst pattern" (2025).
-  // Before the daily limit, because this text also says "rate limit (25 requests per day)".
+  // This pattern comes before the daily limit, because the text also says "rate limit (25 requests per day)".
   {
     class: 'burst_limit',
     under: 'any',
     pattern: allowance('sec(?:ond)?', 'second', String.raw`\bspread(?:ing)? out\b|\bburst pattern\b`),
   },
   // "Minute-level rate limit exceed." (2025), "optimizing your API call frequency" (2017), "5 calls per minute and
-  // 500 calls per day … a higher API call frequency" (2018-2023): the last cannot say which of the two was hit.
+  // 500 calls per day … a higher API call frequency" (2018-2023). The last text does not say which of the two limits was hit.
   {
     class: 'minute_limit',
     under: 'any',
@@ -81,7 +82,7 @@ const WORDINGS: Wording[] = [
   },
   // "The **demo** API key is for demo purposes only." (2021-2026)
   { class: 'demo_key', under: 'any', pattern: /\bdemo\b.{0,4} api ?key\b/i },
-  // A limit that is not said: what HTTP 429 says in words. Not `minute_limit`, which claims to know which.
+  // Texts that name no limit, which mean what HTTP 429 means. They are not of class `minute_limit`, which names one.
   {
     class: 'throttled',
     under: 'any',
@@ -90,12 +91,13 @@ const WORDINGS: Wording[] = [
   },
 ]
 
-/** "Please subscribe to any of the premium plans …": the limits that such a sentence names are not those that were hit. */
+/** Marks a sentence that sells ("Please subscribe to any of the premium plans …"): the limits that it names are not those that were hit. */
 const OFFER = /\b(?:subscribe|upgrade)\b/i
 
 /**
- * Tells what a parsed body refuses, or null when it is no refusal. A text that fits no known wording is
- * `unrecognized`, and so is an object of nothing but texts and other plain values under keys never seen before.
+ * Classifies a parsed body; null when the body is no refusal. A text that fits no known wording is `unrecognized`, and so is
+ * an object of nothing but plain values, with a text among them, under keys that were never seen before.
+ * @returns the class, and the texts that it was found by
  */
 export function classifyRefusal(body: unknown): { class: RefusalClass; text: string } | null {
   if (!isRecord(body)) return null
@@ -110,8 +112,9 @@ export function classifyRefusal(body: unknown): { class: RefusalClass; text: str
 }
 
 /**
- * The daily limit that a refusal's text states, such as "our standard API rate limit is 25 requests per day"; null when
- * it states none. A limit that is named elsewhere in an answer is not meant: give the text of a refusal.
+ * Reads the daily limit that the text of a refusal states, such as "our standard API rate limit is 25 requests per day".
+ * @param text of a refusal: elsewhere in an answer a limit may be named that is not in force
+ * @returns null when the text states none
  */
 export function requestsPerDayIn(text: string): number | null {
   const digits = PER_DAY.exec(text.replace(/\s+/g, ' '))?.[1]
@@ -140,7 +143,7 @@ function textsOfUnknownKeys(body: Record<string, unknown>): string[] | null {
   return hasStructure || texts.length === 0 ? null : texts.map(textOf)
 }
 
-/** On one line and bounded: the patterns' `.` stops at a line break, and no refusal is this long. */
+/** Puts a text on one line, since the `.` of the patterns stops at a line break, and bounds its length: no refusal is this long. */
 function textOf(value: unknown): string {
   return typeof value === 'string' ? value.slice(0, 10_000).replace(/\s+/g, ' ') : ''
 }

@@ -14,11 +14,12 @@ export type { DailySeries } from './series.js'
 export type { RejectedRecord, RejectReason } from './row-check.js'
 
 /**
- * Parses and checks the JSON body of TIME_SERIES_DAILY (or _ADJUSTED, whose raw prices are taken). A bad record comes
- * out rejected, the others pass; see `settleRepeats` for a date that comes twice. `now` decides what is a future date.
- * `redact` is applied to what is kept of a rejected record, before that is cut.
- * Throws AlphaVantageError: a refusal's class, `no_data` for a missing or empty series, `bad_payload` for what is no
- * JSON or has a key twice outside the series, `wrong_symbol` for another symbol's data. Its evidence is not redacted yet.
+ * Parses and checks the JSON body of TIME_SERIES_DAILY (or _ADJUSTED, whose raw prices are taken). A bad record is rejected
+ * and the others pass; `settleRepeats` says what becomes of a date that comes twice.
+ * @param now decides which dates lie in the future
+ * @param redact is applied to rejected records before they are cut
+ * @throws AlphaVantageError of a refusal's class, `no_data` for a missing or empty series, `wrong_symbol` for another symbol's,
+ *   `bad_payload` for no JSON or a key twice outside the series; its evidence is not redacted yet
  */
 export function parseDailyJson(
   text: string,
@@ -52,19 +53,19 @@ function readAnyBody(text: string, symbol: string, now: Date, redact: Redact): D
   return series.finish(Buffer.byteLength(text))
 }
 
-/** One record of the series; with a repeated field it is its text, since JSON.parse would hide the repetition. */
+/** One record of the series. A record with a repeated field is given as its text, since JSON.parse would hide the repetition. */
 interface Member {
   date: string
   record: unknown
   hasRepeatedField?: boolean
 }
 
-/** Reads the series of a body in which a key comes twice, by the text: JSON.parse kept the last of them alone. */
+/** Reads the series of a body in which a key comes twice from the text, since JSON.parse kept the last of equal keys alone. */
 function readRepeated(text: string, body: Record<string, unknown>, symbol: string): Member[] {
   const parts = membersOf(text)
   const isUnclear = ({ key, value }: { key: string; value: string }) =>
     key !== SERIES_KEY && hasRepeatedKey(value, JSON.parse(value))
-  // Then nobody can say whose data this is, or which series is meant.
+  // A key outside the series that comes twice leaves open whose data this is, or which series is meant.
   if (parts.length > Object.keys(body).length || parts.some(isUnclear))
     throw badPayload(symbol, 'a key outside the series comes twice', text)
   const series = parts.find(({ key }) => key === SERIES_KEY)?.value ?? '{}'
@@ -80,7 +81,7 @@ function parseJson(text: string, symbol: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
-    // Without the cause: its message quotes the body.
+    // The error has no cause, since the message of JSON.parse quotes the body.
     throw badPayload(symbol, 'the body is no JSON', text)
   }
 }
@@ -104,8 +105,8 @@ function checkMember(date: string, record: unknown, sessions: SessionDates): Bar
 
 /**
  * Parses and checks the CSV of a daily series, raw or adjusted, with CRLF or LF. CSV carries neither the symbol nor the
- * refresh time: another symbol's data cannot be told, and a bar whose day is not over everywhere on Earth counts as
- * provisional. Refusals come as JSON whatever was asked for. Redacts and throws as parseDailyJson does.
+ * refresh time: another symbol's data is not noticed, and a bar whose day is not over everywhere on Earth counts as
+ * provisional. Refusals come as JSON whatever was asked for. Parameters and errors are those of `parseDailyJson`.
  */
 export function parseDailyCsv(
   text: string,

@@ -1,29 +1,27 @@
-/**
- * Decimals as the provider writes them, compared as text: a float would have to round them first.
- * A canonical decimal has no sign, no exponent and no leading zero; trailing zeros carry no value.
- */
+// Decimals as the provider writes them, compared as text, since a float would round them first. A canonical decimal has no
+// sign, no exponent and no leading zero; trailing zeros are allowed and carry no value.
 
-/** A regular expression's source for a canonical price. The lengths are far beyond any price and keep numbers sane. */
+/** The source of a regular expression for a canonical price. The lengths are far beyond any price and bound the number. */
 export const PRICE_SOURCE = String.raw`(?:0|[1-9]\d{0,14})(?:\.\d{1,18})?`
 
 /**
- * The same for a volume: as many digits before the point as 2^63 has, far more than shares that were ever traded in a day.
- * The fractions are those of fractional shares, which vendors have counted since February 2026.
+ * The source of a regular expression for a canonical volume. It allows as many digits before the point as 2^63 has, far more
+ * than shares were ever traded in a day, and the fractions of fractional shares, which vendors have counted since February 2026.
  */
 export const VOLUME_SOURCE = String.raw`(?:0|[1-9]\d{0,18})(?:\.\d{1,18})?`
 
 const DOT = 46
 const ZERO = 48
 
-/** Compares two canonical decimals exactly: below 0 when `a` is less, 0 when they are equal in value, above 0 otherwise. */
+/** Compares two canonical decimals exactly: less than 0 when `a` is less, 0 when both have one value, else more than 0. */
 export function compareDecimals(a: string, b: string): number {
   const dotA = a.indexOf('.')
-  // The same shape, as nearly always within a row: the order of the texts is that of the values.
+  // With the point at one place, as nearly always within a row, the texts have the order of the values.
   if (a.length === b.length && b.charCodeAt(dotA) === DOT) return a < b ? -1 : a === b ? 0 : 1
   const dotB = b.indexOf('.')
   const wholeA = dotA === -1 ? a.length : dotA
   const wholeB = dotB === -1 ? b.length : dotB
-  // Without leading zeros the one with more digits before the point is the greater.
+  // There are no leading zeros, so the decimal with more digits before the point is greater.
   if (wholeA !== wholeB) return wholeA - wholeB
   const common = Math.min(a.length, b.length)
   const headA = a.slice(0, common)

@@ -10,14 +10,18 @@ import { storableText } from '../text/storable.js'
 /** The key of the daily series, raw and adjusted alike. */
 export const SERIES_KEY = 'Time Series (Daily)'
 
-/** `Meta Data` without the numbers of its keys, which differ between the series. */
+/** `Meta Data` without the numbers in its keys, which differ between the functions of the provider. */
 const MetaData = z.object({
   Symbol: z.string(),
   'Last Refreshed': z.string().max(64).nullable().catch(null),
   'Time Zone': z.string().max(64).nullable().catch(null),
 })
 
-/** Throws what the body refuses, when it is a refusal. `body` is the parsed `text`. */
+/**
+ * Does nothing for a body that is no refusal.
+ * @param body the parsed `text`
+ * @throws AlphaVantageError of the refusal's class
+ */
 export function refuseRefusal(body: unknown, text: string, symbol: string): void {
   const refusal = classifyRefusal(body)
   if (refusal === null) return
@@ -25,7 +29,10 @@ export function refuseRefusal(body: unknown, text: string, symbol: string): void
   throw new AlphaVantageError(refusal.class, message, { evidence: text })
 }
 
-/** Reads `Meta Data`. Throws AlphaVantageError `bad_payload` when it is missing, `wrong_symbol` when it tells of another. */
+/**
+ * Reads `Meta Data`.
+ * @throws AlphaVantageError `bad_payload` when it is missing, `wrong_symbol` when it names another symbol
+ */
 export function readHead(
   body: Record<string, unknown>,
   text: string,
@@ -55,7 +62,7 @@ export function readHead(
 
 const MAX_SYMBOL = 32
 
-/** What stands where a symbol belongs, fit for a sentence. Redacted before it is cut: see storable.ts. */
+/** Makes the text in the place of a symbol fit for a sentence. It is redacted before it is cut, since a cut through a key leaves a part. */
 function nameable(given: string, redact: Redact): string {
   const name = redact(given)
     .replaceAll(/[^\x20-\x7E]/g, '?')
@@ -65,7 +72,7 @@ function nameable(given: string, redact: Redact): string {
 
 const NUMBER = /^\d+\. /
 
-/** `1. open` → `open`. The numbers are no guide: adjusted series count differently. */
+/** Takes the number off a key: `1. open` → `open`. Fields are read by name, since adjusted series number them differently. */
 export function nameOf(key: string): string {
   const number = NUMBER.exec(key)
   return number === null ? key : key.slice(number[0].length)

@@ -7,12 +7,12 @@ import { checkValues } from './row-check.js'
 import { buildSeries, type DailySeries } from './series.js'
 import { storableJson } from '../text/storable.js'
 
-// JSON's own white space: \s would let through what JSON.parse refuses.
+// The white space of JSON: \s would match characters that JSON.parse refuses.
 const WS = String.raw`[ \t\r\n]*`
 const COLON = `${WS}:${WS}`
 const field = (name: string, value: string) => String.raw`"\d{1,2}\. ${name}"${COLON}"(${value})"${WS}`
 
-/** One record as Alpha Vantage writes it, up to the comma or the brace behind it. */
+/** Matches one record as Alpha Vantage writes it, with the comma or the brace behind it. */
 const ROW = new RegExp(
   String.raw`${WS}"(\d{4}-\d\d-\d\d)"${COLON}\{${WS}` +
     BAR_VALUES.map((value) => field(value.field, value.kind === 'price' ? PRICE_SOURCE : VOLUME_SOURCE)).join(
@@ -24,9 +24,11 @@ const ROW = new RegExp(
 const END = new RegExp(String.raw`${WS}\}${WS}$`, 'y')
 
 /**
- * Reads a body that is regular to the letter: `Meta Data`, then records of five canonical numbers, nothing else.
- * That is nearly every body, and takes a third of the time of JSON.parse, which interns the short strings.
- * Gives null for any other, valid or not, and for dates in another order than newest first; whatever it does read, the general parser reads alike (a property test).
+ * Reads a body that is regular to the letter: `Meta Data`, then records of five canonical numbers, newest first, and nothing
+ * else. Nearly every body is regular, and is read in a third of the time of JSON.parse, which interns the short strings. A
+ * property test shows that the general parser reads each such body alike.
+ * @returns null for every other body, valid or not
+ * @throws AlphaVantageError when `Meta Data` is that of another symbol, or a refusal stands before the series
  */
 export function readRegularBody(text: string, symbol: string, now: Date, redact: Redact): DailySeries | null {
   const envelope = readEnvelope(text)
@@ -59,11 +61,11 @@ export function readRegularBody(text: string, symbol: string, now: Date, redact:
   }
 
   END.lastIndex = ROW.lastIndex
-  // Dates that do not fall may come twice, which is for the general parser to settle.
+  // Where a date is not older than the one before, a date may come twice: the general parser settles that.
   return END.test(text) && series.isFalling ? series.finish(Buffer.byteLength(text)) : null
 }
 
-/** What stands before the records, closed and parsed; `end` is where the first record starts. */
+/** Parses the text before the records, with its braces closed. `end` is the index at which the first record starts. */
 function readEnvelope(text: string): { body: Record<string, unknown>; end: number } | null {
   const key = text.indexOf(`"${SERIES_KEY}"`)
   const end = text.indexOf('{', key) + 1

@@ -4,19 +4,19 @@ import { BAR_FIELDS } from '@stockpile/domain/bar'
 import type { Bar } from '@stockpile/domain/bar'
 import type { RejectReason } from './row-check.js'
 
-/** One record of a body: the row that it is, or what is wrong with it. */
+/** One record of a body: a sound row, or the reasons against it. */
 export interface CheckedRecord {
-  /** As it stands there. */
+  /** The record's key in the body, whether it is a real date or not. */
   date: string
-  /** The record as received, fit for jsonb; made only for the few that are rejected. */
+  /** Makes the record as received, fit for jsonb; called only for the few records that are rejected. */
   raw: () => unknown
   checked: Bar | RejectReason[]
 }
 
 /**
- * Settles which of the records of one date counts. Where they agree, the first does and the others are rejected as
- * `repeated_date`; where they differ, nobody can say which is right: all are rejected as `conflicting_date`.
- * @returns the same records in the same order, no two rows of one date among them
+ * Settles which of several records of one date counts. Where they have the same values, the first counts and the others are
+ * rejected as `repeated_date`. Where they differ, nobody can say which is right, and all are rejected as `conflicting_date`.
+ * @returns all records in their order, of which no two are rows of one date
  */
 export function settleRepeats(records: readonly CheckedRecord[]): CheckedRecord[] {
   const ofDate = new Map<string, CheckedRecord[]>()
@@ -36,7 +36,7 @@ export function settleRepeats(records: readonly CheckedRecord[]): CheckedRecord[
   })
 }
 
-/** What would be stored, by its value: adjusted series may differ in what is not. Of what is no row, all of it. */
+/** The values that would be stored, as one text; fields of adjusted series that are not stored may differ. Of a rejected record all of it. */
 function valuesOf({ checked, raw }: CheckedRecord): string {
   if (!('close' in checked)) return JSON.stringify(raw())
   return BAR_FIELDS.map((field) => shortest(checked[field])).join()

@@ -28,18 +28,18 @@ export type RejectReason =
   | 'open_outside_range'
   | 'close_outside_range'
 
-/** A record that is no sound row; `raw` is `{[date]: fields}` of JSON, the line of CSV. */
+/** A record that is no sound row. Its `raw` is `{[date]: fields}` from a body of JSON, and the line from CSV. */
 export type RejectedRecord = RejectedRow<RejectReason>
 
-/** Of which dates there can be bars. */
+/** The dates of which there can be bars. */
 export interface SessionDates {
-  /** A later date is in the future everywhere on Earth. */
+  /** The newest date that is not in the future everywhere on Earth. */
   newest: string
   /** Whether the exchange may trade on Saturdays or Sundays. */
   onWeekends: boolean
 }
 
-/** The fields of a row by name; what is missing is undefined. Unknown, because they come from a body. */
+/** The fields of a record by name, of any type, since they come from a body; a missing field is undefined. */
 export type RawFields = Partial<Record<BarField, unknown>>
 
 const NO_VALUES = byBarField(() => '')
@@ -49,8 +49,9 @@ const DECIMAL = /^(?:0|[1-9]\d*)(?:\.\d+)?$/
 const NEGATIVE = /^-\d+(?:\.\d+)?$/
 
 /**
- * Checks one record of which nothing is known yet. Gives the row, or every reason against it.
- * Written by hand because it runs for thousands of rows a body, where a schema library takes most of the time.
+ * Checks one record of which nothing is known yet. It is written by hand, since it runs for thousands of rows a body, where a
+ * schema library takes most of the time.
+ * @returns the row, or every reason against it
  */
 export function checkRecord(date: string, fields: RawFields, sessions: SessionDates): Bar | RejectReason[] {
   const reasons = new Set<RejectReason>()
@@ -58,7 +59,7 @@ export function checkRecord(date: string, fields: RawFields, sessions: SessionDa
   for (const { field, kind } of BAR_VALUES) {
     const value = fields[field]
     if (value === undefined || value === null || value === '') reasons.add(`missing_${field}`)
-    // A JSON number has gone through a float: what the provider wrote is lost.
+    // A JSON number was parsed into a float, so that the provider's digits are lost.
     else if (typeof value !== 'string') reasons.add('not_text')
     else {
       row[field] = value
@@ -74,14 +75,14 @@ export function checkRecord(date: string, fields: RawFields, sessions: SessionDa
   return [...reasons]
 }
 
-/** Checks a row whose prices and volume are known to be canonical decimals: all reasons against it. */
+/** Lists all reasons against a row whose prices and volume are known to be canonical decimals. */
 export function checkValues(row: Bar, sessions: SessionDates): RejectReason[] {
   const { open, high, low, close } = row
   const reasons = checkDate(row.date, sessions)
   if (isZero(open) || isZero(high) || isZero(low) || isZero(close)) reasons.push('zero_price')
   const openOutside = compareDecimals(open, low) < 0 || compareDecimals(high, open) < 0
   const closeOutside = compareDecimals(close, low) < 0 || compareDecimals(high, close) < 0
-  // Nothing is within an empty range, so this would only repeat itself for open and close.
+  // Nothing lies within an empty range: one reason says more than two more about open and close.
   if ((openOutside || closeOutside) && compareDecimals(high, low) < 0) reasons.push('high_below_low')
   else {
     if (openOutside) reasons.push('open_outside_range')
@@ -90,7 +91,7 @@ export function checkValues(row: Bar, sessions: SessionDates): RejectReason[] {
   return reasons
 }
 
-/** No daily series reaches back beyond it, but the day zero of spreadsheets does: 1899-12-30. */
+/** The first date that is accepted. No daily series reaches further back, but the day zero of spreadsheets is 1899-12-30. */
 const FIRST_DATE = '1900-01-01'
 
 function checkDate(date: string, { newest, onWeekends }: SessionDates): RejectReason[] {

@@ -4,9 +4,9 @@ import { AlphaVantageError } from '../refusals/refusal.js'
 import type { Bar } from '@stockpile/domain/bar'
 import type { RejectedRecord, SessionDates } from './row-check.js'
 
-/** The daily series of one symbol. Every record of the body is in exactly one of the three lists, or one of the dropped. */
+/** The daily series of one symbol. Every record of the body is in exactly one of the three lists, or dropped. */
 export interface DailySeries {
-  /** As it was asked for. */
+  /** The symbol as it was asked for. */
   symbol: string
   /** `3. Last Refreshed` as written, or null when the body has none (CSV never has). */
   lastRefreshed: string | null
@@ -14,41 +14,41 @@ export interface DailySeries {
   timeZone: string | null
   /** The sound rows, oldest first. No two have the same date. */
   rows: Bar[]
-  /** At most 1,000, those of the newest dates. */
+  /** The rejected records, at most 1,000: those of the newest dates. */
   rejected: RejectedRecord[]
-  /** How many more were rejected. */
+  /** How many more records were rejected than are in `rejected`. */
   dropped: number
-  /** Whether the newest record was: then the rows are not all there is. */
+  /** Whether the newest record was rejected, so that the rows are not all there is. */
   newestRejected: boolean
-  /** Sound bars of a session that may still be open: not to be stored. */
+  /** Sound bars of a session that may still be open, which are not to be stored. */
   provisional: Bar[]
   /** Size of the decoded body. */
   bytes: number
 }
 
-/** Every calendar day since 1750: a body with more records is no daily series, and would only fill the memory. */
+/** About the number of calendar days since 1750. A body with more records is no daily series, and would only fill the memory. */
 const MAX_RECORDS = 100_000
-/** More of one body tell nobody anything new, and take long to store. */
+/** How many rejected records of one body are kept: more tell nothing new, and take long to store. */
 const MAX_REJECTED = 1_000
 
-/** A rejected record of which the raw form is made only if it is kept. */
+/** A rejected record, whose raw form is made only if the record is kept. */
 interface Rejection extends Omit<RejectedRecord, 'raw'> {
   raw: () => unknown
 }
 
-/** What a body says about itself, beside its records. */
+/** What a body says about its series, beside the records. */
 export interface SeriesHead {
   symbol: string
   lastRefreshed: string | null
   timeZone: string | null
 }
 
-/** Collects the records of one body in the order in which they come, newest first as a rule. */
+/** Collects the records of one body, in the order of the body, which is newest first as a rule. */
 export interface SeriesBuilder {
   readonly sessions: SessionDates
-  /** Whether each date so far was older than the one before it, as they are as a rule: then none came twice. */
+  /** Whether each date so far was older than the date before it, so that no date came twice. */
   readonly isFalling: boolean
-  /** No two with the same date: see `settleRepeats`. */
+  /** Takes a sound row. No two may have one date; `settleRepeats` sees to it. */
   accept(row: Bar): void
   reject(record: Rejection): void
   finish(bytes: number): DailySeries
@@ -89,7 +89,7 @@ export function buildSeries(head: SeriesHead, now: Date): SeriesBuilder {
     reject(record) {
       const isFirst = rows.length + rejected.length + provisional.length === 0
       follow(record.date)
-      // What comes first is the newest as a rule, and without a date nobody can say that it is not.
+      // The first record is the newest as a rule: without a date it counts as the newest.
       const date = record.date ?? (isFirst ? '~' : '')
       if (date > newestRejected) newestRejected = date
       rejected.push(record)
@@ -120,8 +120,9 @@ const CLOSED = /^\d{4}-\d{2}-\d{2}$/
 const WITH_TIME = /^(\d{4}-\d{2}-\d{2})[ T]\d{1,2}:\d{2}/
 
 /**
- * The date from which on a bar is provisional: what the provider says, within what the clock says. A date that is over
- * everywhere on Earth is final, and one whose session cannot be over at its exchange is not, whatever the provider says.
+ * Tells the date from which on bars are provisional: the date that the provider says, within the bounds of the clock. A date
+ * that is over everywhere on Earth is final, and a date whose session cannot be over at its exchange is not, whatever the
+ * provider says.
  */
 function firstProvisionalDate(lastRefreshed: string | null, exchange: Exchange, now: Date): string {
   const overEverywhere = oldestDateOnEarth(now)
@@ -132,20 +133,21 @@ function firstProvisionalDate(lastRefreshed: string | null, exchange: Exchange, 
 }
 
 /**
- * `3. Last Refreshed` with a time of day means that the session of its date is open, a bare date that it is closed; of
- * sessions after that date it says nothing, so their bars are provisional either way. Null when neither can be read.
+ * Reads from `3. Last Refreshed` the date from which on bars are provisional. A time of day means that the session of its date
+ * is open, a bare date that the session is closed. Bars of later dates are provisional in both cases. Null when the text is
+ * neither.
  */
 function saidProvisionalDate(lastRefreshed: string | null): string | null {
   if (lastRefreshed !== null && CLOSED.test(lastRefreshed)) return behind(lastRefreshed)
   return WITH_TIME.exec(lastRefreshed ?? '')?.[1] ?? null
 }
 
-/** Sorts behind the date itself and before the next one. */
+/** A text that sorts behind a date and before the next date. */
 function behind(date: string): string {
   return `${date}~`
 }
 
-/** So many at most, in the order of the body if that is all of them. */
+/** The records of the newest dates, at most `most`; all of them stay in the order of the body. */
 function newest(records: readonly Rejection[], most: number): readonly Rejection[] {
   if (records.length <= most) return records
   return records.toSorted((a, b) => ((a.date ?? '') > (b.date ?? '') ? -1 : 1)).slice(0, most)

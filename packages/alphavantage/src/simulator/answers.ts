@@ -1,14 +1,14 @@
 import type { ServerResponse } from 'node:http'
 import { cut, drip, gzipBomb, hugeBody, reset, sendAfter } from './faults.js'
-import type { SeriesFunction } from './functions.js'
+import type { SeriesFunction } from './series/functions.js'
 import type { Query } from './query.js'
 import { type RefusalContext, refusalBody } from './refusals.js'
 import { jsonReply, type Reply, send, seriesReply } from './reply.js'
 import type { Answer } from './rules.js'
-import type { Series } from './series.js'
-import { render } from './source.js'
-import { tamper } from './tampering.js'
-import { objectJson } from './wire.js'
+import type { Series } from './series/series.js'
+import { render } from './series/source.js'
+import { tamper } from './series/tampering.js'
+import { objectJson } from './series/wire.js'
 
 /** What a scripted answer may need of the request that it answers. */
 export interface Exchange {
@@ -16,22 +16,22 @@ export interface Exchange {
   query: Query
   refusalContext: RefusalContext
   now: Date
-  /** What would have been answered without the rule. */
+  /** Makes the answer that the request gets without the rule. */
   usual: () => Reply
-  /** The series behind it; undefined when the usual answer is a refusal. */
+  /** Makes the series of that answer; undefined when that answer is a refusal. */
   usualSeries: () => { fn: SeriesFunction; series: Series } | undefined
 }
 
 const HTML =
   '<!DOCTYPE html>\n<html><head><title>Be right back</title></head><body><h1>503</h1></body></html>\n'
 
-/** What the log of arrivals calls a scripted answer. */
+/** Names a scripted answer for the log of arrivals. */
 export function nameOf(answer: Answer): string {
   if (answer.kind === 'refusal') return answer.refusal
   return answer.kind === 'status' ? `status:${answer.status}` : answer.kind
 }
 
-/** Answers a request as a rule says. An alteration of a series that there is not becomes the usual refusal. */
+/** Answers a request as a rule says. Where a rule alters a series and there is none, the usual refusal is sent. */
 export function give(answer: Answer, exchange: Exchange): void {
   const { response, query, usual } = exchange
   switch (answer.kind) {

@@ -1,4 +1,4 @@
-/** One request for data, as the simulator saw it. The key is not part of it. */
+/** One request for data, as the simulator saw it, without the key. */
 export interface Arrival {
   /** Epoch milliseconds, with the fraction that `performance.now()` gives. */
   at: number

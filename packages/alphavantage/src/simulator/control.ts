@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { ArrivalLog } from './arrivals.js'
 import { jsonReply, send } from './reply.js'
 import { parseRules, type RuleBook } from './rules.js'
-import { objectJson } from './wire.js'
+import { objectJson } from './series/wire.js'
 
 const BODY_LIMIT_BYTES = 1024 * 1024
 
@@ -19,7 +19,7 @@ async function readJson(request: IncomingMessage): Promise<unknown> {
 }
 
 /**
- * What a simulator in a process of its own is told and asked: `PUT /simulator/rules` replaces all rules by those of
+ * Answers the requests by which a test steers a simulator in another process: `PUT /simulator/rules` replaces all rules by those of
  * a JSON array (all or none), `DELETE` clears them, `GET /simulator/arrivals` is the log, `GET /healthz` is alive.
  */
 export async function handleControl(

@@ -12,12 +12,11 @@ export const REAL_WINDOWS: Windows = { secondMs: 1_000, minuteMs: 60_000, dayMs:
 export type LimitName = 'burst_limit' | 'minute_limit' | 'daily_limit'
 
 /**
- * Sliding windows over all requests, whatever their key: the provider counts by address too. Returns a function that
- * takes the time of an arrival (ms, never going back) and either counts it and returns undefined, or names the limit
- * that refuses it. At most N requests are admitted in any half-open window [t, t + length).
- *
- * Whether the provider counts what it refused is not known; here a refused request is not counted. Where several
- * limits are spent the longest is named: it is the one that waiting for the others does not lift.
+ * Keeps limits by sliding windows over all requests, whatever their key, since the provider counts by address too. At most N
+ * requests are admitted in any half-open window [t, t + length). A refused request is not counted; whether the provider counts
+ * refused requests is not known. Where several limits are spent the longest is named, since it is the last to free.
+ * @returns a function of the time of an arrival (ms, never going back), which names the limit that refuses the request, or
+ *   counts the request and returns undefined
  */
 export function slidingWindows(limits: PlanLimits, windows: Windows): (at: number) => LimitName | undefined {
   const checks = (

@@ -1,7 +1,7 @@
 import type { Server } from 'node:http'
 import { isIPv6 } from 'node:net'
 
-/** Longer than a client keeps an idle connection, so that no request runs into a connection being closed. */
+/** Longer than a client keeps an idle connection, so that no request is sent on a connection that is being closed. */
 const KEEP_ALIVE_MS = 120_000
 
 /** Listens and resolves with the origin and a `close` that ends every connection; rejects when it cannot listen. */
@@ -24,7 +24,7 @@ export async function listen(
     origin: `http://${isIPv6(host) ? `[${host}]` : host}:${listening}`,
     close: () =>
       new Promise((resolve) => {
-        // Its only error says that the server was closed before.
+        // The only error of close is that the server was closed already.
         server.close(() => resolve())
         server.closeAllConnections()
       }),

@@ -52,7 +52,7 @@ const argumentsSchema = z.object({
 })
 type Arguments = z.output<typeof argumentsSchema>
 
-/** A wrong command line: exit code 2, as opposed to what goes wrong with a right one. */
+/** A wrong command line, which exits with code 2; every other error exits with code 1. */
 class UsageError extends Error {}
 
 function readArguments(): Arguments | 'help' {

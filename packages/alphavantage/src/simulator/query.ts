@@ -1,6 +1,6 @@
 import type { FetchedOutputsize } from '@stockpile/domain/run'
 
-/** What a request asks for, read as the provider reads it: what it does not know becomes the default. */
+/** What a request asks for, as the provider reads it: values that it does not know become the default. */
 export interface Query {
   function: string
   /** Upper case; the empty string when there was none. */

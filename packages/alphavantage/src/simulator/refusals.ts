@@ -1,6 +1,6 @@
-import { objectJson } from './wire.js'
+import { objectJson } from './series/wire.js'
 
-/** What the provider refuses for, by the names that the client classifies refusals with. */
+/** The refusals in words that the simulator can give, by the classes that the client gives them. */
 export const REFUSALS = [
   'invalid_key',
   'invalid_symbol',
@@ -16,20 +16,20 @@ export const REFUSALS = [
 ] as const
 export type Refusal = (typeof REFUSALS)[number]
 
-/** What some refusals repeat of the request and of the plan. */
+/** Facts of the request and of the plan that some refusals repeat. */
 export interface RefusalContext {
   function: string
-  /** The provider echoes it in the daily refusal, so the simulator does too. */
+  /** The daily refusal of the provider repeats the key, so the simulator's does too. */
   apikey: string
-  /** Requests per day of the plan that is told of. */
+  /** How many requests a day the daily refusal says that the plan has. */
   perDay: number
 }
 
 const SUBSCRIBE = 'You may subscribe to any of the premium plans at https://www.alphavantage.co/premium/ to'
 
 /**
- * Every wording seen, by class and variant; CURRENT names the one in use in 2026. All are transcribed from
- * public reports and arrive with HTTP 200, as JSON whatever datatype was asked for.
+ * Every wording that was seen, by class and variant; CURRENT names the variants in use in 2026. They are transcribed from public
+ * reports, and arrive with HTTP 200 as JSON, whatever datatype was asked for.
  */
 const WORDINGS: Record<Refusal, Record<string, (context: RefusalContext) => Record<string, unknown>>> = {
   invalid_key: {
@@ -59,7 +59,7 @@ const WORDINGS: Record<Refusal, Record<string, (context: RefusalContext) => Reco
     endpoint: () => ({
       Information: `Thank you for using Alpha Vantage! This is a premium endpoint. ${SUBSCRIBE} instantly unlock all premium endpoints`,
     }),
-    // A refusal beside rows that look like data: the sentence decides, not what else the body holds.
+    // A refusal beside rows that look like data: the sentence makes the body a refusal.
     sample_data: () => ({
       endpoint: 'Realtime Bulk Quotes',
       message:
@@ -103,7 +103,7 @@ const WORDINGS: Record<Refusal, Record<string, (context: RefusalContext) => Reco
       'Time Series (Daily)': {},
     }),
   },
-  // The simulator's own sentences: no reader may know them, as none will know the provider's next one.
+  // Sentences of the simulator's own, which no reader knows, like the next new sentence of the provider.
   unrecognized: {
     information: () => ({ Information: 'Our carrier pigeons are resting. Please come back another time.' }),
     note: () => ({ Note: 'Our carrier pigeons are resting. Please come back another time.' }),
@@ -111,7 +111,7 @@ const WORDINGS: Record<Refusal, Record<string, (context: RefusalContext) => Reco
   },
 }
 
-/** Named and not taken from the order of keys: JavaScript puts keys that look like integers first, ascending. */
+/** The variant of each class that is given by default. The first key is no guide: JavaScript puts keys that look like integers first. */
 const CURRENT: Record<Refusal, string> = {
   invalid_key: 'current',
   invalid_symbol: 'current',
@@ -126,12 +126,16 @@ const CURRENT: Record<Refusal, string> = {
   unrecognized: 'information',
 }
 
-/** The names of the variants of a class. */
+/** Lists the variants of a class. */
 export function variantsOf(refusal: Refusal): string[] {
   return Object.keys(WORDINGS[refusal])
 }
 
-/** The body of a refusal; `variant` is one of `variantsOf`, by default the current. Throws RangeError on another. */
+/**
+ * Makes the body of a refusal.
+ * @param variant one of `variantsOf`, by default the current one
+ * @throws RangeError for another variant
+ */
 export function refusalBody(refusal: Refusal, context: RefusalContext, variant?: string): Buffer {
   const name = variant ?? CURRENT[refusal]
   const wording = WORDINGS[refusal][name]

@@ -12,7 +12,7 @@ export function jsonReply(body: Buffer, status = 200): Reply {
   return { status, headers: { 'content-type': 'application/json' }, body }
 }
 
-/** A series, with the headers of its datatype: the provider sends CSV as a file to download. */
+/** Makes the reply of a series with the headers of its datatype: the provider sends CSV as a file to download. */
 export function seriesReply(body: Buffer, query: Pick<Query, 'datatype'>): Reply {
   return query.datatype === 'csv'
     ? {

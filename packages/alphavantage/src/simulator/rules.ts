@@ -47,29 +47,29 @@ const answerSchema = z.discriminatedUnion('kind', [
     headers: z.record(z.string(), z.string()).default({}),
     body: z.string().default(''),
   }),
-  // Any body with status 200, for what has no kind of its own.
+  // Any body with status 200, for answers that have no kind of their own.
   z.strictObject({
     kind: z.literal('raw'),
     body: z.string(),
     contentType: z.string().default('application/json'),
   }),
   z.strictObject({ kind: z.literal('html') }),
-  // The usual JSON, complete as HTTP but ending in the middle of a row.
+  // The usual JSON, complete for HTTP, but cut in the middle of a row.
   z.strictObject({ kind: z.literal('invalid_json') }),
   z.strictObject({ kind: z.literal('redirect'), location: z.string(), status: z.int().default(302) }),
   // The usual answer, late.
   z.strictObject({ kind: z.literal('delay'), ms: milliseconds }),
   // The usual answer, `bytes` at a time.
   z.strictObject({ kind: z.literal('drip'), bytes: count.default(1), everyMs: milliseconds.default(100) }),
-  // The usual head, then the connection is destroyed; by default half way through the body.
+  // The usual head and a part of the body, half by default; then the connection is destroyed.
   z.strictObject({ kind: z.literal('cut'), afterBytes: z.int().min(0).optional() }),
   // The connection is reset (RST) without an answer.
   z.strictObject({ kind: z.literal('reset') }),
-  // `bytes` of spaces once inflated.
+  // A small body that inflates to `bytes` of spaces.
   z.strictObject({ kind: z.literal('gzip_bomb'), bytes: count }),
-  // `bytes` of spaces as they are.
+  // A body of `bytes` of spaces.
   z.strictObject({ kind: z.literal('huge_body'), bytes: count }),
-  // From here on: the usual series, altered.
+  // All further kinds alter the usual series.
   z.strictObject({
     kind: z.literal('restated'),
     date: isoDate.optional(),
@@ -77,18 +77,18 @@ const answerSchema = z.discriminatedUnion('kind', [
     close: z.string().optional(),
   }),
   z.strictObject({ kind: z.literal('bad_row'), defect: z.enum(DEFECTS), row: z.int().min(0).default(1) }),
-  // The row comes twice; the second time, unless `alike`, with another close.
+  // One row comes twice, the second time with another close unless `alike`.
   z.strictObject({
     kind: z.literal('repeated_date'),
     row: z.int().min(0).default(1),
     alike: z.boolean().default(false),
   }),
-  // The newest rows count fractional shares, which is not wrong.
+  // The newest rows have volumes with fractions, which are sound.
   z.strictObject({ kind: z.literal('fractional_volumes'), rows: z.int().min(1).default(5) }),
   z.strictObject({ kind: z.literal('other_symbol'), symbol: z.string().default('OTHER') }),
   z.strictObject({ kind: z.literal('empty_object') }),
   z.strictObject({
-    // Today in New York, on a weekend too.
+    // The open session is today's in New York, also on a weekend.
     kind: z.literal('open_session'),
     time: z
       .string()
@@ -99,8 +99,8 @@ const answerSchema = z.discriminatedUnion('kind', [
 export type Answer = z.output<typeof answerSchema>
 
 /**
- * Which requests get which answer. A rule counts the requests that match it and that no earlier rule answered; it
- * answers from the `nth` of them on (1 by default), `times` times (for ever by default).
+ * A rule says which requests get which answer. It counts the requests that match it and that no earlier rule answered, and
+ * answers from the `nth` of them on (1 by default), `times` times (without end by default).
  */
 const ruleSchema = z.strictObject({
   function: z.string().optional(),
@@ -110,12 +110,15 @@ const ruleSchema = z.strictObject({
   times: count.optional(),
   answer: answerSchema,
 })
-/** As it is written: what has a default may be left out. */
+/** A rule as a person writes it: members with a default may be left out. */
 export type Rule = z.input<typeof ruleSchema>
 
 const rulesSchema = z.array(ruleSchema)
 
-/** Checks what came as JSON. Throws an Error whose message says what is wrong where. */
+/**
+ * Checks rules that came as JSON.
+ * @throws Error whose message says what is wrong where
+ */
 export function parseRules(value: unknown): Rule[] {
   const parsed = rulesSchema.safeParse(value)
   if (!parsed.success) throw new Error(`The rules do not parse:\n${z.prettifyError(parsed.error)}`)
@@ -125,11 +128,11 @@ export function parseRules(value: unknown): Rule[] {
 export interface RuleBook {
   add: (rule: Rule) => void
   clear: () => void
-  /** The answer that a rule gives to this request, which counts as one that matched. */
+  /** The answer that a rule gives to a request, which is counted as a match; undefined when no rule answers. */
   answerTo: (query: Query) => Answer | undefined
 }
 
-/** The rules in the order in which they were added: the first that applies answers. */
+/** Keeps rules in the order in which they were added: the first rule that applies answers. */
 export function ruleBook(): RuleBook {
   let rules: { rule: z.output<typeof ruleSchema>; seen: number }[] = []
   return {

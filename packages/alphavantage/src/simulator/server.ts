@@ -13,10 +13,10 @@ import { listen } from './listen.js'
 import { type Query, readQuery } from './query.js'
 import { type Refusal, refusalBody } from './refusals.js'
 import { jsonReply, type Reply, send, seriesReply } from './reply.js'
-import { replaySource } from './replay.js'
+import { replaySource } from './series/replay.js'
 import { type Rule, ruleBook } from './rules.js'
-import { type Source, syntheticSource } from './source.js'
-import { SYNTHETIC_HEADER } from '../client/synthetic.js'
+import { type Source, syntheticSource } from './series/source.js'
+import { SYNTHETIC_HEADER } from '../client/synthetic-header.js'
 
 export type { Arrival } from './arrivals.js'
 export { REAL_WINDOWS, type Windows } from './limits.js'
@@ -24,32 +24,32 @@ export type { Answer, Defect, Rule } from './rules.js'
 export { parseRules } from './rules.js'
 
 export interface SimulatorOptions {
-  /** 127.0.0.1 by default. */
+  /** The address to listen on, 127.0.0.1 by default. */
   host?: string | undefined
-  /** 0, the default, takes a free one. */
+  /** The port to listen on; 0, the default, takes a free one. */
   port?: number | undefined
-  /** The limits of this plan are kept, and the free one refuses `outputsize=full`. */
+  /** The plan whose limits are kept; on the free plan `outputsize=full` is refused. */
   plan?: Plan | undefined
-  /** In place of the plan's; without either there are no limits. */
+  /** The limits in place of the plan's; without a plan and limits there are none. */
   limits?: PlanLimits | undefined
   /** The lengths of the limits' windows, by default the real ones. */
   windows?: Windows | undefined
   /** Serve the recordings of this folder instead of synthetic series. */
   replayDir?: string | undefined
-  /** Decides which session is the newest completed one; the limits keep to real time. */
+  /** The clock that decides which session is the newest completed one; the limits go by real time. */
   now?: (() => Date) | undefined
-  /** By default every key but `demo`, `invalid` and the empty one. */
+  /** The keys that are accepted, by default every key but `demo`, `invalid` and the empty one. */
   validKeys?: readonly string[] | undefined
   /** How many years back `full` reaches, 25 by default. */
   years?: number | undefined
-  /** Before every answer, 0 by default. */
+  /** The delay before every answer, 0 by default. */
   latencyMs?: number | undefined
-  /** Told of each request as it is decided, for a log. */
+  /** Called with each request when its answer is decided, for a log. */
   onArrival?: ((arrival: Arrival) => void) | undefined
 }
 
 export interface Simulator {
-  /** `http://127.0.0.1:port`, what ALPHAVANTAGE_BASE_URL takes. */
+  /** The value for ALPHAVANTAGE_BASE_URL, such as `http://127.0.0.1:4000`. */
   url: string
   /** Every request for data so far, in the order of arrival (the newest 100,000 at least). */
   arrivals: () => Arrival[]
@@ -70,10 +70,10 @@ const REFUSED_KEYS = new Set(['', 'invalid'])
 const NO_LIMITS: PlanLimits = { perSecond: 0, perMinute: 0, perDay: 0 }
 
 /**
- * Starts a server that speaks Alpha Vantage's protocol on synthetic or recorded series. A rule outranks everything;
- * then come the key, the limits, the function, the symbol and what the plan allows, in this order. Every request
- * with a valid key counts towards the limits, whatever its answer, unless a limit refused it.
- * Rejects when the port is taken (code EADDRINUSE) or when a recording cannot be read.
+ * Starts a server that speaks Alpha Vantage's protocol on synthetic or recorded series. A rule decides first; then come the
+ * key, the limits, the function, the symbol and what the plan allows, in this order. Every request with a valid key counts
+ * towards the limits, whatever its answer, unless a limit refused it.
+ * @throws when the port is taken (code EADDRINUSE) or a recording cannot be read
  */
 export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
   const now = options.now ?? (() => new Date())
@@ -87,7 +87,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
       : await replaySource(options.replayDir)
   const rules = ruleBook()
   const log = arrivalLog(options.onArrival)
-  // Recordings are what the provider answered once.
+  // Recordings are real answers of the provider, so their prices are not made up.
   const synthetic = options.replayDir === undefined
 
   const keyRefusal = (key: string): Refusal | undefined => {
@@ -168,7 +168,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   }
 }
 
-/** Tells keys apart in the log without giving them away. */
+/** Makes the part of a hash by which the log tells keys apart without revealing them. */
 function fingerprint(key: string): string {
   return createHash('sha256').update(key).digest('hex').slice(0, 8)
 }

@@ -1,18 +1,19 @@
-/** What JSON.parse does not tell about a body. */
+// What JSON.parse does not tell about a body: repeated keys.
 
 export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /**
- * Whether an object anywhere in `text` has the same key twice: JSON.parse keeps the last one without a word, so
- * the keys in the text are counted against the keys that came out. `parsed` is what JSON.parse made of `text`.
+ * Whether an object anywhere in `text` has a key twice. JSON.parse keeps the last of two without a word, so the keys in the
+ * text are counted and compared with the number of keys in the result.
+ * @param parsed the value that JSON.parse made of `text`
  */
 export function hasRepeatedKey(text: string, parsed: unknown): boolean {
   return countKeysInText(text) !== countKeys(parsed)
 }
 
-/** Keys of valid JSON text: its strings that a colon follows. */
+/** Counts the keys of valid JSON text: the strings that a colon follows. */
 function countKeysInText(text: string): number {
   let keys = 0
   for (let open = text.indexOf('"'); open !== -1;) {
@@ -25,7 +26,7 @@ function countKeysInText(text: string): number {
   return keys
 }
 
-/** Where the string that begins at `open` ends; -1 when it does not. */
+/** The index of the quote that ends the string which begins at `open`; -1 when there is none. */
 function closingQuote(text: string, open: number): number {
   let close = text.indexOf('"', open + 1)
   while (close !== -1 && isEscaped(text, close)) close = text.indexOf('"', close + 1)
@@ -45,7 +46,7 @@ function skipWhitespace(text: string, from: number): number {
 }
 
 /**
- * The members of an object, in their order, each value as its text: also those whose key comes again, of which
+ * Lists the members of an object in their order, each value as its text. Members with equal keys are all listed, of which
  * JSON.parse keeps the last alone.
  * @param text an object that JSON.parse accepts
  */
@@ -61,7 +62,7 @@ export function membersOf(text: string): { key: string; value: string }[] {
   return members
 }
 
-/** Where the comma or the brace behind a member's value stands. */
+/** The index of the comma or the brace behind a member's value. */
 function endOfValue(text: string, from: number): number {
   let depth = 0
   for (let at = from; at < text.length; at++) {
@@ -74,7 +75,7 @@ function endOfValue(text: string, from: number): number {
   return text.length
 }
 
-/** With a stack of its own: a hostile body can be nested deeper than the call stack. */
+/** Counts the keys of all objects in a value. It keeps its own stack, since a hostile body can be nested deeper than the call stack. */
 function countKeys(parsed: unknown): number {
   const open: unknown[] = [parsed]
   let keys = 0

@@ -1,19 +1,20 @@
 import { base64Sources, escapedSource, hexSource } from './encodings.js'
 
+/** Replaces a secret in a text by a placeholder. */
 export type Redact = (text: string) => string
 
-/** Redacts nothing: for where there is no key, or none yet. */
+/** Redacts nothing; to be used where there is no key, or none yet. */
 export const asIs: Redact = (text) => text
 
 const PLACEHOLDER = '[redacted]'
-/** The key of Alpha Vantage's own documentation. It is public, and its refusal could not be read without the word. */
+/** The key of Alpha Vantage's own documentation, which is public. Its refusal says the word, and would be unreadable without. */
 const PUBLIC_KEY = 'demo'
-/** In hex or base64 a shorter one would be a few characters, which come up anywhere. Alpha Vantage's have 16. */
+/** A shorter key is not looked for in hex or base64, where it would be a few characters that come up anywhere. Alpha Vantage's keys have 16. */
 const LEAST_ENCODED_BYTES = 6
 
 /**
- * Makes the function that takes `key` out of any text, by its value and in either case: as it is, escaped in some way
- * (see `escapedSource`), or in hex or base64, of the key itself or of it as a URL or JSON has it.
+ * Makes the function that replaces `key` in any text by a placeholder, in upper or lower case: plain, escaped (see
+ * `escapedSource`), and in hex or base64, of the plain key or of its form in a URL or in JSON.
  */
 export function redactorOf(key: string): Redact {
   if (key === '' || key === PUBLIC_KEY) return asIs

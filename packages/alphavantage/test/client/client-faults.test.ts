@@ -6,7 +6,7 @@ import { createGzip, gzipSync } from 'node:zlib'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { createClient } from '../../src/client/client.js'
 import { dailyBody, NOW, record } from '../series/bodies.js'
-import { failureOf, serve, serveBody } from './provider.js'
+import { failureOf, serve, serveBody } from './http-server.js'
 
 const SOUND = dailyBody({ '2026-05-15': record() })
 

@@ -4,7 +4,7 @@ import { createClient } from '../../src/client/client.js'
 import { parseDailyCsv } from '../../src/series/daily-series.js'
 import { redactorOf } from '../../src/text/redact.js'
 import { dailyBody, META_DATA, NOW, record } from '../series/bodies.js'
-import { failureOf, serve } from './provider.js'
+import { failureOf, serve } from './http-server.js'
 
 /** With every kind of character that one encoding or another changes. */
 const KEY = 'canary key/+&="%41'

@@ -3,7 +3,7 @@ import { createServer } from 'node:net'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { createClient } from '../../src/client/client.js'
 import { dailyBody, META_DATA, NOW, record } from '../series/bodies.js'
-import { failureOf, serve, serveBody } from './provider.js'
+import { failureOf, serve, serveBody } from './http-server.js'
 
 const SOUND = dailyBody({ '2026-05-15': record(), '2026-05-14': record({ '4. close': 'NaN' }) })
 const IBM = { symbol: 'IBM', outputsize: 'compact' as const }

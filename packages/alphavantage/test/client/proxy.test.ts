@@ -8,7 +8,7 @@ import { createClient } from '../../src/client/client.js'
 import { openTransport } from '../../src/client/transport.js'
 import { DISPOSITIONS } from '../../src/refusals/dispositions.js'
 import { dailyBody, NOW, record } from '../series/bodies.js'
-import { failureOf, serveBody } from './provider.js'
+import { failureOf, serveBody } from './http-server.js'
 
 const KEY = 'CANARYKEY1234567'
 const SOUND = dailyBody({ '2026-05-15': record() })

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { parseDailyCsv, parseDailyJson } from '../../src/series/daily-series.js'
 import { AlphaVantageError } from '../../src/refusals/refusal.js'
 import { dailyBody, META_DATA, NOW, record } from './bodies.js'
-import { failureOf } from '../client/provider.js'
+import { failureOf } from '../client/http-server.js'
 
 function refusalOf(body: string, parse = parseDailyJson): string {
   try {

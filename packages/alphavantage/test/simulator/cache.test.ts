@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { byteCache } from '../../src/simulator/byte-cache.js'
+import { byteCache } from '../../src/simulator/series/byte-cache.js'
 
 it('the cache of bodies keeps the most recently used ones that fit, and no more bytes than its limit', () => {
   fc.assert(

@@ -5,8 +5,8 @@ import {
   holidaysOf,
   lastCompletedSession,
   tradingDaysThrough,
-} from '../../src/simulator/calendar.js'
-import { splitOf, syntheticRows, syntheticSeries } from '../../src/simulator/series.js'
+} from '../../src/simulator/series/sessions.js'
+import { splitOf, syntheticRows, syntheticSeries } from '../../src/simulator/series/series.js'
 
 const symbols = fc.stringMatching(/^[A-Z]{1,5}([.-][A-Z])?$/)
 const days = tradingDaysThrough(2026)

@@ -3,11 +3,11 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { byteCache } from './byte-cache.js'
 import { SERIES_FUNCTIONS, type SeriesFunction } from './functions.js'
-import type { Query } from './query.js'
+import type { Query } from '../query.js'
 import { COMPACT_ROWS, type Row, type Series } from './series.js'
 import { CACHE_LIMIT_BYTES, render, type Source } from './source.js'
 
-/** `daily_compact_AAPL_2026-04-08.json`; a note may follow the date, and odd symbols are percent-encoded. */
+/** Matches the file name of a recording: `daily_compact_AAPL_2026-04-08.json`. A note may follow the date; odd symbols are percent-encoded. */
 const FILE_NAME =
   /^(?<fn>(?:daily|weekly|monthly)(?:_adjusted)?)_(?<size>compact|full)_(?<symbol>[^_]+)_(?<date>\d{4}-\d{2}-\d{2})(?:_.*)?\.(?<datatype>json|csv)$/
 
@@ -16,7 +16,7 @@ interface Recording {
   date: string
   datatype: Query['datatype']
   series: Series
-  /** As recorded, but for the CRLF that git took out of a CSV. */
+  /** The body as recorded; in CSV the CRLF that git took out are put back. */
   bytes: Buffer
 }
 
@@ -91,10 +91,10 @@ function seriesOf(recording: Recording, query: Query): Series {
 }
 
 /**
- * Serves the recordings of a folder by function and symbol, in either datatype: as recorded in its own, digit for
- * digit in the other. Files with other names are left alone. When the size asked for was not recorded the other one
- * is served (a full one cut to 100 rows); of several recordings the one with the latest date in its name is.
- * Throws an Error that names the file when a recording cannot be parsed, and when there is none at all.
+ * Serves the recordings of a folder by function and symbol: byte for byte in the datatype of the recording, digit for digit in
+ * the other. Files with other names are ignored. When the outputsize asked for was not recorded the other one is served (a
+ * full recording cut to 100 rows). Of several recordings the one with the latest date in its name is served.
+ * @throws Error that names the file when a recording cannot be parsed, and when there is no recording
  */
 export async function replaySource(directory: string): Promise<Source> {
   const names = (await readdir(directory)).toSorted()

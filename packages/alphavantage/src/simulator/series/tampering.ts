@@ -1,7 +1,7 @@
-import { newYorkTime } from '../exchanges/calendar.js'
+import { newYorkTime } from '../../exchanges/calendar.js'
 import type { SeriesFunction } from './functions.js'
 import type { Row, Series } from './series.js'
-import type { Answer, Defect } from './rules.js'
+import type { Answer, Defect } from '../rules.js'
 
 const DAY_MS = 86_400_000
 const FUTURE_DAYS = 30
@@ -11,7 +11,7 @@ export type Tampering = Extract<
   { kind: 'restated' | 'bad_row' | 'repeated_date' | 'fractional_volumes' | 'other_symbol' | 'open_session' }
 >
 
-/** A row's values by the name of their column, so that adjusted series are altered in the same way. */
+/** Reads and changes the values of a row by the names of columns, so that raw and adjusted series are altered alike. */
 function editor(fn: SeriesFunction, row: Row) {
   const indexOf = (column: string) => fn.columns.indexOf(column) + 1
   return {
@@ -41,7 +41,7 @@ const DAMAGES: Record<Defect, Damage> = {
     ...values,
   ],
   before_1900: ([, ...values]) => ['1899-12-29', ...values],
-  // The Sunday before it, so that it is never in the future.
+  // The Sunday before the row's date is never in the future.
   weekend_date: ([date, ...values]) => [
     new Date(Date.parse(date) - new Date(date).getUTCDay() * DAY_MS).toISOString().slice(0, 10),
     ...values,
@@ -69,7 +69,7 @@ function restated(fn: SeriesFunction, row: Row, close: string | undefined): Row 
   })
 }
 
-/** A bar in the middle of its session: it opened as it will have opened, the rest is not settled yet. */
+/** Turns a row into the bar of an open session: the open stays, the other values are not final yet. */
 function unsettled(fn: SeriesFunction, row: Row): Row {
   const { get, with: change } = editor(fn, row)
   const volume = String(Math.floor(Number(get('volume')) / 3))
@@ -85,8 +85,8 @@ function atRow(series: Series, index: number, replace: (row: Row) => Row[]): Ser
 }
 
 /**
- * The series with one thing wrong with it. Rows are counted from the newest, 0; a row that the series does not have
- * leaves it as it is. An open session is today's in New York, whatever the hour and the weekday.
+ * Alters a series in one way. Rows are counted from the newest, which is 0; for a row that the series does not have nothing is
+ * altered. An open session is today's in New York, whatever the hour and the weekday.
  */
 export function tamper(fn: SeriesFunction, series: Series, how: Tampering, now: Date): Series {
   switch (how.kind) {

@@ -1,23 +1,23 @@
 import { byteCache } from './byte-cache.js'
-import { lastCompletedSession } from './calendar.js'
+import { lastCompletedSession } from './sessions.js'
 import { DAILY, type SeriesFunction } from './functions.js'
-import type { Query } from './query.js'
+import type { Query } from '../query.js'
 import { type Series, syntheticSeries } from './series.js'
 import { seriesCsv, seriesJson } from './wire.js'
 
-/** Where the answers come from: made up, or recorded. */
+/** Where the series of the answers come from: made up, or recorded. */
 export interface Source {
-  /** How the function is worded, or undefined when this source does not know it. */
+  /** The function of this name; undefined when this source has none. */
   functionNamed(name: string): SeriesFunction | undefined
-  /** The series asked for, or undefined for a symbol that does not exist. */
+  /** The series asked for; undefined for a symbol that does not exist. */
   series(query: Query): Series | undefined
-  /** The same as the bytes of a reply, kept for the next time. */
+  /** The series asked for as the bytes of a reply, which are cached; undefined for a symbol that does not exist. */
   body(query: Query): Buffer | undefined
 }
 
 export const CACHE_LIMIT_BYTES = 256 * 1024 * 1024
 
-/** Symbols that the synthetic provider does not have: tests need names that are wrong for everyone to see. */
+/** Whether the synthetic provider lacks a symbol: tests need symbols whose names show that they do not exist. */
 function isInvalidSymbol(symbol: string): boolean {
   return symbol === '' || symbol.startsWith('INVALID') || symbol.includes('NOSUCH')
 }
@@ -26,7 +26,7 @@ export function render(fn: SeriesFunction, series: Series, datatype: Query['data
   return datatype === 'csv' ? seriesCsv(fn, series) : seriesJson(fn, series)
 }
 
-/** Synthetic TIME_SERIES_DAILY for every symbol that is not an invalid one, up to the last session closed at `now()`. */
+/** Makes TIME_SERIES_DAILY of every symbol but the invalid ones, up to the last session that has closed at `now()`. */
 export function syntheticSource(options: { now: () => Date; years: number }): Source {
   const cached = byteCache(CACHE_LIMIT_BYTES)
 

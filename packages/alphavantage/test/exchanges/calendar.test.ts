@@ -6,7 +6,7 @@ import {
   newestDateOnEarth,
   newYorkTime,
   oldestDateOnEarth,
-} from '../src/exchanges/calendar.js'
+} from '../../src/exchanges/calendar.js'
 
 describe('calendar dates', () => {
   it('are all days that a Date knows, from year 1 to 9999', () => {

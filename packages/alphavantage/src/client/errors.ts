@@ -9,12 +9,12 @@ import type { ErrorDetails } from '../refusals/refusal.js'
 import { classifyRefusal } from '../refusals/wording.js'
 
 /**
- * How much of a text is read and redacted for evidence. More than is kept, because it is redacted before it is cut:
- * a cut through the key would leave half of it.
+ * How much of a text is read and redacted for evidence, in characters. It is more than is kept, because a text is redacted
+ * before it is cut: a cut through the key would leave half of the key.
  */
 const EVIDENCE_SOURCE = 64 * 1024
 
-/** Makes an AlphaVantageError of which every text is redacted, from the class's meaning and from `what` happened. */
+/** Makes an error whose texts are all redacted. Its message is `what` happened, if that is given, and the meaning of the class. */
 export function makeError(
   refusal: RefusalClass,
   symbol: string,
@@ -30,15 +30,15 @@ export function makeError(
   })
 }
 
-/** The same error of the parser, with `text`, the body that it is about, as redacted evidence. */
+/** Makes an error of the parser anew with redacted texts. Its evidence is the beginning of `text`, the body that was parsed. */
 export function errorOfBody(error: AlphaVantageError, text: string, redact: Redact): AlphaVantageError {
   const evidence = redact(text.slice(0, EVIDENCE_SOURCE))
   return new AlphaVantageError(error.class, redact(error.message), { httpStatus: 200, evidence })
 }
 
 /**
- * What an answer with another status than 200 means. A refusal in the provider's words says more than its status and
- * headers, which may be a proxy's.
+ * Makes the error that an answer with another status than 200 means. A refusal in the provider's words counts for more than
+ * status and headers, which may be a proxy's.
  */
 export async function errorOfStatus(
   response: Response,
@@ -64,10 +64,13 @@ export async function errorOfStatus(
   return throttled(saidMs, header ?? '', symbol, redact, { httpStatus, evidence })
 }
 
-/** A header that fits no more than this is no date and no number. */
+/** How much of a header a message quotes, in characters: no date and no useful number is longer. */
 const MAX_HEADER = 32
 
-/** One answer may be a proxy's, so it is believed for a while only; who says the same after that is believed longer. */
+/**
+ * Makes the error of an answer that asks to wait. A single answer may be a proxy's and is believed for a while only; a second
+ * one after that while is believed for as long as it says.
+ */
 function throttled(
   saidMs: number,
   header: string,
@@ -91,7 +94,10 @@ function throttled(
   })
 }
 
-/** What it means that a request or its body broke off, or that its time was over. */
+/**
+ * Makes the error of a request that broke off, in its answer or before.
+ * @param timeoutMs the time that the request had, when it is over; else null
+ */
 export function errorOfTransport(
   error: unknown,
   symbol: string,
@@ -116,7 +122,7 @@ export function errorOfTransport(
   return makeError(refusal, symbol, redact, { what: `The request failed (${code ?? 'no code'})`, sent })
 }
 
-/** No connection came about, so that the request cannot have been counted: of the resolver, the kernel and undici. */
+/** Codes of the resolver, the kernel and undici that mean that no connection came about, so that the request was not counted. */
 const NEVER_CONNECTED = new Set([
   'ENOTFOUND',
   'EAI_AGAIN',
@@ -132,7 +138,7 @@ async function readEvidence(response: Response): Promise<string> {
     const { chunks } = await readBody(response, EVIDENCE_SOURCE)
     return Buffer.concat(chunks).toString()
   } catch {
-    // The status has been received, and says enough.
+    // The body broke off: the status alone decides.
     return ''
   }
 }
@@ -146,15 +152,15 @@ function classifyText(text: string): RefusalClass | null {
   }
 }
 
-/** 408 and 425 are the only two of the 4xx, beside 429, by which a server asks for the same request again. Of the 2xx only 200 is an answer. */
+/** Classifies any status but 200 and the 3xx. 408, 425 and 429 are the only 4xx by which a server asks for another try. */
 function classOfStatus(status: number): RefusalClass {
   if (status === 429) return 'throttled'
   return status >= 500 || status === 408 || status === 425 ? 'http_error' : 'http_rejected'
 }
 
 /**
- * The status with which a proxy refused to pass anything on, so that nothing reached the provider: undici says it in words
- * alone. Null for everything else.
+ * Reads the status with which a proxy refused to pass a request on, so that nothing reached the provider. undici tells it in
+ * the words of the message alone. Null for every other error.
  */
 function proxyRefusal(error: unknown): string | null {
   for (const { message } of causesOf(error)) {
@@ -165,7 +171,7 @@ function proxyRefusal(error: unknown): string | null {
   return null
 }
 
-/** The code of an error of fetch or of its cause. Nothing else of them is used: their messages quote the URL. */
+/** Reads the code of an error of fetch or of a cause of it. Nothing else of such errors is used: their messages quote the URL. */
 function codeOf(error: unknown): string | null {
   for (const cause of causesOf(error))
     if ('code' in cause && typeof cause.code === 'string' && /^[A-Z][A-Z0-9_]+$/.test(cause.code))
@@ -173,7 +179,7 @@ function codeOf(error: unknown): string | null {
   return null
 }
 
-/** An error and what caused it, a few levels deep. */
+/** Lists an error and its causes, at most four. */
 function causesOf(error: unknown): Error[] {
   const causes: Error[] = []
   for (let current = error; current instanceof Error && causes.length < 4; current = current.cause)

@@ -1,11 +1,12 @@
-/** How the provider words one function's replies, and what the file name of its recordings starts with. */
+/** How the provider words the replies of one function. */
 export interface SeriesFunction {
+  /** What the file names of its recordings start with. */
   recordedAs: string
   information: string
   seriesKey: string
-  /** As in the CSV header, without `timestamp`: a space or an underscore there is the provider's. */
+  /** The columns of the CSV header without `timestamp`, with the provider's own spaces and underscores. */
   columns: readonly string[]
-  /** Weekly and monthly series are always whole and name no output size. */
+  /** Whether the function takes an outputsize: weekly and monthly series are always whole and name none. */
   hasOutputsize: boolean
 }
 

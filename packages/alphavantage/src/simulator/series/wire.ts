@@ -11,8 +11,8 @@ function isPlain(row: Row, columns: number): boolean {
 }
 
 /**
- * Writes a row as the provider does. Plain rows, all but the tampered ones, are glued from ready pieces: with
- * JSON.stringify on each of its 30,000 values a full series takes four times as long.
+ * Makes a function that writes a row as the provider does. Plain rows, all but the altered ones, are joined from prepared
+ * pieces: JSON.stringify on each of the 30,000 values of a full series takes four times as long.
  */
 function jsonRowWriter(columns: readonly string[]): (row: Row) => string {
   const names = columns.map((column, index) => `            "${index + 1}. ${column.replaceAll('_', ' ')}": `)
@@ -33,8 +33,8 @@ function jsonRowWriter(columns: readonly string[]): (row: Row) => string {
 }
 
 /**
- * A series as the provider's JSON, digit for digit: 4 spaces of indent, LF, no newline at the end. Written as text
- * and not from an object, so that a date can be given twice.
+ * Writes a series as the provider's JSON: 4 spaces of indent, LF, no newline at the end. It is written as text and not from
+ * an object, so that a date can come twice.
  */
 export function seriesJson(fn: SeriesFunction, series: Series): Buffer {
   const meta = [
@@ -54,13 +54,13 @@ export function seriesJson(fn: SeriesFunction, series: Series): Buffer {
   ])
 }
 
-/** A series as the provider's CSV: CRLF, newest first. It names neither the symbol nor when it was refreshed. */
+/** Writes a series as the provider's CSV: CRLF, newest first, without the symbol and the refresh time. */
 export function seriesCsv(fn: SeriesFunction, series: Series): Buffer {
   const lines = series.rows.map((row) => row.join(','))
   return Buffer.from([`timestamp,${fn.columns.join(',')}`, ...lines, ''].join('\r\n'))
 }
 
-/** Refusals and the like: the provider writes them with the same 4 spaces. */
+/** Writes any other body, such as a refusal, with the provider's 4 spaces of indent. */
 export function objectJson(value: unknown): Buffer {
   return Buffer.from(JSON.stringify(value, null, 4))
 }

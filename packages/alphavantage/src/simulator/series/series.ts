@@ -1,5 +1,5 @@
 import type { FetchedOutputsize } from '@stockpile/domain/run'
-import { countTradingDays, FIRST_DAY, tradingDaysThrough } from './calendar.js'
+import { countTradingDays, FIRST_DAY, tradingDaysThrough } from './sessions.js'
 
 /** A date and its values as text, in the order of the function's columns; a value that is undefined is left out. */
 export type Row = readonly [date: string, ...values: (string | undefined)[]]
@@ -22,8 +22,8 @@ const HUGE_VOLUME = 2 ** 31
 const FRACTIONS = Array.from({ length: 10_000 }, (_, part) => `.${String(part).padStart(4, '0')}`)
 
 /**
- * What people expect of names that they know, roughly: a close of the last years in dollars, and shares a day. The rest is
- * as made up as that of any other symbol.
+ * The scale of symbols that people know: about the close of the last years, in dollars, and the shares traded a day. Everything
+ * else of these series is made up, as that of any other symbol is.
  */
 const SCALES: ReadonlyMap<string, { close: number; volume: number }> = new Map([
   ['AAPL', { close: 230, volume: 55_000_000 }],
@@ -36,11 +36,12 @@ const SCALES: ReadonlyMap<string, { close: number; volume: number }> = new Map([
   ['NVDA', { close: 150, volume: 200_000_000 }],
   ['TSLA', { close: 300, volume: 95_000_000 }],
 ])
-/** A walk of 27 years ends at about so many times its anchor, and a day has so much of the usual volume. */
+/** About how many times its anchor a walk of 27 years ends at. */
 const GROWTH = 1.5
+/** The mean volume of a day as a multiple of the usual volume. */
 const MEAN_BUSY = 1.2
 
-/** FNV-1a, 32 bits. */
+/** Hashes a text by FNV-1a to 32 bits. */
 function hash(text: string): number {
   let value = 0x811c9dc5
   for (let index = 0; index < text.length; index += 1) {
@@ -49,7 +50,7 @@ function hash(text: string): number {
   return value >>> 0
 }
 
-/** mulberry32: uniform in [0, 1), the same on every machine. */
+/** Makes a generator (mulberry32) of numbers uniform in [0, 1), equal on every machine. */
 function randomFrom(seed: number): () => number {
   let state = seed
   return () => {
@@ -69,7 +70,7 @@ function bounded(value: number): number {
   return Math.round(Math.min(GREATEST_PRICE, Math.max(LEAST_PRICE, value)))
 }
 
-/** When a symbol splits and by how much, or undefined: one symbol in four does, between 2004 and 2023. */
+/** Tells when a symbol splits and by which factor; undefined when it does not. One symbol in four splits, between 2004 and 2023. */
 export function splitOf(symbol: string): { date: string; factor: number } | undefined {
   const seed = hash(`split of ${symbol}`)
   const date = tradingDaysThrough(2023)[1_050 + ((seed >>> 8) % 4_900)]
@@ -78,8 +79,8 @@ export function splitOf(symbol: string): { date: string; factor: number } | unde
 }
 
 /**
- * The synthetic daily prices of `symbol` for the trading days from `first` to `last` (ISO dates, inclusive), newest
- * first. The walk starts on FIRST_DAY whatever is asked for, so the row of a date never depends on the range.
+ * Makes the synthetic daily prices of a symbol for the trading days from `first` to `last` (ISO dates, inclusive), newest
+ * first. The walk always starts on FIRST_DAY, so that the row of a date does not depend on the range.
  */
 export function syntheticRows(symbol: string, first: string, last: string): Row[] {
   const random = randomFrom(hash(symbol))
@@ -102,7 +103,7 @@ export function syntheticRows(symbol: string, first: string, last: string): Row[
       anchor /= split.factor
       close = bounded(close / split.factor)
     }
-    // The pull towards the anchor keeps a walk of decades inside the bounds without flattening it.
+    // The pull towards the anchor keeps a walk of decades within the bounds without flattening it.
     const drift = 0.0002 + 0.002 * (1 - close / anchor)
     const gap = (random() - 0.5) * volatility
     const move = (random() + random() + random() - 1.5) * volatility + drift
@@ -122,8 +123,8 @@ export function syntheticRows(symbol: string, first: string, last: string): Row[
 }
 
 /**
- * The reply to TIME_SERIES_DAILY as of `lastDate`, the newest completed session: the newest 100 rows, or all of the
- * last `years` years.
+ * Makes the series that TIME_SERIES_DAILY is answered with as of `lastDate`, the newest completed session: the newest 100 rows,
+ * or all of the last `years` years.
  */
 export function syntheticSeries(
   symbol: string,

@@ -1,6 +1,7 @@
 /**
- * Bodies by key, least recently used first out, at most `limitBytes` together. A body that alone is larger is handed
- * back without being kept.
+ * Caches bodies by key, at most `limitBytes` together: the least recently used body is dropped first. A body that is larger
+ * than `limitBytes` by itself is not kept.
+ * @returns a function that gives the cached body of a key, or the body that it makes
  */
 export function byteCache(limitBytes: number): (key: string, make: () => Buffer) => Buffer {
   const kept = new Map<string, Buffer>()

@@ -1,4 +1,4 @@
-import { newYorkTime } from '../exchanges/calendar.js'
+import { newYorkTime } from '../../exchanges/calendar.js'
 
 /**
  * The trading days of the US market: weekdays less the regular holidays of the NYSE. One-off closings (2001-09-11,
@@ -30,7 +30,7 @@ function lastMondayOfMay(year: number): Date {
   return utc(year, 5, 31 - ((utc(year, 5, 31).getUTCDay() - MONDAY + 7) % 7))
 }
 
-/** Gregorian Easter by the anonymous (Meeus) algorithm, less two days. */
+/** Computes Good Friday: Gregorian Easter by the anonymous (Meeus) algorithm, less two days. */
 function goodFriday(year: number): Date {
   const a = year % 19
   const b = Math.floor(year / 100)
@@ -44,13 +44,13 @@ function goodFriday(year: number): Date {
   return utc(year, Math.floor(monthAndDay / 31), (monthAndDay % 31) + 1 - 2)
 }
 
-/** A holiday on a Sunday closes the Monday, one on a Saturday the Friday. */
+/** Moves a holiday on a Sunday to the Monday, and one on a Saturday to the Friday. */
 function observed(date: Date): Date {
   const shift = { [SUNDAY]: 1, [SATURDAY]: -1 }[date.getUTCDay()] ?? 0
   return new Date(date.getTime() + shift * DAY_MS)
 }
 
-/** The days of one year, as ISO dates, on which the market is closed for a holiday. */
+/** Lists the dates of one year (ISO) on which the market is closed for a holiday. */
 export function holidaysOf(year: number): Set<string> {
   const newYear = utc(year, 1, 1)
   return new Set(
@@ -87,13 +87,13 @@ function extendThrough(year: number): void {
   }
 }
 
-/** Every trading day of the years up to and including `year`, oldest first, from FIRST_DAY. Shared: do not change it. */
+/** Lists the trading days from FIRST_DAY to the end of `year` at least, oldest first. The list is shared: do not change it. */
 export function tradingDaysThrough(year: number): readonly string[] {
   extendThrough(year)
   return known
 }
 
-/** How many of the `tradingDaysThrough` are on or before `date` (ISO). */
+/** Counts the trading days from FIRST_DAY to `date` (ISO, inclusive). */
 export function countTradingDays(date: string): number {
   const days = tradingDaysThrough(Number(date.slice(0, 4)))
   let low = 0
@@ -108,7 +108,7 @@ export function countTradingDays(date: string): number {
 
 const CLOSE_HOUR = 16
 
-/** The ISO date of the newest session that had closed (16:00 US/Eastern) at `now`, or undefined before the first. */
+/** Tells the ISO date of the newest session that has closed at `now` (16:00 US/Eastern); undefined before the first. */
 export function lastCompletedSession(now: Date): string | undefined {
   const { date: today, hour } = newYorkTime(now)
   const count = countTradingDays(today)
