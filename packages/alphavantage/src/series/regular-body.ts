@@ -28,7 +28,7 @@ const END = new RegExp(String.raw`${WS}\}${WS}$`, 'y')
  * else. Nearly every body is regular, and is read in a third of the time of JSON.parse, which interns the short strings. A
  * property test shows that the general parser reads each such body alike.
  * @returns null for every other body, valid or not
- * @throws AlphaVantageError when `Meta Data` is that of another symbol, or a refusal stands before the series
+ * @throws AlphaVantageError for what stands before the records, as `parseDailyJson` does
  */
 export function readRegularBody(text: string, symbol: string, now: Date, redact: Redact): DailySeries | null {
   const envelope = readEnvelope(text)

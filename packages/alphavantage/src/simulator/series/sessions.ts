@@ -1,16 +1,15 @@
 import { newYorkTime } from '../../exchanges/calendar.js'
 
-/**
- * The trading days of the US market: weekdays less the regular holidays of the NYSE. One-off closings (2001-09-11,
- * storms, days of mourning) and half days are left out: synthetic prices need a plausible calendar, not a ledger.
- */
+// The trading days of the US market: weekdays without the regular holidays of the NYSE. Single closings (2001-09-11, storms,
+// days of mourning) and half days are not known here: synthetic prices need a plausible calendar, not an exact one.
+
 const DAY_MS = 86_400_000
 const SUNDAY = 0
 const MONDAY = 1
 const THURSDAY = 4
 const SATURDAY = 6
 
-/** The first day of every synthetic series; the provider's own full history starts on it too. */
+/** The first day of every synthetic series, on which the provider's own full history starts too. */
 export const FIRST_DAY = '1999-11-01'
 
 function utc(year: number, month: number, day: number): Date {
