@@ -1,6 +1,6 @@
 import type postgres from 'postgres'
 
-/** What the schema allows at best, written by hand: each page and its count in one prepared statement. */
+/** The best that the schema allows, written by hand: each page and its count are one prepared statement. */
 export interface Page {
   limit: number
   offset: number
@@ -37,7 +37,7 @@ export async function pageOfSymbol(sql: postgres.Sql, symbol: string, range: Ran
   )
 }
 
-/** By way of the totals of two characters, then of a symbol: nothing before the page is read. */
+/** A page of everything, found by the totals of prefixes, then of symbols: no row before the page is read. */
 export async function pageOfAll(sql: postgres.Sql, page: Page) {
   if (page.offset === 0)
     return counted(
@@ -64,7 +64,7 @@ export async function pageOfAll(sql: postgres.Sql, page: Page) {
   )
 }
 
-/** By each symbol's days in the range; the first page takes only their sum. */
+/** A page of a range, found by each symbol's days in the range; the first page takes only their sum. */
 export async function pageOfRange(sql: postgres.Sql, range: Range, page: Page) {
   if (page.offset === 0)
     return counted(
@@ -107,7 +107,7 @@ export interface Averages {
   volume: number | null
 }
 
-/** No entry for a symbol without rows in the range. */
+/** Averages of each symbol; a symbol without any row has no entry. */
 export async function averages(sql: postgres.Sql, symbols: readonly string[], range: Range) {
   return sql<Averages[]>`
     SELECT wanted.symbol, average.*
@@ -124,17 +124,17 @@ function isIn(sql: postgres.Sql, range: Range | null): Fragment {
   return range === null ? sql`true` : sql`date BETWEEN ${range.start}::date AND ${range.end}::date`
 }
 
-/** Of a row of symbol_days. */
+/** SQL: how many days of a row of symbol_days lie in the range. */
 function daysIn(sql: postgres.Sql, { start, end }: Range): Fragment {
   return sql`days_between(first_day, days, ${start}::date, ${end}::date)`
 }
 
-/** The day as text for what is on the page alone, not for what is passed on the way to it. */
+/** SQL: a bar's columns. Only days on the page become text, not days that are passed on the way. */
 function columns(sql: postgres.Sql): Fragment {
   return sql`bar.symbol, bar.date::text, open_price, high_price, low_price, close_price, volume`
 }
 
-/** A symbol's bars from `skip` on, reached from the nearer end of its `rows`. */
+/** SQL: a symbol's bars from `skip` on, reached from the nearer end of its `rows`. */
 function barsOf(
   sql: postgres.Sql,
   { symbol, rows, skip }: { symbol: Fragment; rows: Fragment; skip: Fragment },

@@ -3,7 +3,7 @@ import { pipeline } from 'node:stream/promises'
 import postgres from 'postgres'
 import { startPrices, tickersOf, tradingDays } from './prices.js'
 
-/** About a year: a statement each, after which the triggers have counted what it brought. */
+/** About a year: the triggers count the rows of each statement at its end. */
 const DAYS_A_STATEMENT = 250
 
 export interface Size {
@@ -13,8 +13,8 @@ export interface Size {
 
 /**
  * Fills `financial_data` day by day, all symbols a day, as daily appends do: a symbol's rows are scattered over the heap,
- * and the primary key grows at as many places as there are symbols. The triggers keep the totals. Vacuumed once at the
- * end, where autovacuum would have come by after each 10,000 rows.
+ * and the primary key grows at as many places as there are symbols. The triggers keep the totals. VACUUM runs once at the
+ * end, where autovacuum would have run after each 10,000 rows.
  */
 export async function load(
   databaseUrl: string,
@@ -40,8 +40,8 @@ export async function load(
     }
     const loadedAt = performance.now()
     await sql`ALTER TABLE financial_data RESET (autovacuum_enabled)`
-    // A statement here changes the totals as often as thousands of a worker's transactions, and what it leaves behind
-    // cannot be reused before its end.
+    // A statement here changes the totals as often as thousands of a worker's transactions, and the dead rows that it leaves
+    // cannot be reused before it ends.
     await sql`VACUUM (FULL) symbols, symbol_prefixes`
     await sql`VACUUM (ANALYZE)`
     log(
@@ -53,7 +53,7 @@ export async function load(
   }
 }
 
-/** The counts that the API answers with are right from the start. */
+/** Checks that the totals, by which the API counts, are right from the start. */
 async function assertTotals(sql: postgres.Sql, expected: number): Promise<void> {
   const [totals] = await sql<{ stored: string; by_symbol: string; by_prefix: string }[]>`
     SELECT (SELECT count(*) FROM financial_data) AS stored,

@@ -10,19 +10,19 @@ import postgres from 'postgres'
 import { load } from './load.js'
 import type { Size } from './load.js'
 
-/** Kept between runs and ignored by git. */
+/** The folder of the tables, kept between runs and ignored by git. */
 export const STANDARD_DIRECTORY = fileURLToPath(new URL('../../.stockpile/bench', import.meta.url))
 const MIGRATIONS = fileURLToPath(new URL('../../packages/db/migrations', import.meta.url))
-/** What is usual on a server of 16 GB: the primary key of 25 million rows fits into its buffers. All else as PostgreSQL comes. */
+/** Usual on a server of 16 GB: the primary key of 25 million rows fits into the buffers. Other settings are PostgreSQL's defaults. */
 export const SETTINGS = { shared_buffers: '4GB', effective_cache_size: '12GB', max_wal_size: '8GB' }
 
 export interface LargeTables {
-  /** The migrated database of that size, loaded at its first use. */
+  /** The URL of a migrated database of that size, which is loaded at its first use. */
   open(size: Size): Promise<string>
   stop(): Promise<void>
 }
 
-/** A server whose tables take minutes to load, and are therefore kept in `directory`; `fresh` loads them anew. */
+/** Starts a server whose tables take minutes to load, and are kept in `directory` for that; `fresh` loads them anew. */
 export async function openLargeTables(options: {
   directory: string
   fresh: boolean
@@ -52,13 +52,13 @@ export async function openLargeTables(options: {
     },
     async stop() {
       await admin.end()
-      // One that another benchmark uses is that one's to stop.
+      // A server that another benchmark started is not stopped here.
       if (!server.adopted) await server.stop()
     },
   }
 }
 
-/** Later migrations are applied to what is kept. @throws when one was changed that had been applied */
+/** Migrates a kept database. @throws when a migration was changed after it had been applied */
 async function prepare(databaseUrl: string): Promise<void> {
   await migrate(databaseUrl)
   await migrateQueue(pgOptions(databaseUrl))

@@ -1,18 +1,18 @@
 const SEED = 20_060_102
-/** A Monday. 5,000 weekdays later it is 2025-02-28. */
+/** A Monday; 5,000 weekdays end on 2025-02-28. */
 const FIRST_DAY = Date.UTC(2006, 0, 2)
 const DAY_MS = 86_400_000
 
-/** How often US tickers begin with each letter, A to Z, and have 1 to 5 letters; in thousandths, roughly. */
+/** How often US tickers begin with each letter from A to Z, and have 1 to 5 letters: roughly, in thousandths. */
 const FIRST_LETTERS = [
   90, 65, 90, 40, 50, 55, 50, 42, 50, 15, 25, 45, 60, 55, 35, 65, 10, 40, 85, 60, 25, 35, 30, 12, 7, 10,
 ]
 const LENGTHS = [5, 40, 380, 500, 75]
 
-/** What a larger table's symbols are: a smaller one's are spread evenly over them. */
+/** The symbols of the largest table; the symbols of a smaller table are spread evenly over them. */
 const MOST_SYMBOLS = 5_000
 
-/** Distinct symbols like those of US exchanges, sorted; at most 5,000. */
+/** Makes distinct symbols like those of US exchanges, sorted; at most 5,000. */
 export function tickersOf(count: number): string[] {
   const random = generator(SEED)
   const found = new Set<string>()
@@ -29,7 +29,7 @@ export function tickersOf(count: number): string[] {
   )
 }
 
-/** The first `count` days of trading, ISO: every weekday. */
+/** The first `count` trading days as ISO dates: every weekday. */
 export function tradingDays(count: number): string[] {
   return Array.from({ length: count }, (_, index) => {
     const day = FIRST_DAY + (Math.floor(index / 5) * 7 + (index % 5)) * DAY_MS
@@ -38,8 +38,8 @@ export function tradingDays(count: number): string[] {
 }
 
 /**
- * A day's bars of all symbols in COPY's text format, at each call the next day's. A symbol's prices depend on its name
- * alone, so that a smaller table holds a part of the larger one's rows.
+ * Returns a function whose every call writes the next day's bars of all symbols, in COPY's text format. A symbol's prices
+ * depend only on its name, so that a smaller table has a part of a larger table's rows.
  */
 export function startPrices(symbols: readonly string[]): (date: string) => string {
   const walks = symbols.map((symbol) => {
@@ -52,7 +52,7 @@ export function startPrices(symbols: readonly string[]): (date: string) => strin
     for (const walk of walks) {
       const { symbol, random, usual, close: before, shares } = walk
       const open = before * (0.995 + 0.01 * random())
-      // A year or so brings it back to its usual price: twenty years neither end at nothing nor at billions.
+      // About a year brings a price back to its usual level: after twenty years it is neither nothing nor billions.
       walk.close = open * (0.98 + 0.04 * random()) * (usual / before) ** 0.004
       const high = Math.max(open, walk.close) * (1 + 0.01 * random())
       const low = Math.min(open, walk.close) * (1 - 0.01 * random())
@@ -63,7 +63,7 @@ export function startPrices(symbols: readonly string[]): (date: string) => strin
   }
 }
 
-/** Mulberry32: from 0 to 1, the same numbers for the same seed. */
+/** Mulberry32: numbers from 0 to 1, which depend only on the seed. */
 export function generator(seed: number): () => number {
   let state = Math.trunc(seed)
   return () => {

@@ -3,8 +3,8 @@ import type postgres from 'postgres'
 import type { SchemaState } from './history.js'
 
 /**
- * Applies the migrations as the commit's own `migrate` did: what is later than the newest one noted, in one transaction,
- * whatever the texts of those noted are; then, where it had them, the functions and triggers.
+ * Applies the migrations as the state's own `migrate` did: those later than the newest that is noted, whatever text is noted
+ * of the others; then the state's functions and triggers, if they had files of their own. All in one transaction.
  */
 export async function applyAsThen(sql: postgres.Sql, state: SchemaState): Promise<void> {
   await sql.begin(async (tx) => {

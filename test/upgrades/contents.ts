@@ -1,13 +1,13 @@
 import type postgres from 'postgres'
 
-/** Each row of each table as text, in the columns that were asked for. */
+/** By table: each row as text, in the columns that were asked for. */
 export type Contents = Map<string, { columns: string[]; rows: string[] }>
 
-/** Counted from the rows, and compared with a recount instead. */
+/** Derived tables of any state: the upgrade compares them with a recount instead. */
 const DERIVED = ['symbols', 'symbol_days', 'symbol_prefixes', 'symbol_initials', 'run_totals']
 const COUNTED_COLUMNS = ['row_count', 'first_date', 'last_date', 'version']
 
-/** @param isWanted of a table's columns, those to read */
+/** Reads all tables but the derived ones. @param isWanted whether to read a column of a table */
 export async function readContents(
   sql: postgres.Sql,
   isWanted: (table: string, column: string) => boolean,
@@ -29,7 +29,7 @@ export async function readContents(
   return contents
 }
 
-/** Sentences for what an upgrade lost or changed. */
+/** Compares the tables with their contents before an upgrade. @returns a sentence for each loss or change */
 export async function differences(sql: postgres.Sql, before: Contents): Promise<string[]> {
   const after = await readContents(
     sql,
@@ -37,7 +37,7 @@ export async function differences(sql: postgres.Sql, before: Contents): Promise<
   )
   const found: string[] = []
   for (const [name, { columns, rows }] of before) {
-    // Once a fetch before, then once with the items that brought it: counted instead.
+    // Early states kept a rejected row once a fetch, today's once with links to its items: their numbers are compared.
     if (name === 'rejected_rows' && columns.includes('item_id')) {
       const [kept] = await sql<{ times: number; links: number }[]>`
         SELECT (SELECT sum(times) FROM rejected_rows)::int AS times, (SELECT count(*) FROM item_rejected_rows)::int AS links`
@@ -46,7 +46,7 @@ export async function differences(sql: postgres.Sql, before: Contents): Promise<
       continue
     }
     const same = after.get(name)
-    // A symbol whose rows were never counted is known afterwards.
+    // After the upgrade `symbols` may also have symbols whose rows were not counted before.
     const left = new Set(same?.rows)
     const gone = rows.filter((row) => !left.has(row))
     if (gone.length > 0 || (name !== 'symbols' && same?.rows.length !== rows.length))

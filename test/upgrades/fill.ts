@@ -1,6 +1,6 @@
 import type postgres from 'postgres'
 
-/** Days before 2024 from some day on, so that a later filling adds to what is there. */
+/** Days before 2024 from `firstDay` on, so that a later filling adds days. */
 interface Filling {
   firstDay: string
   days: number
@@ -8,9 +8,9 @@ interface Filling {
 }
 
 /**
- * What a state's programs leave behind: rows by the worker, and some by hand, which early states did not count; corrected and
- * deleted rows; runs whose items succeeded, failed, wait, run and were cancelled; failures, rejected records, revisions,
- * answers kept for a repeated request, and the quota's book. In the columns that the state has.
+ * Writes what a state's programs leave behind, in the columns that the state has: rows by the worker, and rows by hand, which
+ * early states did not count; corrected and deleted rows; runs whose items succeeded, failed, wait, run and were cancelled;
+ * failures, rejected rows, revisions, answers kept for a repeated request, and the quota's ledger.
  * @returns how many rows of prices were added
  */
 export async function fill(sql: postgres.Sql, { firstDay, days, symbols }: Filling): Promise<number> {
@@ -19,7 +19,7 @@ export async function fill(sql: postgres.Sql, { firstDay, days, symbols }: Filli
   await sql`
     INSERT INTO financial_data (symbol, date, open_price, high_price, low_price, close_price, volume)
     SELECT 'HAND', ${firstDay}::date + day, 1, 2, 0.5, 1.10, 12345 FROM generate_series(0, ${days - 1}) AS day`
-  // Restated, and taken away.
+  // Some rows are restated, and one is deleted.
   await sql`UPDATE financial_data SET close_price = close_price + 0.01, high_price = high_price + 1
              WHERE date = ${firstDay}::date + 1 AND symbol <> 'HAND'`
   const gone = await sql`DELETE FROM financial_data WHERE symbol = 'HAND' AND date = ${firstDay}::date`
@@ -31,7 +31,7 @@ export async function fill(sql: postgres.Sql, { firstDay, days, symbols }: Filli
       SELECT symbol, date, open_price, high_price, low_price, close_price, volume, open_price, high_price, low_price, close_price, volume
         FROM financial_data WHERE date = ${firstDay}::date + 1`
   }
-  if (has('provider_requests', 'id')) await addBook(sql, has)
+  if (has('provider_requests', 'id')) await addLedger(sql, has)
   if (has('provider_state', 'key_fingerprint'))
     await sql`UPDATE provider_state SET key_fingerprint = 'fingerprint'`
   return days * (symbols.length + 1) - gone.count
@@ -46,7 +46,7 @@ async function columnsOf(sql: postgres.Sql): Promise<Columns> {
   return (table, column) => names.has(`${table}.${column}`)
 }
 
-/** In one transaction, with the symbol's row locked; before the tables counted by themselves, the worker did. */
+/** Stores rows in one transaction, with the symbol's row locked; where triggers do not count them yet, the worker does. */
 async function storeAsWorker(
   sql: postgres.Sql,
   has: Columns,
@@ -86,7 +86,7 @@ async function addRun(sql: postgres.Sql, has: Columns, symbols: readonly string[
       INSERT INTO ingest_items ${sql({
         run_id: runId,
         symbol,
-        // It fails below, once its failures are there.
+        // The item fails below, once its failures are recorded.
         state: isFailed ? 'running' : state,
         attempts: isFailed ? 2 : 0,
         claim: 1,
@@ -113,7 +113,7 @@ async function addRun(sql: postgres.Sql, has: Columns, symbols: readonly string[
   }
 }
 
-/** The same record each time: early states kept it once a fetch. */
+/** Rejects an equal record each time: early states kept it once for each fetch. */
 async function addRejected(
   sql: postgres.Sql,
   has: Columns,
@@ -130,7 +130,7 @@ async function addRejected(
   await sql`INSERT INTO item_rejected_rows (item_id, rejected_row_id) VALUES (${itemId}, ${kept?.id ?? '0'})`
 }
 
-async function addBook(sql: postgres.Sql, has: (table: string, column: string) => boolean): Promise<void> {
+async function addLedger(sql: postgres.Sql, has: (table: string, column: string) => boolean): Promise<void> {
   await sql`
     INSERT INTO provider_requests (slot_at, key_fingerprint, function, outputsize, item_id, outcome, duration_ms, bytes, concluded_at)
     SELECT now() - turn * interval '1 minute', 'fingerprint', 'TIME_SERIES_DAILY', 'compact', turn,

@@ -1,17 +1,17 @@
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 
-/** The migrations as one or more commits had them. */
+/** The migrations and functions as one or more commits had them. */
 export interface SchemaState {
-  /** The first commit with it, oldest first; `others` have the same. */
+  /** The first commit with this state; so many `others` have it too. */
   commit: string
   date: string
   subject: string
   others: number
   migrations: { tag: string; when: number; text: string; hash: string }[]
-  /** Functions and triggers, since they stand in files of their own; null before. */
+  /** The text of functions and triggers; null before they had files of their own. */
   functions: string | null
-  /** Whether its `migrate` compares hashes, and so repairs what an earlier text made as today's does. */
+  /** Whether the state's `migrate` compares hashes, and so repairs a database of an earlier text as today's does. */
   comparesHashes: boolean
 }
 
@@ -19,7 +19,7 @@ export class ShallowCloneError extends Error {
   override readonly name = 'ShallowCloneError'
 }
 
-/** Each state of the migrations that a commit up to HEAD had, those of merged branches too. @throws ShallowCloneError */
+/** Reads every state that a commit up to HEAD had, also on merged branches, oldest first. @throws ShallowCloneError */
 export function schemaStates(repository: string): SchemaState[] {
   const git = (...args: string[]) =>
     execFileSync('git', args, { cwd: repository, encoding: 'utf8', maxBuffer: 64 * 2 ** 20 })

@@ -61,7 +61,7 @@ async function run(pairs: boolean): Promise<boolean> {
   }
 }
 
-/** Each state by itself, and by way of the last two builds that passed over what had been rewritten, or of every later one. */
+/** Each state by itself, and by way of the last two builds that ignored rewritten migrations, or with `pairs` of every such later build. */
 function waysThrough(states: SchemaState[], pairs: boolean): [SchemaState, SchemaState | null][] {
   const last = [
     states.findLastIndex(({ functions }) => functions === null),

@@ -15,28 +15,28 @@ import { fill } from './fill.js'
 import type { SchemaState } from './history.js'
 
 export interface Upgrade {
-  /** Rows of prices that were written. */
+  /** How many rows of prices were written. */
   stored: number
-  /** What an API counts, before and after; null where the state kept no totals. */
+  /** How many rows an API counts, before and after; null where the state kept no totals. */
   countedBefore: number | null
   counted: number
   repaired: string[]
   corrected: number
   ms: number
-  /** Sentences; none: the database is what a fresh one is, with its rows. */
+  /** A sentence for each difference from a fresh database with the same rows. */
   problems: string[]
 }
 
-/** A state whose migrations a later state's `migrate` refused: no database came of the two. */
+/** A later state's `migrate` refuses this state's migrations, so that no database went through both. */
 export class NoSuchDatabaseError extends Error {
   override readonly name = 'NoSuchDatabaseError'
 }
 
 /**
- * Makes a database as `state` did and fills it; with `via`, lets a later build migrate it and fills it again; then lets
- * today's `migrate` have it, and compares.
+ * Makes a database as `state` did and fills it; with `via`, migrates it as a later build did and fills it again; then runs
+ * today's `migrate`, and compares.
  * @param databaseUrl of an empty database
- * @param catalog of a fresh one
+ * @param catalog the lines of a fresh database's catalog
  * @throws NoSuchDatabaseError
  */
 export async function upgrade(
@@ -67,7 +67,7 @@ export async function upgrade(
         symbols: ['IBM', 'IBN', 'MSFT', 'X', 'Y'],
       })
     }
-    // A column that a later migration drops is not compared; rejected_rows are counted by one that is gone.
+    // Columns that a later migration drops are not compared. Of rejected_rows all are read, since one that is gone counts them.
     const left = new Set(catalog.map((line) => line.match(/^column public\.(\S+)/)?.[1]))
     const before = await readContents(
       sql,
@@ -95,7 +95,7 @@ export async function upgrade(
   }
 }
 
-/** What that state's API told: the sum of its totals. */
+/** The count that the state's API answered with: the sum of its totals. */
 async function countAsThen(sql: postgres.Sql): Promise<number | null> {
   const [known] = await sql<
     { prefixes: boolean }[]
@@ -105,7 +105,7 @@ async function countAsThen(sql: postgres.Sql): Promise<number | null> {
   return total?.rows ?? null
 }
 
-/** What the API and a worker ask first. @returns the count of all rows */
+/** Runs the first statements of the API and of a worker. @returns the count of all rows */
 async function ask({ db }: Connection, problems: string[]): Promise<number> {
   try {
     const { count, rows } = await listFinancialData(db, {}, { limit: 10, offset: 0 })

@@ -13,7 +13,7 @@ import { upgrade } from './upgrade.js'
 
 const database = useDatabase({ empty: true })
 
-/** The time in the journal, the name, and for a text that is not there any more the commit that wrote it. */
+/** The time in the journal, the name, and for a text that was rewritten the commit that wrote it. */
 type Applied = [when: number, tag: string, commit?: string]
 
 const FOUNDATION: Applied = [1795345021680, '0000_foundation']

@@ -7,7 +7,7 @@ import { describe, expect, test } from 'vitest'
 const PROGRAM = fileURLToPath(new URL('../dist/main.js', import.meta.url))
 const DEADLINE = { deadlineMs: 30_000 }
 
-/** What a line says: the log's are JSON, a report's are text. */
+/** The text of a line: lines of the log are JSON, lines of a report are text. */
 function textOf(line: string): string {
   if (!line.startsWith('{')) return line
   const parsed: unknown = JSON.parse(line)

@@ -1,4 +1,4 @@
-// Fails when the schema says something that no migration does yet: generates into a copy and looks for news. And when a
+// Fails when the schema has a change that no migration makes (it generates into a copy, and looks for new files), and when a
 // migration that landed was changed.
 import { spawnSync } from 'node:child_process'
 import { cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
@@ -9,7 +9,7 @@ for (const problem of hashProblems()) {
   process.exitCode = 1
 }
 
-// Relative and inside the package: drizzle-kit takes no absolute output folder.
+// drizzle-kit takes no absolute output folder: this one is relative, inside the package.
 const copy = mkdtempSync('.drift-')
 try {
   cpSync('migrations', copy, { recursive: true })

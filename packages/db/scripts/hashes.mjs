@@ -1,5 +1,5 @@
-// Holds each migration to the hash in migrations/hashes.json, and that file to its own history: what has landed never
-// changes, since databases were made with it. With --write it notes the migrations that are new.
+// Compares each migration with its hash in migrations/hashes.json, and that file with its own history: a migration that has
+// landed never changes, since databases were made with it. With --write it notes the hashes of new migrations.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
@@ -11,14 +11,14 @@ function hashesOfFiles() {
   const files = readdirSync('migrations').filter((name) => name.endsWith('.sql'))
   return Object.fromEntries(
     files.toSorted().map((name) => {
-      // Git may have checked it out with CRLF.
+      // Git may have checked the file out with CRLF.
       const text = readFileSync(`migrations/${name}`, 'utf8').replaceAll('\r\n', '\n')
       return [name.replace(/\.sql$/, ''), createHash('sha256').update(text).digest('hex')]
     }),
   )
 }
 
-/** What each commit up to HEAD noted, newest first; none where there is no git. */
+/** The hashes that each commit up to HEAD noted, newest first; none where there is no git. */
 function landedHashes() {
   const log = git('log', '--format=%h', '--', FILE)
   const commits = log.status === 0 ? log.stdout.trim().split('\n').filter(Boolean) : []
@@ -30,7 +30,7 @@ function landedHashes() {
 
 const git = (...args) => spawnSync('git', args, { encoding: 'utf8' })
 
-/** Sentences; none: all is as it landed. */
+/** @returns a sentence for each migration that is not as it landed */
 export function hashProblems() {
   const actual = hashesOfFiles()
   const noted = existsSync(FILE) ? JSON.parse(readFileSync(FILE, 'utf8')) : {}

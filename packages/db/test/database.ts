@@ -80,7 +80,7 @@ export async function takenItem(
   return taken
 }
 
-/** What a fetch brought: two sound rows, unless said otherwise. */
+/** A fetched series: two sound rows by default. */
 export const series = (values: Partial<FetchedSeries> = {}): FetchedSeries => ({
   requestId: 0,
   outputsize: 'compact',

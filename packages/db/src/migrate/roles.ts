@@ -142,7 +142,7 @@ async function prepareIn(
   { passwords, queueSchema, roles: given }: Parameters<typeof prepareRoles>[1],
 ): Promise<PreparedRoles> {
   await db.execute(sql`SELECT pg_advisory_xact_lock(${ROLES_LOCK}::bigint)`)
-  // Not the address's: a pooler may know the database by another name.
+  // Not the name in the URL, since a pooler may know the database by another name.
   const [current] = await db.execute<{ name: string }>(sql`SELECT current_database() AS name`)
   const roles = given ?? processRoles(current?.name ?? '')
   const earlier: string[] = []
@@ -158,7 +158,7 @@ async function prepareIn(
   return { roles, earlier }
 }
 
-/** In this database, of its own: none that everybody has. */
+/** Whether a role was granted rights in this database itself, beyond the rights that every role has. */
 async function hasRights(db: Database, role: string): Promise<boolean> {
   const [found] = await db.execute(sql`
     SELECT FROM pg_shdepend JOIN pg_roles ON pg_roles.oid = refobjid
@@ -168,10 +168,10 @@ async function hasRights(db: Database, role: string): Promise<boolean> {
   return found !== undefined
 }
 
-/** Of those who make the same roles for other databases of the server, one gets on each time. */
+/** Enough for programs that make roles for other databases of the server at once: at each collision one of them succeeds. */
 const MAX_COLLISIONS = 20
 
-/** Roles belong to the server, but advisory locks to a database: two that make them for two databases can collide. */
+/** Whether two programs made roles at once for two databases: roles belong to the server, advisory locks to one database. */
 function isCollision(error: unknown): boolean {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
   if (!(cause instanceof Error && 'code' in cause)) return false

@@ -26,7 +26,7 @@ beforeEach(async () => {
 })
 afterEach(() => rm(folder, { recursive: true, force: true }))
 
-/** Rows of every kind: stored, restated, rejected, failed, and a run that is not finished. */
+/** Stores rows of every kind: prices, revisions, rejected rows, failures, and a run that is not finished. */
 async function fill(db: Pool): Promise<void> {
   const odd = { date: '2024-01-04', raw: { text: 'a\tb\\n\\.\n"ü"' }, reasons: ['volume'] }
   const bars = packBars([bar('2024-01-02', { volume: '6321507.562155' }), bar('2024-01-03')])
@@ -39,7 +39,7 @@ async function fill(db: Pool): Promise<void> {
   await createRun(db, runOf(['AAPL', 'MSFT']))
 }
 
-/** Every row of every table as text, and every sequence. */
+/** Reads every row of every table as text, and every sequence. */
 async function contents(db: Database): Promise<Record<string, string[]>> {
   const tables = await db.execute<{ name: string; kind: string }>(sql`
     SELECT relname AS name, relkind AS kind FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'S')`)
@@ -82,7 +82,7 @@ test('What was backed up is restored to the digit: all tables, sequences and tri
   expect(restored['rejected_rows']?.[0]).toContain('ü')
   const off = await into.db.execute(sql`SELECT tgname FROM pg_trigger WHERE tgenabled <> 'O'`)
   expect([...off]).toEqual([])
-  // The next ids go on after those that were restored, and what was unfinished can be taken.
+  // New ids follow the restored ones, and unfinished items can be taken.
   const [item] = (await createRun(into.db, runOf(['TSLA']))).items
   const [newest] = await into.db.execute<{ id: number }>(sql`SELECT max(id)::int AS id FROM ingest_items`)
   expect(item?.id).toBe(newest?.id)
@@ -121,7 +121,7 @@ test('A backup is of one moment, whoever writes meanwhile', async () => {
   await restore(into.url, file)
   const { ingest_runs: runs = [], ingest_items: items = [] } = await contents(into.db)
   expect(runs.length).toBeGreaterThanOrEqual(before['ingest_runs']?.length ?? 0)
-  // Each run that was caught has its item, and the first two have more.
+  // Each run in the backup has its item, and the first two runs have more.
   expect(items.length - runs.length).toBe(
     (before['ingest_items']?.length ?? 0) - (before['ingest_runs']?.length ?? 0),
   )
@@ -199,7 +199,7 @@ test('A file that exists is not written over, and a failed backup leaves none', 
   expect(await readdir(folder)).toEqual(['a.backup'])
 })
 
-/** Holds up whoever reads a table that comes late in a backup. */
+/** Locks a table that comes late in a backup, so that its reader waits. */
 async function holdSymbols(): Promise<{
   waiting: (howMany: number) => Promise<unknown>
   release: () => Promise<void>

@@ -84,7 +84,7 @@ describe('what totals and days are wrong is named, and --repair counts them anew
   })
 })
 
-test('--repair holds up nobody for long beside an open transaction, and ends once that has', async () => {
+test('--repair blocks nobody for long beside an open transaction, and ends once that has', async () => {
   const { db } = connection
   await damage([sql`UPDATE symbols SET row_count = 7 WHERE symbol = 'IBM'`])
   let repaired = Promise.resolve({ sound: false })

@@ -9,7 +9,7 @@ const PACKAGE = fileURLToPath(new URL('../..', import.meta.url))
 const MIGRATION = 'migrations/0001_quota.sql'
 const HASHES = 'migrations/hashes.json'
 
-/** A repository whose first commit has today's migrations. */
+/** The folder of a repository whose first commit has today's migrations. */
 let folder = ''
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'stockpile-hashes-'))

@@ -79,7 +79,7 @@ test('the data of an older version is brought along: how items succeeded, each r
   onTestFinished(() => rm(folder, { recursive: true }))
   await cp(MIGRATIONS, folder, { recursive: true })
   const journal = join(folder, 'meta', '_journal.json')
-  // drizzle reads the journal: one entry, one migration.
+  // drizzle's journal has one entry for each migration.
   const [head = '', first = ''] = (await readFile(journal, 'utf8')).split(/(?<="entries": \[)/)
   await writeFile(journal, `${head}${first.slice(0, first.indexOf('}') + 1)}]}`)
   await withDatabase(async (db) => {

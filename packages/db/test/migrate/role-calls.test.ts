@@ -78,21 +78,21 @@ const PART = { limit: 10, offset: 0 }
 const ROWS = { columns: ['symbol', 'date', 'close_price'], format: 'csv' } as const
 const odd = { date: '2024-01-04', raw: { text: 'odd' }, reasons: ['volume'] }
 
-/** What a call finds: rows of every kind, written by the owner. */
-interface World {
-  /** With a role's rights. */
+/** What a call works with: rows of every kind, written by the owner. */
+interface Environment {
+  /** A connection with a role's rights. */
   db: Pool
   owner: Pool
-  /** A finished run with a failed item, all of it long ago. */
+  /** A run with a failed item that finished long ago. */
   oldRunId: string
   failureId: number
   workerId: string
 }
 
-type Call = (world: World) => Promise<unknown>
+type Call = (environment: Environment) => Promise<unknown>
 
 let made = 0
-/** A symbol, or a key's fingerprint, that no other call has. */
+/** A symbol, or a key's fingerprint, that no other call uses. */
 const unique = () => `NEW${(made += 1)}`
 
 async function reserved(db: Pool): Promise<number> {
@@ -256,8 +256,8 @@ const CALLS: Record<ProcessName, Record<string, Call>> = { api: OF_THE_API, work
 
 const database = useConnection()
 
-/** Everything there is to read, change and prune. */
-async function makeWorld(owner: Pool): Promise<Omit<World, 'db'>> {
+/** Writes rows of every kind that a call reads, changes or prunes. */
+async function makeEnvironment(owner: Pool): Promise<Omit<Environment, 'db'>> {
   await storeSeries(owner, await takenItem(owner, 'IBM'), series({ rejected: [odd] }))
   await failAttempt(owner, await takenItem(owner, 'NOSUCH'), failure, { final: true })
   const [failed] = await owner.execute<{ id: number; runId: string }>(
@@ -281,7 +281,7 @@ async function makeWorld(owner: Pool): Promise<Omit<World, 'db'>> {
 }
 
 test.each(['api', 'worker'] as const)('The role of the %s may do all that its process does', async (name) => {
-  const world = await makeWorld(database.db)
+  const environment = await makeEnvironment(database.db)
   const { db, close } = connect({
     databaseUrl: urlAs(PROCESS_ROLES[name], database.url),
     applicationName: 'db-test',
@@ -290,7 +290,7 @@ test.each(['api', 'worker'] as const)('The role of the %s may do all that its pr
   })
   const failed: Record<string, unknown> = {}
   for (const [what, call] of Object.entries(CALLS[name])) {
-    await call({ ...world, db }).catch((error: unknown) => (failed[what] = deepestCause(error)))
+    await call({ ...environment, db }).catch((error: unknown) => (failed[what] = deepestCause(error)))
   }
   await close()
   expect(failed).toEqual({})

@@ -2,6 +2,7 @@ import { waitFor } from '@stockpile/test-harness/process'
 import { sql } from 'drizzle-orm'
 import { expect, test } from 'vitest'
 import { migrate } from '../../src/migrate/migrate.js'
+import { readMigrations } from '../../src/migrate/migrations.js'
 import { takeTables, TablesBusyError, whenTablesAreFree } from '../../src/migrate/table-locks.js'
 import { storeSeries } from '../../src/runs/store-series.js'
 import { series, takenItem, useConnection } from '../database.js'
@@ -19,7 +20,7 @@ test('a migration beside a transaction that takes the tables in another order en
     )
     migrated = migrate(connection.url)
     migrated.catch(() => {})
-    // It has the tables before this one, and waits.
+    // The migration holds the tables before financial_data, and waits for that one.
     await waitFor(
       async () =>
         (
@@ -39,11 +40,10 @@ test('a migration beside a transaction that takes the tables in another order en
 
 test('a migration that drops a table ends no reader of that table, which goes on to others', async () => {
   const { db } = connection
-  // The database of the version before.
+  // Makes the database one from before the migration that drops a table.
   await db.execute(sql`CREATE TABLE symbol_initials (initial text PRIMARY KEY)`)
-  await db.execute(
-    sql`DELETE FROM drizzle.__drizzle_migrations WHERE id = (SELECT max(id) FROM drizzle.__drizzle_migrations)`,
-  )
+  const dropping = readMigrations().find(({ tag }) => tag === '0016_symbol_prefixes_alone')
+  await db.execute(sql`DELETE FROM drizzle.__drizzle_migrations WHERE hash = ${dropping?.hash}`)
   let migrated: Promise<unknown> = Promise.resolve()
   await db.transaction(async (reader) => {
     await reader.execute(sql`SELECT FROM symbol_initials`)
@@ -57,7 +57,7 @@ test('a migration that drops a table ends no reader of that table, which goes on
       return lock
     }
     let first: string | undefined
-    // A migration that waits for so long has looked for a deadlock already, and leaves it to the reader to find one.
+    // A migration that waits for longer than deadlock_timeout has looked for a deadlock, and leaves it to the reader to find one.
     await waitFor(async () => {
       const lock = await waits()
       first ??= lock?.since
@@ -68,7 +68,7 @@ test('a migration that drops a table ends no reader of that table, which goes on
   expect(await migrated).toMatchObject({ migrations: 1, functions: false })
 })
 
-test('a migration waits for a vacuum for longer than it takes PostgreSQL to end an automatic one, and holds up no writer', async () => {
+test('a migration waits for a vacuum for longer than it takes PostgreSQL to end an automatic one, and blocks no writer', async () => {
   const { db } = connection
   await db.execute(sql`UPDATE drizzle.sql_functions SET hash = 'of-the-version-before'`)
   let migrated: Promise<unknown> = Promise.resolve()
@@ -76,7 +76,7 @@ test('a migration waits for a vacuum for longer than it takes PostgreSQL to end 
     await vacuum.execute(sql`LOCK TABLE financial_data IN SHARE UPDATE EXCLUSIVE MODE`)
     migrated = migrate(connection.url)
     migrated.catch(() => {})
-    // PostgreSQL looks at who is in the way after deadlock_timeout.
+    // PostgreSQL ends an autovacuum that is in the way after deadlock_timeout.
     await waitFor(
       async () =>
         (

@@ -3,18 +3,18 @@ import fc from 'fast-check'
 import type { Database } from '../../src/database/connection.js'
 import type { FinancialDataQuery, Position } from '../../src/prices/financial-data-query.js'
 
-/** Of one and of several prefixes, some of which are the beginning of others. */
+/** Symbols of one prefix and of several; some are the beginning of others. */
 const SYMBOLS = ['A', 'A.B', 'AA', 'AAB', 'AB', 'B', 'BA', 'B~', 'a']
 const MAX_DAYS = 7
 const day = (number: number) => `2024-01-0${number}`
 const days = fc.integer({ min: 1, max: MAX_DAYS }).map(day)
 
-/** What is stored, in no order. */
+/** Stored bars by their place, in no order. */
 export const tables = fc
   .array(fc.tuple(fc.constantFrom(...SYMBOLS), fc.uniqueArray(days)), { maxLength: 9 })
   .map((list) => [...new Map(list)].flatMap(([symbol, dates]) => dates.map((date) => ({ symbol, date }))))
 
-/** As often as not: what asks for everything takes another way than what is filtered. */
+/** Half of the filters are absent: a query without filters takes another way through the code. */
 const absent = { nil: undefined, freq: 1 }
 const symbols = fc.option(fc.uniqueArray(fc.constantFrom(...SYMBOLS, 'NOSUCH'), { minLength: 1 }), {
   ...absent,
@@ -37,7 +37,7 @@ export const queries: fc.Arbitrary<FinancialDataQuery> = fc.oneof(
 
 export async function storeTable(db: Database, table: readonly Position[]): Promise<void> {
   await db.execute(sql`TRUNCATE financial_data, symbols, symbol_prefixes`)
-  // Those without rows are known too.
+  // Symbols without rows are in the table as well.
   await db.execute(
     sql`INSERT INTO symbols (symbol) SELECT jsonb_array_elements_text(${JSON.stringify(SYMBOLS)}::text::jsonb)`,
   )
@@ -50,7 +50,7 @@ export async function insertRows(db: Database, rows: readonly Position[]): Promi
     SELECT symbol, date, 10, 12, 9, 11, 1000 FROM jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb) AS bar (symbol text, date date)`)
 }
 
-/** What a query is to answer, by the plainest means. */
+/** The answer that a query has to give, computed by the plainest means. */
 export function answerOf(table: readonly Position[], query: FinancialDataQuery): Position[] {
   const { startDate = '', endDate = '9' } = query
   const newest = new Map<string, string>()

@@ -10,7 +10,7 @@ import { bar, useConnection } from '../database.js'
 const connection = useConnection()
 const store = (bars: Bar[]) => connection.db.transaction((tx) => upsertBars(tx, 'IBM', packBars(bars)))
 const page = { limit: 100, offset: 0 }
-/** The database's clock: what was committed before is before it, what comes later after. */
+/** An instant of the database's clock, between the transactions that committed before and those that begin later. */
 async function now(): Promise<string> {
   const [row] = await connection.db.execute<{ now: string }>(`SELECT clock_timestamp()::text AS now`)
   if (row === undefined) throw new Error('no clock')

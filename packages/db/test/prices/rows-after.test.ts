@@ -9,13 +9,13 @@ import { useConnection } from '../database.js'
 const connection = useConnection()
 const limits = fc.integer({ min: 1, max: 7 })
 
-/** A statement of its own each time: what it answers does not depend on which were before. */
+/** Compiles a statement each time, so that its answer does not depend on statements before it. */
 function rowsOfQuery(query: FinancialDataQuery, after: Position | null, limit: number): Promise<Position[]> {
   const statement = compile(rowsAfter(query, after !== null))
   return runOnce<Position>(connection.db, statement, valuesAfter(query, after, limit))
 }
 
-/** Calls `between` after each step but the last. */
+/** Reads a query step by step. @param between is called after each step but the last */
 async function walk(query: FinancialDataQuery, limit: number, between?: (at: Position) => Promise<void>) {
   const walked: Position[] = []
   for (;;) {

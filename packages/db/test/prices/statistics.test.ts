@@ -20,20 +20,20 @@ const read = (query: Partial<StatisticsQuery> = {}) =>
     ...query,
   })
 
-/** Decimals as whole numbers of 10⁻⁸. */
+/** A decimal as a whole number of units of 10⁻⁸. */
 const SCALE = 100_000_000n
 const scaled = (decimal: string): bigint => {
   const [whole = '', decimals = ''] = decimal.split('.')
   return BigInt(whole + decimals.padEnd(8, '0'))
 }
 const sum = (values: bigint[]): bigint => values.reduce((total, value) => total + value, 0n)
-/** dividend ÷ divisor in units of 10^-decimals, rounded half up, as the JSON number that says it. */
+/** dividend ÷ divisor, rounded half up to so many decimals, as the number that JSON writes. */
 const roundedTo = (dividend: bigint, divisor: bigint, decimals: number): number | null => {
   if (divisor === 0n) return null
   const units = (2n * dividend * 10n ** BigInt(decimals) + divisor) / (2n * divisor)
   return numberOf(units, decimals)
 }
-/** 4 decimals, or 6 significant digits of what is below 1. */
+/** Rounded to 4 decimals, or below 1 to 6 significant digits. */
 const decimalsOf = (isAtLeast: (exponent: bigint) => boolean): number => {
   if (isAtLeast(0n)) return 4
   let place = 1n
@@ -50,7 +50,7 @@ const numberOf = (units: bigint, decimals: number): number => {
   const digits = String(units).padStart(decimals + 1, '0')
   return Number(`${digits.slice(0, digits.length - decimals)}.${digits.slice(digits.length - decimals)}`)
 }
-/** The largest k of units for which k − ½ is not above the root: found by halving, with whole numbers. */
+/** The largest whole number of units k for which k − ½ is not above the root, found by halving. */
 const roundedRoot = (dividend: bigint, divisor: bigint): number => {
   if (dividend === 0n) return 0
   const decimals = decimalsOf((exponent) => dividend * 100n ** exponent >= divisor)
@@ -98,7 +98,7 @@ function barOf(day: number, prices: string[], volume: string): Bar {
   return { date, open, high, low, close, volume }
 }
 
-/** What the statistics of these days, in order, have to be: computed with whole numbers, by their definitions. */
+/** The statistics of these days, which are in order, by their definitions and with whole numbers. */
 function expected(bars: Bar[]) {
   const count = BigInt(bars.length)
   const closes = bars.map((one) => scaled(one.close))
@@ -138,7 +138,7 @@ describe('statistics', () => {
         const { lowest_low_price: lowest, highest_high_price: highest, ...others } = entries[0] ?? {}
         const range = { start_date: '2024-01-01', end_date: '2024-12-31' }
         expect(others).toStrictEqual({ symbol, ...range, ...expected(bars) })
-        // Of equal prices with other decimals either is one that the provider wrote.
+        // Of equal prices with different decimals either may be answered: the provider wrote both.
         expect(equalPrices(bars.map((one) => one.low)).at(0) ?? [null]).toContain(lowest)
         expect(equalPrices(bars.map((one) => one.high)).at(-1) ?? [null]).toContain(highest)
       }),
@@ -258,7 +258,7 @@ describe('statistics', () => {
   })
 })
 
-/** The prices in order, equal ones together. */
+/** The prices in order, with equal ones side by side. */
 function equalPrices(prices: string[]): string[][] {
   const groups = new Map<bigint, string[]>()
   for (const price of prices) groups.set(scaled(price), [...(groups.get(scaled(price)) ?? []), price])

@@ -13,7 +13,7 @@ test('What is stored is counted whole, and the symbols that were fetched last ar
     await storeSeries(connection.db, await takenItem(connection.db, symbol), series())
   const one = series({ bars: packBars([bar('2024-01-02')]) })
   await storeSeries(connection.db, await takenItem(connection.db, 'NVDA'), one)
-  // Asked for, and nothing came.
+  // A symbol that was asked for and has no rows.
   await createRun(connection.db, runOf(['TSLA']))
   expect(await readStored(connection.db, 2)).toEqual({
     symbols: 4,

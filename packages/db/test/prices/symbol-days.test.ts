@@ -9,7 +9,7 @@ import { insertRows } from './financial-data-model.js'
 
 const connection = useConnection()
 
-/** Over some years, before and after a leap day, with gaps of any length. */
+/** Days over some years, before and after a leap day, with gaps of any length. */
 const day = fc
   .date({ min: new Date('1999-11-01'), max: new Date('2004-12-31'), noInvalidDate: true })
   .map((date) => date.toISOString().slice(0, 10))
@@ -24,7 +24,7 @@ describe('the days of a symbol', () => {
         await db.execute(sql`TRUNCATE financial_data`)
         await insertRows(db, first.map(ofIbm))
         await insertRows(db, more.filter((date) => !first.includes(date)).map(ofIbm))
-        // Some are there, some are not.
+        // Some of the days are stored already.
         const left = [...new Set([...first, ...more])].filter(
           (date, index) => index % 3 > 0 && !gone.includes(date),
         )
@@ -57,7 +57,7 @@ describe('the days of a symbol', () => {
     let changed: Promise<unknown> = Promise.resolve()
     await db.transaction(async (tx) => {
       await insertRows(tx, [ofIbm('2024-01-31')])
-      // Begun now: it sees no more than what is committed.
+      // Its snapshot begins now, and sees only committed rows.
       changed = db.execute(change)
       changed.catch(() => {})
       await waitFor(

@@ -11,7 +11,7 @@ const connection = useConnection()
 const store = (symbol: string, bars: Bar[]) =>
   connection.db.transaction((tx) => upsertBars(tx, symbol, packBars(bars)))
 
-/** Where each row lies: a row that was rewritten lies elsewhere. */
+/** The place of each row in the table, which changes when the row is rewritten. */
 const places = async () =>
   (
     await connection.db.execute<{ ctid: string }>(
