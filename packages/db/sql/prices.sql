@@ -1,5 +1,5 @@
--- Totals and days of symbols, kept by the tables themselves whoever writes them: answers are counted by them, and pages
--- found. See src/prices/page-of-rows.ts.
+-- Totals and days of symbols, kept by triggers whichever program writes the prices: by them answers are counted, and pages
+-- found (see src/prices/page-of-rows.ts).
 
 -- A bit for each day from the first of these days to the last; the days may come in any order. Half the time of a statement
 -- that puts the bits together from the gaps between sorted days.

@@ -1,5 +1,5 @@
 -- The ledger's clock: what it reads, and what is done with recorded instants when that clock was set.
--- Callers: src/quota/ledger.ts.
+-- Callers: src/quota/ledger-clock.ts.
 
 -- The clock by which everything in the ledger is recorded and judged.
 CREATE FUNCTION ledger_now() RETURNS timestamptz LANGUAGE sql VOLATILE

@@ -1,5 +1,5 @@
--- What the items of a run come to, kept by the items themselves whoever writes them (see src/runs/run-totals-schema.ts), and
--- whether an item needs a request (see src/runs/items.ts).
+-- Totals of a run's items, kept by triggers whichever program writes the items (see src/runs/run-totals-schema.ts), and
+-- whether an item needs a request (see src/runs/needless.ts).
 
 -- Adds to the totals once a statement, a change for each run and each class of failures. A row that another transaction holds
 -- is passed over, and a new row added where all are held: transactions that finish items of one run never wait for each
