@@ -22,8 +22,8 @@ import { createPartialFile } from './partial-file.js'
 
 const BATCH_BYTES = 64 * 1024
 const NEVER = new AbortController().signal
-/** Tables in which an unused database has rows: a migration inserts some, and idle workers insert others. */
-export const FILLED_FROM_THE_START = ['provider_state', 'workers']
+/** Tables in which an unused database has rows: migrations insert some, and idle workers insert others. */
+export const FILLED_FROM_THE_START = ['provider_state', 'refusal_classes', 'workers']
 
 /** The database cannot be backed up or restored into; the message says what to do. */
 export class BackupError extends SentenceError {
