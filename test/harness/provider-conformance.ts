@@ -1,5 +1,5 @@
 import { inspect } from 'node:util'
-import { Refusal } from '@stockpile/domain/provider'
+import { Refusal } from '@stockpile/domain/refusal'
 import type { FetchedDaily, Provider, ProviderClient } from '@stockpile/domain/provider'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 

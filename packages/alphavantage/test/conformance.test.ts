@@ -11,7 +11,7 @@ type Answer = Rule['answer']
 
 describeProvider({ provider: alphaVantage, startFake, createClient, symbol: 'IBM' })
 
-/** The simulator, which is told by rules what to answer. */
+/** Starts the simulator, whose rules say what it answers. */
 async function startFake(): Promise<ProviderFake> {
   const simulator = await startSimulator()
   const answer = (one: Answer) => {
@@ -32,7 +32,7 @@ async function startFake(): Promise<ProviderFake> {
 }
 
 const raw = (body: unknown): Answer => ({ kind: 'raw', body: JSON.stringify(body) })
-/** A refusal in words, long enough that its evidence is cut, with structure beside the words. */
+/** Makes a refusal in words, with so long an echo beside the words that the evidence is cut. */
 const refuses = (words: string, echo: string): Answer =>
   raw({ Information: words, echo: repeated(echo), more: {} })
 const status = (code: number, echo: string): Answer => ({

@@ -1,4 +1,4 @@
-import { Refusal } from '@stockpile/domain/provider'
+import { Refusal } from '@stockpile/domain/refusal'
 import { isUnavailable, withoutParameters } from '@stockpile/db/connection'
 import type { Connection } from '@stockpile/db/connection'
 import { ClaimLostError } from '@stockpile/db/claim'

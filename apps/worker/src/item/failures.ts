@@ -1,5 +1,5 @@
-import { adviceOn } from '@stockpile/domain/provider'
-import type { Refusal, Remembered } from '@stockpile/domain/provider'
+import { adviceOn } from '@stockpile/domain/refusal'
+import type { Refusal, Remembered } from '@stockpile/domain/refusal'
 import type { Failure, FailureAnswers } from '@stockpile/domain/failure'
 import { storageAdvice } from '@stockpile/db/storage-trouble'
 import type { FetchedOutputsize } from '@stockpile/domain/run'

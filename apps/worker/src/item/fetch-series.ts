@@ -1,4 +1,4 @@
-import { Refusal } from '@stockpile/domain/provider'
+import { Refusal } from '@stockpile/domain/refusal'
 import type { Provider, ProviderClient } from '@stockpile/domain/provider'
 import { packBars } from '@stockpile/db/bars'
 import type { FetchedSeries } from '@stockpile/db/store-series'

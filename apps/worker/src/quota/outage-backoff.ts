@@ -1,5 +1,5 @@
 import type { Limit } from '@stockpile/domain/limit'
-import type { Refusal } from '@stockpile/domain/provider'
+import type { Refusal } from '@stockpile/domain/refusal'
 import type { Connection } from '@stockpile/db/connection'
 import type { Wait } from '@stockpile/domain/run'
 import { noteUnanswered } from '@stockpile/db/outage'

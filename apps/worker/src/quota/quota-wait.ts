@@ -1,4 +1,4 @@
-import type { Refusal } from '@stockpile/domain/provider'
+import type { Refusal } from '@stockpile/domain/refusal'
 import type { Wait } from '@stockpile/domain/run'
 import type { ClosedGate } from '@stockpile/db/ledger'
 import { outageReason } from './outage-backoff.js'

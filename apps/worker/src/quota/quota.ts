@@ -1,4 +1,4 @@
-import { Refusal } from '@stockpile/domain/provider'
+import { Refusal } from '@stockpile/domain/refusal'
 import type { Provider } from '@stockpile/domain/provider'
 import type { Connection } from '@stockpile/db/connection'
 import type { Wait } from '@stockpile/domain/run'

@@ -1,4 +1,5 @@
-import type { Provider, Refusal } from '@stockpile/domain/provider'
+import type { Provider } from '@stockpile/domain/provider'
+import type { Refusal } from '@stockpile/domain/refusal'
 import type { Connection } from '@stockpile/db/connection'
 import { blockUntil, recordDailyRefusal, refuseAccess } from '@stockpile/db/ledger-refusals'
 import { limitsText } from '@stockpile/db/limits'

@@ -1,4 +1,4 @@
-import type { Refusal } from '@stockpile/domain/provider'
+import type { Refusal } from '@stockpile/domain/refusal'
 
 /** Whether the provider asks to slow down without naming a limit, as by HTTP 429. */
 export function asksToSlowDown({ scope, row }: Refusal): boolean {

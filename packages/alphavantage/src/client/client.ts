@@ -1,5 +1,5 @@
 import { Agent, fetch } from 'undici'
-import type { DailyRequest, ProviderClient } from '@stockpile/domain/provider'
+import type { DailyRequest, FetchedDaily, ProviderClient } from '@stockpile/domain/provider'
 import { readBody } from './body.js'
 import { type DailySeries, parseDailyJson } from '../series/daily-series.js'
 import { type Deadline, startDeadline } from './deadline.js'
@@ -26,17 +26,14 @@ export interface ClientOptions {
 }
 
 /** One daily series that was fetched. */
-export interface FetchedDaily extends DailySeries {
-  /** Whether the answer says of itself that its prices are made up: the simulator's answers do. */
-  synthetic: boolean
-}
+type FetchedSeries = DailySeries & FetchedDaily
 
 export interface Client extends ProviderClient {
   /**
    * Fetches TIME_SERIES_DAILY, raw prices, as `ProviderClient` says. `compact` is the newest 100 rows, `full` some 25 years;
    * the free plan refuses `full` (reports from 2026-05 on).
    */
-  fetchDaily(request: DailyRequest, signal?: AbortSignal, onDeparture?: () => void): Promise<FetchedDaily>
+  fetchDaily(request: DailyRequest, signal?: AbortSignal, onDeparture?: () => void): Promise<FetchedSeries>
 }
 
 /** An agent of this package's undici, since Node's own takes a `100 Continue` for an error. */
@@ -77,7 +74,7 @@ export function createClient(options: ClientOptions): Client {
     { symbol, outputsize }: DailyRequest,
     deadline: Deadline,
     departed: () => void,
-  ): Promise<FetchedDaily> {
+  ): Promise<FetchedSeries> {
     const key = await readKey(options.apiKey, symbol, deadline, timeoutMs)
     const redact = redactorOf(key)
     const url = new URL(endpoint)

@@ -1,4 +1,4 @@
-import type { Disposition, RefusalRow, TransportClass } from '@stockpile/domain/provider'
+import type { Disposition, RefusalRow, TransportClass } from '@stockpile/domain/refusal'
 
 /** Everything that can go wrong with a request, by what it means for Stockpile. */
 export type RefusalClass =

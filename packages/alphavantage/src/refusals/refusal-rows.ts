@@ -1,4 +1,4 @@
-import type { RefusalRow, RefusalScope, Remembered } from '@stockpile/domain/provider'
+import type { RefusalRow, RefusalScope, Remembered } from '@stockpile/domain/refusal'
 import { DISPOSITIONS } from './dispositions.js'
 
 /** One class of the table of refusals, for a reader. */
@@ -34,15 +34,15 @@ function actionOf(row: RefusalRow): string {
   if (disposition.action === 'snooze') return waitOf(row, disposition.waitMs)
   const first = row.compactFallback === null ? '' : COMPACT_FIRST[row.compactFallback]
   const after = row.scope === 'access' ? ', and does not ask for the like with this key for a day' : ''
-  return `Fails the item at once${after}${first}.`
+  return `Fails the item at once${after}.${first}`
 }
 
 const COMPACT_FIRST = {
-  always: '; asks for the newest rows first when it had asked for the full history',
-  auto: '; asks for the newest rows first when it had asked for the full history by its own choice (`auto`)',
+  always: ' When the full history was refused, asks for the newest rows first.',
+  auto: ' When the full history was refused that it chose itself (`auto`), asks for the newest rows first.',
 }
 
-/** A wait costs no attempt; how long it lasts, and for which requests. */
+/** Says which requests a wait stops, and for how long. */
 function waitOf({ scope, limit }: RefusalRow, waitMs: number): string {
   if (scope === 'key')
     return 'Sends nothing with this key, but one request after 1, 2, 4 … 24 h; goes on at once with another key.'

@@ -1,5 +1,5 @@
-import { Refusal } from '@stockpile/domain/provider'
-import type { Disposition } from '@stockpile/domain/provider'
+import { Refusal } from '@stockpile/domain/refusal'
+import type { Disposition } from '@stockpile/domain/refusal'
 import { storableText } from '../text/storable.js'
 import { DISPOSITIONS } from './dispositions.js'
 import type { RefusalClass } from './dispositions.js'

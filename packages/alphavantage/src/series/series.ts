@@ -2,28 +2,19 @@ import { newestDateOnEarth, oldestDateOnEarth } from '../exchanges/calendar.js'
 import { type Exchange, exchangeOf } from '../exchanges/exchange.js'
 import { AlphaVantageError } from '../refusals/refusal.js'
 import type { Bar } from '@stockpile/domain/bar'
+import type { FetchedDaily } from '@stockpile/domain/provider'
 import type { RejectedRecord, SessionDates } from './row-check.js'
 
-/** The daily series of one symbol. Every record of the body is in exactly one of the three lists, or dropped. */
-export interface DailySeries {
+/** The daily series of one symbol, as its body says it. */
+export interface DailySeries extends Omit<FetchedDaily, 'synthetic'> {
   /** The symbol as it was asked for. */
   symbol: string
   /** `3. Last Refreshed` as written, or null when the body has none (CSV never has). */
   lastRefreshed: string | null
   /** `5. Time Zone` as written (`US/Eastern` for exchanges elsewhere too), or null. */
   timeZone: string | null
-  /** The sound rows, oldest first. No two have the same date. */
-  rows: Bar[]
   /** The rejected records, at most 1,000: those of the newest dates. */
   rejected: RejectedRecord[]
-  /** How many more records were rejected than are in `rejected`. */
-  dropped: number
-  /** Whether the newest record was rejected, so that the rows are not all there is. */
-  newestRejected: boolean
-  /** Sound bars of a session that may still be open, which are not to be stored. */
-  provisional: Bar[]
-  /** Size of the decoded body. */
-  bytes: number
 }
 
 /** About the number of calendar days since 1750. A body with more records is no daily series, and would only fill the memory. */

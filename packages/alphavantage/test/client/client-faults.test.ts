@@ -243,7 +243,7 @@ describe('an answer behind others', () => {
     onTestFinished(() => void server.close())
     const address = server.address()
     const port = typeof address === 'object' ? address?.port : address
-    // Twice, on the same connection.
+    // Two requests are sent on one connection.
     expect((await fetchFrom(`http://127.0.0.1:${port}`)).rows).toHaveLength(1)
     expect((await fetchFrom(`http://127.0.0.1:${port}`)).rows).toHaveLength(1)
   })

@@ -6,7 +6,7 @@ import { redactorOf } from '../../src/text/redact.js'
 import { dailyBody, META_DATA, NOW, record } from '../series/bodies.js'
 import { failureOf, serve } from './http-server.js'
 
-/** With every kind of character that one encoding or another changes. */
+/** A key with every kind of character that one encoding or another changes. */
 const KEY = 'canary key/+&="%41'
 const FORMS = [
   KEY,

@@ -59,7 +59,7 @@ describe('a request', () => {
       told.push('arrived')
       response.end(SOUND)
     })
-    // One to the same address beside it, which has a listener of its own.
+    // Two requests to one address at once, each with a listener of its own.
     await Promise.all(
       ['departed', 'departed'].map((what) =>
         clientOf(baseUrl).fetchDaily(IBM, undefined, () => told.push(what)),

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { onTestFinished } from 'vitest'
 import { AlphaVantageError } from '../../src/refusals/refusal.js'
 
-/** A real HTTP server for the length of one test, and the requests that came to it. */
+/** Starts a real HTTP server for the length of one test, and lists the requests that come to it. */
 export async function serve(answer: (request: IncomingMessage, response: ServerResponse) => void) {
   const requests: URL[] = []
   const server = createServer((request, response) => {
@@ -23,14 +23,17 @@ export async function serve(answer: (request: IncomingMessage, response: ServerR
   return { baseUrl: `http://127.0.0.1:${address.port}`, requests }
 }
 
-/** A server that gives every request the same body. */
+/** Starts a server that gives every request the same body. */
 export async function serveBody(body: string, status = 200, headers: Record<string, string> = {}) {
   return await serve((_request, response) => {
     response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(body)
   })
 }
 
-/** The AlphaVantageError with which a request must fail. */
+/**
+ * Gives the AlphaVantageError with which a request fails.
+ * @throws Error when the request succeeds, or fails otherwise
+ */
 export async function failureOf(request: Promise<unknown>): Promise<AlphaVantageError> {
   const outcome: unknown = await request.catch((error: unknown) => error)
   if (!(outcome instanceof AlphaVantageError)) throw new Error('no AlphaVantageError', { cause: outcome })

@@ -3,7 +3,8 @@ import { createServer, type IncomingMessage, type Server } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import { connect } from 'node:net'
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest'
-import { adviceOn, type ProxySettings } from '@stockpile/domain/provider'
+import type { ProxySettings } from '@stockpile/domain/provider'
+import { adviceOn } from '@stockpile/domain/refusal'
 import { createClient } from '../../src/client/client.js'
 import { openTransport } from '../../src/client/transport.js'
 import { DISPOSITIONS } from '../../src/refusals/dispositions.js'
@@ -14,7 +15,7 @@ const KEY = 'CANARYKEY1234567'
 const SOUND = dailyBody({ '2026-05-15': record() })
 const NO_PROXIES: ProxySettings = { httpProxy: '', httpsProxy: '', noProxy: '' }
 
-/** Of nobody: made for these tests, and good for nothing else. */
+/** A private key and certificate that were made for these tests and are used nowhere else. */
 const TLS = {
   key: `-----BEGIN PRIVATE KEY-----
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgLOyLMtGCPYS1lXBm
@@ -46,7 +47,7 @@ async function listen(server: Server): Promise<number> {
   return address.port
 }
 
-/** A provider that only a tunnel reaches, and what it was asked. */
+/** Starts a provider that only a tunnel reaches, and lists what it was asked. */
 async function tlsProvider() {
   const asked: IncomingMessage[] = []
   const server = createTlsServer(TLS, (request, response) => {
@@ -56,7 +57,7 @@ async function tlsProvider() {
   return { port: await listen(server), asked }
 }
 
-/** A real proxy. Whatever is tunnelled goes to `tunnelTo`; what it is asked for by a whole URL it answers itself. */
+/** Starts a real proxy. Its tunnels all lead to `tunnelTo`; requests that name a whole URL it answers itself. */
 async function startProxy({ tunnelTo = 0, status = 200 } = {}) {
   const seen: { line: string; headers: string }[] = []
   const note = ({ method, url, headers }: IncomingMessage) =>
@@ -145,7 +146,7 @@ describe('a proxy', () => {
     const { baseUrl, requests } = await serveBody(SOUND)
     await fetchVia(baseUrl, { httpProxy: proxy.url })
     expect(requests).toHaveLength(1)
-    // Asked directly, a name that nobody knows cannot be found.
+    // A host that does not exist cannot be found when it is asked directly.
     const direct = fetchVia('http://provider.test', { httpProxy: proxy.url, noProxy: 'other.test,.test' })
     expect(await failureOf(direct)).toMatchObject({ class: 'network', sent: false })
     expect(proxy.seen).toEqual([])

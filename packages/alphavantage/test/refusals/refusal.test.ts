@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { adviceOn } from '@stockpile/domain/provider'
+import { adviceOn } from '@stockpile/domain/refusal'
 import { DISPOSITIONS } from '../../src/refusals/dispositions.js'
 import type { RefusalClass } from '../../src/refusals/dispositions.js'
 import { AlphaVantageError } from '../../src/refusals/refusal.js'
@@ -9,7 +9,7 @@ import { classifyRefusal, requestsPerDayIn } from '../../src/refusals/wording.js
 const THANKS = 'Thank you for using Alpha Vantage!'
 const SUBSCRIBE = 'You may subscribe to any of the premium plans at https://www.alphavantage.co/premium/'
 
-/** Transcribed from public reports of 2017 to 2026. */
+/** Texts transcribed from public reports of 2017 to 2026, by class and key. */
 const REPORTED: [RefusalClass, string, string][] = [
   [
     'invalid_key',
@@ -82,7 +82,7 @@ const REPORTED: [RefusalClass, string, string][] = [
   ],
 ]
 
-/** Never reported so far: the meaning in other words. */
+/** Texts that nobody has reported, which say the meaning of a class in other words. */
 const REWORDED: [RefusalClass, string][] = [
   ['burst_limit', 'Per-second rate limit exceeded'],
   ['burst_limit', 'Please slow down to at most one request every second'],

@@ -1,4 +1,4 @@
-/** Bodies as Alpha Vantage writes them, made up. */
+// Made-up bodies in the form of Alpha Vantage's.
 
 export type Fields = Record<string, unknown>
 
@@ -12,7 +12,7 @@ export const META_DATA = {
 
 export const NOW = new Date('2026-05-17T12:00:00Z')
 
-/** A sound record, with some of its fields changed. */
+/** Makes a sound record, with some of its fields changed. */
 export function record(changes: Fields = {}): Fields {
   return {
     '1. open': '100.0000',
@@ -24,7 +24,7 @@ export function record(changes: Fields = {}): Fields {
   }
 }
 
-/** A body of these records, formatted as the provider does unless `indent` says otherwise. */
+/** Makes a body of records by date, with the provider's indent unless `indent` gives another. */
 export function dailyBody(records: Fields, metaData: Fields = META_DATA, indent = 4): string {
   return JSON.stringify({ 'Meta Data': metaData, 'Time Series (Daily)': records }, null, indent)
 }

@@ -4,7 +4,7 @@ import { parseDailyCsv, parseDailyJson } from '../../src/series/daily-series.js'
 import { AlphaVantageError } from '../../src/refusals/refusal.js'
 import { dailyBody, type Fields, META_DATA, NOW } from './bodies.js'
 
-/** Numbers, sound and odd, near enough to each other that every order of open, high, low and close comes up. */
+/** Sound and odd numbers, close enough to each other that open, high, low and close come in every order. */
 const price = fc.oneof(
   { weight: 8, arbitrary: fc.integer({ min: 0, max: 99_999 }).map((value) => (value / 1_000).toFixed(4)) },
   { weight: 4, arbitrary: fc.integer({ min: 8, max: 12 }).map(String) },
@@ -39,7 +39,7 @@ const record = fc.oneof(
 const lastRefreshed = fc.constantFrom('2026-05-15', '2010-05-15 11:00:00', 'unknown')
 const records = fc.dictionary(date, record, { minKeys: 1, maxKeys: 20, noNullPrototype: true })
 
-/** What a parser threw that is not its own kind of error. */
+/** Gives what a parser throws other than an AlphaVantageError; undefined when it throws nothing else. */
 function foreignErrorOf(parse: () => unknown): unknown {
   try {
     parse()
@@ -104,7 +104,7 @@ describe('the parsers', () => {
           return parseDailyJson(dailyBody(sorted, metaData, indent), 'IBM', NOW)
         }
         const order = ['1. open', '2. high', '3. low', '4. close', '5. volume']
-        // The short way knows one order of the fields only.
+        // The reader of regular bodies knows one order of the fields only.
         expect(build(order)).toEqual(build(order.toReversed()))
       }),
       { numRuns: 500 },

@@ -5,7 +5,7 @@ import { type Fields, META_DATA, NOW, record } from './bodies.js'
 
 type Line = readonly [date: string, record: unknown]
 
-/** Written by hand, since no object holds a key twice. */
+/** Writes a body by hand, since no object holds a key twice. */
 function bodyOf(lines: readonly Line[], indent?: number): string {
   const members = lines.map(([date, value]) => `"${date}": ${JSON.stringify(value, null, indent)}`)
   return `{"Meta Data": ${JSON.stringify(META_DATA)}, "Time Series (Daily)": {${members.join(', ')}}}`
@@ -154,7 +154,7 @@ describe('a field that comes twice in a record', () => {
 })
 
 describe('the parsers', () => {
-  /** So few days and values that dates repeat, alike and otherwise. */
+  /** Has so few days and values that dates come twice, with equal values and with others. */
   const lines = fc.array(
     fc.tuple(
       fc.constantFrom('2026-05-11', '2026-05-12', '2026-05-13', '2026-05-14', '2026-05-15', 'soon'),

@@ -9,7 +9,7 @@ const decimal = fc
   .tuple(whole, fraction)
   .map(([digits, rest]) => (rest === '' ? String(digits) : `${digits}.${rest}`))
 
-/** The value as an exact integer of 10^-8. */
+/** Reads a decimal as an exact number of units of 10^-8. */
 function scaled(text: string): bigint {
   const [digits = '', rest = ''] = text.split('.')
   return BigInt(digits + rest.padEnd(SCALE, '0'))

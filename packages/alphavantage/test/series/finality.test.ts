@@ -11,7 +11,7 @@ interface Asked {
   symbol?: string
 }
 
-/** Which of the bars are stored as final, and which are left out as provisional, oldest first. */
+/** Lists the dates of the bars that are final, and of those that are provisional, oldest first. */
 function ask({ dates, lastRefreshed = '2026-05-15', now, symbol = 'IBM' }: Asked) {
   const metaData = { ...META_DATA, '2. Symbol': symbol, '3. Last Refreshed': lastRefreshed }
   const records = Object.fromEntries(dates.map((date) => [date, record()]))
@@ -22,7 +22,7 @@ function ask({ dates, lastRefreshed = '2026-05-15', now, symbol = 'IBM' }: Asked
 }
 
 const TWO_DAYS = ['2026-05-15', '2026-05-14']
-/** 2026-05-15 is a Friday; New York is at UTC-4. */
+/** 2026-05-15 is a Friday, on which New York is at UTC-4. */
 const AFTER_CLOSE = '2026-05-15T20:00:00Z'
 const BEFORE_CLOSE = '2026-05-15T19:59:59Z'
 
@@ -75,7 +75,7 @@ describe('a bar is final', () => {
   )
 
   it('not before its day, though the refresh is of then', () => {
-    // Friday, 08:56 in New York; the 30th is a Monday.
+    // The instant is a Friday, 08:56 in New York; the 30th is a Monday.
     const asked = { lastRefreshed: '2026-11-28', now: '2026-11-27T13:56:00Z' }
     expect(ask({ ...asked, dates: ['2026-11-27', '2026-11-25'] })).toEqual({
       final: ['2026-11-25'],
@@ -103,7 +103,7 @@ describe('a bar is final', () => {
         const now = new Date(Date.parse(date) + hour * 3_600_000)
         const { final } = ask({ dates: [date], lastRefreshed, now: now.toISOString() })
         const mustBe = date < oldestDateOnEarth(now)
-        // 16:00 in New York is 20:00 or 21:00 UTC.
+        // 16:00 in New York is 20:00 UTC in summer and 21:00 UTC in winter.
         const canBe = hour >= 20
         expect(final.length).toBeGreaterThanOrEqual(Number(mustBe))
         expect(final.length).toBeLessThanOrEqual(Number(canBe))

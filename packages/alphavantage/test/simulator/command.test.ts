@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { z } from 'zod'
 
-/** The build, as `npm test` and `pnpm check` make it before the tests. */
+/** The built program, which `npm test` and `pnpm check` make before the tests. */
 const COMMAND = fileURLToPath(new URL('../../dist/simulator/main.js', import.meta.url))
 
 let directory: string

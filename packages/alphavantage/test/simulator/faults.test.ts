@@ -131,7 +131,7 @@ describe('a scripted answer', () => {
     })
     expect(inflated).toBe(bytes)
     expect(received).toBeLessThan(bytes / 500)
-    // What the client uses inflates it to the end as well.
+    // zlib, which the client uses, inflates all members to the end.
     expect((await fetch(url()).then((response) => response.arrayBuffer())).byteLength).toBe(bytes)
   })
 
@@ -175,7 +175,7 @@ describe('a scripted answer', () => {
   it('is a session that is still open, whose bar is not the one it will close with', async () => {
     const usual = await askSeries()
     const live = await askSeries({ kind: 'open_session', time: '12:01:02' })
-    // Today's, though it is a Saturday: it must be playable at any time.
+    // The session is today's, though today is a Saturday: the answer must be playable at any time.
     expect(live.meta['3. Last Refreshed']).toBe('2026-05-16 12:01:02')
     expect(live.rows[0]?.[0]).toBe('2026-05-16')
     expect(live.rows[0]?.slice(1)).not.toEqual(usual.rows[0]?.slice(1))

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Simulator, startSimulator } from '../../src/simulator/server.js'
 
-/** Values made up; what matters is that their digits survive: trailing zeros, missing decimals, many decimals. */
+/** The values are made up. Their digits must survive: trailing zeros, missing decimals, many decimals. */
 const JSON_RECORDING = JSON.stringify(
   {
     'Meta Data': {

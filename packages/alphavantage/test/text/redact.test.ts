@@ -7,7 +7,7 @@ const each = (encode: (code: number) => string) => (text: string) =>
   Array.from(text, (character) => encode(character.charCodeAt(0))).join('')
 const AMPERSANDS = ['&', '&amp;', '&#38;', String.raw`\u0026`, '%26']
 
-/** How others write what they were sent, each by its own means rather than by a regular expression. */
+/** The ways in which programs repeat a text, each written without regular expressions. */
 const ENCODINGS: Record<string, (text: string) => string> = {
   'as it is': (text) => text,
   'percent-encoded': encodeURIComponent,
@@ -45,7 +45,7 @@ const ENCODINGS: Record<string, (text: string) => string> = {
   'in hex, percent-encoded before': (text) => Buffer.from(encodeURIComponent(text)).toString('hex'),
 }
 
-/** Within a longer text, so that it stands at any place of a group of three. */
+/** The ways in which programs write base64. The tests put the key into a longer text, so that it begins at any place of a group of three bytes. */
 const BASE64: Record<string, (bytes: Buffer) => string> = {
   'in base64': (bytes) => bytes.toString('base64'),
   'in base64url': (bytes) => bytes.toString('base64url'),
@@ -74,7 +74,7 @@ describe('the key in any encoding', () => {
           expect(redacted.startsWith(before)).toBe(true)
           expect(redacted).toContain('[redacted]')
           expect(redacted.endsWith(after)).toBe(true)
-          // Of a list of bytes `0x` before and a comma behind.
+          // In a list of bytes each has `0x` before it and a comma behind it.
           expect(redacted.length).toBeLessThanOrEqual(before.length + after.length + '0x[redacted], '.length)
         },
       ),
@@ -89,7 +89,7 @@ describe('the key in any encoding', () => {
         fc.property(key, fc.string(), fc.string(), (secret, before, after) => {
           const [front, back] = [Buffer.from(before), Buffer.from(after)]
           const redacted = redactorOf(secret)(encode(Buffer.concat([front, Buffer.from(secret), back])))
-          // What is left is what was around it, but for the characters that held bits of both.
+          // The text around the key is left, but for the characters that held bits of both.
           const left = redacted
             .replaceAll('%2B', '+')
             .replaceAll('%2F', '/')
@@ -140,7 +140,7 @@ describe('the key in any encoding', () => {
       const hostile = text.repeat(Math.ceil(65_536 / text.length))
       const startedAt = process.cpuUsage()
       redact(hostile)
-      // Some 10 ms here; quadratic time would be minutes.
+      // It takes some 10 ms on two cores; quadratic time would take minutes.
       expect(process.cpuUsage(startedAt).user / 1_000).toBeLessThan(1_000)
     }
   })

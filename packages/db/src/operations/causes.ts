@@ -1,5 +1,5 @@
 import type { Cause, ProviderStatus } from '@stockpile/domain/cause'
-import type { TransportClass } from '@stockpile/domain/provider'
+import type { TransportClass } from '@stockpile/domain/refusal'
 import type { Database } from '../database/connection.js'
 import { readSituation } from './situation.js'
 import type { Situation } from './situation.js'

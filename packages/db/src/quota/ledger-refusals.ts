@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
 import type { Limit } from '@stockpile/domain/limit'
-import type { RefusalRow } from '@stockpile/domain/provider'
+import type { RefusalRow } from '@stockpile/domain/refusal'
 import type { Database } from '../database/connection.js'
 
 /**

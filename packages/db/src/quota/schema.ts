@@ -117,7 +117,7 @@ export const providerKeys = pgTable('provider_keys', {
  */
 export const refusalClasses = pgTable('refusal_classes', {
   class: text('class').primaryKey(),
-  /** A RefusalScope; see @stockpile/domain/provider. */
+  /** A RefusalScope; see @stockpile/domain/refusal. */
   scope: text('scope').notNull(),
   /** A LimitName; null where the refusal names no limit. */
   limitName: text('limit_name'),
