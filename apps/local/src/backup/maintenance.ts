@@ -1,6 +1,7 @@
 import { access } from 'node:fs/promises'
 import { join } from 'node:path'
-import { backUp, readBackupHeader, restore } from '@stockpile/db/backup'
+import { backUp } from '@stockpile/db/backup'
+import { readBackupHeader, restore } from '@stockpile/db/restore'
 import type { Config } from '../settings/config.js'
 import { hasTables, prepareDatabase } from '../database/prepare.js'
 import { openForMaintenance, POSTGRES_FOLDER } from '../database/server.js'
