@@ -63,7 +63,7 @@ const AWAY = [{ as: 'database', since: null }]
 
 /**
  * Asks the three places one after the other and hands each look to `note` at once.
- * @throws ZodError when an answer lacks what the cause is told by; anything else when the API does not answer
+ * @throws ZodError when an answer has not the expected shape; another error when the API does not answer
  */
 export async function lookAtCauses(http: Pick<Http, 'request'>, note: (look: Look) => void): Promise<void> {
   async function ask<Answer>(path: string, shape: z.ZodType<Answer>) {

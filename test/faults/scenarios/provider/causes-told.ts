@@ -7,7 +7,7 @@ import { endDay } from '../../steps/drain-without-waits.js'
 import { TWO_WORKERS } from '../../steps/outlast-refusal.js'
 import type { Scenario } from '../scenario.js'
 
-/** The long half of number 24: it takes more than a minute to judge how long a cause is told. */
+/** The long half of scenario 24: it takes more than a minute to judge how long a cause is told. */
 export const daySpentTold: Scenario = {
   number: 24,
   title: 'the day is refused as spent, for 36 s: told within 30 s, and no longer 30 s after its end',
@@ -38,7 +38,7 @@ export const daySpentTold: Scenario = {
   },
 }
 
-/** The long half of number 25. */
+/** The long half of scenario 25. */
 export const keyInvalidTold: Scenario = {
   number: 25,
   title: 'the key becomes invalid, for 36 s: told within 30 s, and no longer 30 s after a new one',

@@ -8,7 +8,7 @@ import type { Scenario } from '../scenario.js'
 const OUTAGE_MS = 600_000
 /**
  * Three failures make an outage, other places of the worker may have sent a request each meanwhile, and one probe follows
- * after 5, 10, 20 and every further 25 s: with fewer nobody could tell within 30 s that the outage is over.
+ * after 5, 10, 20 and every further 25 s: with fewer probes no worker could know within 30 s that the outage is over.
  */
 const MOST_REQUESTS = 30
 /** The next probe comes at most 25 s after the end of the outage; the rest is for its answer. */
@@ -31,7 +31,7 @@ export const upstreamOutage: Scenario = {
     ok((await http.request('/readyz')).text.includes('"provider":"failing"'), 'Not told as failing')
     await sleep(beganMs + OUTAGE_MS - performance.now())
     ok(simulator.arrivals().length <= MOST_REQUESTS, `${simulator.arrivals().length} requests in ten minutes`)
-    // The outage ends at any moment between two probes, so that an early probe is no luck.
+    // The outage ends at a random moment between two probes, so that no lucky moment makes the recovery short.
     await sleep(random.between(0, 25_000))
     const during = simulator.arrivals()
     const { status, counts } = await http.run(id)
