@@ -4,6 +4,7 @@ import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { busyness } from '@stockpile/test-harness/patience'
 import type { Backend } from '../environment/backends.js'
 
 /** What is cut out of a copy of the built programs, and the scenario that must notice the loss. */
@@ -116,6 +117,7 @@ const CONTROLS: Control[] = [
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
 /** The files and folders of which suite and programs consist. */
 const COPIED = ['apps', 'packages', 'test', 'package.json', 'tsconfig.json', 'tsconfig.base.json']
+/** Longer than a scenario waits in vain for its longest deadline on an idle machine. */
 const SCENARIO_TIMEOUT_MS = 400_000
 
 /**
@@ -182,7 +184,7 @@ async function runScenario(
   const child = spawn(process.execPath, ['--conditions=source', '--import', 'tsx', ...args], {
     cwd: root,
     stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: SCENARIO_TIMEOUT_MS,
+    timeout: SCENARIO_TIMEOUT_MS * busyness(),
   })
   let output = ''
   child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()))
