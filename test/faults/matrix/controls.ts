@@ -32,8 +32,9 @@ const NO_REDACTION: Cut = {
 }
 const EVIDENCE_EVERYWHERE: Cut = {
   file: 'apps/worker/dist/item/failures.js',
-  text: 'detail: error.message,',
-  replacement: 'detail: error.message + error.evidence,',
+  // The first line keeps the cut away from failures that are not the provider's, which have no evidence.
+  text: 'class: error.class,\n        detail: error.message,',
+  replacement: 'class: error.class, detail: error.message + error.evidence,',
 }
 
 const CONTROLS: Control[] = [
