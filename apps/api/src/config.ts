@@ -7,15 +7,15 @@ import { databaseUrlProblem, withPassword } from '@stockpile/db/database-url'
 const schema = PROGRAMS.api.extend({ DATABASE_URL: given(sound(databaseUrlProblem)) })
 
 export interface Config {
-  /** With its password. */
+  /** The URL of the database, with its password. */
   databaseUrl: string
-  /** Undefined: the queue lives in PostgreSQL. */
+  /** undefined: the queue is in PostgreSQL. */
   redisUrl: string | undefined
-  /** Undefined: the queue's own. */
+  /** What the queue's names begin with; undefined: the queue's default. */
   queuePrefix: string | undefined
   /** The address that the API listens on. */
   host: string
-  /** 0: any free one. */
+  /** The port that the API listens on; 0: any free port. */
   port: number
   logLevel: LogLevel
 }
