@@ -11,20 +11,12 @@ import { afterEach, describe, expect, onTestFinished, test } from 'vitest'
 import { chooseBackend } from '../src/backend.js'
 import type { Backend } from '../src/backend.js'
 import { jobIdOf } from '../src/job.js'
-import {
-  endLeftPause,
-  enqueue,
-  QUEUE_DOWN,
-  queueProblem,
-  openQueue,
-  openWorker,
-  pingQueue,
-  QueueTimeoutError,
-  restore,
-  RetryError,
-  withdraw,
-} from '../src/queue.js'
-import type { IngestJob, QueuedItem, WorkOptions } from '../src/queue.js'
+import { QueueTimeoutError } from '../src/ask.js'
+import { endLeftPause, QUEUE_DOWN, queueProblem, pingQueue } from '../src/health.js'
+import { enqueue, restore, withdraw } from '../src/jobs.js'
+import { openQueue, openWorker, RetryError } from '../src/queue.js'
+import type { QueuedItem } from '../src/jobs.js'
+import type { IngestJob, WorkOptions } from '../src/queue.js'
 
 const runId = '019a0000-0000-7000-8000-000000000000'
 const item = (id: number, values: Partial<QueuedItem> = {}): QueuedItem => ({

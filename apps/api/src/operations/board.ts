@@ -1,7 +1,7 @@
 import { createBullBoard } from '@bull-board/api'
 import { BullMQAdapter } from '@bull-board/api/bullMQAdapter'
 import { FastifyAdapter } from '@bull-board/fastify'
-import { pingQueue } from '@stockpile/queue/queue'
+import { pingQueue } from '@stockpile/queue/health'
 import type { IngestQueue } from '@stockpile/queue/queue'
 import { answerError } from '../http/error-handler.js'
 import { ProblemError, unavailable } from '../http/problem.js'

@@ -1,6 +1,6 @@
 import { readCauses } from '@stockpile/db/causes'
 import { ping } from '@stockpile/db/connection'
-import { QUEUE_DOWN, queueProblem } from '@stockpile/queue/queue'
+import { QUEUE_DOWN, queueProblem } from '@stockpile/queue/health'
 import * as z from 'zod'
 import type { Dependencies } from '../dependencies.js'
 import { answerOf, problems } from '../http/envelope.js'

@@ -1,7 +1,7 @@
 import type { Database } from '@stockpile/db/connection'
 import { markDispatched, markWithdrawn, withdrawableItems } from '@stockpile/db/dispatch'
 import type { DispatchableItem } from '@stockpile/db/dispatch'
-import { enqueue, withdraw } from '@stockpile/queue/queue'
+import { enqueue, withdraw } from '@stockpile/queue/jobs'
 import type { IngestQueue } from '@stockpile/queue/queue'
 import type { FastifyBaseLogger } from 'fastify'
 

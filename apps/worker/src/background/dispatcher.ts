@@ -8,7 +8,8 @@ import {
   undispatchedItems,
   withdrawableItems,
 } from '@stockpile/db/dispatch'
-import { endLeftPause, enqueue, restore, withdraw } from '@stockpile/queue/queue'
+import { endLeftPause } from '@stockpile/queue/health'
+import { enqueue, restore, withdraw } from '@stockpile/queue/jobs'
 import type { IngestQueue } from '@stockpile/queue/queue'
 
 const INTERVAL_MS = 1_000

@@ -2,7 +2,7 @@ import { tick } from '@stockpile/time/wait'
 import { writeFile } from 'node:fs/promises'
 import { ping } from '@stockpile/db/connection'
 import type { Connection } from '@stockpile/db/connection'
-import { pingQueue } from '@stockpile/queue/queue'
+import { pingQueue } from '@stockpile/queue/health'
 import type { IngestQueue } from '@stockpile/queue/queue'
 import type { Logger } from 'pino'
 

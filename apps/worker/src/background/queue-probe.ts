@@ -1,5 +1,5 @@
 import { tick } from '@stockpile/time/wait'
-import { queueProblem } from '@stockpile/queue/queue'
+import { queueProblem } from '@stockpile/queue/health'
 import type { IngestQueue } from '@stockpile/queue/queue'
 import type { QueueProblem } from '@stockpile/domain/cause'
 
