@@ -3,23 +3,23 @@ import { readFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { withoutParameters } from '@stockpile/db/connection'
 import type { Connection } from '@stockpile/db/connection'
-import type { Wait } from '@stockpile/domain/run'
 import { noteWorker, removeWorker } from '@stockpile/db/workers'
 import type { WorkerSelf } from '@stockpile/db/workers'
 import type { QueueProblem } from '@stockpile/domain/cause'
+import type { Wait } from '@stockpile/domain/run'
+import { tick } from '@stockpile/time/wait'
 import type { Logger } from 'pino'
 import * as z from 'zod'
-import { tick } from '@stockpile/time/wait'
 import { fingerprintOf, MissingKeyError } from '../quota/api-key.js'
 
 const INTERVAL_MS = 5_000
-/** After a failure: PostgreSQL back, nobody should be taken for lost longer than need be. */
+/** Shorter after a failure: once PostgreSQL is back, a worker that lives should not be taken for lost any longer. */
 const RETRY_MS = 1_000
 
 export interface PresenceDependencies {
   db: Connection['db']
   self: Pick<WorkerSelf, 'plan' | 'limits' | 'concurrency' | 'queue'>
-  /** Why its queue gives or takes no jobs; null while it does both. */
+  /** Why this worker's queue gives or takes no jobs; null while it does both. */
   queueProblem: () => QueueProblem | null
   apiKey: () => Promise<string>
   /** What keeps this worker from taking items; null while nothing does. */
@@ -27,15 +27,25 @@ export interface PresenceDependencies {
   logger: Logger
 }
 
-/**
- * Writes this worker's row at once and then every 5 s until `signal` aborts; then deletes it. A process that is killed,
- * frozen or stuck does not, and is taken for lost.
- * @returns once the row was tried to be written, `present`: settles once it is deleted
- */
-export async function keepPresent(
-  { db, self, queueProblem, apiKey, waiting, logger }: PresenceDependencies,
-  signal: AbortSignal,
-): Promise<{ present: Promise<void> }> {
+/** This worker's row in PostgreSQL, by which other programs see that this worker lives and what it waits for. */
+export interface Presence {
+  /** Writes the row. Logs, and does not throw, when PostgreSQL is away. */
+  write(): Promise<void>
+  /**
+   * Writes the row every 5 s until `signal` aborts; then deletes the row. The row of a process that is killed, frozen or
+   * stuck gets old, and the worker counts as lost.
+   */
+  keep(signal: AbortSignal): Promise<void>
+}
+
+export async function createPresence({
+  db,
+  self,
+  queueProblem,
+  apiKey,
+  waiting,
+  logger,
+}: PresenceDependencies): Promise<Presence> {
   const id = randomUUID()
   const name = `${hostname()}:${process.pid}`
   const startedAt = performance.now()
@@ -55,7 +65,7 @@ export async function keepPresent(
         ...key,
         queueProblem: queueProblem(),
         startedMsAgo,
-        waiting: named(wait),
+        waiting: causeOf(wait),
       })
       if (!isWritten) logger.info('this worker says again that it lives')
       isWritten = true
@@ -65,19 +75,18 @@ export async function keepPresent(
     }
   }
 
-  async function stayPresent(): Promise<void> {
+  async function keep(signal: AbortSignal): Promise<void> {
     while (await tick(isWritten ? INTERVAL_MS : RETRY_MS, signal)) await write()
     await removeWorker(db, id).catch((error: unknown) =>
       logger.warn({ err: withoutParameters(error) }, 'cannot say that this worker stops'),
     )
   }
 
-  await write()
-  return { present: stayPresent() }
+  return { write, keep }
 }
 
-/** The spacing within a second is how work goes on, and no wait. */
-function named(wait: Pick<Wait, 'for' | 'reason' | 'ms'> | null): WorkerSelf['waiting'] {
+/** The wait as a cause; null for the spacing within a second, which has no cause and is part of normal work. */
+function causeOf(wait: Pick<Wait, 'for' | 'reason' | 'ms'> | null): WorkerSelf['waiting'] {
   return wait === null || wait.for === null ? null : { for: wait.for, reason: wait.reason, ms: wait.ms }
 }
 
