@@ -245,7 +245,7 @@ export interface paths {
         };
         /**
          * The limits of the provider, what is used of them, and what they were spent on
-         * @description From the book that all workers share: every request that was sent, whichever worker and key sent it.
+         * @description From the ledger that all workers share: every request that was sent, whichever worker and key sent it.
          */
         get: operations["getQuota"];
         put?: never;

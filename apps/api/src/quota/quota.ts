@@ -16,7 +16,7 @@ export function quotaRoutes(app: App, { db }: Dependencies): void {
         operationId: 'getQuota',
         summary: 'The limits of the provider, what is used of them, and what they were spent on',
         description:
-          'From the book that all workers share: every request that was sent, whichever worker and key sent it.',
+          'From the ledger that all workers share: every request that was sent, whichever worker and key sent it.',
         querystring: strict({}),
         response: {
           200: answerOf({ description: 'The quota.', data: quotaSchema, example: QUOTA }),

@@ -71,7 +71,7 @@ export async function restoreFrom(
       `Restored ${named(url, simulated)} as of ${createdAt}: ${thousands(rows)} rows of ${tables} tables.`,
     )
     print(
-      'Its book of requests is as old: the limits of the last day are not known any more. Wait a day with the next start, or expect a refusal, which puts the book right.',
+      'Its ledger of requests is as old: the limits of the last day are not known any more. Wait a day with the next start, or expect a refusal, which puts the book right.',
     )
   } finally {
     await server.close()
