@@ -228,7 +228,7 @@ describe('of several causes', () => {
       expect(causesOf({ ...nothing, living })).toMatchObject([{ for: 'queue', since: queueWait.since }])
   })
 
-  test('what holds up some workers is none; with a spent day and a missing key, the day ends the wait', () => {
+  test('what stops only some workers is none; with a spent day and a missing key, the day ends the wait', () => {
     expect(causes({ living: [worker(wait('key', null)), worker(null)] })).toEqual([])
     const [cause] = causesOf({
       ...nothing,
