@@ -1,4 +1,5 @@
-// What `npm start` and `npm test` do first: install with the pinned pnpm, then build. Plain Node: nothing is installed yet.
+// Installs with the pinned pnpm and builds, before `npm start`, `npm test`, `npm run backup` and `npm run restore`. It imports
+// nothing but Node, since nothing is installed yet.
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
@@ -11,8 +12,8 @@ const stampFile = join(root, 'node_modules', '.stockpile-setup.json')
 const windows = process.platform === 'win32'
 const { packageManager, engines } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 
-// What npx, pnpm and turbo, and the scripts of packages that they run, need of a system: none of Stockpile's own
-// variables, and no secret but npm's. Names as Windows spells them too.
+// The variables that npx, pnpm and turbo, and the scripts of packages that they run, need of a system. Stockpile's own
+// variables and secrets are not among them, but npm's are. Windows spells some in another case.
 const HANDED_ON = new RegExp(
   `^(?:${[
     'path|home|user|username|logname|shell|lang|language|lc_.+|tz|term|tmpdir|temp|tmp|ci|no_color|force_color',
@@ -47,19 +48,19 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
   process.on(signal, () => {
     interrupted = 128 + constants.signals[signal]
     if (running === undefined) process.exit(interrupted)
-    // Wait for the child, so that nothing runs on after us; a terminal's Ctrl-C has reached it already.
+    // This process waits for its child, so that nothing runs on. A terminal's Ctrl-C reaches the child too.
     running.kill(signal)
     setTimeout(() => running?.kill('SIGKILL'), INTERRUPT_DEADLINE_MS).unref()
   })
 }
 
-/** Runs a command to its end and returns its output; ends this process with that output when the command fails. */
+/** Runs a command to its end and returns its output. When the command fails, the output is printed and this process ends. */
 async function run(what, command, args, path = '') {
   const child = spawn(command, args, {
     cwd: root,
     env: path === '' ? env : { ...env, [pathName()]: `${path}${delimiter}${process.env[pathName()] ?? ''}` },
     stdio: ['ignore', 'pipe', 'pipe'],
-    // Windows starts npx.cmd and the like only through its shell.
+    // Windows starts a file such as npx.cmd only through its shell.
     shell: windows,
   })
   running = child
@@ -98,7 +99,7 @@ function fail(message) {
   process.exit(1)
 }
 
-/** Windows spells it Path. */
+/** The name of the variable PATH, which Windows spells Path. */
 function pathName() {
   return Object.keys(process.env).find((name) => name.toUpperCase() === 'PATH') ?? 'PATH'
 }
@@ -125,7 +126,7 @@ function packageFolders(workspace) {
     .filter((folder) => existsSync(join(root, folder, 'package.json')))
 }
 
-/** Changes whenever `pnpm install` could have something to do; undefined when a node_modules folder is missing. */
+/** A hash that changes whenever `pnpm install` could have something to do; undefined when a dependency is missing. */
 function installState() {
   const workspace = readFileSync(join(root, 'pnpm-workspace.yaml'), 'utf8')
   const hash = createHash('sha256').update(`${process.platform} ${process.arch} ${root} ${workspace}`)
@@ -148,7 +149,7 @@ function readStamp() {
   }
 }
 
-/** The folder of npx's cache that holds pnpm, which turbo wants on the PATH. Asking npx takes a second: once is enough. */
+/** The folder of npx's cache with pnpm, which turbo wants on the PATH. It is kept in the stamp, since npx takes a second. */
 async function pnpmFolder(stamp) {
   const name = windows ? 'pnpm.cmd' : 'pnpm'
   if (stamp.packageManager === packageManager && existsSync(join(stamp.pnpm ?? '', name))) return stamp.pnpm
@@ -179,7 +180,7 @@ if (!installed) {
 try {
   writeFileSync(stampFile, JSON.stringify({ installed: installState(), packageManager, pnpm }))
 } catch {
-  // Another user's clone: without the stamp the next start asks pnpm again, which is slower and no less right.
+  // A clone of another user cannot be written. Without the stamp the next start asks pnpm again, which is only slower.
 }
 await run(
   'The build',

@@ -20,7 +20,7 @@ const { services } = z
     ),
   })
   .parse(parse(composeText, { merge: true }))
-/** `${NAME:-default}`, by name. */
+/** The defaults of docker-compose.yml, as in `${NAME:-default}`, by name. */
 const interpolated = new Map(
   [...composeText.matchAll(/\$\{([A-Z_]+):-([^}]*)\}/g)].map(([, name = '', value = '']) => [name, value]),
 )
@@ -35,7 +35,7 @@ describe('docker-compose.yml', () => {
     'gives $service every variable that it reads, and no other',
     ({ service }) => {
       const names = namesOf(service).filter((name) => !name.startsWith(DEMO))
-      // Lines for a terminal are none of a container's.
+      // A container logs JSON: no terminal reads its lines.
       const wanted = variablesOf(service).filter((name) => name !== 'LOG_FORMAT')
       expect(names.toSorted()).toEqual(wanted.toSorted())
     },
@@ -95,7 +95,7 @@ describe('npm start', () => {
 })
 
 describe('the documents', () => {
-  /** Variables of other programs, and names that stand for one. */
+  /** Variables of other programs, and names that stand for any variable. */
   const OF_OTHERS = new Set(['CI', 'DEMO_NAME', 'NAME', 'PGPASSWORD'])
   const documents = [
     'README.md',

@@ -16,7 +16,7 @@ beforeEach(async () => {
 })
 afterEach(() => rm(folder, { recursive: true, force: true }))
 
-/** A copy of what setup.mjs reads, and tools that write down their environment instead of doing anything. */
+/** Copies the files that setup.mjs reads, and makes tools that only write down their environment. */
 async function prepare(): Promise<{ setup: string; bin: string }> {
   const bin = join(folder, 'bin')
   for (const name of ['scripts', 'apps', 'packages', 'bin']) await mkdir(join(folder, name))
@@ -24,7 +24,7 @@ async function prepare(): Promise<{ setup: string; bin: string }> {
     await copyFile(join(PROJECT, file), join(folder, file))
   }
   for (const tool of TOOLS) {
-    // npx is asked for the PATH on which it put pnpm.
+    // setup.mjs asks npx for the PATH with pnpm.
     await writeFile(join(bin, tool), `#!/bin/sh\nenv >'${join(folder, tool)}'\necho '${bin}'\n`)
     await chmod(join(bin, tool), 0o755)
   }

@@ -8,9 +8,9 @@ import { start } from './start.js'
 import { createTerminal } from './terminal/terminal.js'
 
 const PROJECT_ROOT = fileURLToPath(new URL('../../..', import.meta.url))
-/** A file with variables, which may be missing; npm start names `.env`. */
+/** The path of a file with variables, which may be missing. The script of npm start gives `.env`. */
 const [envFile] = process.argv.slice(2)
-/** One Ctrl-C can arrive twice: from the terminal, and passed on by npm. */
+/** Within so many milliseconds two signals are one Ctrl-C, which arrives from the terminal and through npm. */
 const SAME_CTRL_C_MS = 500
 const PARENT_POLL_MS = 1_000
 
@@ -30,13 +30,13 @@ function requestStop(): void {
   } else if (performance.now() - stoppedAt > SAME_CTRL_C_MS) hurry.abort()
 }
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, requestStop)
-// Nobody reads any more: `npm start | head`, or a terminal that was closed.
+// An error of stdout means that nobody reads: `npm start | head`, or a terminal that was closed.
 process.stdout.on('error', () => stop.abort())
 watchNpm()
 
 process.exit(await main())
 
-/** @returns the exit code: 2 for a wrong configuration, 1 for what could not start or go on */
+/** @returns the exit code: 2 for a wrong configuration, 1 when something could not start or go on */
 async function main(): Promise<number> {
   try {
     const { environment, lineOf, notes } = await readSettings(process.env, envFile)
@@ -57,12 +57,15 @@ async function main(): Promise<number> {
   }
 }
 
-/** PGHOST, PGSSLMODE and so on are meant for another server: drivers would take them for ours. */
+/** Deletes PGHOST, PGSSLMODE and so on: they are meant for another server, and drivers would use them for the embedded one. */
 function forgetOtherServers(): void {
   for (const name of Object.keys(process.env)) if (name.startsWith('PG')) delete process.env[name]
 }
 
-/** npm passes a SIGTERM on only to its shell, which ends without passing it on: then nobody would ever stop this. */
+/**
+ * Stops when npm has ended. npm passes a SIGTERM on to its shell, which ends without passing it on, so that nobody would stop
+ * this process.
+ */
 function watchNpm(): void {
   if (process.env['npm_lifecycle_event'] !== 'start') return
   const parent = process.ppid

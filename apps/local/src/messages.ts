@@ -12,10 +12,10 @@ const FREE_KEY = 'https://www.alphavantage.co/support/#api-key'
 const LABEL_WIDTH = 12
 const ADDRESS = { style: 'cyan', whole: true } as const
 const PORT_HINT = '(that port is kept while it is free; POSTGRES_PORT sets it)'
-/** Fits into a narrow terminal: a coloured line that is broken there has ragged ends. */
+/** Columns of the banner, which fit into a narrow terminal: a coloured line that is broken there has ragged ends. */
 const ALARM_WIDTH = 59
 
-/** What nobody may overlook: these are not the market's prices. */
+/** The banner that nobody may overlook: the prices are not the market's. */
 export function simulatedBanner(databaseUrl: string): Line[] {
   return [
     'SYNTHETIC DATA: there is no API key, so a simulator',
@@ -27,7 +27,7 @@ export function simulatedBanner(databaseUrl: string): Line[] {
   ].map((text): Line => [{ text: `!! ${text}`.padEnd(ALARM_WIDTH), style: 'alarm' }])
 }
 
-/** Where everything lives. */
+/** Where the data, the queue and the provider are. */
 export function partsLines(
   config: Config,
   { databaseUrl, embedded }: { databaseUrl: string; embedded: boolean },
@@ -56,12 +56,12 @@ export function partsLines(
   ]
 }
 
-/** Why no more rows come in. */
+/** How much of a symbol's history the plan serves, where that is not all. */
 function historyText({ plan }: Config): string {
   return allowsFullHistory(plan) ? '' : ': the newest 100 rows of a symbol'
 }
 
-/** What an earlier start left, or undefined when that is nothing. */
+/** What earlier starts stored; undefined when nothing is stored. */
 export function storedText({ symbols, rows, newest }: StoredSummary): string | undefined {
   if (symbols === 0) return undefined
   const named = newest.map((one) => `${one.symbol} ${counted(one.rows, 'row')}`)
@@ -70,13 +70,13 @@ export function storedText({ symbols, rows, newest }: StoredSummary): string | u
   return `already here: ${counted(symbols, 'symbol')}, ${counted(rows, 'row')}; newest first: ${list}`
 }
 
-/** What goes on from an earlier start, or undefined when all was finished. */
+/** The runs of earlier starts that go on; undefined when all are finished. */
 export function goingOnText({ runs, items }: Unfinished): string | undefined {
   if (runs === 0) return undefined
   return `${counted(runs, 'run')} ${runs === 1 ? 'goes' : 'go'} on from the last start, with ${counted(items, 'symbol')} to fetch`
 }
 
-/** What goes on at the next start, or undefined when all is finished. */
+/** The runs that go on at the next start; undefined when all are finished. */
 export function leftText({ runs }: Unfinished): string | undefined {
   if (runs === 0) return undefined
   return runs === 1
@@ -84,24 +84,24 @@ export function leftText({ runs }: Unfinished): string | undefined {
     : `${thousands(runs)} runs are unfinished; they go on at the next npm start.`
 }
 
-/** The addresses worth opening. */
+/** The addresses and commands that a person may want to try. */
 export function addressLines(
   url: string,
   options: {
     config: Config
     databaseUrl: string
-    /** Of the first symbol; undefined while nothing is stored. */
+    /** The symbol of the examples; undefined while nothing is stored. */
     example: Stored | undefined
-    /** Of the embedded server. */
+    /** The file with the password of the embedded server; undefined for a server of DATABASE_URL. */
     passwordFile: string | undefined
-    /** Whether its port is another than at the last start. */
+    /** Whether the embedded server has another port than at the last start. */
     isNewPort: boolean
     windows: boolean
   },
 ): Line[] {
   const { config, example, windows } = options
   const at = (path: string) => new URL(path, url).href
-  // The newest first: without an order the page begins with the oldest rows.
+  // Without an order the page begins with the oldest rows.
   const query = new URLSearchParams({
     ...(example === undefined ? {} : { symbol: example.symbol }),
     order: 'desc',
@@ -129,7 +129,7 @@ export function addressLines(
   ]
 }
 
-/** As a command, since the address is wider than a terminal. */
+/** The parts of a command that asks for statistics: as an address it would be wider than a terminal. */
 function statisticsCommand(url: string, { symbol, firstDate, lastDate }: Stored): string[] {
   const month = monthBefore({ firstDate, lastDate })
   return [
@@ -138,7 +138,7 @@ function statisticsCommand(url: string, { symbol, firstDate, lastDate }: Stored)
   ]
 }
 
-/** How to open psql, without the password on the screen. */
+/** The parts of a command that opens psql, without the password on the screen. */
 function sqlHint(options: {
   databaseUrl: string
   passwordFile: string | undefined
@@ -159,7 +159,7 @@ function labelled(label: string, text: string, look: Pick<Span, 'style' | 'whole
   ]
 }
 
-/** One that is too wide for 80 columns goes on in a second line, which a shell joins. Windows has another sign for that. */
+/** A labelled command, a line for each part, which a shell joins. Windows has another sign for that: there it is one line. */
 function command(label: string, parts: readonly string[], windows: boolean): Line[] {
   const look = { whole: true } as const
   if (windows) return [labelled(label, parts.join(' '), look)]
@@ -168,7 +168,7 @@ function command(label: string, parts: readonly string[], windows: boolean): Lin
   )
 }
 
-/** The last 31 days of what is stored. */
+/** The date 30 days before the last stored one, but not before the first. */
 function monthBefore({ firstDate, lastDate }: Pick<Stored, 'firstDate' | 'lastDate'>): string {
   const date = new Date(`${lastDate}T00:00:00Z`)
   date.setUTCDate(date.getUTCDate() - 30)
@@ -180,7 +180,7 @@ export function databaseName(databaseUrl: string): string {
   return parseDatabaseUrl(databaseUrl).database
 }
 
-/** As one would type it here. */
+/** The path as one would type it in the working directory. */
 function shortPath(path: string): string {
   const short = relative('', path)
   return short === '' || short.startsWith('..') || isAbsolute(short) ? path : short

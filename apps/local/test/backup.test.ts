@@ -16,14 +16,14 @@ const processes = useProcesses()
 let folder = ''
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'stockpile-backup-'))
-  // As root, PostgreSQL runs as another user.
+  // As root, PostgreSQL runs as another user, which must pass through the folder.
   await chmod(folder, 0o755)
 })
 afterEach(() => rm(folder, { recursive: true, force: true }))
 
 const homeOf = (name: string) => ({ STOCKPILE_HOME: join(folder, name) })
 
-/** Runs the command to its end. */
+/** Runs `npm run backup` or `npm run restore` to its end. */
 async function run(command: 'backup' | 'restore', home: string, file: string) {
   const process = processes.start(BACKUP, {
     args: [command, NO_ENV_FILE, join(folder, file)],
@@ -44,7 +44,7 @@ test('npm start is backed up while it runs and when it does not, and goes on els
       ),
     ],
   })
-  // The server is npm start's still.
+  // The backup left the server of npm start running, with its rows.
   const refused = await run('restore', 'a', 'running.backup')
   expect(refused.code).toBe(1)
   expect(refused.lines.join('\n')).toContain('has rows already')

@@ -1,69 +1,13 @@
-import { execFile } from 'node:child_process'
-import { once } from 'node:events'
-import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:http'
-import { tmpdir } from 'node:os'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
-import { startSimulator } from '@stockpile/alphavantage/simulator'
 import { freePort } from '@stockpile/embedded-postgres/free-port'
 import { ownRedis } from '@stockpile/test-harness/redis-server'
-import { type TestProcess, useProcesses, waitFor } from '@stockpile/test-harness/process'
+import { type TestProcess, waitFor } from '@stockpile/test-harness/process'
 import postgres from 'postgres'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
+import { isAlive, START, STOP, useNpmStart } from './npm-start.js'
 
-const MAIN = fileURLToPath(new URL('../dist/main.js', import.meta.url))
-const START = { deadlineMs: 30_000 }
-const STOP = { deadlineMs: 10_000 }
-
-const processes = useProcesses()
-let home = ''
-
-beforeEach(async () => {
-  home = await mkdtemp(join(tmpdir(), 'stockpile-local-'))
-  // As root, PostgreSQL runs as another user.
-  await chmod(home, 0o755)
-})
-
-afterEach(async () => {
-  // Of a test that failed: the server outlives the npm start that started it.
-  const pid = await postmaster()
-  if (pid !== undefined && isAlive(pid)) {
-    process.kill(pid, 'SIGQUIT')
-    await waitFor(() => !isAlive(pid), STOP)
-  }
-  await rm(home, { recursive: true, force: true })
-})
-
-function start(env: Record<string, string>, args: string[] = []): TestProcess {
-  return processes.start(MAIN, { env: { STOCKPILE_HOME: home, ...env }, args })
-}
-
-async function postmaster(): Promise<number | undefined> {
-  const text = await readFile(join(home, 'postgres', 'data', 'postmaster.pid'), 'utf8').catch(() => '')
-  return text === '' ? undefined : Number(text.split('\n')[0])
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch {
-    return false
-  }
-}
-
-/** The process, its programs, and PostgreSQL. */
-async function everything({ pid }: TestProcess): Promise<number[]> {
-  const { stdout } = await promisify(execFile)('ps', ['-A', '-o', 'pid=,ppid='])
-  const children = stdout
-    .split('\n')
-    .map((line) => line.trim().split(/\s+/).map(Number))
-    .flatMap(([child, parent]) => (child !== undefined && parent === pid ? [child] : []))
-  const server = await postmaster()
-  return [...new Set([pid, ...children, ...(server === undefined ? [] : [server])])]
-}
+const { start, home, postmaster, everything } = useNpmStart()
 
 async function rowsOf(port: string, symbol: string): Promise<number> {
   const answer = await fetch(`http://127.0.0.1:${port}/api/financial_data?symbol=${symbol}&limit=1`)
@@ -93,7 +37,7 @@ test('From an empty folder IBM and AAPL come in, every printed address answers, 
   expect(/"date":"([\d-]+)"/.exec(prices)?.[1]).toBe(newest)
 
   const [, at] = / -p (\d+) /.exec(first.lines.join('\n')) ?? []
-  const password = (await readFile(join(home, 'postgres', 'password'), 'utf8')).trim()
+  const password = (await readFile(join(home(), 'postgres', 'password'), 'utf8')).trim()
   const sql = postgres(`postgres://stockpile@127.0.0.1:${at}/stockpile_simulated`, { password, max: 1 })
   try {
     const sessions = await sql<{ usename: string; rolsuper: boolean }[]>`
@@ -164,126 +108,6 @@ test('Killed with SIGKILL, the next start serves what was there, and nothing of 
   again.signal('SIGTERM')
   expect(await again.waitForExit(STOP)).toBe(0)
   await waitFor(() => !left.some(isAlive), STOP)
-})
-
-test('With a key the provider is asked, the key goes to the worker alone, and a symbol that fails says why', async () => {
-  const KEY = 'CANARYKEY0123456'
-  const provider = await startSimulator()
-  const env = {
-    PORT: String(await freePort()),
-    ALPHAVANTAGE_API_KEY: KEY,
-    ALPHAVANTAGE_BASE_URL: provider.url,
-    ALPHAVANTAGE_PLAN: '75',
-    SYMBOLS: 'IBM,INVALIDX',
-  }
-  try {
-    const local = start(env)
-    await local.waitForLine(/Ctrl-C stops everything/, START)
-    expect(local.lines.join('\n')).not.toContain('SYNTHETIC')
-    expect(local.lines.join('\n')).toMatch(/database stockpile of/)
-    expect(local.lines).toContainEqual(
-      expect.stringMatching(/^INVALIDX: failed: .*does not know this symbol.*Check it with a symbol search/),
-    )
-    const all = await everything(local)
-    const { stdout } = await promisify(execFile)('ps', ['-A', '-o', 'args='])
-    expect(stdout).not.toContain(KEY)
-    // Only Linux shows another process's environment.
-    const linux = process.platform === 'linux'
-    const holders = await Promise.all(
-      all
-        .slice(1)
-        .map(async (pid) => (await readFile(`/proc/${pid}/environ`, 'utf8').catch(() => '')).includes(KEY)),
-    )
-    expect(holders.filter(Boolean)).toHaveLength(linux ? 1 : 0)
-    local.signal('SIGINT')
-    expect(await local.waitForExit(STOP)).toBe(0)
-    const logs = await readdir(join(home, 'logs'))
-    const texts = await Promise.all(logs.map((name) => readFile(join(home, 'logs', name), 'utf8')))
-    expect([...local.lines, ...texts].join('\n')).not.toContain(KEY)
-  } finally {
-    await provider.close()
-  }
-})
-
-test('A taken port is one sentence, before anything is started', async () => {
-  const other = createServer((_request, response) => response.end('not Stockpile')).listen(0, '127.0.0.1')
-  await once(other, 'listening')
-  try {
-    const address = other.address()
-    const port = typeof address === 'object' && address !== null ? address.port : 0
-    const local = start({ PORT: String(port) })
-    expect(await local.waitForExit(STOP)).toBe(1)
-    expect(local.lines).toEqual([
-      `stockpile: Port ${port} of 127.0.0.1 is taken by another program: end that one, or choose another port, e.g. PORT=${port + 1} npm start.`,
-    ])
-    expect(await readdir(home)).toEqual([])
-  } finally {
-    other.closeAllConnections()
-    other.close()
-  }
-})
-
-test('A wrong configuration is a sentence for each variable, and exit code 2', async () => {
-  const local = start({ PORT: 'http', ALPHAVANTAGE_PLAN: 'gold' })
-  expect(await local.waitForExit(STOP)).toBe(2)
-  expect(local.lines).toEqual([
-    expect.stringMatching(/^stockpile: PORT takes a port/),
-    expect.stringMatching(/^ALPHAVANTAGE_PLAN takes one of free, 75/),
-  ])
-})
-
-test('A .env is read: the shell goes first, a wrong value is named with its line, and what is of compose alone is no mistake', async () => {
-  const file = join(home, '.env')
-  await writeFile(
-    file,
-    'POSTGRES_PASSWORD=SECRET\nADMINER_PORT=1\n\nPORT=http\nALPHAVANTAGE_PLAN=gold\nALPHAVANTAGE_KEY=SECRET\n',
-  )
-  const wrong = start({ PORT: '0' }, [file])
-  expect(await wrong.waitForExit(STOP)).toBe(2)
-  expect(wrong.lines).toEqual([
-    `  read ${file}: ALPHAVANTAGE_PLAN`,
-    `  ${file}: line 6 sets nothing that Stockpile knows`,
-    expect.stringMatching(/^stockpile: ALPHAVANTAGE_PLAN \(line 5 of .+\.env\) takes one of free, 75/),
-  ])
-
-  await writeFile(file, 'PORT=0\nthis is SECRET\n')
-  const unreadable = start({}, [file])
-  expect(await unreadable.waitForExit(STOP)).toBe(2)
-  expect(unreadable.lines).toEqual([expect.stringMatching(/^stockpile: .+\.env: line 2 cannot be read\./)])
-
-  await writeFile(file, 'PORT=0\nSYMBOLS=MSFT\n')
-  const right = start({}, [file])
-  await right.waitForLine(/^MSFT: 100 rows/, START)
-  expect(right.lines[0]).toBe(`  read ${file}: PORT, SYMBOLS`)
-  right.signal('SIGINT')
-  expect(await right.waitForExit(STOP)).toBe(0)
-})
-
-test('Variables for another PostgreSQL, and secrets of others, reach neither our server nor our programs', async () => {
-  const foreign = {
-    PGSSLMODE: 'require',
-    PGHOST: 'nowhere',
-    PGOPTIONS: '-c datestyle=German',
-    PGTARGETSESSIONATTRS: 'standby',
-    PGPASSWORD: 'CANARY',
-    AWS_SECRET_ACCESS_KEY: 'CANARY',
-  }
-  const port = String(await freePort())
-  const local = start({ PORT: port, SYMBOLS: 'IBM', HTTPS_PROXY: 'http://127.0.0.1:9', ...foreign })
-  await local.waitForLine(/Ctrl-C stops everything/, START)
-  const answer = await fetch(`http://127.0.0.1:${port}/api/financial_data?symbol=IBM&limit=1&order=desc`)
-  expect(await answer.text()).toMatch(/"date":"\d{4}-\d\d-\d\d"/)
-  const started = (await everything(local)).filter((pid) => pid !== local.pid)
-  expect(started).toHaveLength(4)
-  // Only Linux shows another process's environment.
-  const linux = process.platform === 'linux'
-  const environments = await Promise.all(
-    linux ? started.map((pid) => readFile(`/proc/${pid}/environ`, 'utf8')) : [],
-  )
-  for (const text of environments) expect(text).not.toMatch(/CANARY|\0PG|^PG/)
-  expect(environments.filter((text) => text.includes('HTTPS_PROXY'))).toHaveLength(linux ? 3 : 0)
-  local.signal('SIGINT')
-  expect(await local.waitForExit(STOP)).toBe(0)
 })
 
 test.each(['SIGKILL', 'SIGTERM'] as const)(

@@ -6,9 +6,9 @@ import { databaseUrlProblem, withPassword } from '@stockpile/db/database-url'
 const schema = PROGRAMS.migrate.extend({ DATABASE_URL: given(sound(databaseUrlProblem)) })
 
 export interface Config {
-  /** With its password; its user owns the database. */
+  /** The URL of the database as its owner, with the password. */
   databaseUrl: string
-  /** Of the roles as which API and worker connect; undefined: no role is made. */
+  /** The passwords of the roles as which API and worker connect; undefined: no role is made. */
   rolePasswords: Record<'api' | 'worker', string> | undefined
 }
 

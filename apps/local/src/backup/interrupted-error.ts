@@ -1,6 +1,6 @@
 import { SentenceError } from '@stockpile/db/error-sentence'
 
-/** Somebody ended the command before its work was done. */
+/** A signal ended the command before its work was done. */
 export class InterruptedError extends SentenceError {
   override readonly name = 'InterruptedError'
   readonly signal: NodeJS.Signals

@@ -15,15 +15,15 @@ const COMMANDS = { backup: backUpTo, restore: restoreFrom }
 const output = createTerminal(process.stdout, { live: false, colours: false })
 const errors = createTerminal(process.stderr, { live: false, colours: false })
 
-/** One Ctrl-C can arrive twice, from the terminal and passed on by npm: all after the first change nothing. */
+/** Aborted by the first signal. One Ctrl-C can arrive twice, from the terminal and through npm. */
 const interrupt = new AbortController()
 for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
   process.on(name, () => interrupt.abort(new InterruptedError(name)))
 
-// At once: a server that is busy with our statement leaves its connection open, which would keep this process.
+// The process exits at once: a server that is busy with a statement keeps its connection open, and so the process.
 process.exit(await main(process.argv.slice(2)))
 
-/** @returns the exit code: 2 for wrong arguments or variables, 1 for what failed, 128 and the signal's number when interrupted */
+/** @returns the exit code: 2 for wrong arguments or variables, 1 for a failure, 128 plus the signal's number after a signal */
 async function main([command, envFile, file, ...more]: string[]): Promise<number> {
   try {
     if ((command !== 'backup' && command !== 'restore') || file === undefined || more.length > 0) {
@@ -33,7 +33,7 @@ async function main([command, envFile, file, ...more]: string[]): Promise<number
     }
     const { environment } = await readSettings(process.env, envFile)
     const config = parseConfig(environment, PROJECT_ROOT)
-    // npm runs scripts in the project's folder, and says where it was called.
+    // npm runs scripts in the project's folder; INIT_CWD is the folder in which npm was called.
     const path = resolve(process.env['INIT_CWD'] ?? '', file)
     for (const name of Object.keys(process.env)) if (name.startsWith('PG')) delete process.env[name]
     await COMMANDS[command](path, config, {
@@ -52,7 +52,7 @@ async function main([command, envFile, file, ...more]: string[]): Promise<number
 
 function sentenceFor(error: unknown): string | undefined {
   if (error instanceof ConfigError || error instanceof StartError) return error.message
-  // Of the file: missing, a folder, a full disk.
+  // An error of the file system has a path: the file is missing or a folder, or the disk is full.
   if (/^E[A-Z]+$/.test(codeOf(error) ?? '') && error instanceof Error && 'path' in error)
     return `${messageOf(error)}.`
   return errorSentence(error)

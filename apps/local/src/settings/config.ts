@@ -27,7 +27,7 @@ const schema = PROGRAMS['npm start'].extend({
 export interface Config {
   /** The folder of the embedded database and the logs, as an absolute path. */
   home: string
-  /** With its password; undefined: the embedded server. */
+  /** The URL of the database, with the password; undefined: the embedded server. */
   databaseUrl: string | undefined
   /** The port of the embedded server; undefined: that of the last start, or a free one. */
   postgresPort: number | undefined
@@ -35,16 +35,16 @@ export interface Config {
   queuePrefix: string | undefined
   /** The address that the API listens on. */
   host: string
-  /** 0: any free one. */
+  /** The port of the API; 0: any free one. */
   port: number
   /** Whether prices come from the simulator, since there is no key. */
   simulated: boolean
-  /** An absolute path. */
+  /** The absolute path of the file with the key. */
   apiKeyFile: string | undefined
-  /** Undefined: that of Alpha Vantage. */
+  /** Undefined: Alpha Vantage's. */
   baseUrl: string | undefined
   plan: Plan
-  /** What overrides the plan's limits; 0: no limit; undefined: the plan's. */
+  /** Requests that override the plan's limits; 0: no limit; undefined: the plan's. */
   requestsPer: Record<'second' | 'minute' | 'day', number | undefined>
   symbols: string[]
   logLevel: LogLevel

@@ -3,13 +3,16 @@ import type { Variables } from '@stockpile/config/programs'
 import { codeOf, messageOf } from '../errors.js'
 
 export interface EnvFile {
-  /** In the order of the file; of a name that comes twice the last value. */
+  /** The variables in the order of the file; a name that comes twice has the last value. */
   variables: Map<string, { value: string; line: number }>
-  /** What cannot be read: the numbers of the lines, from 1. */
+  /** The numbers of the lines that cannot be read, from 1. */
   unreadable: number[]
 }
 
-/** The text of the file; undefined when there is none. Throws an Error whose message says why it cannot be read. */
+/**
+ * @returns the text of the file; undefined when there is none
+ * @throws Error whose message says why the file cannot be read, in words that follow its path
+ */
 export async function readEnvFile(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, 'utf8')
@@ -25,7 +28,7 @@ const NAME = String.raw`[A-Za-z_][\w.-]*`
 const ASSIGNMENT = new RegExp(String.raw`^(?:export[ \t]+)?(${NAME})[ \t]*[=:][ \t]*`)
 const BARE_NAME = new RegExp(String.raw`^(?:export[ \t]+)?(${NAME})[ \t]*(?:#.*)?$`)
 const AFTER_QUOTES = /^[ \t]*(?:#.*)?$/
-/** A quoted value from its quote on, over as many lines as it takes. */
+/** A quoted value, which may take several lines, by its quote. */
 const QUOTED = { "'": /^'([^']*)'/, '"': /^"((?:[^"\\]|\\[^])*)"/ } as const
 const ESCAPES = new Map([
   ['n', '\n'],
@@ -34,9 +37,9 @@ const ESCAPES = new Map([
 ])
 
 /**
- * Reads what `docker compose` reads from a `.env`: NAME=value, 'as it stands', "with \n and ${NAME}", comments.
- * @param known names that may stand alone, for a variable that the shell has
- * @param shell what ${NAME} means where no line before has it
+ * Parses the text of a `.env` as `docker compose` does: NAME=value, 'as it stands', "with \n and ${NAME}", comments.
+ * @param known names that may stand without a value: the shell's value is meant
+ * @param shell the variables of the shell, which go before those of the file in ${NAME}
  */
 export function parseEnvFile(text: string, known: readonly string[], shell: Variables): EnvFile {
   const lines = text.replace(/^\uFEFF/, '').split(/\r?\n/)
@@ -72,7 +75,7 @@ export function parseEnvFile(text: string, known: readonly string[], shell: Vari
   return { variables, unreadable }
 }
 
-/** Undefined for a ${…} that is none of NAME, NAME:-default and NAME-default. */
+/** Replaces $NAME and ${…}; undefined where ${…} holds none of NAME, NAME:-default and NAME-default. */
 function expand(
   text: string,
   valueOf: (name: string) => string | undefined,

@@ -5,23 +5,24 @@ import { parseEnvFile, readEnvFile } from './env-file.js'
 import { messageOf } from '../errors.js'
 
 export interface Settings {
-  /** The shell's variables and, where it has none, the file's. */
+  /** The shell's variables, and those of the file that the shell does not have. */
   environment: Variables
-  /** The line of the file that a variable comes from; undefined: from the shell. */
+  /** The line of the file from which a variable comes; undefined for one of the shell. */
   lineOf: (name: string) => number | undefined
-  /** For the person who started: what was read, and what was not. */
+  /** Sentences that tell the person who started which variables of the file were read, and which lines mean nothing. */
   notes: string[]
 }
 
-/** The variables that npm start reads, and those that a file `.env` may hold besides, for others. */
+/** The variables that npm start reads itself. */
 const OURS: readonly string[] = variablesOf('npm start')
+/** The variables that a file `.env` may hold, also those for docker compose. */
 const KNOWN: readonly string[] = VARIABLE_NAMES.filter((name) => factsOf(name).envFile.length > 0)
-/** Not ours, but passed on to what is started, or read by compose, Docker or Node. */
+/** Variables of others that a file `.env` may hold: compose, Docker or Node read them. */
 const OF_OTHERS = /^(?:COMPOSE_|DOCKER_|NODE_|SSL_CERT_|TZ$|(?:https?|no|all)_proxy$)/i
 
 /**
- * Joins the variables of the shell with those of a file that may be missing; the shell's go first, empty ones too.
- * @throws ConfigError when a line cannot be read; it is named by its number, since it may hold a secret
+ * Joins the variables of the shell with those of a file that may be missing. The shell's go first, even when they are empty.
+ * @throws ConfigError that names each line that cannot be read by its number, since the line may hold a secret
  */
 export async function readSettings(shell: Variables, path: string | undefined): Promise<Settings> {
   const text = path === undefined ? undefined : await readEnvFile(path).catch(unreadable(path))

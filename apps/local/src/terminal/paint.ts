@@ -2,9 +2,9 @@
 export interface Span {
   text: string
   style?: keyof typeof CODES
-  /** Where the line goes on when it is broken: below the start of this span. */
+  /** A line that is broken goes on below the start of this span. */
   hang?: true
-  /** Text to be copied, such as a command: no line break of ours is put into it. */
+  /** The text is to be copied, such as a command, so it is not broken into lines. */
   whole?: true
 }
 export type Line = Span[]
@@ -19,7 +19,7 @@ const CODES = {
   alarm: '1;30;43',
 } as const
 
-/** The line as text, with the escape sequences of its colours. */
+/** Writes a line as text, with the escape sequences of its colours where there are colours. */
 export function paint(line: Line, { colours }: { colours: boolean }): string {
   return line
     .map(({ text, style }) =>

@@ -1,10 +1,10 @@
 import { type Line, paint } from './paint.js'
 import { wrap } from './wrap.js'
 
-/** What this process needs of stdout and stderr. */
+/** The part of stdout and stderr that a terminal needs. */
 export interface Output {
   write(text: string): unknown
-  /** Undefined for what is no terminal. */
+  /** The width in characters; undefined when the output is no terminal. */
   columns?: number
   rows?: number
 }
@@ -12,14 +12,14 @@ export interface Output {
 export interface Terminal {
   /** Whether a block can be redrawn in place. */
   live: boolean
-  /** Lines that stay, above the live block; broken between words where the terminal is narrower. */
+  /** Prints lines that stay, above the live block. They are broken between words where the terminal is narrower. */
   print(...lines: (string | Line)[]): void
-  /** Redraws the block below the printed lines ten times a second until it is replaced; undefined: none. */
+  /** Redraws a block below the printed lines ten times a second until another replaces it; undefined: no block. */
   show(block: ((frame: number) => Line[]) | undefined): void
 }
 
 const FRAME_MS = 100
-/** Some terminals do not tell their size. */
+/** Some terminals tell no size, or one of 0: these are used then. */
 const MIN_COLUMNS = 20
 const USUAL = { columns: 80, rows: 24 }
 
@@ -34,18 +34,18 @@ export function createTerminal(
 
   const columns = () => Math.max(output.columns || USUAL.columns, MIN_COLUMNS)
   const erase = () => {
-    // A terminal that has become narrower shows a line of then as several.
+    // A terminal that has become narrower shows an earlier line as several.
     const rows = drawn.reduce((sum, line) => sum + Math.max(1, Math.ceil(widthOf(line) / columns())), 0)
     return rows === 0 ? '' : `\u001B[${rows}A\r\u001B[J`
   }
   const draw = (above = '') => {
     const erased = erase()
-    // The last column stays empty: some terminals go to the next line there, others do not.
+    // The last column stays empty: some terminals go to the next line when a character is put there.
     const lines = live
       ? (block?.(frame) ?? []).flatMap((line) => wrap(line, columns() - 1, { cutWords: true }))
       : []
     drawn = fitRows(lines, (output.rows || USUAL.rows) - 1)
-    // In one piece, or it flickers.
+    // One write for all: several make the block flicker.
     output.write(`${erased}${above}${drawn.map((line) => `${paint(line, { colours })}\n`).join('')}`)
   }
   return {
@@ -76,7 +76,7 @@ export function createTerminal(
   }
 }
 
-/** What has left the screen at the top cannot be redrawn. */
+/** Cuts a block to the rows of the screen, since lines that have left it at the top cannot be redrawn. */
 function fitRows(lines: Line[], rows: number): Line[] {
   if (lines.length <= rows) return lines
   const shown = lines.slice(0, Math.max(1, rows - 1))

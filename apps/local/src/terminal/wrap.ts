@@ -1,9 +1,9 @@
 import type { Line, Span } from './paint.js'
 
 /**
- * Lays a line out within `width` columns, at least 2, broken between words. What is broken goes on below the span that says
- * `hang`, or below the line's first character.
- * @param options.cutWords whether a word that is wider than a line is cut; else it stays whole, for the terminal to break
+ * Breaks a line between words into lines of at most `width` columns, at least 2. The line goes on below the span that says
+ * `hang`, or below its first character that is no blank.
+ * @param options.cutWords whether a word that is wider than a line is cut; otherwise the terminal breaks it
  */
 export function wrap(line: Line, width: number, { cutWords }: { cutWords: boolean }): Line[] {
   const indent = Math.min(hangingIndent(line), Math.floor(width / 2))

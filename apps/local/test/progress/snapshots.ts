@@ -24,7 +24,7 @@ export function item(fields: Partial<Item>): Item {
   }
 }
 
-/** A run whose counts are those of its items, unless given. */
+/** A snapshot of a run, whose counts are those of its items unless `fields` has others. */
 export function snapshot(items: Item[], fields: Partial<Run> = {}): Snapshot {
   const count = (state: Item['state']) => items.filter((one) => one.state === state).length
   const run: Run = {
@@ -58,7 +58,7 @@ export function block(of: Snapshot, { width = 400, now = NOW } = {}): string[] {
 export const failure = { detail: 'Not known.', advice: 'Check the symbol.' }
 
 export const SPENT = 'The requests of this day are spent.'
-/** On the wall of whoever runs this test. */
+/** Noon in the time zone of this test. */
 export const NOON = new Date(2026, 4, 18, 12, 0)
 export const onThe = (day: number, hour: number, minute: number) => new Date(2026, 4, day, hour, minute)
 export const waitsFor = (kind: 'quota' | 'key', reason: string, until: Date) =>

@@ -50,7 +50,7 @@ test('What cannot be read is named by its line, and what stands after it is read
 })
 
 test('A plain value is read as Node reads it', () => {
-  // Not blanks alone: Node 24 takes the next line for their value.
+  // Values of blanks alone are left out: Node 24 takes the next line for such a value.
   const value = fc
     .string({
       unit: fc.constantFrom('a', 'Z', '0', '_', '-', '/', ':', '.', ',', '@', ' '),

@@ -25,7 +25,7 @@ const refusal = async (home: string, names: string[] = []) =>
 const ELSE = 'STOCKPILE_HOME names another folder.'
 const NOBODY = 65_534
 
-/** Root may write everywhere: as root the work is done with the rights of another user. */
+/** Does the work with the rights of another user when this test runs as root, who may write everywhere. */
 async function unprivileged(work: () => Promise<void>): Promise<void> {
   const isRoot = process.getuid?.() === 0
   if (isRoot) process.seteuid?.(NOBODY)
@@ -52,7 +52,7 @@ test('A file in the place of a folder is named, wherever it is', async () => {
   expect(await refusal(folder, ['file'])).toBe(said)
 })
 
-/** What npm start says when `folder` is a read-only file system; null where no such can be mounted. */
+/** What npm start says when `folder` is a read-only file system; null where no file system can be mounted. */
 async function saidOnReadOnly(home: string): Promise<string[] | null> {
   const inItsOwn = (command: string) =>
     promisify(execFile)('unshare', [

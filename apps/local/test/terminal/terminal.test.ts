@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import type { Line } from '../../src/terminal/paint.js'
 import { createTerminal } from '../../src/terminal/terminal.js'
 
-/** What a terminal shows: lines, as the few escape sequences that ours writes leave them. */
+/** A screen that shows lines, and understands the few escape sequences that a terminal of npm start writes. */
 function createScreen(size: { columns?: number; rows?: number }) {
   const lines = ['']
   return {
