@@ -4,19 +4,23 @@ import { basename, dirname, join, relative } from 'node:path'
 import { codeOf, EmbeddedPostgresError, messageOf } from './error.js'
 import { type Account, run } from './program.js'
 
+/** The paths of PostgreSQL's programs. */
 export interface Binaries {
   postgres: string
   initdb: string
   pgCtl: string
-  /** The major version, as `PG_VERSION` in a data directory spells it: '18'. */
+  /** The major version as the file `PG_VERSION` of a data directory spells it, such as '18'. */
   major: string
 }
 
 const PROBE_TIMEOUT_MS = 15_000
 
 /**
- * The server's programs, in a place where `account` can run them: where npm put them, else a copy in `location`.
- * Throws EmbeddedPostgresError when the package for this platform is not installed, or its programs do not run here.
+ * Finds PostgreSQL's programs in a place where `account` can run them: where npm put them, or else in a copy that it makes
+ * in `location`.
+ * @param log called when the programs are copied
+ * @param installed the `native` folder of the platform's package
+ * @throws EmbeddedPostgresError when the package for this platform is not installed, or its programs do not run here
  */
 export async function prepareBinaries(
   location: string,
@@ -24,7 +28,8 @@ export async function prepareBinaries(
   log: (line: string) => void,
   installed = installedFolder(),
 ): Promise<Binaries> {
-  // The package's postinstall would do this; pnpm does not run it. On a read-only file system the copy gets the links.
+  // pnpm does not run the package's postinstall script, which would make these links. When the file system is read-only,
+  // the copy gets the links instead.
   await linkLibraries(installed).catch(() => undefined)
   const inPlace = await probe(installed, account)
   if ('binaries' in inPlace) return inPlace.binaries
@@ -41,7 +46,7 @@ export async function prepareBinaries(
   )
 }
 
-/** The `native` folder of the platform's package. */
+/** Returns the `native` folder of the npm package for this platform. */
 function installedFolder(): string {
   const platform = `${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`
   try {
@@ -61,7 +66,7 @@ async function packageVersion(folder: string): Promise<string> {
   return known ? String(manifest.version) : 'unknown'
 }
 
-/** Makes the links between shared libraries, which an npm package cannot hold. */
+/** Makes the links between PostgreSQL's shared libraries, since an npm package cannot hold links. */
 async function linkLibraries(folder: string): Promise<void> {
   const list: unknown = JSON.parse(await readFile(join(folder, 'pg-symlinks.json'), 'utf8'))
   if (!Array.isArray(list)) return
@@ -84,7 +89,7 @@ function isLink(value: unknown): value is { source: string; target: string } {
   )
 }
 
-/** Runs `postgres --version` as the account: the only test that sees modes, ACLs, noexec mounts and missing libraries alike. */
+/** Runs `postgres --version` as the account: no other test notices modes, ACLs, noexec mounts and missing libraries alike. */
 async function probe(
   folder: string,
   account: Account,
@@ -108,11 +113,12 @@ async function probe(
   }
 }
 
+/** Copies the programs, under another name until the copy is whole. */
 async function stage(from: string, to: string): Promise<void> {
   const temporary = join(dirname(to), `staging.${process.pid}`)
   await rm(temporary, { recursive: true, force: true })
   await mkdir(temporary)
-  // Verbatim, or cp makes the links between the libraries point back to where they came from.
+  // Without `verbatimSymlinks`, `cp` would make the links between the libraries point back into the source folder.
   await cp(from, temporary, {
     recursive: true,
     verbatimSymlinks: true,
@@ -123,7 +129,7 @@ async function stage(from: string, to: string): Promise<void> {
   if (process.platform !== 'win32') {
     await run('chmod', ['-R', 'a+rX', temporary], { account: undefined, timeoutMs: PROBE_TIMEOUT_MS })
   }
-  // What stands there now is whole, since it came by a rename too: a starter beside this one was quicker.
+  // The rename fails when another starter was quicker. Its copy is whole, since it came by a rename too.
   await rename(temporary, to).catch(async (error: unknown) => {
     await rm(temporary, { recursive: true, force: true })
     if (codeOf(error) !== 'ENOTEMPTY' && codeOf(error) !== 'EEXIST') throw error

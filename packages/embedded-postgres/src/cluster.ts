@@ -9,17 +9,20 @@ import { run } from './program.js'
 
 export const SUPERUSER = 'stockpile'
 
+/** A data directory and the superuser's password. */
 export interface Cluster {
   data: string
   password: string
 }
 
-/** initdb takes one to two seconds on an idle machine. */
+/** Leaves much room: initdb takes one to two seconds on an idle machine. */
 const INITDB_TIMEOUT_MS = 120_000
 
 /**
- * The data directory in `location`, made by initdb when there is none. `durable: false` leaves out its fsyncs.
- * Throws EmbeddedPostgresError for a directory of another major version, one that is not whole, or a failed initdb.
+ * Returns the data directory in `location`. When there is none, initdb makes one; `durable: false` makes initdb leave out
+ * fsync.
+ * @throws EmbeddedPostgresError when the directory is of another major version or not whole, its password cannot be read, or
+ *   initdb fails
  */
 export async function ensureCluster(
   location: Location,
@@ -38,7 +41,7 @@ export async function ensureCluster(
   return { data, password }
 }
 
-/** initdb works in a folder of another name, so that a data directory is whole from the moment it has its own. */
+/** Makes a data directory. initdb works under another name, so that a directory named `data` is always whole. */
 async function initialise(
   data: string,
   passwordFile: string,
@@ -68,7 +71,7 @@ async function initialise(
     await rename(temporary, data)
   } catch (error) {
     await rm(temporary, { recursive: true, force: true })
-    // A starter beside this one was quicker: its directory has the same password.
+    // Another starter was quicker. Its data directory has the password of the same file.
     if (codeOf(error) === 'ENOTEMPTY' || codeOf(error) === 'EEXIST') return
     throw new EmbeddedPostgresError(
       `PostgreSQL could not make a database in ${folder}: ${messageOf(error).trim()}`,
@@ -77,11 +80,11 @@ async function initialise(
   }
 }
 
-/** The link makes the file appear whole and only once, whoever comes first. */
+/** Makes the file of the password, unless it exists. The link makes the file appear whole, and lets one of two starters win. */
 async function ensurePassword(file: string, account: Location['account']): Promise<void> {
   const temporary = `${file}.${process.pid}`
   await writeFile(temporary, randomBytes(24).toString('hex'), { mode: 0o600 })
-  // initdb reads it as the account that will run the server.
+  // initdb reads the file as the account that will run the server.
   if (account !== undefined) await chown(temporary, account.uid, account.gid)
   try {
     await link(temporary, file)
@@ -92,7 +95,7 @@ async function ensurePassword(file: string, account: Location['account']): Promi
   }
 }
 
-/** What an interrupted start left; that of a process that still lives is left alone. */
+/** Removes what interrupted starts left behind, and spares the files of other starters that are still alive. */
 async function removeLeftovers(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
     const pid = /^(?:data\.initdb|password|staging)\.(\d+)$/.exec(name)?.[1]

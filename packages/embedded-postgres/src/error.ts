@@ -1,9 +1,9 @@
-/** Says in one sentence why there is no server and what to do; what PostgreSQL itself wrote follows on the next lines. */
+/** Says in one sentence why no server runs and what to do. PostgreSQL's own messages follow on the next lines. */
 export class EmbeddedPostgresError extends Error {
   override readonly name = 'EmbeddedPostgresError'
 }
 
-/** The code of a failed system call or child process ('ENOENT'), or undefined when `error` is something else. */
+/** Returns the code of a failed system call or child process, such as 'ENOENT'; undefined for any other error. */
 export function codeOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
 }

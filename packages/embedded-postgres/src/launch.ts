@@ -1,44 +1,50 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { open, readFile, rename, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { tick } from '@stockpile/time/wait'
 import type { Binaries } from './binaries.js'
 import { EmbeddedPostgresError, messageOf } from './error.js'
 import { freePort, isFreePort } from './free-port.js'
 import { askDirectory, readLastPort, readPostmaster } from './postmaster.js'
 import { type Account, environment } from './program.js'
 
+/** What one attempt to start a server needs. */
 export interface LaunchOptions {
   binaries: Binaries
   data: string
   account: Account
   logFile: string
   settings: Record<string, string>
-  /** Added to `environment`. */
+  /** Environment variables that the server gets beside those of `environment`. */
   variables: Record<string, string>
   urlOf: (port: number) => string
-  /** On the clock of performance.now(), in ms. */
-  deadline: number
-  /** Whether to throw also for a reason that passes. */
-  lastAttempt: boolean
+  /** Aborts when the server should have answered. */
+  timeout: AbortSignal
+  /** Whether to throw even when the server failed for a reason that passes. */
+  isLastAttempt: boolean
 }
 
 const POLL_MS = 20
-/** Between attempts while the processes of a crashed server still hold its memory. */
+/** How long to wait between two attempts, while another starter or the processes of a killed server are busy. */
 const RETRY_MS = 200
 const LOG_TAIL_LINES = 12
 const MAX_LOG_BYTES = 10 * 1024 * 1024
-/** Another starter was quicker; somebody took the port; the children of a killed server are still ending. */
+/** Messages of failures that pass: another starter was quicker, a program took the port, or a killed server's children still end. */
 const PASSING = /lock file "postmaster\.pid" already exists|could not bind|pre-existing shared memory block/
 
+/** A server that this process started. */
 export interface Launched {
   pid: number
   port: number
-  /** Whether that is neither the one that is set nor that of the last start. */
+  /** Whether the port is neither set nor the port of the last start. */
   isNewPort: boolean
 }
 
-/** Starts a server and waits until it answers; 'again' when it failed for a reason that passes. Throws EmbeddedPostgresError. */
+/**
+ * Starts a server and waits until it answers.
+ * @returns the server, or 'again' when it failed for a reason that passes
+ * @throws EmbeddedPostgresError when the server fails for a lasting reason, at the last attempt, or by the timeout
+ */
 export async function launch(options: LaunchOptions): Promise<Launched | 'again'> {
   const chosen = await choosePort(options)
   if (chosen === 'again') return 'again'
@@ -61,7 +67,7 @@ export async function launch(options: LaunchOptions): Promise<Launched | 'again'
     ...('env' in environment ? { env: { ...environment.env, ...options.variables } } : {}),
     ...options.account,
     cwd: dirname(options.data),
-    // A session of its own, so that Ctrl-C in a terminal leaves the stop to us.
+    // The server has a session of its own, so that Ctrl-C in a terminal leaves stopping the server to this process.
     detached: true,
     windowsHide: true,
     stdio: ['ignore', log.fd, log.fd],
@@ -72,22 +78,20 @@ export async function launch(options: LaunchOptions): Promise<Launched | 'again'
 
   while (outcome.failure === undefined) {
     const found = await readPostmaster(options.data)
-    if (found?.ready === true && found.pid === child.pid) {
+    if (found?.isReady === true && found.pid === child.pid) {
       const answer = await askDirectory(options.urlOf(port))
       if ('directory' in answer) return { pid: found.pid, port, isNewPort }
     }
-    if (performance.now() > options.deadline) {
-      child.kill('SIGQUIT')
-      throw new EmbeddedPostgresError(
-        `PostgreSQL did not become ready in time; its log is ${options.logFile}.\n${await tail(options.logFile, logStart)}`,
-      )
-    }
-    await sleep(POLL_MS)
+    if (await tick(POLL_MS, options.timeout)) continue
+    child.kill('SIGQUIT')
+    throw new EmbeddedPostgresError(
+      `PostgreSQL did not become ready in time; its log is ${options.logFile}.\n${await tail(options.logFile, logStart)}`,
+    )
   }
 
   const said = await tail(options.logFile, logStart)
-  if (PASSING.test(said) && !options.lastAttempt) {
-    await sleep(RETRY_MS)
+  if (PASSING.test(said) && !options.isLastAttempt) {
+    await tick(RETRY_MS, options.timeout)
     return 'again'
   }
   throw new EmbeddedPostgresError(
@@ -95,10 +99,11 @@ export async function launch(options: LaunchOptions): Promise<Launched | 'again'
   )
 }
 
-/** The one that is set; else that of the last start while it is free, so that what a person saved goes on to work. */
+/** Chooses the port that is set, else the port of the last start while it is free, so that saved connections go on to work. */
 async function choosePort({
   settings,
   data,
+  timeout,
 }: LaunchOptions): Promise<Pick<Launched, 'port' | 'isNewPort'> | 'again'> {
   if (settings['port'] === undefined) {
     const last = await readLastPort(data)
@@ -108,9 +113,9 @@ async function choosePort({
   }
   const port = Number(settings['port'])
   if (await isFreePort(port)) return { port, isNewPort: false }
-  // A starter beside this one was quicker.
+  // Another starter was quicker.
   if ((await readPostmaster(data)) !== undefined) {
-    await sleep(RETRY_MS)
+    await tick(RETRY_MS, timeout)
     return 'again'
   }
   throw new EmbeddedPostgresError(
@@ -118,6 +123,7 @@ async function choosePort({
   )
 }
 
+/** Follows a child process. @returns an object whose `failure` is set once the child ends or cannot be started */
 function watch(child: ChildProcess): { failure: string | undefined } {
   const outcome: { failure: string | undefined } = { failure: undefined }
   child.once('error', (error) => (outcome.failure = messageOf(error)))

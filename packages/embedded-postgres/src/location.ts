@@ -4,22 +4,25 @@ import { dirname, join } from 'node:path'
 import { codeOf, EmbeddedPostgresError } from './error.js'
 import { type Account, run } from './program.js'
 
-/** Where root's clusters go when the account that runs the server cannot reach the folder that was asked for. */
+/** Holds the clusters of root whose account cannot reach the folder that was asked for. */
 const SYSTEM_FOLDER = '/var/lib/stockpile'
-/** In this order: macOS's, Debian's and the postgres image's own account, then the one that every Unix has. */
+/** Accounts in order of preference: macOS's own, that of Debian and the postgres image, then one that every Unix has. */
 const UNPRIVILEGED_USERS = ['_postgres', 'postgres', 'nobody']
 const PROGRAM_TIMEOUT_MS = 10_000
 
+/** Where a cluster lives, and who runs its server. */
 export interface Location {
-  /** The folder that really holds data, password and log. */
+  /** The folder that holds data, password and log, which may be another than the one asked for. */
   folder: string
   account: Account
 }
 
 /**
- * Makes `directory` and says where its cluster lives and who runs it. PostgreSQL refuses to run as root, so root
- * starts it as the owner of the existing data, or else as an account without rights; when that one cannot reach
- * `directory` (a 0700 home above it), the cluster goes to /var/lib/stockpile and a link `location` stays behind.
+ * Makes `directory`, and decides where its cluster lives and who runs its server. PostgreSQL refuses to run as root, so root
+ * starts the server as the owner of the data, or as an account without rights. When that account cannot reach `directory`
+ * (a 0700 home above it), the cluster lives in /var/lib/stockpile, and the link `location` in `directory` points there.
+ * @param log called when the data is not in `directory`
+ * @throws EmbeddedPostgresError when no account can run the server, or the owner of the data cannot reach it
  */
 export async function locate(directory: string, log: (line: string) => void): Promise<Location> {
   await mkdir(directory, { recursive: true, mode: 0o755 })
@@ -31,7 +34,7 @@ export async function locate(directory: string, log: (line: string) => void): Pr
   const owner = await dataOwner(folder)
   const account = owner ?? (await unprivilegedAccount())
   if (moved !== undefined) {
-    // The link outlives its target when /var/lib did not survive (a container): start afresh there.
+    // In a new container the link may have outlived its target in /var/lib: the cluster is made afresh there.
     await mkdir(moved, { recursive: true, mode: 0o755 })
     log(`PostgreSQL's data is in ${moved}`)
     return { folder: moved, account }
@@ -61,6 +64,7 @@ export async function locate(directory: string, log: (line: string) => void): Pr
   return { folder: elsewhere, account: (await dataOwner(elsewhere)) ?? account }
 }
 
+/** Returns the owner of the data in a folder; undefined when there is no data, or root owns it. */
 async function dataOwner(folder: string): Promise<Account> {
   const found = await stat(join(folder, 'data')).catch(() => undefined)
   return found === undefined || found.uid === 0 ? undefined : { uid: found.uid, gid: found.gid }
@@ -73,7 +77,7 @@ async function unprivilegedAccount(): Promise<NonNullable<Account>> {
         run('id', [flag, user], { account: undefined, timeoutMs: PROGRAM_TIMEOUT_MS }),
       ),
     ).catch(() => [])
-    // macOS writes nobody's id as -2.
+    // macOS writes the id of `nobody` as -2, which `>>> 0` turns into the unsigned id.
     if (uid !== undefined && gid !== undefined) return { uid: Number(uid) >>> 0, gid: Number(gid) >>> 0 }
   }
   throw new EmbeddedPostgresError(

@@ -12,7 +12,7 @@ import { type EmbeddedServer, type EmbeddedServerOptions, startEmbeddedPostgres 
 
 const isRoot = process.getuid?.() === 0
 let base = ''
-/** One cluster for all tests that need no new one: each leaves it stopped. */
+/** The directory of the cluster that tests share when they need no new cluster. Each test leaves its server stopped. */
 let directory = ''
 const servers: EmbeddedServer[] = []
 const starters: ChildProcess[] = []
@@ -46,7 +46,7 @@ async function query(url: string, text: string): Promise<unknown> {
   }
 }
 
-/** Starts a server from a process of its own and returns what that one says of it. */
+/** Starts a server from a process of its own. @returns the process, and what the process says of the server */
 async function startElsewhere(where: string): Promise<{ process: ChildProcess; said: unknown }> {
   const starter = spawn(
     process.execPath,
@@ -158,7 +158,7 @@ describe('survival', () => {
         { pid: server.pid, adopted: true },
       ]),
     )
-    // With the programs, when they had to be copied; but nothing half done.
+    // PostgreSQL's programs are there too when they had to be copied. Nothing unfinished is left.
     const left = (await readdir(where)).filter((name) => !name.startsWith('postgresql-'))
     expect(left.toSorted()).toEqual(['data', 'password', 'postgres.log'])
   })

@@ -1,6 +1,6 @@
 import { startEmbeddedPostgres } from '../src/server.js'
 
-// A process that starts a server, says which, and stays until it is killed.
+// Starts a server, writes one line about the server, and stays until it is killed.
 const [directory] = process.argv.slice(2)
 if (directory === undefined) throw new Error('Usage: starter DIRECTORY')
 const { pid, adopted } = await startEmbeddedPostgres({ directory, settings: { fsync: 'off' } })
