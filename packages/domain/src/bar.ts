@@ -1,6 +1,6 @@
 /**
- * The values of a bar in their order: every list of the provider's fields and of the database's columns is made from this
- * one. Each is `numeric` in the database, and text everywhere else.
+ * The values of a bar, in the order of every list. Every list of the provider's fields and of the database's columns is made
+ * from this list. Each value is `numeric` in the database, and text everywhere else.
  */
 export const BAR_VALUES = [
   { field: 'open', column: 'open_price', kind: 'price' },
@@ -11,12 +11,11 @@ export const BAR_VALUES = [
 ] as const
 
 export type BarValue = (typeof BAR_VALUES)[number]
-/** As the provider names a value. */
+/** A value's name in the provider's answers. */
 export type BarField = BarValue['field']
-/** As the database and the API name a value. */
+/** A value's name in the database and in the API. */
 export type BarValueColumn = BarValue['column']
 
-/** The values' names as the provider has them. */
 export const BAR_FIELDS = BAR_VALUES.map(({ field }) => field)
 
 /** The columns of a bar in the order of every answer. */
@@ -24,22 +23,22 @@ export const BAR_COLUMNS = ['symbol', 'date', ...BAR_VALUES.map(({ column }) => 
 export type BarColumn = (typeof BAR_COLUMNS)[number]
 
 /**
- * One daily bar: raw prices, not adjusted for splits, and the shares traded, of which there may be fractions; as text exactly
- * as the provider wrote it.
+ * One daily bar of a symbol: raw prices, not adjusted for splits, and the number of shares traded, which may be a fraction.
+ * Every value is the provider's text, unchanged.
  */
 export interface Bar extends Record<BarField, string> {
-  /** The session's date at the exchange, YYYY-MM-DD. */
+  /** The date of the session at the exchange, YYYY-MM-DD. */
   date: string
 }
 
-/** One stored bar by the names of its columns. */
+/** One bar as it is stored, by the names of its columns. */
 export interface StoredBar extends Record<BarValueColumn, string> {
   symbol: string
-  /** YYYY-MM-DD. */
+  /** The date of the session at the exchange, YYYY-MM-DD. */
   date: string
 }
 
-/** @returns an entry for each value of a bar, by the provider's name */
+/** Makes a record with an entry for each value of a bar, by the provider's names. */
 export function byBarField<Entry>(entryOf: (value: BarValue) => Entry): Record<BarField, Entry> {
   return recordOf(
     BAR_FIELDS,
@@ -47,7 +46,7 @@ export function byBarField<Entry>(entryOf: (value: BarValue) => Entry): Record<B
   )
 }
 
-/** @returns an entry for each value of a bar, by the column's name */
+/** Makes a record with an entry for each value of a bar, by the names of the columns. */
 export function byBarColumn<Entry>(entryOf: (value: BarValue) => Entry): Record<BarValueColumn, Entry> {
   return recordOf(
     BAR_VALUES.map(({ column }) => column),
@@ -64,7 +63,7 @@ function recordOf<Name extends string, Entry>(
   return record
 }
 
-/** `Object.fromEntries` forgets the names in its type. */
+/** Gives a record its names back, which the type of `Object.fromEntries` has lost. */
 function hasEach<Name extends string, Entry>(
   record: Record<string, Entry | undefined>,
   names: readonly Name[],
@@ -72,12 +71,12 @@ function hasEach<Name extends string, Entry>(
   return names.every((name) => name in record)
 }
 
-/** A record of the provider that is no sound bar. */
+/** One record of the provider that is not a sound bar. */
 export interface RejectedRow<Reason extends string = string> {
-  /** Its date, YYYY-MM-DD, or null when what stands there is no real date. */
+  /** The date of the record, YYYY-MM-DD, or null when the record has no real date. */
   date: string | null
-  /** The record as received, fit for jsonb. */
+  /** The record as the provider sent it, fit for a `jsonb` column. */
   raw: unknown
-  /** Codes of everything that is wrong with it; they are stable, since they are kept in the database. */
+  /** Codes of everything that is wrong with the record. The codes are stable, since they are stored. */
   reasons: readonly Reason[]
 }

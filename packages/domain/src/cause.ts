@@ -1,28 +1,29 @@
 import type { RunWaitingFor } from './run.js'
 
-/** Why nothing is sent to the provider at the moment. Instants are ISO 8601, UTC. */
+/** Why work does not go on at the moment, as runs, quota and readiness tell it. Instants are ISO 8601 in UTC. */
 export interface Cause {
+  /** What the work waits for. */
   for: RunWaitingFor
   /** A stable code. */
   class: string
-  /** Null when nobody knows since when, or when it was never otherwise. */
+  /** When the cause began; null when that is not known, or when work never went on before. */
   since: string | null
-  /** A sentence. */
+  /** A sentence that says what is wrong. */
   detail: string
-  /** What a person should do. */
+  /** A sentence that says what a person should do. */
   advice: string
-  /** When the cause is looked at again; null when nobody can say. */
+  /** When work is tried again; null when that is not known. */
   until: string | null
 }
 
-/** Why the queue gives or takes no jobs. */
+/** Why the queue gives or takes no jobs: it does not answer, or it answers and refuses to write. */
 export interface QueueProblem {
   class: 'queue_down' | 'queue_refuses_jobs'
-  /** A sentence. */
+  /** A sentence that says what is wrong. */
   detail: string
 }
 
-/** Whether the provider can be asked at the moment, as far as is known. */
+/** Whether requests can be sent to the provider at the moment, as far as Stockpile knows. */
 export const PROVIDER_STATUSES = [
   'up',
   'waiting_quota',

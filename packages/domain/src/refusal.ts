@@ -2,14 +2,14 @@ import type { LimitName } from './limit.js'
 import type { FetchedOutputsize } from './run.js'
 
 /**
- * Which requests a refusal speaks of: the refused one alone (`item`); all for the same function and outputsize with the
- * same key (`access`); all with the same key, until it is replaced (`key`); all with the same key, for a while
- * (`everything`); or all of everybody, since the provider itself gave no answer (`provider`).
+ * Which requests a refusal is true of: only the refused request (`item`); all requests for its function and outputsize with
+ * its key (`access`); all requests with its key, until the key is replaced (`key`) or for a while (`everything`); or the
+ * requests of everybody, since the provider itself gave no answer (`provider`).
  */
 export const REFUSAL_SCOPES = ['item', 'access', 'key', 'everything', 'provider'] as const
 export type RefusalScope = (typeof REFUSAL_SCOPES)[number]
 
-/** Classes of what happens to a request on its way, which every provider's client names alike. */
+/** Classes of refusals that come from the transport of a request. Every provider's client uses these names. */
 export type TransportClass =
   | 'network'
   | 'timeout'
@@ -21,9 +21,9 @@ export type TransportClass =
   | 'too_large'
 
 /**
- * What a refusal makes the worker do with the item. `retry`: another attempt after a backoff, at most `maxAttempts` in
- * all, the first included. `snooze`: another request after `waitMs`, which costs no attempt; when the provider refuses
- * that one alike, `again` replaces the refusal. `fail`: no other answer is to be expected.
+ * What a refusal makes the worker do with the item. `retry`: make another attempt after a backoff, until `maxAttempts` are
+ * made, the first attempt included. `snooze`: send another request after `waitMs`, which costs no attempt; when the provider
+ * refuses that request alike, `again` replaces the refusal. `fail`: give up, since the answer would be no other.
  */
 export type Disposition =
   | { action: 'retry'; maxAttempts: number }
@@ -31,77 +31,79 @@ export type Disposition =
   | { action: 'fail' }
 
 /**
- * Which requests are not sent for a day after an item failed for a refusal, unless a person insists (`force`, or a
- * retry): all for the symbol, those for the symbol with the same outputsize, or none (null), since another answer may
- * come at any time, or the answer says nothing about the symbol.
+ * Which requests are not sent for a day after an item failed by a refusal, unless a person insists (`force`, or a retry):
+ * all for the symbol (`symbol`), or those for the symbol with the refused outputsize (`outputsize`). Null holds back no
+ * request, since the answer may change at any time, or says nothing about the symbol.
  */
 export type Remembered = 'symbol' | 'outputsize' | null
 
 /**
- * Whether a refused request for the full history is followed by one for the newest rows: always, only where the item
- * leaves the outputsize to Stockpile (`auto`), or never (null).
+ * Whether a request for the newest rows follows a refused request for the full history: always, only when the item leaves
+ * the outputsize to Stockpile (`auto`), or never (null).
  */
 export type CompactFallback = 'always' | 'auto' | null
 
-/** One row of a provider's table of refusals: what a class means, and everything that follows from it. */
+/** One row of a provider's table of refusals: what a class of refusal means, and everything that the class leads to. */
 export interface RefusalRow {
   /** A sentence that says what happened. */
   readonly meaning: string
   /** A sentence that says what a person should do. */
   readonly advice: string
-  /** A further sentence, fit for what was sent; null where there is none. */
+  /** Returns a further sentence of advice that depends on what was sent, or null; null for a class without such advice. */
   readonly moreAdvice: ((sent: SentRequest) => string | null) | null
   readonly disposition: Disposition
   readonly scope: RefusalScope
-  /** Of scope `everything`: the limit that is spent, or null when the refusal does not name one. */
+  /** The limit that is spent, for a refusal of scope `everything`; null when the refusal names no limit. */
   readonly limit: LimitName | null
   readonly remembered: Remembered
   readonly compactFallback: CompactFallback
 }
 
-/** What the advice on a refusal depends on. */
+/** How the refused request was sent, as far as the advice depends on it. */
 export interface SentRequest {
-  /** Null before anything was asked for. */
+  /** Null when no request was sent. */
   outputsize: FetchedOutputsize | null
+  /** Whether the request went through a proxy. */
   viaProxy: boolean
 }
 
-/** Tells what a person should do about a refusal, fit for what was sent. */
+/** Returns what a person should do about a refusal of a request that was sent in this way. */
 export function adviceOn({ advice, moreAdvice }: RefusalRow, sent: SentRequest): string {
   const more = moreAdvice?.(sent) ?? null
   return more === null ? advice : `${advice} ${more}`
 }
 
-/** What a provider's package says of one request that brought no series. */
+/** What the package of a provider tells of one request that brought no series. */
 export interface RefusalFields {
   class: string
   /** The row of the class. */
   row: RefusalRow
-  /** A sentence that begins with the symbol, in which no key is. */
+  /** A sentence that begins with the symbol and does not hold the key. */
   message: string
-  /** In place of those of the row. */
+  /** Replaces the disposition of the row. */
   disposition?: Disposition | undefined
+  /** Replaces the scope of the row. */
   scope?: RefusalScope | undefined
   httpStatus?: number | null | undefined
-  /** The beginning of the provider's own words, without the key, fit for a text column. */
+  /** The beginning of the provider's answer, without the key and fit for a text column. */
   evidence?: string | null | undefined
-  /** False when nothing can have reached the provider, so that no quota was spent; true by default. */
+  /** False when the request cannot have reached the provider, so that no quota was spent; true by default. */
   sent?: boolean | undefined
 }
 
 /**
- * A request that brought no series: refused by the provider, or lost on the way. A refusal has no cause, since errors of
- * HTTP libraries quote the URL, and with the URL the key.
+ * Says that a request brought no series: the provider refused it, or it was lost on the way. A refusal has no `cause`, since
+ * the errors of HTTP libraries quote the URL, which holds the key.
  */
 export class Refusal extends Error {
   readonly class: string
   readonly disposition: Disposition
   readonly httpStatus: number | null
-  /** False when nothing can have reached the provider, so that no quota was spent. */
+  /** False when the request cannot have reached the provider, so that no quota was spent. */
   readonly sent: boolean
-  /** The beginning of the provider's own words, fit for a text column. */
+  /** The beginning of the provider's answer, without the key and fit for a text column. */
   readonly evidence: string | null
-  // Private, so that a logged refusal does not repeat the whole row.
+  // The field is private, so that a logged refusal does not print the whole row.
   readonly #row: RefusalRow
   readonly #scope: RefusalScope
 

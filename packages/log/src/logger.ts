@@ -9,7 +9,7 @@ export const LOG_FORMATS = ['json', 'pretty'] as const
 export type LogFormat = (typeof LOG_FORMATS)[number]
 
 interface LoggerOptions {
-  /** Which program writes: 'api', 'worker', 'migrate'. */
+  /** Which program writes the lines, such as 'api', 'worker' or 'migrate'. */
   service: string
   level: Level
   output: DestinationStream
@@ -17,9 +17,9 @@ interface LoggerOptions {
 }
 
 /**
- * The one shape of all programs' lines: JSON with `level` (a word), `time` (ISO, UTC), `service`, `msg`, and ids (`run`,
- * `item`, `symbol`, `request_id`) beside it; an error is `err` with `type`, `message`, `code`, and its `stack` when it is a
- * defect. `pretty` writes the same for a person, one line each.
+ * Creates the logger of a program. All programs write lines of one shape: JSON with `level` (a word), `time` (ISO, UTC),
+ * `service`, `msg`, ids (`run`, `item`, `symbol`, `request_id`), and for an error `err` with `type`, `message`, `code`, and
+ * for a defect its `stack`. The format `pretty` turns each of these lines into a line for a person.
  */
 export function createLogger({ service, level, output, format = 'json' }: LoggerOptions): Logger {
   const destination =
@@ -36,14 +36,14 @@ export function createLogger({ service, level, output, format = 'json' }: Logger
   )
 }
 
-/** LOG_FORMAT, or what suits whoever reads: a terminal's lines are for a person. Not a sound one counts as unset. */
+/** Returns the format that LOG_FORMAT names. When LOG_FORMAT is unset or names no format: `pretty` on a terminal, else `json`. */
 export function logFormat(setting: string | undefined, isTerminal: boolean): LogFormat {
   return LOG_FORMATS.find((format) => format === setting) ?? (isTerminal ? 'pretty' : 'json')
 }
 
 /**
- * Says why a program ends: each line of the sentence by itself, or a defect with its stack.
- * @param sentence for the person who started it; undefined for a defect
+ * Logs why a program ends: one line of the log for each line of `sentence`, or the stack of a defect.
+ * @param sentence tells the person who started the program what to mend; undefined for a defect
  */
 export function logFailure(logger: Logger, error: unknown, sentence: string | undefined): void {
   if (sentence === undefined) logger.fatal({ err: error }, 'ended by a defect')

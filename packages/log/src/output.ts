@@ -1,28 +1,29 @@
 import type { Writable } from 'node:stream'
 import { within } from '@stockpile/time/wait'
 
-/** A destination of pino's that never holds up who writes. */
+/** A destination for pino's lines in which writing never blocks. */
 export interface LogOutput {
   write(line: string): void
-  /** Hands all lines to the stream, without waiting: for the end of a process that comes unasked. */
+  /** Hands all lines to the stream without waiting, for a process that ends unexpectedly. */
   send(): void
-  /** Resolves when all lines are out, or after `deadlineMs`: for the end of a process. */
+  /** Resolves when all lines are written, or after `deadlineMs`, for a process that ends in order. */
   flush(deadlineMs: number): Promise<void>
 }
 
-/** Thousands of lines: enough for a reader that is restarted. */
+/** Holds thousands of lines, which is enough while the reader of the log restarts. */
 const LIMIT_BYTES = 1024 * 1024
+
 interface OutputOptions {
+  /** How much waits in memory for a reader that does not read; 1 MiB by default. */
   limitBytes?: number
-  /** Lines of so long are written at once; with 0 each by itself. What kills the process takes them with it. */
+  /** For how long lines are gathered into one write; 0 writes each line by itself. A killed process loses the gathered lines. */
   delayMs?: number
 }
 
 /**
- * Writes lines to a stream, process.stdout in production. pino's own destination writes synchronously: once a reader
- * stops to read and the pipe is full (a hung log collector, a paused terminal), the whole process stands still in the
- * middle of its work. Here lines wait in memory up to `limitBytes`; those beyond are dropped and, when the reader has
- * caught up, counted in a line of their own. A reader that is gone changes nothing.
+ * Creates an output that writes lines to a stream. pino's own destination writes synchronously: a reader that stops reading
+ * (a hung log collector, a paused terminal) would stop the whole process. Here lines wait in memory up to `limitBytes`;
+ * further lines are dropped, and counted in a line once the reader has caught up. A reader that is gone causes no error.
  */
 export function createLogOutput(
   stream: Writable,
@@ -55,14 +56,14 @@ export function createLogOutput(
     async flush(deadlineMs) {
       send()
       if (stream.writableLength === 0) return
-      // Called once all that was written before it is out, or cannot be.
+      // The stream calls back once it has written everything before this empty chunk, or cannot write any more.
       const written = new Promise<void>((resolve) => stream.write('', () => resolve()))
       await within(written, deadlineMs)
     },
   }
 }
 
-/** That of this process, on its standard output: an error that nobody caught ends it with its lines written. */
+/** Creates the output of this process on its standard output. An uncaught error ends the process with its lines written. */
 export function createProcessOutput(options: Pick<OutputOptions, 'delayMs'> = {}): LogOutput {
   const output = createLogOutput(process.stdout, options)
   process.once('exit', () => output.send())

@@ -9,10 +9,13 @@ const STYLES: Record<string, Parameters<typeof styleText>[0]> = {
   fatal: ['red', 'bold'],
 }
 const LEVEL_WIDTH = 5
-/** Said by place, not by name. */
+/** The fields that a person recognises by their place in the line, so that their names are left out. */
 const PLACED = new Set(['level', 'time', 'service', 'msg', 'err'])
 
-/** A line of createLogger's JSON as a person reads it in a terminal: one line, in colour, whatever others wrote into it. */
+/**
+ * Turns a JSON line of `createLogger` into a line for a person at a terminal, in colour. The result is one line, whatever
+ * text from outside stands in its fields.
+ */
 export function readableLine(json: string): string {
   const parsed: unknown = JSON.parse(json)
   const line: Record<string, unknown> = { ...(typeof parsed === 'object' ? parsed : {}) }
@@ -33,7 +36,7 @@ export function readableLine(json: string): string {
 
 function errorText(error: unknown): string {
   const { message, code, stack }: Record<string, unknown> = { ...(typeof error === 'object' ? error : {}) }
-  // Where the defect is; the whole stack is in the JSON.
+  // The first line of the stack says where the defect is. The format `json` has the whole stack.
   const place = /\n\s+at [^\n]*/.exec(typeof stack === 'string' ? stack : '')?.[0] ?? ''
   return styleText(
     'red',
@@ -41,7 +44,7 @@ function errorText(error: unknown): string {
   )
 }
 
-/** Without control characters: what others wrote must not move the cursor, or begin a line of its own. */
+/** Replaces control characters and line breaks, since text from outside must not move the cursor or begin a line of its own. */
 function textOf(value: unknown): string {
   const text = typeof value === 'string' ? value : value === undefined ? '' : JSON.stringify(value)
   return text.replaceAll(/[\p{C}\s]+/gu, ' ')

@@ -1,13 +1,14 @@
 import type { Logger } from 'pino'
 
 const QUIET_MS = 60_000
-/** Messages that differ; those beyond are counted as one. */
+/** How many kinds of error are told apart. All further kinds count as one kind. */
 const MAX_KINDS = 50
 
 /**
- * Logs what a backend that is away reports many times a second: each kind of error once a minute, with how often it came
- * since. A kind is its message without numbers, since each attempt has a port of its own.
- * @param log writes the line
+ * Creates a function that logs each kind of error at most once a minute, with how often the kind came since. A backend that
+ * is away would fill the log, with many errors a second. Messages that differ in numbers alone are of one kind, since each
+ * attempt to connect has a port of its own.
+ * @param now the clock, in milliseconds
  */
 export function createErrorReporter(
   log: (fields: { err: Error; repeated?: number }) => void,
@@ -27,7 +28,7 @@ export function createErrorReporter(
   }
 }
 
-/** At the level of a warning, in the same words. */
+/** Creates a function that logs each kind of error at most once a minute, as a warning with `message`. */
 export function warnOfErrors(logger: Logger, message: string): (error: Error) => void {
   return createErrorReporter((fields) => logger.warn(fields, message))
 }

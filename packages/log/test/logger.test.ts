@@ -11,7 +11,7 @@ function writer(format: LogFormat = 'json') {
   return { lines, logger: createLogger({ service: 'worker', level: 'info', output, format }) }
 }
 
-/** A driver's error as drizzle wraps it. */
+/** Makes the error that drizzle throws when a driver fails. */
 function statementFailed(cause: Error): Error {
   return Object.assign(new Error('Failed query: insert into t values ($1)\nparams: CANARY', { cause }), {
     query: 'insert into t values ($1)',
@@ -100,7 +100,7 @@ describe('a line of a log', () => {
     logger.warn({ symbol: 'IBM', detail: 'two\nlines \u001B[2J', err: new Error('broken\n here') }, 'waits')
     expect(lines).toHaveLength(1)
     const [text = ''] = lines
-    // Colours are the only control characters, if there are any.
+    // Colours are the only control characters that the line may have.
     const plain = stripVTControlCharacters(text)
     expect(plain).toMatch(
       /^\d\d:\d\d:\d\d\.\d{3} WARN {2}worker waits symbol=IBM detail=two lines \[2J broken here at .*logger\.test\.ts.*\n$/,

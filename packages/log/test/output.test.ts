@@ -3,7 +3,7 @@ import { Writable } from 'node:stream'
 import { describe, expect, test, vi } from 'vitest'
 import { createLogOutput } from '../src/output.js'
 
-/** A pipe that is full until somebody reads. */
+/** Makes a stream that writes nothing until `read` is called, like a full pipe without a reader. */
 function unreadPipe() {
   let reader: (() => void) | undefined
   let isRead = false
@@ -74,7 +74,7 @@ describe('the log of a process', () => {
     expect(stderr).toContain('nobody caught it')
   })
 
-  test('holds up the end of its process only until the deadline', async () => {
+  test('delays the end of its process only until the deadline', async () => {
     const { stream } = unreadPipe()
     const output = createLogOutput(stream)
     output.write('never read\n')

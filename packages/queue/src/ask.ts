@@ -2,18 +2,18 @@ import { LATE, within } from '@stockpile/time/wait'
 import type { Redis } from 'ioredis'
 import type { IngestQueue } from './bullmq.js'
 
-/** The queue's backend gave no answer in time. */
+/** Says that the backend of a queue gave no answer in time, or was not asked because it is known to be away. */
 export class QueueTimeoutError extends Error {
   override readonly name = 'QueueTimeoutError'
 }
 
 const onRedis = new WeakSet<IngestQueue>()
-/** Queues that have not answered a question whose deadline has passed. */
+/** Holds the queues that owe an answer to a question whose deadline has passed. */
 const overdue = new WeakSet<IngestQueue>()
-/** Queues on Redis whose connection was lost or refused, and has not been made again since. */
+/** Holds the queues on Redis whose connection was lost or refused and is not made again yet. */
 const disconnected = new WeakSet<IngestQueue>()
 
-/** Follows whether a queue on Redis is connected, so that nobody waits for one that is known to be away. */
+/** Follows whether a queue on Redis is connected, so that `ask` waits for no queue that is known to be away. */
 export function watchConnection(queue: IngestQueue, connection: Redis): void {
   onRedis.add(queue)
   connection.on('close', () => disconnected.add(queue))
@@ -25,12 +25,12 @@ export function isOnRedis(queue: IngestQueue): boolean {
 }
 
 /**
- * Asks a queue one question, and waits for the answer at most `deadlineMs`. Further questions to a queue that hangs would
- * only pile up and arrive all at once later, so a queue that has not answered yet is asked nothing more.
- * @param question sends it
+ * Asks a queue one question, and waits for the answer at most `deadlineMs`. A queue that owes an answer is asked nothing
+ * more, since the questions would pile up and all arrive at once when the queue is back.
+ * @param question sends the question to the queue
  * @param what completes "the queue did not …" in the message of an error
- * @throws QueueTimeoutError when the queue is known to be away, has not answered an earlier question, or is late with
- *   this one; what the queue itself threw
+ * @throws QueueTimeoutError when the queue is known to be away, owes an earlier answer, or is late with this answer
+ * @throws the error of the backend, when the backend answered with an error in time
  */
 export async function ask<T>(
   queue: IngestQueue,

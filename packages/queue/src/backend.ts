@@ -3,13 +3,16 @@ import { Redis } from 'ioredis'
 import { Client } from 'pg'
 import type { ClientConfig } from 'pg'
 
-/** Where the queue lives: Redis when there is one, otherwise the same PostgreSQL as the data. */
+/** Where the queue lives: in Redis when a Redis is configured, otherwise in the PostgreSQL that holds the data. */
 export type Backend = { kind: 'redis'; url: string } | { kind: 'postgres'; server: ClientConfig }
 
-/** BullMQ's tables, where the queue is in PostgreSQL, stay apart from Stockpile's. */
+/** The schema of BullMQ's tables in PostgreSQL, which keeps them apart from Stockpile's tables. */
 export const QUEUE_SCHEMA = 'bullmq'
 
-/** @param at.postgres where and how `pg` connects, all of it: what is not given it takes from PG* variables of the host */
+/**
+ * Chooses Redis when its URL is given, and PostgreSQL otherwise.
+ * @param at.postgres everything that `pg` needs to connect, since `pg` takes a missing setting from the host's PG* variables
+ */
 export function chooseBackend(at: { redisUrl?: string | undefined; postgres: ClientConfig }): Backend {
   return at.redisUrl === undefined
     ? { kind: 'postgres', server: at.postgres }
@@ -17,8 +20,8 @@ export function chooseBackend(at: { redisUrl?: string | undefined; postgres: Cli
 }
 
 /**
- * A Redis connection. A worker's never gives up (BullMQ requires it) and blocks while it waits for jobs; a
- * producer's commands end after 5 s, so that a frozen Redis holds nobody.
+ * Connects to Redis. The connection of a worker never gives up, as BullMQ requires, and blocks while it waits for jobs.
+ * A command of a producer fails after 5 s, so that a frozen Redis blocks no caller.
  */
 export function connectRedis(url: string, role: 'worker' | 'producer'): Redis {
   return new Redis(url, {
@@ -30,13 +33,13 @@ export function connectRedis(url: string, role: 'worker' | 'producer'): Redis {
   })
 }
 
-/** The longest statement adds 1,000 jobs, in a fraction of a second. Shorter than a job's lock lasts. */
+/** Outlasts the longest statement, which adds 1,000 jobs in a fraction of a second; a job's lock lasts longer, 15 s. */
 const QUERY_TIMEOUT_MS = 5_000
 
 /**
- * BullMQ makes this pool itself, and one connection more that listens for new jobs; it closes both. No statement
- * waits for ever: neither at the server, nor for an answer on a connection that vanished without a word, which the pool
- * then replaces. Listening itself is under no deadline: of a connection that listens and vanished TCP's probes tell.
+ * The options of the pool that BullMQ makes and closes, beside one more connection that listens for new jobs. Every
+ * statement has a deadline, at the server and at the client, so that the pool replaces a connection that silently vanished.
+ * Listening has no deadline: TCP's keepalive probes find out that the listening connection vanished.
  */
 export function poolOptions(server: ClientConfig, maxConnections: number): Record<string, unknown> {
   return {
@@ -51,10 +54,10 @@ export function poolOptions(server: ClientConfig, maxConnections: number): Recor
   }
 }
 
-/** Creates or upgrades BullMQ's tables in the database; nothing is to be done for a queue on Redis. */
+/** Creates or upgrades BullMQ's tables in PostgreSQL; a queue on Redis needs no tables. */
 export async function migrateQueue(server: ClientConfig): Promise<void> {
   const client = new Client({ ...server, application_name: 'stockpile-migrate' })
-  // A connection lost between two statements ends the process unless somebody listens; the next statement rejects.
+  // Without a listener, a connection lost between two statements ends the process. The next statement rejects anyway.
   client.on('error', () => undefined)
   await client.connect()
   try {

@@ -2,10 +2,10 @@ import { createPostgresBackend, withBackend } from 'bullmq'
 import type { Job, Queue, Worker } from 'bullmq'
 import type { JobData } from './job.js'
 
-/** BullMQ's classes on PostgreSQL. */
+/** BullMQ's classes `Queue` and `Worker`, which keep their jobs in PostgreSQL instead of Redis. */
 export const onPostgres = withBackend(createPostgresBackend)
 
-// A job returns one sentence for the board.
+// The result of every job is one sentence for people who read the board: hence `string`.
 export type RedisQueue = Queue<JobData, string>
 export type PostgresQueue = InstanceType<typeof onPostgres.Queue<JobData, string>>
 export type IngestQueue = RedisQueue | PostgresQueue

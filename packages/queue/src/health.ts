@@ -4,9 +4,9 @@ import { LONGEST_GAP_MS } from './queue.js'
 import type { IngestQueue } from './bullmq.js'
 
 /**
- * Ends a pause of the whole queue that nobody stands for: one that an earlier version made, or the spacing of a backend
- * whose clock was ahead when it began. Whether a worker may send is never the queue's to say.
- * @returns how long it would have lasted, in milliseconds; 0 when there was none
+ * Ends a pause of the whole queue that lasts longer than any spacing: an earlier version made the pause, or the clock of
+ * the backend was ahead when a spacing began. The ledger decides whether a worker may send, never the queue.
+ * @returns how long the pause would have lasted, in milliseconds; 0 when the queue was not paused for so long
  * @throws QueueTimeoutError after `deadlineMs`
  */
 export async function endLeftPause(queue: IngestQueue, deadlineMs: number): Promise<number> {
@@ -19,7 +19,10 @@ export async function endLeftPause(queue: IngestQueue, deadlineMs: number): Prom
   return ask(queue, end, deadlineMs, 'end a pause')
 }
 
-/** @throws QueueTimeoutError, or the backend's own error, when the queue does not answer */
+/**
+ * Resolves when the queue answers.
+ * @throws QueueTimeoutError after `deadlineMs`, or the error of the backend
+ */
 export async function pingQueue(queue: IngestQueue, deadlineMs: number): Promise<void> {
   await ask(queue, () => queue.getWaitingCount(), deadlineMs, 'answer')
 }
@@ -29,13 +32,14 @@ export const QUEUE_DOWN: QueueProblem = {
   detail: 'The queue does not answer: runs are accepted, and begin once it does.',
 }
 
-/** Of a Redis that is full, whose disk is, that is a replica, or that has too few of its own. */
+/** Begins what Redis answers to a write when its memory or disk is full, it is a replica, or it has too few replicas. */
 const REFUSES_WRITES = /^(OOM|MISCONF|READONLY|NOREPLICAS)\b/
 
 /**
- * Whether the queue gives and takes jobs. A Redis that is full, cannot write to its disk or is a replica answers all
- * questions and takes nothing: it is given what it has already. Of a PostgreSQL its own checks tell as much.
- * @returns null while it does; never throws
+ * Finds out whether the queue gives and takes jobs. A Redis that is full, cannot write to its disk or is a replica still
+ * answers questions, so Redis is also asked to write what it has already. A PostgreSQL that takes no writes is found by
+ * the checks of the database.
+ * @returns why the queue gives or takes no jobs, or null when it does both; never throws
  */
 export async function queueProblem(queue: IngestQueue, deadlineMs: number): Promise<QueueProblem | null> {
   const use = async () => {
@@ -47,7 +51,7 @@ export async function queueProblem(queue: IngestQueue, deadlineMs: number): Prom
     return null
   } catch (error) {
     if (!(error instanceof Error) || error.name !== 'ReplyError') return QUEUE_DOWN
-    // Any other answer of Redis, as to a password that was changed, is no use either.
+    // Redis may refuse for other reasons too, such as a changed password: it is down for Stockpile, and its words help.
     if (!REFUSES_WRITES.test(error.message))
       return { ...QUEUE_DOWN, detail: `${QUEUE_DOWN.detail} Redis says: ${error.message}` }
     return {

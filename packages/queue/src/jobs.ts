@@ -3,9 +3,10 @@ import { ask } from './ask.js'
 import { JOB_KIND, jobData, jobIdOf, JOB_PRIORITIES } from './job.js'
 import type { IngestQueue, IngestWorker } from './bullmq.js'
 
-/** So many jobs are looked at or removed at a time, so that other users of the connections get their turns. */
+/** How many jobs are looked at or removed at once, so that others who share the connections get their turns. */
 const AT_ONCE = 50
 
+/** What the queue is told of an item. */
 export interface QueuedItem {
   id: number
   runId: string
@@ -14,7 +15,7 @@ export interface QueuedItem {
 }
 
 /**
- * Gives the queue the items' jobs. An item whose job is there already is left alone.
+ * Adds the jobs of the items to the queue. An item whose job is in the queue already gets no second job.
  * @throws QueueTimeoutError after `deadlineMs`; the jobs may still arrive
  */
 export async function enqueue(
@@ -31,10 +32,10 @@ export async function enqueue(
 }
 
 /**
- * Makes sure that each of these unfinished items has a job that will run: one that is missing is added, one that
- * has ended, so that it would swallow the new one, is replaced, and one that is put off though its item is due is put
- * off no more: a worker whose clock is days ahead says when by that clock.
- * @returns how many the queue did not have
+ * Makes sure that each of these unfinished items has a job that will run. A missing job is added, and an ended job is
+ * replaced, since BullMQ ignores a new job of the same id. A delayed job whose item is due runs at once: a worker whose
+ * clock is days ahead made the delay.
+ * @returns how many jobs were added or replaced
  * @throws QueueTimeoutError after `deadlineMs`
  */
 export async function restore(
@@ -46,7 +47,7 @@ export async function restore(
   const look = async (item: QueuedItem & { isDue?: boolean }) => {
     const job = await queue.getJob(jobIdOf(item.id))
     if (job !== undefined && job.finishedOn === undefined) {
-      // Refused when it has become due by itself meanwhile.
+      // BullMQ refuses to promote a job that became due by itself meanwhile.
       if (item.isDue === true && job.delay > 0 && (await job.isDelayed())) await job.promote().catch(() => {})
       return
     }
@@ -59,8 +60,8 @@ export async function restore(
 }
 
 /**
- * Takes the items' jobs out of the queue. Those being worked on stay on Redis and go from PostgreSQL; either way their
- * workers find the item cancelled.
+ * Removes the jobs of the items from the queue. A job that a worker is working on stays in Redis and is removed from
+ * PostgreSQL; in both cases the worker finds out that its item is cancelled.
  * @throws QueueTimeoutError after `deadlineMs`
  */
 export async function withdraw(
@@ -71,7 +72,7 @@ export async function withdraw(
   await ask(queue, () => fewAtOnce(itemIds, (id) => queue.remove(jobIdOf(id))), deadlineMs, 'remove jobs')
 }
 
-/** So that whoever else needs the connections gets a turn. */
+/** Works on `AT_ONCE` elements at a time. */
 async function fewAtOnce<T>(all: readonly T[], work: (one: T) => Promise<unknown>): Promise<void> {
   for (let from = 0; from < all.length; from += AT_ONCE) {
     await Promise.all(all.slice(from, from + AT_ONCE).map(work))
@@ -79,8 +80,8 @@ async function fewAtOnce<T>(all: readonly T[], work: (one: T) => Promise<unknown
 }
 
 /**
- * Hands the jobs of lost workers out again, as BullMQ's worker does itself every 5 s, but not while it is paused: else what
- * a lost worker held would count as being worked on for as long as the others wait. As often as one likes.
+ * Hands out the jobs of lost workers again, also while this worker is paused. BullMQ's worker does so itself every 5 s, but
+ * not while it is paused: the jobs of a lost worker would count as worked on until the pause ends. Harmless when repeated.
  */
 export async function recoverLostJobs(worker: IngestWorker): Promise<void> {
   await worker.backend.moveStalledJobsToWait()

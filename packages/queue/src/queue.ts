@@ -12,29 +12,30 @@ import { MAX_ATTEMPTS, backoffMs } from './retry-policy.js'
 
 export type { IngestJob, IngestQueue, IngestWorker } from './bullmq.js'
 
+/** A queue or a worker with its connections. */
 export interface Opened<T> {
   handle: T
-  /** Waits for what is under way, at most 1 s for a queue and 2 s for a worker, and ends what was opened, connections included. */
+  /** Waits for work that is under way, at most 1 s for a queue and 2 s for a worker, and then closes the connections too. */
   close: () => Promise<void>
 }
 
 export interface OpenOptions {
   backend: Backend
-  /** Keeps queues on one Redis apart. The Postgres backend is apart by its database. */
+  /** Keeps the queues on one Redis apart. Queues in PostgreSQL are apart by their databases, and take no prefix. */
   prefix?: string | undefined
-  /** Told of connection errors, of which BullMQ recovers by itself. */
+  /** Called with each connection error. BullMQ recovers from all of them by itself. */
   onError: (error: Error) => void
 }
 
 const DEFAULT_PREFIX = 'stockpile'
-/** Below what `npm start` gives the API, which asks nothing more of the queue by then. */
+/** Less than the time that `npm start` gives the API to end; the API asks the queue nothing more while it ends. */
 const QUEUE_CLOSE_MS = 1_000
-/** BullMQ takes milliseconds to write down what became of the last jobs. What it could not is handed out again. */
+/** BullMQ writes the results of the last jobs in milliseconds. A job whose result it cannot write is handed out again. */
 const WORKER_CLOSE_MS = 2_000
 
-/** Every job has these: written once, here. */
+/** The options of every job. */
 const JOB_OPTIONS = {
-  // Not the judge: a worker decides by the attempts in PostgreSQL. These must never run out before those.
+  // A worker decides by the attempts in PostgreSQL. BullMQ's attempts must never run out before.
   attempts: 20 * MAX_ATTEMPTS,
   backoff: { type: 'custom' },
   removeOnComplete: { age: 24 * 3600, count: 5_000 },
@@ -44,9 +45,9 @@ const JOB_OPTIONS = {
 } satisfies JobsOptions
 
 /**
- * Opens the producing side of the queue. Returns at once, whether or not the backend is up.
- * @param options.onConnect told of every connection to Redis: after the first, what it held may be gone. A queue in
- * PostgreSQL is lost with the items alone
+ * Opens the side of the queue that adds jobs. Returns at once, whether or not the backend is up.
+ * @param options.onConnect called for every connection to Redis: at each but the first, Redis may have lost the jobs. Never
+ *   called for PostgreSQL, which cannot lose the jobs without the items
  */
 export function openQueue(options: OpenOptions & { onConnect?: () => void }): Opened<IngestQueue> {
   const { backend, prefix = DEFAULT_PREFIX, onError, onConnect } = options
@@ -77,16 +78,16 @@ export function openQueue(options: OpenOptions & { onConnect?: () => void }): Op
 export interface WorkOptions extends OpenOptions {
   process: Processor<JobData, string>
   concurrency: number
-  /** Starts are this far apart over all workers, at most 5 s; 0: no spacing. Milliseconds. */
+  /** Milliseconds between the starts of two jobs, over all workers, at most 5,000; 0 for no spacing. */
   gapMs: number
 }
 
-/** Were it longer, a spacing could not be told from a pause that was left behind: see `endLeftPause`. */
+/** The longest spacing. `endLeftPause` takes a pause of more than twice this length for one that nobody needs. */
 export const LONGEST_GAP_MS = 5_000
 
 /**
- * Opens the consuming side; it takes jobs once `run()` is called. A job of a lost worker is handed out again within
- * 20 s, as often as it takes: whether an item ends is decided by its attempts in PostgreSQL.
+ * Opens the side of the queue that works on jobs: the worker takes jobs once its `run()` is called. A job of a lost worker is
+ * handed out again within 20 s, however often its workers are lost: an item's attempts in PostgreSQL decide when the item ends.
  */
 export function openWorker(options: WorkOptions): Opened<IngestWorker> {
   const { backend, prefix = DEFAULT_PREFIX, onError } = options
@@ -94,11 +95,11 @@ export function openWorker(options: WorkOptions): Opened<IngestWorker> {
     autorun: false,
     concurrency: options.concurrency,
     ...(options.gapMs > 0 && { limiter: { max: 1, duration: Math.min(options.gapMs, LONGEST_GAP_MS) } }),
-    // Closing waits for the end of such a delay when it comes just before one: never longer than this.
+    // A worker that is closed just before a wait for the spacing sits that wait out, so this bounds the wait.
     maximumRateLimitDelay: 1_000,
     lockDuration: 15_000,
     stalledInterval: 5_000,
-    // After a question for jobs that failed; by default 15 s, in which a backend that is back is left alone.
+    // How long BullMQ waits after it failed to fetch jobs. Its default of 15 s would leave a backend that is back unused.
     runRetryDelay: 1_000,
     maxStalledCount: 1_000_000,
     settings: {
@@ -124,7 +125,7 @@ export function openWorker(options: WorkOptions): Opened<IngestWorker> {
   return { handle: worker, close: () => closeWithin(worker.close(), WORKER_CLOSE_MS) }
 }
 
-/** Thrown by a processor: the attempt failed, and the next one is due after `delayMs`. */
+/** Thrown by a processor whose attempt failed: the next attempt is due after `delayMs` milliseconds. */
 export class RetryError extends Error {
   override readonly name = 'RetryError'
   readonly delayMs: number
@@ -134,7 +135,7 @@ export class RetryError extends Error {
   }
 }
 
-/** BullMQ's close waits for ever for a backend that is away; the connection is then cut under it. */
+/** Bounds BullMQ's `close`, which waits for ever for a backend that is away: `disconnect` then cuts the connection. */
 async function closeWithin(
   closing: Promise<void>,
   deadlineMs: number,

@@ -1,7 +1,7 @@
 import { Redis } from 'ioredis'
 import type { Backend } from './backend.js'
 
-/** The Redis would lose or refuse jobs; the message says what to set. */
+/** Says that a Redis would lose or refuse jobs, and what to set there. */
 export class UnsafeRedisError extends Error {
   override readonly name = 'UnsafeRedisError'
 }
@@ -11,10 +11,10 @@ const SET_POLICY =
   'Set `maxmemory-policy noeviction` in its configuration (docker compose: `redis-server --maxmemory-policy noeviction`), or for now `redis-cli config set maxmemory-policy noeviction`.'
 
 /**
- * What a Redis says of itself (INFO), judged. BullMQ's keys must never be evicted: that loses jobs and breaks the
- * queue's own books, in silence. Without append-only file a crash loses what was queued, which the dispatcher gives
- * back from PostgreSQL: worth a word, no more.
- * @returns what rules it out, and what is only worth a word; null for nothing
+ * Judges a Redis by its answer to INFO. An eviction would silently lose jobs and leave BullMQ's other keys inconsistent, so
+ * it rules the Redis out. Without an append-only file a crash loses the queued jobs; the dispatcher adds them again from
+ * PostgreSQL, so that is only a doubt.
+ * @returns a sentence on what rules the Redis out, and one on what is only a doubt; each null when there is nothing to say
  */
 export function judgeRedis(info: string): { refusal: string | null; doubt: string | null } {
   const policy = fieldOf(info, 'maxmemory_policy')
@@ -30,10 +30,10 @@ export function judgeRedis(info: string): { refusal: string | null; doubt: strin
 }
 
 /**
- * Asks the Redis before anything is given to it. One that does not answer is left to show itself: nothing needs it at
- * the start, and `watchSafety` asks again. A queue in PostgreSQL is always safe.
- * @param onDoubt told what is not as it should be, and still works
- * @throws UnsafeRedisError when jobs would be lost there, or it refuses us
+ * Checks a Redis before the queue uses it. A Redis that does not answer passes with a doubt: nothing needs Redis at the
+ * start, and `watchSafety` checks every later connection. A queue in PostgreSQL is always safe.
+ * @param onDoubt called with a sentence on what should be better, though the queue works
+ * @throws UnsafeRedisError when the Redis would lose jobs, or refuses the user or password
  */
 export async function assertSafe(backend: Backend, onDoubt: (doubt: string) => void): Promise<void> {
   if (backend.kind !== 'redis') return
@@ -43,9 +43,9 @@ export async function assertSafe(backend: Backend, onDoubt: (doubt: string) => v
 }
 
 /**
- * Looks again, for each new connection: Redis may have been away at the start, or come back as another. Work goes on,
- * since jobs are taken already; a person has to be told.
- * @returns once the look is over; never rejects
+ * Checks the Redis behind a new connection, since Redis may have been away at the start, or another Redis may have taken its
+ * place. Work goes on in an unsafe Redis, since it holds jobs already, but a person has to know.
+ * @returns once the check is over; never rejects
  */
 export async function watchSafety(
   backend: Backend,
@@ -56,7 +56,7 @@ export async function watchSafety(
   if (refusal !== null) onUnsafe(new UnsafeRedisError(refusal))
 }
 
-/** Over a connection of its own: the queue's may be held up. */
+/** Asks and judges a Redis over a connection of its own, since the queue's connection may be blocked. */
 async function lookAt(url: string): Promise<ReturnType<typeof judgeRedis>> {
   const redis = new Redis(url, {
     lazyConnect: true,
@@ -64,7 +64,7 @@ async function lookAt(url: string): Promise<ReturnType<typeof judgeRedis>> {
     commandTimeout: DEADLINE_MS,
     maxRetriesPerRequest: 0,
     retryStrategy: () => null,
-    // It asks INFO by itself, and a user who may not would seem to be away.
+    // The ready check of ioredis sends INFO: a Redis whose user may not send INFO would seem to be away.
     enableReadyCheck: false,
   })
   let lastError: Error | undefined
