@@ -1,7 +1,7 @@
 import { afterEach } from 'vitest'
 import { useDatabase } from '@stockpile/test-harness/database'
 import type { Bar } from '@stockpile/domain/bar'
-import type { WaitingFor } from '@stockpile/domain/run'
+import type { WaitingFor } from '@stockpile/domain/waiting'
 import { connect } from '../src/database/connection.js'
 import type { Connection } from '../src/database/connection.js'
 import { takeItem } from '../src/runs/items.js'

@@ -1,3 +1,5 @@
+// Bars: the values of a bar, from which all lists of fields and columns are made, and records that are no sound bar.
+
 /**
  * The values of a bar, in the order of every list. Every list of the provider's fields and of the database's columns is made
  * from this list. Each value is `numeric` in the database, and text everywhere else.

@@ -1,4 +1,6 @@
-import type { RunWaitingFor } from './run.js'
+// Causes: why work does not go on, at the queue or at the provider.
+
+import type { RunWaitingFor } from './waiting.js'
 
 /** Why work does not go on at the moment, as runs, quota and readiness tell it. Instants are ISO 8601 in UTC. */
 export interface Cause {

@@ -1,3 +1,5 @@
+// Failures: what is recorded of an attempt that failed.
+
 /** What is recorded of an item's attempt that failed, and told to people wherever the failure appears. */
 export interface Failure {
   /** A stable code: the class of the provider's refusal, or a class of Stockpile's own. */

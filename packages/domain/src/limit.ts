@@ -1,3 +1,5 @@
+// Limits: how many requests a plan allows, in which window.
+
 /** The windows in which a provider counts the requests of a key. */
 export const LIMIT_NAMES = ['second', 'minute', 'day'] as const
 export type LimitName = (typeof LIMIT_NAMES)[number]

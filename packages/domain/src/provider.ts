@@ -1,3 +1,5 @@
+// The seam to a provider: what the worker needs of the package of a provider.
+
 import type { Bar, RejectedRow } from './bar.js'
 import type { PlanLimits } from './limit.js'
 import type { Refusal, RefusalRow } from './refusal.js'

@@ -1,3 +1,5 @@
+// Refusals: what a provider answers in place of data, and what follows from each class of refusal.
+
 import type { LimitName } from './limit.js'
 import type { FetchedOutputsize } from './run.js'
 

@@ -1,3 +1,5 @@
+// Symbols: which texts are symbols, and the form of a symbol that is stored.
+
 /** The characters of symbols in Alpha Vantage's listing (`BC/PB`, `NYCB- PR-U`, `NXT(EXP20091224)`) and of other exchanges. */
 export const SYMBOL_CHARACTERS = /^[A-Z0-9 .:/^&()=+*$#@!_~-]+$/
 export const MAX_SYMBOL_LENGTH = 32

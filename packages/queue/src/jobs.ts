@@ -81,7 +81,7 @@ async function fewAtOnce<T>(all: readonly T[], work: (one: T) => Promise<unknown
 
 /**
  * Hands out the jobs of lost workers again, also while this worker is paused. BullMQ's worker does so itself every 5 s, but
- * not while it is paused: the jobs of a lost worker would count as worked on until the pause ends. Harmless when repeated.
+ * not while it is paused: the jobs of a lost worker would count as worked on until the pause ends. A repeated call does no harm.
  */
 export async function recoverLostJobs(worker: IngestWorker): Promise<void> {
   await worker.backend.moveStalledJobsToWait()

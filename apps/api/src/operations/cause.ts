@@ -1,6 +1,6 @@
 import type { Cause } from '@stockpile/domain/cause'
 import * as z from 'zod'
-import { RUN_WAITING_FOR } from '@stockpile/domain/run'
+import { RUN_WAITING_FOR } from '@stockpile/domain/waiting'
 import { instantSchema } from '../http/instant.js'
 
 /** The fields of a cause that the quota and readiness both have. */

@@ -1,7 +1,7 @@
 import type { Worker } from '@stockpile/db/workers'
 import * as z from 'zod'
 import { LIMIT_NAMES } from '@stockpile/domain/limit'
-import { WORKER_WAITING_FOR } from '@stockpile/domain/run'
+import { WORKER_WAITING_FOR } from '@stockpile/domain/waiting'
 import { instantSchema } from '../http/instant.js'
 
 const countSchema = z.int().min(0)

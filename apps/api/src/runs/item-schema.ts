@@ -1,12 +1,8 @@
 import type { Item } from '@stockpile/db/run-items'
 import * as z from 'zod'
-import {
-  FETCHED_OUTPUTSIZES,
-  ITEM_OUTCOMES,
-  ITEM_STATES,
-  WAITING_FOR,
-  WARNING_CODES,
-} from '@stockpile/domain/run'
+import { ITEM_OUTCOMES, ITEM_STATES, WARNING_CODES } from '@stockpile/domain/item'
+import { FETCHED_OUTPUTSIZES } from '@stockpile/domain/run'
+import { WAITING_FOR } from '@stockpile/domain/waiting'
 import { instantSchema } from '../http/instant.js'
 import { countSchema, rowCountsSchema } from './run-schema.js'
 

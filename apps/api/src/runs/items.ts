@@ -1,6 +1,6 @@
 import { listItems } from '@stockpile/db/run-items'
 import * as z from 'zod'
-import { ITEM_STATES } from '@stockpile/domain/run'
+import { ITEM_STATES } from '@stockpile/domain/item'
 import type { Dependencies } from '../dependencies.js'
 import { readList, LINK_HEADERS } from '../http/list-answer.js'
 import { createListCursor } from '../http/list-cursor.js'

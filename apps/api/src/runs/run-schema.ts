@@ -1,15 +1,10 @@
 import type { Estimate } from '@stockpile/db/run-forecast'
 import type { Run } from '@stockpile/db/run-status'
 import * as z from 'zod'
-import type { ItemState } from '@stockpile/domain/run'
-import {
-  OUTPUTSIZES,
-  PRIORITIES,
-  RUN_STATUSES,
-  RUN_TRIGGERS,
-  RUN_WAITING_FOR,
-  WARNING_CODES,
-} from '@stockpile/domain/run'
+import type { ItemState } from '@stockpile/domain/item'
+import { WARNING_CODES } from '@stockpile/domain/item'
+import { OUTPUTSIZES, PRIORITIES, RUN_STATUSES, RUN_TRIGGERS } from '@stockpile/domain/run'
+import { RUN_WAITING_FOR } from '@stockpile/domain/waiting'
 import { instantSchema } from '../http/instant.js'
 
 export const countSchema = z.int().min(0)

@@ -1,6 +1,6 @@
 import type { Connection } from '@stockpile/db/connection'
 import { snoozeItem } from '@stockpile/db/items'
-import type { Wait } from '@stockpile/domain/run'
+import type { Wait } from '@stockpile/domain/waiting'
 import { priorityBehind } from '@stockpile/queue/job'
 import { RateLimitError } from 'bullmq'
 import type { QuotaWaitError } from '../quota/quota-wait.js'

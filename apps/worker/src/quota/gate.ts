@@ -1,5 +1,5 @@
 import { tick } from '@stockpile/time/wait'
-import type { Wait } from '@stockpile/domain/run'
+import type { Wait } from '@stockpile/domain/waiting'
 import type { Logger } from 'pino'
 
 /** What keeps this worker from sending anything. */

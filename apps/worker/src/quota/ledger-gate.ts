@@ -1,5 +1,5 @@
 import type { Connection } from '@stockpile/db/connection'
-import type { Wait } from '@stockpile/domain/run'
+import type { Wait } from '@stockpile/domain/waiting'
 import { readGate } from '@stockpile/db/ledger'
 import type { ClosedGate } from '@stockpile/db/ledger'
 import type { Limit } from '@stockpile/domain/limit'

@@ -1,7 +1,7 @@
 import type { Limit } from '@stockpile/domain/limit'
 import type { Refusal } from '@stockpile/domain/refusal'
 import type { Connection } from '@stockpile/db/connection'
-import type { Wait } from '@stockpile/domain/run'
+import type { Wait } from '@stockpile/domain/waiting'
 import { noteUnanswered } from '@stockpile/db/outage'
 import type { UnansweredRequest } from '@stockpile/db/outage'
 import type { Logger } from 'pino'

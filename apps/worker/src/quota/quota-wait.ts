@@ -1,5 +1,5 @@
 import type { Refusal } from '@stockpile/domain/refusal'
-import type { Wait } from '@stockpile/domain/run'
+import type { Wait } from '@stockpile/domain/waiting'
 import type { ClosedGate } from '@stockpile/db/ledger'
 import { outageReason } from './outage-backoff.js'
 

@@ -1,7 +1,7 @@
 import { Refusal } from '@stockpile/domain/refusal'
 import type { Provider } from '@stockpile/domain/provider'
 import type { Connection } from '@stockpile/db/connection'
-import type { Wait } from '@stockpile/domain/run'
+import type { Wait } from '@stockpile/domain/waiting'
 import { moveSlot } from '@stockpile/db/ledger'
 import type { Limit } from '@stockpile/domain/limit'
 import type { Logger } from 'pino'

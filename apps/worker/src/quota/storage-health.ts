@@ -1,6 +1,6 @@
 import { isUnavailable, withoutParameters } from '@stockpile/db/connection'
 import type { Connection } from '@stockpile/db/connection'
-import type { Wait } from '@stockpile/domain/run'
+import type { Wait } from '@stockpile/domain/waiting'
 import {
   clearStorageTrouble,
   explainTrouble,

@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
 import { check, integer, jsonb, pgTable, text, uuid } from 'drizzle-orm/pg-core'
-import { WAITING_FOR } from '@stockpile/domain/run'
+import { WAITING_FOR } from '@stockpile/domain/waiting'
 import { instant, oneOf } from '../database/columns.js'
 
 /** The workers, one row for each process. A worker writes its row at its start and every few seconds, and deletes it when it stops. */

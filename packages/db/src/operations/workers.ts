@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm'
 import type { SQL } from 'drizzle-orm'
 import type { QueueProblem } from '@stockpile/domain/cause'
-import type { WaitingFor, WorkerWaitingFor } from '@stockpile/domain/run'
+import type { WaitingFor, WorkerWaitingFor } from '@stockpile/domain/waiting'
 import type { Limit } from '@stockpile/domain/limit'
 import type { Database } from '../database/connection.js'
 import { isoInstant } from '../database/instant.js'

@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm'
 import type { SQL } from 'drizzle-orm'
-import type { ItemState, NeedlessOutcome, Outputsize } from '@stockpile/domain/run'
+import type { ItemState, NeedlessOutcome } from '@stockpile/domain/item'
+import type { Outputsize } from '@stockpile/domain/run'
 import type { Database, Transaction } from '../database/connection.js'
 
 /** An item that a worker holds. Every write names `claim`, and is refused once another claim is the current one. */

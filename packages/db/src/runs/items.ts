@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm'
-import type { Wait } from '@stockpile/domain/run'
+import type { Wait } from '@stockpile/domain/waiting'
 import type { Database } from '../database/connection.js'
 import { clearWait, commitOnce, holdClaim } from './claim.js'
 import type { ClaimedItem } from './claim.js'

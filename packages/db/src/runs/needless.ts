@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm'
 import type { SQL } from 'drizzle-orm'
 import type { Failure } from '@stockpile/domain/failure'
-import type { NeedlessOutcome } from '@stockpile/domain/run'
+import type { NeedlessOutcome } from '@stockpile/domain/item'
 import type { Database } from '../database/connection.js'
 import { commitOnce, holdClaim } from './claim.js'
 import type { ClaimedItem } from './claim.js'

@@ -1,11 +1,7 @@
 import { sql } from 'drizzle-orm'
-import type {
-  FetchedOutputsize,
-  ItemOutcome,
-  ItemState,
-  WaitingFor,
-  WarningCode,
-} from '@stockpile/domain/run'
+import type { ItemOutcome, ItemState, WarningCode } from '@stockpile/domain/item'
+import type { FetchedOutputsize } from '@stockpile/domain/run'
+import type { WaitingFor } from '@stockpile/domain/waiting'
 import type { Database } from '../database/connection.js'
 import { isoInstant } from '../database/instant.js'
 import { boundsOf, countRows } from '../database/list-part.js'

@@ -1,13 +1,8 @@
 import { sql } from 'drizzle-orm'
 import type { SQL } from 'drizzle-orm'
-import type {
-  ItemState,
-  Outputsize,
-  Priority,
-  RunStatus,
-  RunTrigger,
-  RunWaitingFor,
-} from '@stockpile/domain/run'
+import type { ItemState } from '@stockpile/domain/item'
+import type { Outputsize, Priority, RunStatus, RunTrigger } from '@stockpile/domain/run'
+import type { RunWaitingFor } from '@stockpile/domain/waiting'
 import type { Cause } from '@stockpile/domain/cause'
 import { readCauses } from '../operations/causes.js'
 import type { Database } from '../database/connection.js'

@@ -1,6 +1,6 @@
 import { getTableColumns, sql } from 'drizzle-orm'
 import type { SQL } from 'drizzle-orm'
-import { ITEM_STATES, WARNING_CODES } from '@stockpile/domain/run'
+import { ITEM_STATES, WARNING_CODES } from '@stockpile/domain/item'
 import type { Transaction } from '../database/connection.js'
 import { runTotals } from './run-totals-schema.js'
 import { hasWarning } from './schema.js'

@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm'
 import type { SQL } from 'drizzle-orm'
-import { WARNING_CODES } from '@stockpile/domain/run'
-import type { WarningCode } from '@stockpile/domain/run'
+import { WARNING_CODES } from '@stockpile/domain/item'
+import type { WarningCode } from '@stockpile/domain/item'
 import { hasWarning } from './schema.js'
 
 /** What a person should know of a run though nothing failed. */

@@ -1,16 +1,9 @@
 import { sql } from 'drizzle-orm'
 import { bigint, boolean, check, index, integer, jsonb, pgTable, text, uuid } from 'drizzle-orm/pg-core'
-import {
-  FETCHED_OUTPUTSIZES,
-  ITEM_OUTCOMES,
-  ITEM_STATES,
-  OUTPUTSIZES,
-  PRIORITIES,
-  RUN_TRIGGERS,
-  WAITING_FOR,
-  WARNING_CODES,
-} from '@stockpile/domain/run'
-import type { WarningCode } from '@stockpile/domain/run'
+import { ITEM_OUTCOMES, ITEM_STATES, WARNING_CODES } from '@stockpile/domain/item'
+import { FETCHED_OUTPUTSIZES, OUTPUTSIZES, PRIORITIES, RUN_TRIGGERS } from '@stockpile/domain/run'
+import { WAITING_FOR } from '@stockpile/domain/waiting'
+import type { WarningCode } from '@stockpile/domain/item'
 import { symbolText, instant, oneOf } from '../database/columns.js'
 
 /**

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { sql } from 'drizzle-orm'
 import { describe, expect, test } from 'vitest'
-import { RUN_WAITING_FOR, RUN_STATUSES } from '@stockpile/domain/run'
+import { RUN_STATUSES } from '@stockpile/domain/run'
+import { RUN_WAITING_FOR } from '@stockpile/domain/waiting'
 import {
   dispatchedItems,
   markDispatched,
