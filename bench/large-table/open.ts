@@ -53,7 +53,7 @@ export async function openLargeTables(options: {
     async stop() {
       await admin.end()
       // A server that another benchmark started is not stopped here.
-      if (!server.adopted) await server.stop()
+      if (!server.wasAdopted) await server.stop()
     },
   }
 }

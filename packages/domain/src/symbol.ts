@@ -12,7 +12,7 @@ export const SYMBOL_TAKES =
  * they are, so that `isSymbol` refuses the text.
  */
 export function normaliseSymbol(text: string): string {
-  // A quick way out, since nearly every text is normalised already.
+  // Returns early, since nearly every text is normalised already.
   if (!/^ | $|[a-z]/.test(text)) return text
   return text.replaceAll(/^ +| +$/g, '').replaceAll(/[a-z]/g, (letter) => letter.toUpperCase())
 }

@@ -85,7 +85,7 @@ export async function hasEndedWithin(pid: number, data: string, timeoutMs: numbe
 export async function askDirectory(url: string): Promise<{ directory: string } | { refusal: string }> {
   const sql = postgres(url, {
     max: 1,
-    // Set, so that PGSSL of the environment does not count: this server has no TLS.
+    // Without this setting, PGSSL of the environment would ask for TLS, which this server does not have.
     ssl: false,
     connect_timeout: ANSWER_TIMEOUT_S,
     fetch_types: false,

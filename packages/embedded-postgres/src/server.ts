@@ -21,7 +21,7 @@ export interface EmbeddedServer {
   /** The folder that holds `data`, `password` and `postgres.log`: `directory`, unless `log` was told another. */
   folder: string
   /** Whether another process started the server: an earlier one that is gone, or another starter at this moment. */
-  adopted: boolean
+  wasAdopted: boolean
   /** Whether the port is neither set nor the port of the last start. */
   isNewPort: boolean
   /** Tells whether the server has ended or is shutting down, whoever ended it. False while the server recovers from a crash. */
@@ -143,7 +143,7 @@ function serverOf(
   cluster: Cluster,
   binaries: Binaries,
   { pid, port, isNewPort }: Launched,
-  adopted: boolean,
+  wasAdopted: boolean,
 ): EmbeddedServer {
   let stopped: Promise<void> | undefined
   return {
@@ -151,7 +151,7 @@ function serverOf(
     port,
     pid,
     folder: dirname(cluster.data),
-    adopted,
+    wasAdopted,
     isNewPort,
     async hasEnded() {
       if (!(await isServerOf(pid, cluster.data))) return true

@@ -91,7 +91,7 @@ describe('a started server', () => {
     await first.stop()
     await expect(query(first.url, 'select 1')).rejects.toThrow('ECONNREFUSED')
     const second = await start()
-    expect(second.adopted).toBe(false)
+    expect(second.wasAdopted).toBe(false)
     expect(await query(second.url, 'select one from kept')).toEqual({ one: 1 })
   })
 
@@ -142,8 +142,8 @@ describe('survival', () => {
     starter.kill('SIGKILL')
     await once(starter, 'exit')
     const server = await start()
-    expect(said).toEqual({ pid: server.pid, adopted: false })
-    expect(server.adopted).toBe(true)
+    expect(said).toEqual({ pid: server.pid, wasAdopted: false })
+    expect(server.wasAdopted).toBe(true)
     await server.stop()
     await expect(query(server.url, 'select 1')).rejects.toThrow('ECONNREFUSED')
   })
@@ -154,8 +154,8 @@ describe('survival', () => {
     const server = await start({ directory: where })
     expect([one.said, other.said]).toEqual(
       expect.arrayContaining([
-        { pid: server.pid, adopted: false },
-        { pid: server.pid, adopted: true },
+        { pid: server.pid, wasAdopted: false },
+        { pid: server.pid, wasAdopted: true },
       ]),
     )
     // PostgreSQL's programs are there too when they had to be copied. Nothing unfinished is left.
@@ -168,7 +168,7 @@ describe('survival', () => {
     await query(first.url, 'create table committed as select 42 as answer')
     process.kill(first.pid, 'SIGKILL')
     const second = await start()
-    expect(second.adopted).toBe(false)
+    expect(second.wasAdopted).toBe(false)
     expect(await query(second.url, 'select answer from committed')).toEqual({ answer: 42 })
   })
 
@@ -182,7 +182,7 @@ describe('survival', () => {
         join(directory, 'data', 'postmaster.pid'),
         lock.replace(String(first.pid), String(process.pid)),
       )
-      expect((await start()).adopted).toBe(false)
+      expect((await start()).wasAdopted).toBe(false)
     },
   )
 

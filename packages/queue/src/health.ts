@@ -51,7 +51,7 @@ export async function queueProblem(queue: IngestQueue, deadlineMs: number): Prom
     return null
   } catch (error) {
     if (!(error instanceof Error) || error.name !== 'ReplyError') return QUEUE_DOWN
-    // Redis may refuse for other reasons too, such as a changed password: it is down for Stockpile, and its words help.
+    // When Redis refuses for another reason, such as a changed password, the queue is as good as down, and Redis' words help.
     if (!REFUSES_WRITES.test(error.message))
       return { ...QUEUE_DOWN, detail: `${QUEUE_DOWN.detail} Redis says: ${error.message}` }
     return {

@@ -89,7 +89,7 @@ export async function openDatabaseServer(
           passwordFile: join(server.folder, 'password'),
           identity,
           isNewPort: server.isNewPort,
-          survived: server.adopted,
+          survived: server.wasAdopted,
         },
         lost: Promise.race([lock.lost, watch.lost]),
         lookForLoss,
