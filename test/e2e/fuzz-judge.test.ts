@@ -3,6 +3,7 @@ import { parseAs } from '../fuzz/formats.js'
 import { readDocument } from '../fuzz/document.js'
 import { createJudge } from '../fuzz/judge.js'
 import type { FuzzRequest } from '../fuzz/fuzz-request.js'
+import { parseAnswer } from '../fuzz/send.js'
 
 const judge = createJudge(await readDocument())
 const ID = '7b71a705-f5ba-4396-8589-bcf119244c11'
@@ -83,5 +84,20 @@ describe('a body is read by its media type', () => {
     ['application/problem+json', '{'],
   ])('%s: %j is not', (type, body) => {
     expect(parseAs(type, body)).toHaveProperty('fault')
+  })
+})
+
+describe('an answer to a request that no HTTP client sends', () => {
+  const bytes = (text: string) => Buffer.from(text).toString('latin1')
+
+  test('is read without the sizes of its chunks, which count bytes', () => {
+    const head = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n'
+    const answer = parseAnswer(bytes(`${head}3\r\né,\r\n2\r\n1\n\r\n0\r\n\r\n`))
+    expect(answer).toMatchObject({ status: 200, body: 'é,1\n' })
+  })
+
+  test('that breaks off between two chunks has what came before', () => {
+    const answer = parseAnswer('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n')
+    expect(answer.body).toBe('a')
   })
 })

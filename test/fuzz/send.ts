@@ -45,10 +45,11 @@ export function createSender(baseUrl: string, connections: number) {
   async function malformed({ body = '' }: FuzzRequest): Promise<FuzzAnswer> {
     const socket = connect(Number(port), hostname)
     const late = setTimeout(() => socket.destroy(new Error('no answer in time')), DEADLINE_MS)
+    // One character a byte, since the sizes of chunks count bytes.
     let text = ''
     try {
       socket.write(Buffer.from(body, 'latin1'))
-      for await (const chunk of socket) {
+      for await (const chunk of socket.setEncoding('latin1')) {
         text += String(chunk)
         if (isWhole(parseAnswer(text))) break
       }
@@ -68,20 +69,44 @@ export function createSender(baseUrl: string, connections: number) {
   }
 }
 
-/** Parses the first answer on a connection, as far as it came. */
-function parseAnswer(text: string): FuzzAnswer {
+/**
+ * Parses the first answer on a connection, as far as it came.
+ * @param text the bytes of the answer, one character a byte
+ */
+export function parseAnswer(text: string): FuzzAnswer {
   const end = text.indexOf('\r\n\r\n')
   if (end === -1) return { status: 0, headers: {}, body: '' }
   const [statusLine = '', ...lines] = text.slice(0, end).split('\r\n')
-  const headers = lines.map((line) => {
-    const colon = line.indexOf(':')
-    return [line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()] as const
-  })
+  const headers = Object.fromEntries(
+    lines.map((line) => {
+      const colon = line.indexOf(':')
+      return [line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()] as const
+    }),
+  )
+  const body = text.slice(end + 4)
   return {
     status: Number(statusLine.split(' ')[1] ?? 0),
-    headers: Object.fromEntries(headers),
-    body: text.slice(end + 4),
+    headers,
+    body: utf8(headers['transfer-encoding'] === 'chunked' ? withoutChunks(body) : body),
   }
+}
+
+/** Joins the chunks of a body that is sent as they come (RFC 9112, 7.1). */
+function withoutChunks(body: string): string {
+  let joined = ''
+  let rest = body
+  for (;;) {
+    const line = rest.indexOf('\r\n')
+    const bytes = line === -1 ? 0 : Number.parseInt(rest.slice(0, line), 16)
+    // The last chunk is empty; a body that broke off has none.
+    if (!(bytes > 0)) return joined
+    joined += rest.slice(line + 2, line + 2 + bytes)
+    rest = rest.slice(line + 2 + bytes + 2)
+  }
+}
+
+function utf8(bytes: string): string {
+  return Buffer.from(bytes, 'latin1').toString()
 }
 
 function isWhole({ status, headers, body }: FuzzAnswer): boolean {

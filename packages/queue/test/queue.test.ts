@@ -115,5 +115,5 @@ describe('a queue in a PostgreSQL', () => {
       )
     await waitFor(again, { deadlineMs: 20_000 })
     await waitFor(() => ended.length === 2, { deadlineMs: 40_000 })
-  }, 90_000)
+  })
 })
