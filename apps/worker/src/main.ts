@@ -9,25 +9,25 @@ import { UnsafeRedisError } from '@stockpile/queue/redis-safety'
 import { parseConfig } from './config.js'
 import { startWorker } from './worker.js'
 
-// Each body of a megabyte leaves several of garbage. V8 would let the heap grow to some four times of what lives before
-// it collects; at half as much again the peak is a third lower, for little time.
+// Each body of a megabyte leaves several megabytes of garbage. V8 lets the heap grow to some four times the live objects before
+// it collects. Collecting at one and a half times lowers the peak by a third and costs little time.
 setFlagsFromString('--heap-growing-percent=50')
 
-/** Shorter than the 30 s that docker and systemd give before they kill. */
+/** Docker and systemd kill a process after 30 s, so the worker stops in less. */
 const GRACE_MS = 20_000
-/** For the last lines, when somebody reads them. */
+/** How long the end of the process waits for somebody to read the last lines of its log. */
 const FLUSH_MS = 1_000
 
 const stop = new AbortController()
-const putBack = new AbortController()
+const release = new AbortController()
 const stopFor = (why: string) => () => {
-  // Asked twice: nobody wants to wait for what is in flight.
-  if (stop.signal.aborted) putBack.abort()
+  // A second signal means that nobody wants to wait for the items in flight.
+  if (stop.signal.aborted) release.abort()
   stop.abort(why)
 }
 process.on('SIGTERM', stopFor('SIGTERM'))
 process.on('SIGINT', stopFor('SIGINT'))
-// Forked by npm start, which may be killed: nobody else would stop this process then.
+// npm start forks this process. When npm start is killed nobody else stops this process.
 if (process.connected) process.on('disconnect', stopFor('the parent process is gone'))
 
 const output = createProcessOutput()
@@ -47,19 +47,19 @@ async function main(): Promise<number> {
     const worker = await startWorker(config, logger, { signal: stop.signal })
     if (!stop.signal.aborted) await once(stop.signal, 'abort')
     logger.info({ why: stop.signal.reason }, 'stopping')
-    // Not AbortSignal.timeout in AbortSignal.any: Node 20 may collect both while they are waited for.
-    setTimeout(() => putBack.abort(), GRACE_MS)
-    await worker.stop(putBack.signal)
+    // AbortSignal.timeout within AbortSignal.any would not do: Node 20 may collect both while somebody waits for them.
+    setTimeout(() => release.abort(), GRACE_MS)
+    await worker.stop(release.signal)
     return 0
   } catch (error) {
-    // Stopped before it worked: what it waited for has no news.
+    // A worker that is stopped before it worked has nothing to report.
     if (stop.signal.aborted && error === stop.signal.reason) return 0
     logFailure(logger, error, sentenceFor(error))
     return error instanceof ConfigError ? 2 : 1
   }
 }
 
-/** What a person can act on, without a stack. */
+/** Gives the sentence of an error that a person can act on, which is logged without a stack. */
 function sentenceFor(error: unknown): string | undefined {
   const forPeople = [ConfigError, UnsafeRedisError]
   if (error instanceof Error && forPeople.some((known) => error instanceof known)) return error.message

@@ -246,7 +246,7 @@ describe.each(queueBackends())('a worker, the queue on $name', ({ redisUrl }) =>
       CREATE TRIGGER away BEFORE UPDATE OF outcome ON provider_requests FOR EACH ROW EXECUTE FUNCTION away()`)
     await system.work()
     expect(await system.run(await system.ingest(['IBM']))).toMatchObject({ status: 'succeeded' })
-    expect(system.logs.join('')).toContain('cannot book what became of a request')
+    expect(system.logs.join('')).toContain('cannot record what became of a request')
     const outcomes = async () => [...(await system.db.execute('SELECT outcome FROM provider_requests'))]
     await waitFor(async () => (await outcomes())[0]?.['outcome'] === 'accepted', { deadlineMs: 30_000 })
     expect(await outcomes()).toEqual([{ outcome: 'accepted' }])

@@ -10,8 +10,8 @@ const INTERVAL_MS = 5_000
 const QUEUE_DEADLINE_MS = 5_000
 
 /**
- * Writes the file every 5 s, as long as PostgreSQL and the queue answer and this process is not stuck: a health check
- * has but to look at its age. Until `signal` aborts.
+ * Writes the file every 5 s until `signal` aborts, as long as PostgreSQL and the queue answer and this process is not stuck,
+ * so that a health check needs only the file's age.
  */
 export async function runHeartbeat(
   { file, db, queue, logger }: { file: string; db: Connection['db']; queue: IngestQueue; logger: Logger },

@@ -18,9 +18,9 @@ interface Housekeeping {
 }
 
 /**
- * Forgets what nothing needs any more, until `signal` aborts: requests outside of every window of the quota, idempotency
- * keys that are out of date, workers that were lost long ago, and runs that finished long ago, one at a time. Any number
- * of workers may do so.
+ * Deletes, until `signal` aborts, what nothing needs any more: requests outside of every window of the quota, idempotency
+ * keys that are out of date, workers that were lost long ago, and runs that finished long ago, one at a time. Any number of
+ * workers may do so at once.
  */
 export async function runHousekeeping(
   { db, watchClock, logger, runRetentionDays }: Housekeeping,
@@ -28,7 +28,7 @@ export async function runHousekeeping(
 ): Promise<void> {
   do {
     try {
-      // By a clock that is ahead, what the windows still need would be out of all of them.
+      // By a clock that is ahead, requests that a window still needs would seem to be outside of every window.
       await watchClock()
       let pruned
       do pruned = await pruneRequests(db)

@@ -4,14 +4,17 @@ import type { IngestQueue } from '@stockpile/queue/queue'
 import type { QueueProblem } from '@stockpile/domain/cause'
 
 const INTERVAL_MS = 3_000
-/** As long as the heartbeat waits: whose answer is overdue is asked nothing more. */
+/** The heartbeat waits as long: a queue whose answer is overdue is asked nothing more by either. */
 const DEADLINE_MS = 5_000
 
-/** Looks whether the queue gives and takes jobs, apart from what says that this worker lives: that must not wait for it. */
+/** Looks whether the queue gives and takes jobs, in a loop of its own, since the worker's presence must not wait for a queue. */
 export class QueueProbe {
   #problem: QueueProblem | null = null
 
-  /** Why it does not, as found twice in a row: a connection that is made again at once is no problem. Null while it does. */
+  /**
+   * Why the queue gives or takes no jobs, once that was found twice in a row, since a connection that is made again at once is
+   * no problem; null while the queue does both.
+   */
   get problem(): QueueProblem | null {
     return this.#problem
   }

@@ -6,7 +6,7 @@ import type { FetchedOutputsize } from '@stockpile/domain/run'
 import type { RejectedRow } from '@stockpile/domain/bar'
 import type { StorageTimeoutError } from './keep-answer.js'
 
-/** A body of which no row could be stored: a success that brought nothing would hide it. */
+/** Thrown for a body of which no row could be stored, since a success that brought nothing would hide the defect. */
 export class AllRowsRejectedError extends Error {
   override readonly name = 'AllRowsRejectedError'
   readonly rejected: readonly RejectedRow[]
@@ -19,7 +19,7 @@ export class AllRowsRejectedError extends Error {
   }
 }
 
-/** What the provider answers is known from another item, and nobody insists on another answer. */
+/** Thrown in place of a request whose answer is known from another item's failure, when nobody insists on another answer. */
 export class KnownFailureError extends Error {
   override readonly name = 'KnownFailureError'
   readonly failureId: number
@@ -29,7 +29,7 @@ export class KnownFailureError extends Error {
   }
 }
 
-/** An item that kills its worker again and again. */
+/** Thrown for an item that kills its worker again and again. */
 export class PoisonError extends Error {
   override readonly name = 'PoisonError'
   constructor(losses: number) {
@@ -39,13 +39,13 @@ export class PoisonError extends Error {
   }
 }
 
-/** What was asked of the provider, by which advice and memory go. */
+/** What was asked of the provider; the advice and the requests that a failure answers for depend on it. */
 export interface Asked {
-  /** Null before anything was. */
+  /** Null before anything was asked for. */
   outputsize: FetchedOutputsize | null
 }
 
-/** What a refusal of the provider is recorded as. */
+/** Makes the record of a refusal of the provider. */
 export function failureOf(error: Refusal, asked: Asked, viaProxy: boolean): Failure {
   return {
     class: error.class,
@@ -56,9 +56,9 @@ export function failureOf(error: Refusal, asked: Asked, viaProxy: boolean): Fail
   }
 }
 
-/** Which requests a final refusal answers for. */
+/** Says which requests a final refusal answers for; null: none. */
 export function answersOf(error: Refusal | AllRowsRejectedError, asked: Asked): FailureAnswers | null {
-  // Fewer or more rows may be sound.
+  // With another outputsize some rows may be sound.
   const remembered: Remembered = error instanceof AllRowsRejectedError ? 'outputsize' : error.row.remembered
   return remembered === 'outputsize' ? asked.outputsize : remembered
 }
@@ -93,7 +93,7 @@ export function storageTimeout(error: StorageTimeoutError): Failure {
   }
 }
 
-/** Not the provider's doing: a defect of ours, or a statement that PostgreSQL refused. */
+/** Makes the record of an error that is not the provider's: a defect of Stockpile, or a statement that PostgreSQL refused. */
 export function internalFailure(error: unknown): Failure {
   return {
     class: 'internal',

@@ -6,12 +6,12 @@ import type { ClaimedItem } from '@stockpile/db/claim'
 import { warnOfErrors } from '@stockpile/log/repeated-errors'
 import { tick } from '@stockpile/time/wait'
 
-/** The worker stops: what it is doing is to be put back. */
+/** The reason with which a stopping worker aborts its items, which are then released. */
 export class ShutdownError extends Error {
   override readonly name = 'ShutdownError'
 }
 
-/** The items this worker holds, and the way to stop each of them. */
+/** The items that this worker holds, each with the way to abort its work. */
 export class InFlight {
   readonly #held = new Map<number, { item: ClaimedItem; controller: AbortController }>()
   readonly #waiting: (() => void)[] = []
@@ -39,7 +39,7 @@ export class InFlight {
     return id !== null && this.#held.has(id)
   }
 
-  /** Whether a request for the symbol is in flight here, or about to be: what gives way to another does not count. */
+  /** Whether a request for the symbol is in flight here, or about to be. An item that gives way to another does not count. */
   hasSymbol(symbol: string): boolean {
     return [...this.#held.values()].some(
       ({ item }) => item.symbol === symbol && (item.force || !item.isBeside),
@@ -54,19 +54,19 @@ export class InFlight {
     this.#held.get(id)?.controller.abort(reason)
   }
 
-  /** Aborts what is in flight, and at once whatever still comes: a job can slip in while BullMQ closes. */
+  /** Aborts all items in flight, and every later one at once, since a job can still arrive while BullMQ closes. */
   close(reason: Error): void {
     this.#closed = reason
     for (const { controller } of this.#held.values()) controller.abort(reason)
   }
 }
 
-/** A cancelled run's requests end within a second: this, and the time of one query. */
+/** With the time of one query this keeps a promise: the requests of a cancelled run end within a second. */
 const WATCH_INTERVAL_MS = 400
 
 /**
- * Watches, until `signal` aborts, whether what is in flight is still this worker's, and aborts what is not:
- * cancelled by a person, or taken by another worker. Asks nothing while nothing is in flight.
+ * Watches, until `signal` aborts, whether this worker still holds the claims of its items in flight, and aborts the items
+ * that a person cancelled or another worker took. Sends no query while nothing is in flight.
  */
 export async function watchClaims(
   { db, inFlight, logger }: { db: Connection['db']; inFlight: InFlight; logger: Logger },
@@ -79,7 +79,7 @@ export async function watchClaims(
       const lost = new Set(await lostClaims(db, claims))
       for (const claim of claims) if (lost.has(claim.id)) inFlight.abort(claim.id, new ClaimLostError(claim))
     } catch (error) {
-      // The fence in the storing transaction still holds: a claim not seen as lost here is refused there.
+      // The fence in the storing transaction refuses every lost claim that is missed here.
       const reported = withoutParameters(error)
       warn(reported instanceof Error ? reported : new Error('an unknown value was thrown'))
     }

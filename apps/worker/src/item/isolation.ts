@@ -1,12 +1,12 @@
 /**
- * Lets work run side by side, or alone. A job whose worker was lost is suspected of having killed it: it runs again
- * alone, so that nobody else is in danger, and nobody else is charged if it does so once more.
+ * Lets work run side by side, or alone. A job whose worker was lost is suspected of having killed that worker. It runs
+ * again alone, so that it endangers no other item, and no other item is charged when it kills the worker once more.
  */
 export class Isolation {
   #running = new Set<Promise<unknown>>()
   #alone: Promise<unknown> = Promise.resolve()
 
-  /** Waits for whoever is alone, or wants to be. */
+  /** Runs work beside other work, after all work that runs alone or waits to run alone. */
   async beside<T>(work: () => Promise<T>): Promise<T> {
     let before
     do {
@@ -23,7 +23,7 @@ export class Isolation {
     }
   }
 
-  /** Waits for all that runs; whoever comes later waits for this. */
+  /** Runs work alone, after all running work. Work that comes later waits for it. */
   async alone<T>(work: () => Promise<T>): Promise<T> {
     const before = this.#alone
     const running = before.then(() => Promise.all(this.#running)).then(work)

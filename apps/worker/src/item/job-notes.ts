@@ -5,8 +5,8 @@ import type { Logger } from 'pino'
 const WRITE_DEADLINE_MS = 1_000
 
 /**
- * What the board shows of a job while it runs. Written behind the work, one after another (BullMQ's Postgres
- * backend wants no two at once), so that neither a slow nor an absent queue holds up rows that are fetched.
+ * The lines and the progress that the board shows of a job. They are written in the background, so that neither a slow nor
+ * an absent queue delays fetched rows, and one after another, since BullMQ's PostgreSQL backend wants no two writes at once.
  */
 export class JobNotes {
   readonly #job: IngestJob
@@ -22,7 +22,7 @@ export class JobNotes {
     this.#write(() => this.#job.log(line))
   }
 
-  /** The work is done: without it the board shows a completed job as begun. */
+  /** Sets the progress to 100; without it the board shows a completed job as begun. */
   complete(): void {
     this.#write(() => this.#job.updateProgress(100))
   }
@@ -33,7 +33,7 @@ export class JobNotes {
       .catch((error: unknown) => this.#logger.debug({ err: error }, 'a note for the board was lost'))
   }
 
-  /** Settles once all notes are written or lost, or after a second: a frozen queue must not hold an item that is done. */
+  /** Settles when all notes are written or lost, or after a second, since a frozen queue must not hold a finished item. */
   async written(): Promise<void> {
     await within(this.#writing, WRITE_DEADLINE_MS)
   }

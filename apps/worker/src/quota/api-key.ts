@@ -3,13 +3,13 @@ import { createHash } from 'node:crypto'
 import { readFile, stat } from 'node:fs/promises'
 import type { Logger } from 'pino'
 
-/** Where the key comes from: the setting itself, or a file. */
+/** The source of the key: the setting itself, or a file. */
 export type ApiKey = { value: string } | { file: string }
 
-/** There is no key yet; the message says what is missing. */
+/** Thrown while there is no key; the message says what is missing. */
 export class MissingKeyError extends Error {
   override readonly name = 'MissingKeyError'
-  /** Whether the file is there, but cannot be read: what helps then is not to get a key. */
+  /** Whether the file exists and cannot be read, so that a new key would not help. */
   readonly isThere: boolean
   constructor(message: string, { isThere = false, cause }: { isThere?: boolean; cause?: unknown } = {}) {
     super(message, { cause })
@@ -18,7 +18,8 @@ export class MissingKeyError extends Error {
 }
 
 /**
- * A key file is read before every request, so a rotated key counts from the next one on and no restart is needed.
+ * Makes the function that reads the key. A key file is read before every request, so that a rotated key counts from the next
+ * request on, without a restart.
  * @returns a function that rejects with MissingKeyError when the file cannot be read or is empty
  */
 export function apiKeySource(key: ApiKey): () => Promise<string> {
@@ -37,7 +38,7 @@ export function apiKeySource(key: ApiKey): () => Promise<string> {
   }
 }
 
-/** What a person can do about a file that is there, with the owner and mode that it has and needs. */
+/** Says why a file cannot be read, with the owner and the mode that it has, and the command that mends it. */
 async function whyUnreadable(file: string, code: string): Promise<string> {
   if (code === 'ENOENT') return 'does not exist'
   const user = process.geteuid?.()
@@ -49,14 +50,14 @@ async function whyUnreadable(file: string, code: string): Promise<string> {
   return `cannot be read (${code}): ${has}user ${user} must be able to read it, and to enter its folder: chown ${user} ${file}`
 }
 
-/** What cannot be a key is as good as none: to send it would only bring a refusal. */
+/** @throws MissingKeyError for a text that cannot be a key: sending it would only bring a refusal */
 function checked(text: string, where: string): string {
   const key = text.trim()
   if (/^[\x21-\x7E]{1,256}$/.test(key)) return key
   throw new MissingKeyError(`${where} does not hold a key, which is one word of at most 256 plain characters`)
 }
 
-/** Tells keys apart without being one: 64 bits of a hash. */
+/** Makes a key's fingerprint, 64 bits of its SHA-256 in hex, which tells keys apart and reveals none. */
 export function fingerprintOf(key: string): string {
   return createHash('sha256').update(key).digest('hex').slice(0, 16)
 }
@@ -64,10 +65,10 @@ export function fingerprintOf(key: string): string {
 const POLL_MS = 1_000
 const HOW_TO_GET_ONE =
   'A free key is at https://www.alphavantage.co/support/#api-key; write it into the key file (ALPHAVANTAGE_API_KEY_FILE), and work starts by itself.'
-/** Whoever opens the log should not have to search for why nothing happens. */
+/** How often the log repeats what is missing, so that the reason is near the end of the log. */
 const REMIND_MS = 10 * 60_000
 
-/** Waits until there is a key, saying what is missing and how to get one. Returns early when the signal comes. */
+/** Waits until there is a key, and logs what is missing and how to get one. Returns early when `signal` aborts. */
 export async function waitForApiKey(
   apiKey: () => Promise<string>,
   { logger, signal }: { logger: Logger; signal: AbortSignal },

@@ -7,7 +7,10 @@ import type { ClockReading } from '@stockpile/db/ledger-clock'
 import { warnOfErrors } from '@stockpile/log/repeated-errors'
 import type { Logger } from 'pino'
 
-/** When something happened, by the machine's time since its start, which no setting of a clock moves, nor a suspension stops. */
+/**
+ * The span in which something happened, in milliseconds since the machine started. That time jumps with no clock, and runs on
+ * while the machine is suspended.
+ */
 interface Span {
   fromMs: number
   toMs: number
@@ -17,21 +20,21 @@ interface Reference extends Span {
   reading: ClockReading
 }
 
-/** Less is how long a question takes, and what uptimes are rounded by. */
+/** A smaller difference is explained by the duration of a question and by the rounding of uptimes. */
 const TOLERANCE_MS = 2_000
-/** A reading of which it is not known when it was taken is a poor reference. */
+/** A question that takes longer leaves unknown when its reading was taken, which makes a poor reference. */
 const VAGUE_MS = 1_000
-/** Longer than this, clocks that run at slightly different speeds differ by more than a vague reading does. */
+/** After so long, two clocks of slightly different speed differ by more than a vague reading does. */
 const LASTING_MS = 10 * 60_000
 
-/** Milliseconds since the machine started. */
+/** Milliseconds since the machine started; they run on while it is suspended. */
 function uptimeMs(): number {
   return uptime() * 1_000
 }
 
 /**
- * Sees when the database's clock was set: it has then moved by more, or less, than the time that has passed here. All
- * windows of the quota are measured by that clock, so it is watched by every worker that sends.
+ * Finds out that somebody set the database's clock: the clock has then moved by more or less than the time that has passed
+ * on this machine. All windows of the quota are measured by that clock, so every worker that sends watches it.
  */
 export class DatabaseClock {
   #reference: Reference | null = null
@@ -39,8 +42,8 @@ export class DatabaseClock {
 
   /**
    * @param reading of the clock, taken at some moment of `asked`
-   * @returns by how much the clock has jumped since the last reading, at least, so that no window is taken for over too
-   *   early; 0 when it has not. Milliseconds, negative for back. It is reported until the ledger knows of it.
+   * @returns the least by which the clock has jumped since the last reading, in milliseconds, negative for a jump back, so
+   *   that no window ends too early; 0 without a jump. A jump is returned until the ledger knows of it.
    */
   judge(reading: ClockReading, asked: Span): number {
     const reference = this.#reference
@@ -52,8 +55,8 @@ export class DatabaseClock {
     this.#evidence = { newestId, afterMs: ledgerMs + passedMs - mostMs }
     if (passedMs > mostMs + TOLERANCE_MS) return passedMs - leastMs
     if (passedMs < leastMs - TOLERANCE_MS) {
-      // Another worker has reported a jump since. This one's own reference may have been taken between the two, and what it
-      // sees be that same jump; to undo it would let windows end too early.
+      // Another worker has reported a jump since. When this worker's reference was taken after that jump began, this is the
+      // same jump, and undoing it would let windows end too early.
       if (reading.jumps !== jumps && !isBeforeLastJump(reference.reading, reading))
         return this.#take(reading, asked)
       return passedMs - leastMs
@@ -62,7 +65,7 @@ export class DatabaseClock {
     return 0
   }
 
-  /** What a jump that was just found is reported with; see `noteClockJump`. */
+  /** The facts that `noteClockJump` needs about the jump that was just found. */
   get evidence(): { newestId: number; afterMs: number } {
     return this.#evidence
   }
@@ -74,24 +77,24 @@ export class DatabaseClock {
 }
 
 /**
- * Whether a reference was taken before the only jump that was reported since: then what is seen is another one. Taken after
- * a jump forward, it has that in it.
+ * Whether a reference was taken before the only jump that was reported since, so that the jump back that is seen now is a
+ * further one. A reference that was taken after a jump forward includes that jump.
  */
 function isBeforeLastJump(reference: ClockReading, { jumps, lastJump }: ClockReading): boolean {
   if (lastJump === null || jumps !== reference.jumps + 1) return false
   return lastJump.ms < 0 || reference.ledgerMs < lastJump.afterMs
 }
 
-/** Asks the ledger something, and again, what was answered undone, until its clock is the one that the answer is right by. */
+/** Asks the ledger, undoes an answer that was computed by a clock that jumped, and asks again until the clock is known. */
 export type ByTheClock = <T extends { clock: ClockReading }>(
   ask: () => Promise<T>,
   undo: (answer: T) => Promise<void>,
 ) => Promise<T>
 
-/** Often enough that of two jumps, some seconds apart, no worker sleeps through both. */
+/** Short enough that no worker sleeps through two jumps that are some seconds apart. */
 const LOOK_INTERVAL_MS = 5_000
 
-/** Looks at the clock until `signal` aborts, also while there is nothing to send. */
+/** Calls `look` every 5 s until `signal` aborts, also while there is nothing to send. Errors of `look` are logged. */
 export async function keepLooking(
   look: () => Promise<void>,
   logger: Logger,
@@ -108,7 +111,7 @@ export async function keepLooking(
   }
 }
 
-/** Watches the database's clock at every answer of the ledger, and tells the ledger when it was set. */
+/** Watches the database's clock at every answer of the ledger, and reports a jump to the ledger. */
 export function watchDatabaseClock(db: Connection['db'], logger: Logger): ByTheClock {
   const clock = new DatabaseClock()
   return async (ask, undo) => {

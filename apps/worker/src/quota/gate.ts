@@ -5,14 +5,14 @@ import type { Logger } from 'pino'
 /** What keeps this worker from sending anything. */
 export interface Closed {
   wait: Wait
-  /** Until when, as was last said. By `performance.now()`, which no setting of a clock moves. */
+  /** The end of the wait as it was last announced, by `performance.now()`, which runs on when somebody sets a clock. */
   untilMs: number
 }
 
 export interface GateDependencies {
   /** Why nothing may be sent now; null when it may. */
   ask: () => Promise<Wait | null>
-  /** Keeps this worker from taking jobs, and lets it again. */
+  /** `pause` keeps this worker from taking jobs, `resume` lets it take jobs again. */
   pause: () => void
   resume: () => void
   /** Called at each look while the gate is closed. */
@@ -20,30 +20,33 @@ export interface GateDependencies {
   logger: Logger
 }
 
-/** However long a wait is said to be: what it waits for is looked at again so often. */
+/** How often a closed gate asks again, however long the wait is said to be. */
 const LOOK_MS = 5_000
-/** The next slot can be reserved a second ahead: who comes a little early loses none of it. */
+/** A worker may come this much early for a slot, since the ledger reserves slots a second ahead. */
 export const EARLY_MS = 500
 
-/** What is over by now may not be by the database's clock. */
+/** A wait that is over by this process's clock may last so much longer by the database's. */
 const SOON_MS = 20
-/** Whoever opens the log should not have to search for why nothing happens. */
+/** How often the log repeats why the worker waits, so that the reason is near the end of the log. */
 const REMIND_MS = 10 * 60_000
 
-/** The spacing within a second is how work goes on; of an outage who finds it out tells, once for all workers. */
+/**
+ * Whether the log tells of a wait. The spacing within a second is normal work, and the worker that finds an outage tells of
+ * it once for all workers.
+ */
 function isTold(wait: Wait): boolean {
   return wait.for !== null && wait.for !== 'provider'
 }
 
 /**
- * Keeps this worker from taking jobs while nothing may be sent: by its own plan or key, or by what PostgreSQL says for
- * all. It looks at that again every few seconds, by a clock that only runs forward, so no wait outlives its cause, a
- * changed key, or a clock that was put right. The others have gates of their own.
+ * Keeps this worker from taking jobs while nothing may be sent, because of its own plan or key or because of what PostgreSQL
+ * says for all workers. A closed gate asks again every few seconds, by a monotonic clock, so that no wait outlives its cause.
+ * Each worker has a gate of its own.
  */
 export class Gate {
   readonly #dependencies: GateDependencies
   #closed: Closed | null = null
-  /** Ends the pause before the next look. */
+  /** Aborting it ends the pause before the next look. */
   #look = new AbortController()
   #nextLookMs = 0
   #isStopped = false
@@ -59,7 +62,7 @@ export class Gate {
     return this.#closed
   }
 
-  /** Takes no jobs until nothing keeps this worker from sending; looks when `wait` says that it is over, or earlier. */
+  /** Closes the gate until nothing keeps this worker from sending. It asks again at the end of `wait` at the latest. */
   close(wait: Wait): void {
     if (this.#isStopped) return
     const wasClosed = this.#closed !== null
@@ -72,12 +75,12 @@ export class Gate {
     this.#watching = this.#watch()
   }
 
-  /** Looks at once: something has changed. */
+  /** Asks again at once, since something has changed. */
   look(): void {
     this.#look.abort()
   }
 
-  /** Looks no more. */
+  /** Ends the looks for good. */
   async stop(): Promise<void> {
     this.#isStopped = true
     this.#look.abort()

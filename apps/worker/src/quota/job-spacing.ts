@@ -1,11 +1,11 @@
 import type { Limit } from '@stockpile/domain/limit'
 
-/** How much faster than the limit: what is smoothed must not be slowed down. */
+/** Jobs start at gaps of this share of the limit's, so that smoothing never slows the work down. */
 const HASTE = 0.9
 
 /**
- * How far apart jobs start, so that a minute's requests do not come in one burst. Only a smoother: that no limit is
- * exceeded is the ledger's to see to. The day is not smoothed: a person's first 25 symbols should not take one.
+ * Computes how far apart jobs start, so that a minute's requests do not leave in one burst. The ledger keeps the limits; the
+ * gap only smooths. The limit of a day is not smoothed, since a person's first 25 symbols should not take a day.
  * @returns milliseconds; 0 when there is neither a second nor a minute limit
  */
 export function gapMs(limits: readonly Limit[]): number {

@@ -6,31 +6,41 @@ import { noteUnanswered } from '@stockpile/db/outage'
 import type { UnansweredRequest } from '@stockpile/db/outage'
 import type { Logger } from 'pino'
 
-/** Of different symbols, in a row: fewer may be the symbols' own doing. Where nothing can be sent, one is proof. */
+/**
+ * So many requests of different symbols in a row must stay unanswered before that is an outage, since fewer may be the fault
+ * of the symbols. One request is proof when it could not even be sent.
+ */
 const NEEDED = 3
 
 /**
- * How long probes wait: for the first, and at most; and of how long a span of an outage one failed probe is an attempt of
- * its item. Milliseconds.
+ * How probes are spaced, in milliseconds: the wait before the first one, the longest wait, and the span of an outage in which
+ * one failed probe counts as an attempt of its item.
  */
 export type ProbeWaits = Pick<UnansweredRequest, 'firstMs' | 'longestMs' | 'attemptMs'>
 
-/** What is probed may be all that is left, and be itself why nothing answers: it has to end. 60 symbols bear days of it. */
+/**
+ * An attempt an hour ends items that are themselves the reason why nothing is answered, when nothing else is left to fetch.
+ * 60 symbols bear an outage of days.
+ */
 const ATTEMPT_MS = 3_600_000
 
-/** Work goes on within 30 s of an outage's end: what is no longer named then is looked for every 25 s. */
+/** With a probe every 25 s work goes on within 30 s of an outage's end, and nobody names the outage any longer. */
 const FREQUENT: ProbeWaits = { firstMs: 5_000, longestMs: 25_000, attemptMs: ATTEMPT_MS }
 /**
- * Where each probe is one of a few requests a day: of 25 they take 9 in the first, 4 in each other; of more or fewer as many
- * times more or fewer.
+ * The spacing for a plan of 25 requests a day: probes take 9 requests of the first day of an outage and 4 of each other day.
+ * Other daily limits scale it.
  */
 const SPARING = { perDay: 25, firstMs: 180_000, longestMs: 6 * 3_600_000 }
 
-/** Whether a request got no answer of the provider itself. */
+/** Whether the provider itself gave no answer to the request. */
 export function isUnanswered(refusal: Refusal): boolean {
   return refusal.scope === 'provider'
 }
 
+/**
+ * Computes how probes are spaced under these limits.
+ * @param sent false when requests cannot even be sent, so that probes cost no quota
+ */
 export function probeWaits(limits: readonly Limit[], sent: boolean): ProbeWaits {
   const perDay = limits.find(({ name }) => name === 'day')?.max ?? 0
   if (!sent || perDay === 0) return FREQUENT
@@ -42,20 +52,20 @@ export function probeWaits(limits: readonly Limit[], sent: boolean): ProbeWaits 
   }
 }
 
-/** What happened, for what it means for all symbols. */
+/** Takes the symbol out of a refusal's message, for a sentence about all symbols. */
 export function withoutSymbol(error: Refusal, symbol: string): string {
   return error.message.replace(`${symbol}: `, '')
 }
 
-/** How a wait for the provider reads. */
+/** Makes the sentence that a wait for the provider has as its reason. */
 export function outageReason(detail: string): string {
   return `The provider does not answer: ${detail}`
 }
 
 /**
- * Notes a request that was not answered, and says once, for all workers, when that is an outage.
- * @param dependencies.waits in place of the plan's, for tests, which compress time
- * @returns the wait of its item, which costs no attempt, while there is an outage; null when the failure is the item's
+ * Records that a request was not answered, and logs the beginning of an outage once for all workers.
+ * @param dependencies.waits replaces the plan's spacing in tests, which compress time
+ * @returns during an outage the wait of the item, which costs no attempt; null when the failure is an attempt of the item
  */
 export async function noteFailure(
   {
@@ -80,7 +90,7 @@ export async function noteFailure(
     needed: error.sent ? NEEDED : 1,
     ...(waits ?? probeWaits(limits, error.sent)),
   })
-  // What could not be sent is no symbol's doing, however long it lasts.
+  // A request that could not be sent says nothing about its symbol, however long that lasts.
   if (!outage.isOpen || (outage.isAttempt && error.sent)) return null
   const reason = outageReason(detail)
   if (outage.isNew)

@@ -17,8 +17,8 @@ interface Dependencies {
 }
 
 /**
- * Why everything waits after a refusal. Of a server that asks to slow down the message is told, which says for how long the
- * server asked, and how long it is believed.
+ * Says why everything waits after a refusal. When a server asks to slow down that is the refusal's message, which says for
+ * how long the server asked, and for how long it is believed.
  */
 export function blockReason(error: Refusal, symbol: string): string {
   return asksToSlowDown(error) ? withoutSymbol(error, symbol) : error.row.meaning
@@ -60,7 +60,7 @@ function contradicts(saidPerDay: number | null, limits: readonly Limit[]): saidP
   return saidPerDay !== null && saidPerDay !== planned
 }
 
-/** How long a refusal keeps everything from being sent; after a minute's limit as long as this plan's minute lasts. */
+/** Computes for how long, in milliseconds, nothing is sent: after a minute's limit for as long as this plan's minute lasts. */
 function pauseMs(spent: LimitName | null, waitMs: number, limits: readonly Limit[]): number {
   const minute = limits.find((limit) => limit.name === 'minute')
   return spent === 'minute' && minute !== undefined ? minute.windowMs + minute.marginMs : waitMs

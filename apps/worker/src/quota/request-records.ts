@@ -27,7 +27,7 @@ export class RequestRecords {
     try {
       return await write()
     } catch (error) {
-      this.#logger.warn({ err: withoutParameters(error) }, 'cannot book what became of a request')
+      this.#logger.warn({ err: withoutParameters(error) }, 'cannot record what became of a request')
       return null
     }
   }

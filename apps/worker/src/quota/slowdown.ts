@@ -6,22 +6,26 @@ export function asksToSlowDown({ scope, row }: Refusal): boolean {
 }
 
 /**
- * Who asks to slow down for long is believed for a while only (see the client), unless the same answer comes to a request
- * that was sent after that while: then it is no single answer of a proxy. Of one worker: each makes sure for itself.
+ * Judges how long a worker believes a server that asks to slow down. The first answer is believed for a minute at most, since
+ * it may be a proxy's. When a request that was sent after that wait gets such an answer again, the server is believed for as
+ * long as it asks, within the client's bound. Each worker judges by its own requests.
  */
 export class Slowdown {
-  /** On the monotonic clock. */
+  /** The end of the wait that was last judged, by `performance.now()`; null when there is none. */
   #overAt: number | null = null
 
-  /** @param sentAt by `performance.now()`, of the request that was refused so */
+  /**
+   * @param sentAt the instant at which the refused request was sent, by `performance.now()`
+   * @returns the refusal to act on
+   */
   judge(error: Refusal, sentAt: number): Refusal {
     const { disposition } = error
     if (disposition.action !== 'snooze' || disposition.again === undefined) return error
-    // Much later it is another time.
+    // Long after the wait the answer stands for itself.
     if (this.#overAt !== null && sentAt > this.#overAt + FORGOTTEN_AFTER_MS) this.#overAt = null
     const isRepeated = this.#overAt !== null && sentAt >= this.#overAt - EARLY_MS
     const judged = isRepeated ? disposition.again : error
-    // Others in flight at the same time tell nothing new.
+    // Answers to requests that were in flight at the same time tell nothing new.
     if (isRepeated || this.#overAt === null) {
       const waitMs = judged.disposition.action === 'snooze' ? judged.disposition.waitMs : 0
       this.#overAt = performance.now() + waitMs
@@ -29,14 +33,14 @@ export class Slowdown {
     return judged
   }
 
-  /** Told of an answer that was none of these. */
+  /** Forgets the wait, since the server answered something else. */
   answered(): void {
     this.#overAt = null
   }
 }
 
-/** A request goes out soon after the wait, while there is work. */
+/** While there is work a request leaves soon after a wait; a refusal later than this is not a repetition. */
 const FORGOTTEN_AFTER_MS = 5 * 60_000
 
-/** The wait is the database's to end, whose clock need not run as this one. */
+/** The database ends the wait by its clock, which may run differently from this one. */
 const EARLY_MS = 1_000
