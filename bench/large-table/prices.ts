@@ -3,13 +3,13 @@ const SEED = 20_060_102
 const FIRST_DAY = Date.UTC(2006, 0, 2)
 const DAY_MS = 86_400_000
 
-/** How often US tickers begin with each letter from A to Z, and have 1 to 5 letters: roughly, in thousandths. */
+/** The rough weights with which US tickers begin with each letter from A to Z, and have 1 to 5 letters. */
 const FIRST_LETTERS = [
   90, 65, 90, 40, 50, 55, 50, 42, 50, 15, 25, 45, 60, 55, 35, 65, 10, 40, 85, 60, 25, 35, 30, 12, 7, 10,
 ]
 const LENGTHS = [5, 40, 380, 500, 75]
 
-/** The symbols of the largest table; the symbols of a smaller table are spread evenly over them. */
+/** How many symbols the largest table has. A smaller table takes symbols that are spread evenly over these. */
 const MOST_SYMBOLS = 5_000
 
 /** Makes distinct symbols like those of US exchanges, sorted; at most 5,000. */

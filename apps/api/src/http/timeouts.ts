@@ -4,11 +4,11 @@ export interface Timeouts {
   requestMs: number
   /** The headers have to arrive within this time; it must be less than `requestMs`, or a trickled body is never closed. */
   headersMs: number
-  /** How often the times are checked. */
+  /** The interval at which `requestMs`, `headersMs`, `readMs` and `handlerMs` are checked. */
   checkMs: number
   /** The client has to take each 32 KiB of an answer within this time. */
   readMs: number
-  /** The client of an export has to take each 32 KiB within this time while others wait for its place. */
+  /** An export whose client has taken nothing for this long loses its place when another export needs one. */
   stallMs: number
   /**
    * The answer has to begin within this time, else it is 503. It exceeds the statement timeout, which ends the work itself.

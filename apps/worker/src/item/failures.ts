@@ -58,7 +58,7 @@ export function failureOf(error: Refusal, asked: Asked, viaProxy: boolean): Fail
 
 /** Says which requests a final refusal answers for; null: none. */
 export function answersOf(error: Refusal | AllRowsRejectedError, asked: Asked): FailureAnswers | null {
-  // With another outputsize some rows may be sound.
+  // A request with the other outputsize may bring sound rows, so only this outputsize is remembered.
   const remembered: Remembered = error instanceof AllRowsRejectedError ? 'outputsize' : error.row.remembered
   return remembered === 'outputsize' ? asked.outputsize : remembered
 }

@@ -104,7 +104,7 @@ export class Slots {
    */
   keepProbing({ id, probe }: Slot): () => void {
     if (!probe) return () => {}
-    // A renewal that fails lets the probe run out, after which another worker may probe.
+    // When every renewal fails the probe runs out after some seconds, and another worker may probe.
     const timer = setInterval(
       () => void renewProbe(this.#dependencies.db, id).catch(() => {}),
       PROBE_RENEWAL_MS,

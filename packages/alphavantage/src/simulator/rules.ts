@@ -69,7 +69,7 @@ const answerSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('gzip_bomb'), bytes: count }),
   // A body of `bytes` of spaces.
   z.strictObject({ kind: z.literal('huge_body'), bytes: count }),
-  // All further kinds alter the usual series.
+  // The kinds below alter the usual series, except `empty_object`.
   z.strictObject({
     kind: z.literal('restated'),
     date: isoDate.optional(),

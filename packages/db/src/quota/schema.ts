@@ -24,7 +24,10 @@ export const providerRequests = pgTable(
     id: bigint('id', { mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
     /** The instant that the request is reserved for; for a moment it lies in the future. */
     slotAt: instant('slot_at').notNull(),
-    /** The key that the request was sent with. For a `foreign` request: the key that was refused for it, or null for all keys. */
+    /**
+     * The key that the request was sent with. For a `foreign` request: the key whose quota the provider called spent. Null only
+     * in rows of earlier versions: such a request counts for every key.
+     */
     keyFingerprint: text('key_fingerprint'),
     /** Null for a `foreign` request, which somebody else spent from the quota; so are `outputsize` and `item_id`. */
     function: text('function'),
@@ -73,7 +76,7 @@ export const providerState = pgTable(
     outageSince: instant('outage_since'),
     outageClass: text('outage_class'),
     outageDetail: text('outage_detail'),
-    /** How many requests failed in a row, enough for an outage or not, and the symbol of the last of them. */
+    /** For how many different symbols a request failed in a row, enough for an outage or not, and these symbols, with commas. */
     outageFailures: integer('outage_failures').notNull().default(0),
     outageSymbol: text('outage_symbol'),
     outageProbeAt: instant('outage_probe_at'),
